@@ -1,0 +1,268 @@
+import {
+  callKeyOf,
+  childIdOf,
+  FaultError,
+  faultOf,
+  type JSONValue,
+  messageOf,
+  type Question,
+  type Report,
+  redact,
+  toJSON,
+} from '@troupe/protocol';
+import { type AnyEventObject, fromCallback } from 'xstate';
+import type { RunFact, SpawnRequest } from '../agent/context.ts';
+import { asToolResult, type CallOutcome, outcomeOf, type ToolResult } from '../agent/outcome.ts';
+import { type ChildRequest, isSpawned, type Spawned, type Tool, type ToolContext } from '../define-tool.ts';
+import type { LiveRun } from '../run/live-run.ts';
+import type { World } from '../runtime/world.ts';
+import { check } from './check.ts';
+import { type LazyAbort, lazyAbort } from './lazy-abort.ts';
+import { viewOf } from './view.ts';
+
+/** What a call is started with; with `reports` it makes one result of its children. */
+export type CallInput = {
+  runId: string;
+  index: number;
+  turn: number;
+  callId: string;
+  tool: string;
+  arguments: JSONValue;
+  given?: JSONValue;
+  kind?: Question['kind'];
+  reports?: Report[];
+};
+
+/** One call, executing. Stopping it aborts its signal; what it says afterwards is not heard. */
+type Execution = {
+  world: World;
+  run: LiveRun;
+  input: CallInput;
+  tool: Tool;
+  abort: LazyAbort;
+  children: string[];
+  tell(fact: RunFact): void;
+};
+
+/** Runs one tool call beside the others of its turn and tells the run how it ended. */
+export const callActor = (world: World) =>
+  fromCallback<AnyEventObject, CallInput>(({ input, self, sendBack }) => {
+    const run = world.runs.get(input.runId);
+    const abort = lazyAbort();
+    const tell = (fact: RunFact) => {
+      if (!abort.aborted && !run?.ended) run?.actor?.send(fact);
+    };
+    const tool = run?.tools.get(input.tool);
+    if (!run || !tool) throw new Error(`Call "${input.tool}" of run "${input.runId}" has no tool here.`);
+    const execution: Execution = { world, run, input, tool, abort, children: [], tell };
+    void answer(execution)
+      .catch((error: unknown) => outcomeOf({ error: redact(messageOf(error)) }))
+      .then((outcome) => {
+        if (outcome) tell({ type: 'call.settled', index: input.index, outcome: withPreview(tool, outcome) });
+        sendBack({ type: 'crew.settled', id: self.id });
+      });
+    return () => abort.abort(new FaultError('call.cancelled', `The call "${input.tool}" was cancelled.`));
+  });
+
+const withPreview = ({ previewLength }: Tool, outcome: CallOutcome): CallOutcome =>
+  previewLength === undefined ? outcome : { ...outcome, previewLength };
+
+const answer = async (execution: Execution): Promise<CallOutcome | null> => {
+  const { run, input, tool } = execution;
+  await run.writing;
+  if (input.reports) return close(execution, input.reports);
+  if (input.kind === 'handoff') return outcomeOf(asToolResult(input.given));
+  const args =
+    input.kind === 'input'
+      ? { ...(input.arguments as object), [tool.inputKey ?? 'user_input']: input.given }
+      : input.arguments;
+  const hookCall = { tool: tool.name, callId: input.callId, runId: run.runId, arguments: toJSON(args) };
+  let result: ToolResult | Spawned;
+  let flags: Pick<CallOutcome, 'timedOut' | 'cancelled'> = {};
+  try {
+    for (const hook of tool.before ?? []) await hook.run(hookCall);
+    const checked = await check(tool.inputSchema, args);
+    if ('problem' in checked) result = { error: `The arguments of "${tool.name}" do not fit: ${checked.problem}` };
+    else ({ result, flags } = await attempt(execution, checked.value));
+  } catch (error) {
+    return outcomeOf({ error: redact(messageOf(error)) });
+  }
+  if (isSpawned(result)) {
+    // A call that has ended meanwhile asks for nothing: whatever it took would never be given back.
+    if (execution.abort.aborted) return null;
+    if (result.requests.length === 0) return close(execution, []);
+    ask(execution, result.requests, 0);
+    return null;
+  }
+  return outcomeOf(await afterHooks(execution, hookCall, result), flags);
+};
+
+const afterHooks = async (
+  { tool }: Execution,
+  call: Parameters<NonNullable<Tool['after']>[number]['run']>[0],
+  result: ToolResult,
+): Promise<ToolResult> => {
+  let out = result;
+  for (const hook of tool.after ?? []) {
+    try {
+      await hook.run(call, out);
+    } catch (error) {
+      const problem = `Post-hook error: ${redact(messageOf(error))}`;
+      out = { ...out, error: out.error === undefined ? problem : `${out.error} ${problem}` };
+    }
+  }
+  return out;
+};
+
+const close = async ({ tool, input }: Execution, reports: Report[]): Promise<CallOutcome> => {
+  if (!tool.settle)
+    return outcomeOf({ error: `Tool "${tool.name}" started runs without a "settle" to make a result of them.` });
+  try {
+    const checked = await check(tool.inputSchema, input.arguments);
+    return outcomeOf(await tool.settle(reports, ('value' in checked ? checked.value : input.arguments) as never));
+  } catch (error) {
+    return outcomeOf({ error: redact(messageOf(error)) });
+  }
+};
+
+type Attempted = { result: ToolResult | Spawned; flags: Pick<CallOutcome, 'timedOut' | 'cancelled'> };
+
+/** Runs the tool, again as often as it allows. A call that was cancelled is not tried again. */
+const attempt = async (execution: Execution, value: unknown): Promise<Attempted> => {
+  const { tool, abort, world, run, input } = execution;
+  const { retries = 0, retryDelayMs = 0 } = tool;
+  const note = (text: string) => world.tellLive(run, { type: 'call.progressed', callId: input.callId, note: text });
+  for (let number = 0; ; number++) {
+    const attempted = await once(execution, value);
+    const failed = !isSpawned(attempted.result) && attempted.result.error !== undefined;
+    if (!failed || number >= retries || abort.aborted) return attempted;
+    const waitMs = retryDelayMs * 2 ** number;
+    note(`Retry attempt ${number + 1}/${retries}${waitMs > 0 ? ` in ${waitMs} ms` : ''}`);
+    if (waitMs > 0) await wait(world, waitMs, abort);
+    if (abort.aborted) return { result: { error: 'Cancelled during retry wait' }, flags: { cancelled: true } };
+  }
+};
+
+const wait = (world: World, ms: number, abort: LazyAbort): Promise<void> =>
+  new Promise((resolve) => {
+    const done = () => {
+      world.clock.clearTimeout(timer);
+      abort.signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = world.clock.setTimeout(done, ms);
+    abort.signal.addEventListener('abort', done);
+  });
+
+const once = async (execution: Execution, value: unknown): Promise<Attempted> => {
+  const { world, tool, abort } = execution;
+  const own = tool.timeoutMs === undefined ? abort : lazyAbort();
+  const context = contextOf(execution, own);
+  const work = (async (): Promise<Attempted> => {
+    try {
+      const output = await tool.execute(value as never, context);
+      return { result: isSpawned(output) ? output : await checked(tool, output), flags: {} };
+    } catch (error) {
+      return { result: { error: redact(messageOf(error)) }, flags: {} };
+    }
+  })();
+  const { timeoutMs } = tool;
+  if (timeoutMs === undefined) return work;
+  let timer: unknown;
+  const onAbort = () => own.abort(abort.signal.reason);
+  abort.signal.addEventListener('abort', onAbort);
+  const late = new Promise<Attempted>((resolve) => {
+    timer = world.clock.setTimeout(() => {
+      const error = `"${tool.name}" timed out after ${timeoutMs} ms`;
+      own.abort(new FaultError('call.timeout', error));
+      for (const childId of execution.children)
+        world.runs.get(childId)?.actor?.send({ type: 'interrupt', reason: error, exitReason: 'parent_interrupted' });
+      resolve({ result: { error }, flags: { timedOut: true } });
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    world.clock.clearTimeout(timer);
+    abort.signal.removeEventListener('abort', onAbort);
+  }
+};
+
+const checked = async (tool: Tool, output: unknown): Promise<ToolResult> => {
+  if (!tool.outputSchema) return asToolResult(output);
+  const result = asToolResult(output);
+  if (result.error !== undefined) return result;
+  const verdict = await check(tool.outputSchema, result === output ? (result.data ?? result.content) : output);
+  if ('problem' in verdict)
+    return { error: `The output of "${tool.name}" does not fit its schema: ${verdict.problem}` };
+  return result === output ? result : asToolResult(verdict.value);
+};
+
+const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
+  const { world, run, input } = execution;
+  return {
+    get signal() {
+      return own.signal;
+    },
+    runId: run.runId,
+    callId: input.callId,
+    key: callKeyOf(run.runId, input.turn, input.index),
+    get view() {
+      return viewOf(run, world);
+    },
+    progress: (note) => {
+      if (!own.aborted) world.tellLive(run, { type: 'call.progressed', callId: input.callId, note: String(note) });
+    },
+    spawn: (agent, job, options = {}) =>
+      new Promise((resolve, reject) => {
+        if (own.aborted)
+          return reject(
+            world.refusal(`The call "${input.tool}" has ended: it can start no more runs.`, { kind: 'ended' }),
+          );
+        const childId = ask(execution, [{ agent, job, ...options }], execution.children.length, {
+          accept: (id) => resolve(world.handleOf(id) as never),
+          refuse: reject,
+        });
+        if (childId) execution.children.push(childId);
+      }),
+  };
+};
+
+/** Asks the run for children; it admits or refuses each. Gives back the id of the first. */
+const ask = (
+  { world, run, input, tell }: Execution,
+  requests: readonly ChildRequest[],
+  from: number,
+  reply: { accept?: (childId: string) => void; refuse?: (error: Error) => void } = {},
+): string | undefined => {
+  const callKey = callKeyOf(run.runId, input.turn, input.index);
+  const asked = requests.map((request, i): SpawnRequest => {
+    const childId = childIdOf(callKey, from + i);
+    const { agent, budget, quota, onPaused = 'bubble' } = request;
+    const data = {
+      agent: agent.name,
+      tools: agent.tools.length,
+      onPaused,
+      ...(budget && { budget }),
+      ...(agent.budget && { agentBudget: agent.budget }),
+    };
+    try {
+      world.prepare(run, childId, { ...request, ...reply });
+    } catch (error) {
+      return { ...data, refused: { kind: 'invalid', message: faultOf(error, 'job.invalid').message } };
+    }
+    if (world.spawningPaused)
+      return {
+        ...data,
+        refused: {
+          kind: 'paused',
+          message: `"${agent.name}" was not started: spawning is paused. Try again later, or do this work yourself.`,
+        },
+      };
+    if (quota && !world.quotas.take(quota.key, quota.max, childId))
+      return { ...data, refused: { kind: 'quota', limit: quota.max, message: quota.message } };
+    return data;
+  });
+  tell({ type: 'call.spawns', index: input.index, from, at: world.clock.now(), requests: asked });
+  return childIdOf(callKey, from);
+};

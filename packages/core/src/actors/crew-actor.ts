@@ -1,0 +1,165 @@
+/**
+ * The side of a run that works: its calls and its children, each an actor. The machine says what to start and stop; what happens
+ * is told to it. Calls and children are not in the machine's own snapshot, so starting one costs the same beside ten and ten thousand.
+ */
+
+import { type FaultError, noUsage, type Report } from '@troupe/protocol';
+import { type ActorLogic, type AnyActorRef, type AnyEventObject, createActor, type Snapshot } from 'xstate';
+import type { CrewMessage } from '../agent/agent-machine.ts';
+import type { CrewOrder, RunCommand } from '../agent/context.ts';
+import type { LiveRun } from '../run/live-run.ts';
+import type { World } from '../runtime/world.ts';
+import { type CallInput, callActor } from './call-actor.ts';
+
+type CrewSnapshot = Snapshot<undefined> & {
+  input: { runId: string };
+  calls: Map<string, AnyActorRef>;
+  children: Map<string, AnyActorRef>;
+  /** Let go, and not answered yet: still ended with the run. */
+  detached: Map<string, AnyActorRef>;
+};
+
+type Scope = { self: AnyActorRef; stopChild(child: AnyActorRef): void };
+
+export type CrewLogic = ActorLogic<CrewSnapshot, CrewMessage | AnyEventObject, { runId: string }>;
+
+/** What a refused child is reported as: nothing ran, nothing was spent. */
+const refusedReport = (childId: string, agent: string, error: FaultError): Report => ({
+  runId: childId,
+  agent,
+  status: 'failed',
+  exitReason: 'error',
+  text: null,
+  fault: error.toFault(),
+  questions: [],
+  usage: { total: noUsage, own: noUsage, byModel: {}, turns: 0, toolCalls: 0, activeMs: 0 },
+  calls: [],
+  children: [],
+  messages: [],
+});
+
+export const crewActor = (world: World): CrewLogic => {
+  const call = callActor(world);
+
+  const startCall = (crew: CrewSnapshot, scope: Scope, input: CallInput): void => {
+    const id = `call.${input.turn}-${input.index}`;
+    stopCall(crew, scope, id);
+    const actor = createActor(call, { id, parent: scope.self, input }) as AnyActorRef;
+    crew.calls.set(id, actor);
+    actor.start();
+  };
+  const stopCall = (crew: CrewSnapshot, scope: Scope, id: string): void => {
+    const actor = crew.calls.get(id);
+    if (!actor) return;
+    crew.calls.delete(id);
+    scope.stopChild(actor);
+  };
+  const stopAll = (crew: CrewSnapshot, scope: Scope): void => {
+    for (const id of [...crew.calls.keys()]) stopCall(crew, scope, id);
+    for (const child of [...crew.children.values()]) scope.stopChild(child);
+  };
+
+  const reportsFor = (run: LiveRun, index: number): Report[] =>
+    (run.context?.calls[index]?.children ?? []).flatMap(({ runId }) => {
+      const report = run.reports.get(runId);
+      run.reports.delete(runId);
+      return report ? [report] : [];
+    });
+
+  const cascade = (crew: CrewSnapshot, command: RunCommand): void => {
+    for (const child of [...crew.children.values()]) child.send(command);
+    if (command.type !== 'interrupt') return;
+    for (const [id, child] of [...crew.detached])
+      if (world.runs.get(id)?.ledger.pausedFor === 'question') child.send(command);
+  };
+
+  const obey = (crew: CrewSnapshot, scope: Scope, run: LiveRun, order: CrewOrder): void => {
+    switch (order.type) {
+      case 'crew.execute': {
+        const { type: _, ...input } = order;
+        return startCall(crew, scope, { ...input, runId: run.runId });
+      }
+      case 'crew.close': {
+        const { index, turn } = order;
+        const waiting = run.context?.calls[index];
+        if (!waiting) return;
+        return startCall(crew, scope, {
+          runId: run.runId,
+          index,
+          turn,
+          callId: waiting.callId,
+          tool: waiting.tool,
+          arguments: waiting.arguments,
+          reports: reportsFor(run, index),
+        });
+      }
+      case 'crew.start': {
+        const { accept } = run.spawns.get(order.childId) ?? {};
+        const child = world.startChild(run, order, scope.self);
+        if (child.getSnapshot().status === 'active') crew.children.set(order.childId, child);
+        return accept?.(order.childId);
+      }
+      case 'crew.refuse': {
+        const { childId, agent, refusal } = order;
+        const pending = run.spawns.get(childId);
+        run.spawns.delete(childId);
+        const error = world.refusal(refusal.message, refusal);
+        if (pending?.request.quota) world.quotas.settle(pending.request.quota.key, childId, false);
+        if (pending?.refuse) return pending.refuse(error);
+        run.reports.set(childId, refusedReport(childId, agent, error));
+        return;
+      }
+      case 'crew.slot':
+        return crew.children.get(order.childId)?.send({ type: 'slot.granted' });
+      case 'crew.detach': {
+        const child = crew.children.get(order.childId);
+        const live = world.runs.get(order.childId);
+        if (!child || !live) return;
+        crew.children.delete(order.childId);
+        crew.detached.set(order.childId, child);
+        run.reports.set(order.childId, world.reportOf(live));
+        world.detach(live);
+        return child.send({ type: 'detach' });
+      }
+      case 'crew.cascade':
+        if (order.stopTools) for (const id of [...crew.calls.keys()]) stopCall(crew, scope, id);
+        return cascade(crew, order.command);
+      case 'crew.stop':
+        return stopAll(crew, scope);
+    }
+  };
+
+  return {
+    getInitialSnapshot: (_scope, input) => ({
+      status: 'active',
+      output: undefined,
+      error: undefined,
+      input,
+      calls: new Map(),
+      children: new Map(),
+      detached: new Map(),
+    }),
+    transition: (crew, event, scope) => {
+      const run = world.runs.get(crew.input.runId);
+      if (event.type === 'xstate.stop') {
+        stopAll(crew, scope as never);
+        return { ...crew, status: 'stopped' } as never;
+      }
+      if (!run) return crew;
+      if (event.type === 'crew.orders')
+        for (const order of (event as CrewMessage).orders) obey(crew, scope as never, run, order);
+      else if (event.type.startsWith('xstate.')) forget(crew, event);
+      else if (event.type === 'crew.settled') stopCall(crew, scope as never, (event as unknown as { id: string }).id);
+      else run.actor?.send(event);
+      return crew;
+    },
+    getPersistedSnapshot: (crew) => crew,
+  };
+};
+
+/** A child's actor has ended: its end was told to the run before, by its lifecycle. */
+const forget = (crew: CrewSnapshot, event: AnyEventObject): void => {
+  const id = String((event as { actorId?: unknown }).actorId ?? '');
+  crew.children.delete(id);
+  crew.detached.delete(id);
+};

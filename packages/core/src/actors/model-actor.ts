@@ -1,0 +1,162 @@
+import {
+  FaultError,
+  faultOf,
+  type ModelPart,
+  type ModelRequest,
+  noUsage,
+  type ToolCall,
+  toJSON,
+  type Usage,
+} from '@troupe/protocol';
+import { type AnyEventObject, fromCallback } from 'xstate';
+import type { TurnInput } from '../agent/agent-machine.ts';
+import type { ClosedTurn, RunFact } from '../agent/context.ts';
+import { jsonIn } from '../agent/conversation.ts';
+import type { LiveRun } from '../run/live-run.ts';
+import type { World } from '../runtime/world.ts';
+import { check } from './check.ts';
+import { type LazyAbort, lazyAbort } from './lazy-abort.ts';
+import { planCall } from './plan-call.ts';
+import { specsOf, viewOf } from './view.ts';
+
+type Tell = (fact: RunFact) => void;
+
+/** Takes one turn and tells the run: its deltas as they come, then one `turn.closed` or `turn.failed`. Stopping it aborts the request. */
+export const modelActor = (world: World) =>
+  fromCallback<AnyEventObject, TurnInput>(({ input, sendBack }) => {
+    const run = world.runs.get(input.runId);
+    if (!run) throw new Error(`Run "${input.runId}" is not alive here.`);
+    const abort = lazyAbort();
+    const tell: Tell = (fact) => {
+      if (!abort.aborted) sendBack(fact);
+    };
+    run.partial = '';
+    void takeTurn(world, run, input.turn, abort, tell).catch((error: unknown) =>
+      tell({ type: 'turn.failed', fault: faultOf(error, 'model.failed') }),
+    );
+    return () => abort.abort(new FaultError('model.aborted', 'The run does not need this answer any more.'));
+  });
+
+const requestOf = (run: LiveRun, model: string, world: World): ModelRequest => {
+  const { agent, outputSchema } = run;
+  return {
+    model,
+    messages: run.transcript.slice(),
+    tools: specsOf(run, viewOf(run, world)),
+    ...(outputSchema && {
+      output: {
+        name: agent.name.replace(/[^\w-]+/g, '_').slice(0, 64) || 'answer',
+        schema: run.outputJSONSchema ?? {},
+      },
+    }),
+    ...(agent.settings && { settings: agent.settings }),
+  };
+};
+
+const takeTurn = async (world: World, run: LiveRun, turn: number, abort: LazyAbort, tell: Tell): Promise<void> => {
+  await run.writing;
+  if (abort.aborted) return;
+  const { provider, model } = world.providerOf(run.model, run);
+  if (world.unknownPrice === 'deny' && world.priceOf(run.model, noUsage) === null)
+    throw new FaultError(
+      'price.unknown',
+      `No price is known for model "${run.model}", and unknownPrice is "deny". Give the runtime a price, or allow unknown ones.`,
+    );
+
+  let text = '';
+  let reasoning = '';
+  let calls: ToolCall[] = [];
+  let usage: Usage = noUsage;
+  let finish: ClosedTurn['finish'] | undefined;
+  const parts = provider.takeTurn(requestOf(run, model, world), {
+    get signal() {
+      return abort.signal;
+    },
+    clock: world.clock,
+    context: {
+      runId: run.runId,
+      rootId: run.rootId,
+      agent: run.agent.name,
+      turn,
+      depth: run.depth,
+      key: `${run.runId}/${turn}`,
+    },
+  });
+  const take = (part: ModelPart): void => {
+    switch (part.type) {
+      case 'text':
+        text += part.delta;
+        run.partial = text;
+        return world.tellLive(run, { type: 'text.streamed', delta: part.delta });
+      case 'reasoning':
+        reasoning += part.delta;
+        return world.tellLive(run, { type: 'reasoning.streamed', delta: part.delta });
+      case 'call':
+        calls.push({ id: part.id, name: part.name, arguments: part.arguments });
+        return;
+      case 'usage':
+        usage = part.usage;
+        return tell({ type: 'model.used', usage: priced(world, run.model, usage) });
+      case 'attempt': {
+        const { type: _, usage: told, ...attempt } = part;
+        const used = told ?? (usage === noUsage ? undefined : usage);
+        text = run.partial = reasoning = '';
+        calls = [];
+        usage = noUsage;
+        return tell({
+          type: 'model.attempted',
+          attempt: { ...attempt, ...(used && { usage: priced(world, attempt.model, used) }) },
+          costUsd: used ? world.priceOf(attempt.model, used) : null,
+        });
+      }
+      case 'finish':
+        finish = part.reason;
+    }
+  };
+  for await (const part of parts) {
+    if (abort.aborted) return;
+    take(part);
+  }
+  if (abort.aborted) return;
+  if (!finish)
+    throw new FaultError(
+      'model.stream_cut',
+      `The provider of "${run.model}" ended its answer without saying why. Expected a "finish" part.`,
+      { retryable: true },
+    );
+
+  const view = viewOf(run, world);
+  const planned = await Promise.all(calls.map((call) => planCall(call, run.tools, view)));
+  const output = calls.length === 0 && run.outputSchema && text.trim() !== '' ? await outputOf(run, text) : undefined;
+  const costUsd = world.priceOf(run.model, usage);
+  if (costUsd === null) warnOfPrice(world, run, tell);
+  tell({
+    type: 'turn.closed',
+    turn: { text, ...(reasoning && { reasoning }), calls, planned, usage, costUsd, finish, ...(output && { output }) },
+  });
+};
+
+const priced = (world: World, model: string, usage: Usage): Usage => {
+  const costUsd = world.priceOf(model, usage);
+  return costUsd === null ? usage : { ...usage, costUsd };
+};
+
+const outputOf = async (run: LiveRun, text: string): Promise<NonNullable<ClosedTurn['output']>> => {
+  const value = jsonIn(text);
+  if (value === undefined || !run.outputSchema) return { problem: 'the answer holds no JSON.' };
+  const checked = await check(run.outputSchema, value);
+  return 'problem' in checked ? checked : { data: toJSON(checked.value) };
+};
+
+const warned = new WeakSet<LiveRun>();
+/** Says once a run that its cost is not known, where somebody counts it. */
+const warnOfPrice = (world: World, run: LiveRun, tell: Tell): void => {
+  const counts = world.pricing !== undefined || run.context?.allowance.limits.costUsd !== undefined;
+  if (!counts || warned.has(run)) return;
+  warned.add(run);
+  tell({
+    type: 'warning',
+    code: 'price.unknown',
+    message: `No price is known for model "${run.model}": its cost counts as 0. Add it to the runtime's pricing, or set unknownPrice to "deny".`,
+  });
+};

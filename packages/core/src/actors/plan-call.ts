@@ -1,0 +1,74 @@
+import { type JSONValue, type Question, type ToolCall, toJSON } from '@troupe/protocol';
+import type { PlannedCall } from '../agent/context.ts';
+import type { RunView, Tool } from '../define-tool.ts';
+import { check } from './check.ts';
+import { isOffered } from './view.ts';
+
+type Ask = Pick<Question, 'kind' | 'prompt' | 'options' | 'inputKey'>;
+type Arguments = { [key: string]: JSONValue };
+
+const parse = (text: string): Arguments | null => {
+  if (text.trim() === '') return {};
+  try {
+    const value = toJSON(JSON.parse(text));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+};
+
+const mustConfirm = async (tool: Tool, args: Arguments): Promise<boolean> => {
+  if (typeof tool.confirm !== 'function') return tool.confirm === true;
+  const checked = await check(tool.inputSchema, args);
+  if ('problem' in checked) return false;
+  try {
+    return tool.confirm(checked.value as never);
+  } catch {
+    return true;
+  }
+};
+
+const describe = (tool: Tool, view: RunView): string =>
+  typeof tool.description === 'function' ? tool.description(view) : tool.description;
+
+const askOf = async (tool: Tool, args: Arguments, view: RunView): Promise<Ask | null> => {
+  const path = typeof args.path === 'string' ? ` (${args.path})` : '';
+  const asked = typeof args.question === 'string' ? args.question : undefined;
+  if (tool.askUser)
+    return {
+      kind: 'input',
+      prompt: asked ?? tool.prompt ?? describe(tool, view),
+      options: [],
+      inputKey: tool.inputKey ?? 'user_input',
+    };
+  if (tool.handoff) return { kind: 'handoff', prompt: tool.prompt ?? asked ?? describe(tool, view), options: [] };
+  if (await mustConfirm(tool, args))
+    return {
+      kind: 'confirmation',
+      prompt: `${tool.prompt ?? (describe(tool, view) || `Confirm ${tool.name}`)}${path}`,
+      options: ['yes', 'no'],
+    };
+  return null;
+};
+
+/** Understands a call as the model made it: finds its tool, parses its arguments, asks whether a person must be heard. */
+export const planCall = async (
+  call: ToolCall,
+  tools: ReadonlyMap<string, Tool>,
+  view: RunView,
+): Promise<PlannedCall> => {
+  const { id: callId, name } = call;
+  const args = parse(call.arguments);
+  const planned = { callId, tool: name, arguments: args ?? {} };
+  const tool = tools.get(name);
+  if (!tool)
+    return { ...planned, problem: `Tool not found: ${name}. Available: ${[...tools.keys()].join(', ') || 'none'}.` };
+  if (!isOffered(tool, view)) return { ...planned, problem: `Tool "${name}" is not available to this run.` };
+  if (args === null)
+    return {
+      ...planned,
+      problem: `The arguments of "${name}" are not a JSON object. Found: ${call.arguments.slice(0, 200)}`,
+    };
+  const asks = await askOf(tool, args, view);
+  return { ...planned, ...(asks && { asks }), ...(tool.settle && { delegates: true }) };
+};

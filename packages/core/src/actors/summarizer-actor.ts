@@ -1,0 +1,84 @@
+import { FaultError, faultOf, type Message, noUsage, type Usage } from '@troupe/protocol';
+import { type AnyEventObject, fromCallback } from 'xstate';
+import type { TurnInput } from '../agent/agent-machine.ts';
+import type { RunFact } from '../agent/context.ts';
+import { splitForSummary, summaryMessage, summaryPrompt, transcriptOf } from '../agent/conversation.ts';
+import type { LiveRun } from '../run/live-run.ts';
+import type { World } from '../runtime/world.ts';
+import { lazyAbort } from './lazy-abort.ts';
+
+const nothingLeft = (run: LiveRun) =>
+  new FaultError(
+    'model.context_length',
+    `The conversation of "${run.agent.name}" is too long for model "${run.model}", and nothing of it can be summarised. Use a larger model, or smaller inputs.`,
+  );
+
+/** Replaces the old part of a conversation by a summary that the run's own model makes. Stopping it aborts the request. */
+export const summarizerActor = (world: World) =>
+  fromCallback<AnyEventObject, TurnInput>(({ input, sendBack }) => {
+    const run = world.runs.get(input.runId);
+    if (!run) throw new Error(`Run "${input.runId}" is not alive here.`);
+    const abort = lazyAbort();
+    const tell = (fact: RunFact) => {
+      if (!abort.aborted) sendBack(fact);
+    };
+
+    const summarize = async (): Promise<void> => {
+      await run.writing;
+      const parts = splitForSummary(run.transcript);
+      if (!parts) throw nothingLeft(run);
+      const messages: Message[] = [
+        { role: 'system', content: summaryPrompt },
+        { role: 'user', content: transcriptOf(parts.old) },
+      ];
+      const { provider, model } = world.providerOf(run.model, run);
+      let summary = '';
+      let usage: Usage = noUsage;
+      for await (const part of provider.takeTurn(
+        { model, messages, tools: [] },
+        {
+          get signal() {
+            return abort.signal;
+          },
+          clock: world.clock,
+          context: {
+            runId: run.runId,
+            rootId: run.rootId,
+            agent: run.agent.name,
+            turn: input.turn,
+            depth: run.depth,
+            key: `${run.runId}/${input.turn}/summary`,
+          },
+        },
+      )) {
+        if (abort.aborted) return;
+        if (part.type === 'text') summary += part.delta;
+        if (part.type === 'usage') {
+          usage = part.usage;
+          tell({ type: 'model.used', usage });
+        }
+        if (part.type === 'attempt') {
+          summary = '';
+          const { type: _, ...attempt } = part;
+          tell({
+            type: 'model.attempted',
+            attempt,
+            costUsd: attempt.usage ? world.priceOf(attempt.model, attempt.usage) : null,
+          });
+        }
+      }
+      if (abort.aborted) return;
+      run.transcript = [...parts.head, summaryMessage(summary), ...parts.kept];
+      tell({
+        type: 'context.summarized',
+        summary,
+        summarized: parts.old.length,
+        kept: parts.kept.length,
+        usage,
+        costUsd: world.priceOf(run.model, usage),
+      });
+    };
+
+    void summarize().catch((error: unknown) => tell({ type: 'turn.failed', fault: faultOf(error, 'model.failed') }));
+    return () => abort.abort();
+  });

@@ -1,0 +1,67 @@
+import type { Budget, ToolSpec } from '@troupe/protocol';
+import { type Limits, leftOf } from '../agent/limits.ts';
+import type { RunView, Tool } from '../define-tool.ts';
+import type { LiveRun } from '../run/live-run.ts';
+import type { World } from '../runtime/world.ts';
+
+const withoutDeadline = (all: Limits): Budget => {
+  const { deadlineAt: _, ...limits } = all;
+  return limits;
+};
+
+const leftIn = (run: LiveRun, now: number): Budget => {
+  const context = run.context;
+  if (!context) return {};
+  const { limits } = context.allowance;
+  const left: Budget = {};
+  for (const kind of ['tokens', 'costUsd', 'descendants'] as const)
+    if (limits[kind] !== undefined) left[kind] = Math.max(0, leftOf(context, kind));
+  for (const kind of ['turns', 'toolCalls', 'children'] as const)
+    if (limits[kind] !== undefined) left[kind] = Math.max(0, limits[kind] - context[kind]);
+  if (limits.deadlineAt !== undefined) left.deadlineMs = Math.max(0, limits.deadlineAt - now);
+  return left;
+};
+
+/** What a tool may know of a run, as of now. Worked out when it is read. */
+export const viewOf = (run: LiveRun, world: Pick<World, 'spawningPaused' | 'clock' | 'defaultModel'>): RunView => ({
+  runId: run.runId,
+  agent: run.agent.name,
+  get tools() {
+    return [...run.tools.keys()];
+  },
+  model: run.model,
+  ...(world.defaultModel !== undefined && { defaultModel: world.defaultModel }),
+  ...(run.agent.settings && { settings: run.agent.settings }),
+  ...(run.agent.compaction && { compaction: run.agent.compaction }),
+  depth: run.depth,
+  get budget() {
+    return {
+      granted: run.context ? withoutDeadline(run.context.allowance.limits) : {},
+      left: leftIn(run, world.clock.now()),
+    };
+  },
+  get spawningPaused() {
+    return world.spawningPaused;
+  },
+  ...(run.sessionKey !== undefined && { sessionKey: run.sessionKey }),
+});
+
+export const isOffered = (tool: Tool, view: RunView): boolean => tool.offered?.(view) ?? true;
+
+const describe = ({ description }: Tool, view: RunView): string =>
+  typeof description === 'function' ? description(view) : description;
+
+const fixed = new WeakMap<ReadonlyMap<string, Tool>, ToolSpec[]>();
+const isFixed = (tool: Tool): boolean => tool.offered === undefined && typeof tool.description === 'string';
+
+/** What the model is told of the tools of a run. Worked out once where no tool depends on the moment. */
+export const specsOf = (run: LiveRun, view: RunView): ToolSpec[] => {
+  const known = fixed.get(run.tools);
+  if (known) return known;
+  const tools = [...run.tools.values()];
+  const specs = tools
+    .filter((tool) => isOffered(tool, view))
+    .map((tool) => ({ name: tool.name, description: describe(tool, view), inputSchema: tool.inputJSONSchema }));
+  if (tools.every(isFixed)) fixed.set(run.tools, specs);
+  return specs;
+};

@@ -1,0 +1,398 @@
+/**
+ * The life of one run.
+ *
+ *   queued ─slot─▶ running ─────────────────────────────────────────────▶ completed
+ *                    deciding ─▶ thinking ─answer─▶ concluding ──────────┘
+ *                       ▲ │         │ calls
+ *                       │ └─▶ recalling · waiting · compacting
+ *                       └────── acting ◀┘
+ *                                 │ nothing can go on without a person
+ *   paused { question · command } ◀┘          interrupt, timeout ─▶ interrupting ─▶ interrupted · failed
+ *
+ * `deciding` is the one gate: every turn, every resume passes its guards before anything is spent.
+ * The chart decides; `turns`, `calls`, `children` and `life` say what a decision does to the run; the actors do the work and are
+ * provided from outside. The context is JSON: a run can be stored in any state.
+ *
+ * Keeps L2 (no actor outlives its run), L3 (each call answered once), L4 (budgets are a tree), L9 (interrupts reach everything).
+ */
+import type { Fault } from '@troupe/protocol';
+import { type AnyEventObject, fromCallback, type NonReducibleUnknown, type StateMachine, setup } from 'xstate';
+import { readAnswer } from './answers.ts';
+import { answerCall, askingCall, planCalls, settleCall } from './calls.ts';
+import { pauseChild, releaseSlot, resumeChild, settleChild, spawn, wantSlot } from './children.ts';
+import type { ClosedTurn, CrewOrder, RunContext, RunInput, RunMachineEvent, RunOutput } from './context.ts';
+import * as life from './life.ts';
+import { exhaustedBy } from './limits.ts';
+import { openContext, type Step, say, stepOf } from './step.ts';
+import * as turns from './turns.ts';
+
+/** The chart of every run, with actors that must be provided. Importable, drawable, explorable. */
+export type AgentMachine = StateMachine<
+  RunContext,
+  RunMachineEvent,
+  // biome-ignore lint/suspicious/noExplicitAny: the inferred type cannot be named in a declaration file (TS2742)
+  Record<string, any>,
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  any,
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  any,
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  any,
+  string,
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  any,
+  string,
+  RunInput,
+  RunOutput,
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  any,
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  any,
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  any
+>;
+
+/** What the leaf actors of a run are given. */
+export type TurnInput = { runId: string; turn: number };
+export type AlarmInput = { runId: string; kind: 'activeMs' | 'deadlineMs' | 'grace' };
+export type MemoryInput = { runId: string; scope: string; store: boolean };
+export type CrewMessage = { type: 'crew.orders'; orders: CrewOrder[] };
+
+const absent = <Input extends NonReducibleUnknown>(name: string) =>
+  fromCallback<AnyEventObject, Input>(() => {
+    throw new Error(
+      `The agent machine was started without its actor "${name}". Provide it, or start runs with a runtime.`,
+    );
+  });
+
+const types = {} as { context: RunContext; events: RunMachineEvent; input: RunInput; output: RunOutput };
+const base = setup({
+  types,
+  actors: {
+    /** Takes one turn. Leaving `thinking` aborts it. */
+    model: absent<TurnInput>('model'),
+    /** Everything that works for the run and may outlive a turn's state: calls and children. Survives a pause. */
+    crew: absent<{ runId: string }>('crew'),
+    /** Says when time is up. */
+    alarm: absent<AlarmInput>('alarm'),
+    /** Reads before the first turn, writes after the last. */
+    memory: absent<MemoryInput>('memory'),
+    /** Makes a summary of what was said. */
+    summarizer: absent<TurnInput>('summarizer'),
+  },
+});
+
+/** An action that does one thing to a run and sends what follows from it. `T` names the events it is used with. */
+const act = <T extends RunMachineEvent['type']>(
+  change: (step: Step, event: Extract<RunMachineEvent, { type: T }>) => void,
+) =>
+  base.enqueueActions(({ context, event, enqueue }) => {
+    const step = stepOf(context);
+    change(step, event as Extract<RunMachineEvent, { type: T }>);
+    enqueue.assign(step.run);
+    if (step.orders.length > 0) enqueue.sendTo('crew', { type: 'crew.orders', orders: step.orders });
+    for (const note of step.notes) enqueue.sendTo(({ self }) => self._parent as never, note as never);
+  });
+
+/** A question about a closed turn. */
+const ifTurn =
+  (test: (turn: ClosedTurn, context: RunContext) => boolean) =>
+  ({ context, event }: { context: RunContext; event: RunMachineEvent }): boolean =>
+    event.type === 'turn.closed' && test(event.turn, context);
+
+const problemOf = (turn: ClosedTurn): string | undefined =>
+  turn.output && 'problem' in turn.output ? turn.output.problem : undefined;
+const isCut = (turn: ClosedTurn): turn is ClosedTurn & { finish: 'length' | 'filter' } =>
+  turn.finish === 'length' || turn.finish === 'filter';
+const isContextError = (event: RunMachineEvent): boolean =>
+  event.type === 'turn.failed' && event.fault.code === 'model.context_length';
+
+const bug = (error: unknown): Fault => ({
+  code: 'run.bug',
+  message: `An actor of the run broke: ${error instanceof Error ? error.message : String(error)}`,
+  retryable: false,
+});
+
+export const agentMachine: AgentMachine = base
+  .extend({
+    guards: {
+      isQueued: ({ context }) => context.slot === 'wanted',
+      hasSlot: ({ context }) => context.slot !== 'wanted',
+      mustRecall: ({ context }) => context.memoryScope !== undefined && !context.recalled,
+      isForgetful: ({ context }) => context.memoryScope === undefined,
+      hasOpenCalls: ({ context }) => context.open > 0,
+      hasNoOpenCalls: ({ context }) => context.open === 0,
+      waitsForPerson: ({ context }) => context.open > 0 && context.open === context.stuck,
+      canGoOn: ({ context }) => context.open === 0 || context.open > context.stuck,
+      madeTooManyCalls: ({ context }) => context.overCalls,
+      isExhausted: ({ context }) => exhaustedBy(context) !== null,
+      needsSlot: ({ context }) => context.slot === 'released',
+      isTooLong: ({ context: { compaction, messages, lastInputTokens } }) =>
+        messages > (compaction.maxMessages ?? Number.POSITIVE_INFINITY) ||
+        lastInputTokens > (compaction.maxInputTokens ?? Number.POSITIVE_INFINITY),
+      wantsCalls: ifTurn((turn) => turn.calls.length > 0),
+      wasSteered: ({ context }) => context.inbox.length > 0,
+      wasCut: ifTurn(isCut),
+      mayAnswerAgain: ifTurn(
+        (turn, context) => problemOf(turn) !== undefined && context.outputAttempts < context.outputRetries,
+      ),
+      hasBadOutput: ifTurn((turn) => problemOf(turn) !== undefined),
+      saysNothing: ifTurn((turn, context) => turn.text.trim() === '' && !turn.output && !context.askedForAnswer),
+      saysNothingAgain: ifTurn((turn) => turn.text.trim() === '' && !turn.output),
+      mayCompact: ({ context, event }) =>
+        isContextError(event) && context.compaction.onContextError && context.compactions < 2,
+      isContextError: ({ event }) => isContextError(event),
+      endsFailed: ({ context }) => context.open === 0 && context.end?.status === 'failed',
+      endsInterrupted: ({ context }) => context.open === 0,
+      isAnswer: ({ context, event }) => {
+        if (event.type !== 'answer') return false;
+        const question = context.calls[askingCall(context, event.questionId)]?.question;
+        return question !== undefined && readAnswer(question, event.answer).decision !== 'unclear';
+      },
+      letsGo: ({ context }) => context.parentId !== undefined && !context.detached,
+    },
+    actions: {
+      announceQueued: act(life.announceQueued),
+      begin: act(life.begin),
+      takeSlot: act(({ run }) => {
+        run.slot = 'held';
+      }),
+      askForSlot: act(life.askForSlot),
+      askPerson: act(life.askPerson),
+      stopAsking: act(life.stopAsking),
+      sayAnswered: act((step) => say(step, { type: 'run.resumed', by: 'answer' })),
+      pause: act(life.pause),
+      resume: act(life.resume),
+      steer: act<'steer'>((step, { text }) => life.steer(step, text)),
+      interrupt: act<'interrupt'>((step, { reason, exitReason }) => life.interrupt(step, reason, exitReason)),
+      runOutOfTime: act<'limit.reached'>((step, { kind, limit, spent }) => life.runOutOfTime(step, kind, limit, spent)),
+      detach: act(life.detach),
+      stopCrew: act((step) => {
+        step.orders.push({ type: 'crew.stop' });
+      }),
+      warn: act<'warning'>((step, { code, message }) => say(step, { type: 'warning.raised', code, message })),
+
+      openTurn: act(turns.openTurn),
+      use: act<'model.used'>(({ run }, { usage }) => {
+        run.pendingUsage = usage;
+      }),
+      attempt: act<'model.attempted'>((step, { attempt, costUsd }) => turns.recordAttempt(step, attempt, costUsd)),
+      recordTurn: act<'turn.closed'>((step, { turn }) => turns.recordTurn(step, turn)),
+      planCalls: act<'turn.closed'>((step, { turn }) => planCalls(step, turn.planned)),
+      accept: act<'turn.closed'>((step, { turn }) => turns.accept(step, turn)),
+      askForOutput: act<'turn.closed'>((step, { turn }) => turns.askForOutput(step, problemOf(turn) ?? '')),
+      askForAnswer: act(turns.askForAnswer),
+      failCut: act<'turn.closed'>((step, { turn }) => isCut(turn) && turns.failCut(step, turn.finish)),
+      failOutput: act<'turn.closed'>((step, { turn }) => turns.failOutput(step, problemOf(turn) ?? '')),
+      failNoAnswer: act(turns.failNoAnswer),
+      failExhausted: act(turns.failExhausted),
+      failOverCalls: act(turns.failOverCalls),
+      failTurn: act<'turn.failed'>((step, { fault }) => turns.failTurn(step, fault)),
+      chargeAborted: act<'turn.failed'>((step, { fault }) => turns.chargeAborted(step, fault)),
+      failBug: act((step, event) => turns.fail(step, 'error', bug((event as unknown as { error: unknown }).error))),
+      contextFull: act(({ run }) => {
+        run.contextFull = true;
+      }),
+      compacted: act<'context.summarized'>((step, event) => turns.compacted(step, event)),
+
+      spawn: act<'call.spawns'>((step, event) => {
+        spawn(step, event);
+        life.giveSlotBackIfIdle(step);
+      }),
+      settleCall: act<'call.settled'>((step, { index, outcome }) => {
+        settleCall(step, index, outcome);
+        life.giveSlotBackIfIdle(step);
+      }),
+      answer: act<'answer'>((step, event) => answerCall(step, event, false)),
+      answerLater: act<'answer'>((step, event) => answerCall(step, event, true)),
+      settleChild: act<'child.settled'>((step, { end }) => settleChild(step, end)),
+      pauseChild: act<'child.paused'>((step, { end }) => pauseChild(step, end)),
+      resumeChild: act<'child.resumed'>((step, { childId }) => resumeChild(step, childId)),
+      releaseSlot: act<'slot.released'>((step, { childId }) => releaseSlot(step, childId)),
+      wantSlot: act<'slot.wanted'>((step, { childId }) => wantSlot(step, childId)),
+
+      recall: act<'memory.recalled'>((step, event) => life.recalled(step, event)),
+      remember: act<'memory.stored'>((step, event) => life.remembered(step, event)),
+      setAlarm: base.enqueueActions(({ context, enqueue }) => {
+        if (context.allowance.limits.deadlineAt !== undefined)
+          enqueue.spawnChild('alarm', { id: 'deadline', input: { runId: context.runId, kind: 'deadlineMs' } });
+      }),
+      startWatch: base.enqueueActions(({ context, enqueue }) => {
+        if (context.allowance.limits.activeMs !== undefined)
+          enqueue.spawnChild('alarm', { id: 'watch', input: { runId: context.runId, kind: 'activeMs' } });
+      }),
+      stopWatch: base.enqueueActions(({ context, enqueue }) => {
+        if (context.allowance.limits.activeMs !== undefined) enqueue.stopChild('watch');
+      }),
+    },
+  })
+  .createMachine({
+    id: 'agent',
+    context: ({ input }) => openContext(input),
+    entry: 'setAlarm',
+    invoke: {
+      id: 'crew',
+      src: 'crew',
+      input: ({ context }) => ({ runId: context.runId }),
+      onError: { target: '.failed', actions: 'failBug' },
+    },
+    initial: 'queued',
+    on: {
+      // Wherever the run is, its calls and children keep reporting.
+      'call.spawns': { actions: 'spawn' },
+      'call.settled': { actions: 'settleCall' },
+      'child.settled': { actions: 'settleChild' },
+      'child.paused': { actions: 'pauseChild' },
+      'child.resumed': { actions: 'resumeChild' },
+      'slot.released': { actions: 'releaseSlot' },
+      'slot.wanted': { actions: 'wantSlot' },
+      'slot.granted': { actions: 'takeSlot' },
+      warning: { actions: 'warn' },
+      steer: { actions: 'steer' },
+      answer: { guard: 'isAnswer', actions: 'answer' },
+      detach: { guard: 'letsGo', actions: 'detach' },
+      interrupt: { target: '.interrupting', actions: 'interrupt' },
+      'limit.reached': { target: '.interrupting', actions: 'runOutOfTime' },
+    },
+    states: {
+      queued: {
+        always: { guard: 'hasSlot', target: 'running' },
+        entry: base.enqueueActions(({ context, enqueue }) => {
+          if (context.slot === 'wanted') enqueue('announceQueued' as never);
+        }),
+        on: { pause: { target: 'paused.command', actions: 'pause' } },
+      },
+      running: {
+        entry: ['begin', 'startWatch'],
+        exit: 'stopWatch',
+        initial: 'deciding',
+        on: { pause: { target: 'paused.command', actions: 'pause' } },
+        states: {
+          deciding: {
+            always: [
+              { guard: 'mustRecall', target: 'recalling' },
+              { guard: 'hasOpenCalls', target: 'acting' },
+              { guard: 'madeTooManyCalls', target: '#agent.failed', actions: 'failOverCalls' },
+              { guard: 'isExhausted', target: '#agent.failed', actions: 'failExhausted' },
+              { guard: 'needsSlot', target: 'waiting' },
+              { guard: 'isTooLong', target: 'compacting' },
+              { target: 'thinking', actions: 'openTurn' },
+            ],
+          },
+          recalling: {
+            invoke: {
+              id: 'memory',
+              src: 'memory',
+              input: ({ context }) => ({ runId: context.runId, scope: context.memoryScope ?? '', store: false }),
+              onError: { target: '#agent.failed', actions: 'failBug' },
+            },
+            on: { 'memory.recalled': { target: 'deciding', actions: 'recall' } },
+          },
+          waiting: {
+            entry: 'askForSlot',
+            always: { guard: 'hasSlot', target: 'deciding' },
+          },
+          thinking: {
+            invoke: {
+              id: 'model',
+              src: 'model',
+              input: ({ context }) => ({ runId: context.runId, turn: context.turn }),
+              onError: { target: '#agent.failed', actions: 'failBug' },
+            },
+            on: {
+              'model.used': { actions: 'use' },
+              'model.attempted': { actions: 'attempt' },
+              'turn.closed': [
+                { guard: 'wantsCalls', target: 'acting', actions: ['recordTurn', 'planCalls'] },
+                { guard: 'wasSteered', target: 'deciding', actions: 'recordTurn' },
+                { guard: 'wasCut', target: '#agent.failed', actions: ['recordTurn', 'failCut'] },
+                { guard: 'mayAnswerAgain', target: 'deciding', actions: ['recordTurn', 'askForOutput'] },
+                { guard: 'hasBadOutput', target: '#agent.failed', actions: ['recordTurn', 'failOutput'] },
+                { guard: 'saysNothing', target: 'deciding', actions: ['recordTurn', 'askForAnswer'] },
+                { guard: 'saysNothingAgain', target: '#agent.failed', actions: ['recordTurn', 'failNoAnswer'] },
+                { target: 'concluding', actions: ['recordTurn', 'accept'] },
+              ],
+              'turn.failed': [
+                { guard: 'mayCompact', target: 'compacting', actions: ['chargeAborted', 'contextFull'] },
+                { target: '#agent.failed', actions: ['chargeAborted', 'failTurn'] },
+              ],
+            },
+          },
+          acting: {
+            always: [
+              { guard: 'hasNoOpenCalls', target: 'deciding' },
+              { guard: 'waitsForPerson', target: '#agent.paused.question' },
+            ],
+          },
+          compacting: {
+            invoke: {
+              id: 'summarizer',
+              src: 'summarizer',
+              input: ({ context }) => ({ runId: context.runId, turn: context.turn }),
+              onError: { target: '#agent.failed', actions: 'failBug' },
+            },
+            on: {
+              'model.used': { actions: 'use' },
+              'context.summarized': { target: 'deciding', actions: 'compacted' },
+              'turn.failed': { target: '#agent.failed', actions: ['chargeAborted', 'failTurn'] },
+            },
+          },
+          concluding: {
+            always: { guard: 'isForgetful', target: '#agent.completed' },
+            invoke: {
+              id: 'memory',
+              src: 'memory',
+              input: ({ context }) => ({ runId: context.runId, scope: context.memoryScope ?? '', store: true }),
+              onError: { target: '#agent.failed', actions: 'failBug' },
+            },
+            on: { 'memory.stored': { target: '#agent.completed', actions: 'remember' }, steer: {}, pause: {} },
+          },
+        },
+      },
+      paused: {
+        initial: 'command',
+        states: {
+          question: {
+            entry: 'askPerson',
+            exit: 'stopAsking',
+            always: { guard: 'canGoOn', target: '#agent.running', actions: 'sayAnswered' },
+            on: { pause: { target: 'command', actions: 'pause' } },
+          },
+          command: {
+            on: {
+              answer: { guard: 'isAnswer', actions: 'answerLater' },
+              resume: [
+                { guard: 'isQueued', target: '#agent.queued', actions: 'resume' },
+                { target: '#agent.running', actions: 'resume' },
+              ],
+            },
+          },
+        },
+      },
+      interrupting: {
+        invoke: { id: 'grace', src: 'alarm', input: ({ context }) => ({ runId: context.runId, kind: 'grace' }) },
+        always: [
+          { guard: 'endsFailed', target: 'failed' },
+          { guard: 'endsInterrupted', target: 'interrupted' },
+        ],
+        on: {
+          'grace.over': { actions: 'stopCrew' },
+          interrupt: {},
+          'limit.reached': {},
+          steer: {},
+          answer: {},
+          detach: {},
+        },
+      },
+      completed: { type: 'final' },
+      failed: { type: 'final' },
+      interrupted: { type: 'final' },
+    },
+    output: ({ context }) => ({
+      ...(context.end ?? { status: 'failed', exitReason: 'error', fault: bug('it ended without saying how') }),
+      runId: context.runId,
+      text: context.text,
+      ...(context.data !== undefined && { data: context.data }),
+      spent: context.spent,
+    }),
+  });

@@ -1,0 +1,209 @@
+/**
+ * What tool calls do to a run (L3): each call that a model made is answered exactly once, in call order, whatever becomes of it.
+ */
+import { type Answer, callKeyOf, type Fault, type Question, questionIdOf } from '@troupe/protocol';
+import { readAnswer } from './answers.ts';
+import type { CallState, PlannedCall, RunContext } from './context.ts';
+import { type CallOutcome, declined, notExecuted, previewOf } from './outcome.ts';
+import { type Step, say, setCall, tell, warn } from './step.ts';
+
+const settledAs = (call: PlannedCall, outcome: CallOutcome): CallState => ({
+  ...blank(call),
+  phase: 'settled',
+  shares: 0,
+  outcome,
+});
+
+const blank = ({ callId, tool, arguments: args, delegates }: PlannedCall): CallState => ({
+  callId,
+  tool,
+  arguments: args,
+  phase: 'running',
+  shares: delegates ? 1 : 0,
+  children: [],
+  live: 0,
+  asking: 0,
+});
+
+/**
+ * Plans the calls of a turn, in order: those over the limit are refused, those that cannot run are answered, the first that asks
+ * a person waits, those after it are skipped, the rest start now.
+ */
+export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => {
+  const { run } = step;
+  const allowed = (run.allowance.limits.toolCalls ?? Number.POSITIVE_INFINITY) - run.toolCalls;
+  const over = planned.length > allowed;
+  let asked = false;
+  const calls = planned.map((call, index): CallState => {
+    if (index >= allowed)
+      return settledAs(
+        call,
+        notExecuted(
+          'refused',
+          `Not executed: this run may make ${run.allowance.limits.toolCalls} tool calls, and all were made.`,
+        ),
+      );
+    if (asked)
+      return settledAs(
+        call,
+        notExecuted(
+          'skipped',
+          'Skipped: an earlier call of this turn waits for a person. Call again if it is still needed.',
+        ),
+      );
+    if (call.problem !== undefined) return settledAs(call, notExecuted('error', call.problem));
+    if (!call.asks) return blank(call);
+    if (over)
+      return settledAs(
+        call,
+        notExecuted('refused', 'Not executed: this run made more tool calls than it may, so nobody is asked.'),
+      );
+    asked = true;
+    const question: Question = {
+      id: questionIdOf(callKeyOf(run.runId, run.turn, index)),
+      runId: run.runId,
+      rootId: run.rootId,
+      callId: call.callId,
+      tool: call.tool,
+      arguments: call.arguments,
+      askedAt: 0,
+      ...call.asks,
+    };
+    return { ...blank(call), phase: 'asking', question };
+  });
+  run.calls = calls;
+  run.told = 0;
+  run.overCalls = over;
+  run.open = 0;
+  run.stuck = 0;
+  run.live = 0;
+  run.shares = calls.reduce((sum, call) => sum + call.shares, 0);
+  calls.forEach((call, index) => {
+    if (index < allowed && call.outcome?.status !== 'skipped' && call.outcome?.status !== 'refused') run.toolCalls += 1;
+    say(step, { type: 'call.started', callId: call.callId, tool: call.tool, arguments: call.arguments });
+    if (call.phase === 'settled') return;
+    run.open += 1;
+    if (call.question) {
+      run.stuck += 1;
+      say(step, { type: 'question.asked', question: call.question });
+    } else execute(step, index, call);
+  });
+  warn(step);
+  tellSettled(step);
+};
+
+const execute = (
+  { run, orders }: Step,
+  index: number,
+  { callId, tool, arguments: args, given, question }: CallState,
+): void => {
+  orders.push({
+    type: 'crew.execute',
+    index,
+    turn: run.turn,
+    callId,
+    tool,
+    arguments: args,
+    ...(given !== undefined && { given }),
+    ...(question && { kind: question.kind }),
+  });
+};
+
+/** Answers go into the conversation in call order: as far as everything before is settled. */
+const tellSettled = (step: Step): void => {
+  const { run } = step;
+  for (let call = run.calls[run.told]; call?.phase === 'settled' && call.outcome; call = run.calls[run.told]) {
+    const { callId, tool, outcome } = call;
+    const { preview, truncated } = previewOf(outcome.result, outcome.previewLength);
+    const data = outcome.data === undefined ? {} : { data: outcome.data };
+    if (outcome.status === 'ok')
+      say(step, { type: 'call.completed', callId, tool, preview, truncated, result: outcome.result, ...data });
+    else
+      say(step, {
+        type: 'call.failed',
+        callId,
+        tool,
+        error: outcome.error ?? outcome.result,
+        ...(outcome.timedOut && { timedOut: true }),
+        ...(outcome.cancelled && { cancelled: true }),
+        status: outcome.status,
+        result: outcome.result,
+        ...data,
+      });
+    tell(step, { role: 'tool', callId, content: outcome.result });
+    run.told += 1;
+  }
+};
+
+/** A call has its outcome. A call that still has children waits for them: no child outlives its call. */
+export const settleCall = (step: Step, index: number, outcome: CallOutcome): void => {
+  const call = step.run.calls[index];
+  if (!call || call.phase === 'settled') return;
+  if (call.live > 0)
+    return setCall(step, index, { ...call, phase: 'waiting', shares: 0, outcome: call.outcome ?? outcome });
+  setCall(step, index, { ...call, phase: 'settled', shares: 0, outcome: call.outcome ?? outcome });
+  tellSettled(step);
+};
+
+/** What a waiting call does once its last child has ended. */
+export const afterLastChild = (step: Step, index: number): void => {
+  const call = step.run.calls[index];
+  if (call?.phase !== 'waiting' || call.live > 0) return;
+  if (call.outcome) return settleCall(step, index, call.outcome);
+  setCall(step, index, { ...call, phase: 'closing' });
+  step.orders.push({ type: 'crew.close', index, turn: step.run.turn });
+};
+
+/** Every call without children is answered as cancelled; the others follow when their children have ended. */
+export const cancelCalls = (step: Step, reason: string): void => {
+  step.run.calls.forEach((call, index) => {
+    if (call.phase !== 'settled')
+      settleCall(step, index, notExecuted('error', `Cancelled: ${reason}`, { cancelled: true }));
+  });
+};
+
+/** The call that asked, by the question's id. */
+export const askingCall = (run: RunContext, questionId: string): number =>
+  run.calls.findIndex((call) => call.question?.id === questionId && call.phase === 'asking');
+
+/** A person's answer: the call goes on, or is declined. `paused` runs start it when they are resumed. */
+export const answerCall = (
+  step: Step,
+  { questionId, answer, by }: { questionId: string; answer: Answer; by: string },
+  paused: boolean,
+): void => {
+  const index = askingCall(step.run, questionId);
+  const call = step.run.calls[index];
+  if (!call?.question) return;
+  const decision = readAnswer(call.question, answer);
+  if (decision.decision === 'unclear') return;
+  say(step, { type: 'question.answered', questionId, answer, by });
+  if (decision.decision === 'declined') return settleCall(step, index, declined(decision.reason));
+  const given = { ...call, given: decision.value };
+  if (paused) return setCall(step, index, { ...given, phase: 'ready' });
+  setCall(step, index, { ...given, phase: 'running' });
+  execute(step, index, given);
+};
+
+/** Starts what was answered while the run was paused. */
+export const startReady = (step: Step): void => {
+  step.run.calls.forEach((call, index) => {
+    if (call.phase !== 'ready') return;
+    setCall(step, index, { ...call, phase: 'running' });
+    execute(step, index, call);
+  });
+};
+
+/** Questions that wait for a person in this run itself. */
+export const openQuestions = (run: Pick<RunContext, 'calls'>): Question[] =>
+  run.calls.flatMap((call) => (call.phase === 'asking' && call.question ? [call.question] : []));
+
+/** Answers for calls that a run left open when it was stopped or broke, so that its conversation stays whole. */
+export const closeOpenCalls = (step: Step, fault: Pick<Fault, 'message'>): void => {
+  step.run.calls.forEach((call, index) => {
+    if (call.phase === 'settled') return;
+    const outcome = call.outcome ?? notExecuted('error', fault.message, { cancelled: true });
+    setCall(step, index, { ...call, phase: 'settled', outcome });
+  });
+  tellSettled(step);
+};

@@ -1,0 +1,234 @@
+/**
+ * What children do to a run (L2, L4, L5): a grant is set aside before a child starts and comes back, less what was spent, when it
+ * settles. Only `concurrency` makes a child wait; everything else refuses at once.
+ */
+import { addUsage, callKeyOf, childIdOf, type Usage } from '@troupe/protocol';
+import { afterLastChild } from './calls.ts';
+import type { CallState, ChildEnd, ChildState, RunContext, SpawnRequest } from './context.ts';
+import {
+  type Allowance,
+  addPool,
+  admit,
+  allowanceOf,
+  emptyPool,
+  inheritable,
+  type Refusal,
+  reservationOf,
+  takePool,
+} from './limits.ts';
+import { type Step, say, setCall, warn } from './step.ts';
+
+type Place = { index: number; n: number; call: CallState; child: ChildState };
+
+/** Finds a child of the turn in hand by its id: `run/turn-index/n`. */
+export const locate = (run: Pick<RunContext, 'runId' | 'turn' | 'calls'>, childId: string): Place | null => {
+  if (!childId.startsWith(`${run.runId}/`)) return null;
+  const [key = '', n = ''] = childId.slice(run.runId.length + 1).split('/');
+  const [turn, index] = key.split('-').map(Number);
+  const call = turn === run.turn && index !== undefined ? run.calls[index] : undefined;
+  const child = call?.children[Number(n)];
+  return call && child?.runId === childId && index !== undefined ? { index, n: Number(n), call, child } : null;
+};
+
+const setChild = (step: Step, { index, n, call, child }: Place, next: ChildState): void => {
+  const ended = Number(child.status !== 'ended' && next.status === 'ended');
+  const asking = Number(next.status === 'asking') - Number(child.status === 'asking');
+  setCall(step, index, {
+    ...call,
+    children: call.children.with(n, next),
+    live: call.live - ended,
+    asking: call.asking + asking,
+  });
+};
+
+const withoutPools = <B extends { tokens?: unknown; costUsd?: unknown; descendants?: unknown }>(
+  budget: B | undefined,
+) => budget && inheritable(budget as never);
+
+/** What a child may spend: the tightest of all that was set, and for the pools just its grant. */
+const allowanceFor = (run: RunContext, request: SpawnRequest, grant: ChildState['grant'], at: number): Allowance => {
+  const allowance = allowanceOf(
+    inheritable(run.allowance.ceilings),
+    [withoutPools(request.agentBudget) as never, withoutPools(request.budget) as never],
+    at,
+  );
+  return { ...allowance, limits: { ...allowance.limits, ...grant }, ceilings: { ...allowance.ceilings, ...grant } };
+};
+
+/** A call asks for children: each is admitted or refused, and told so. */
+export const spawn = (
+  step: Step,
+  { index, from, at, requests }: { index: number; from: number; at: number; requests: SpawnRequest[] },
+): void => {
+  const { run, orders } = step;
+  const asking = run.calls[index];
+  if (!asking) return;
+  const gone =
+    run.end || asking.phase !== 'running'
+      ? { kind: 'ended', message: `The call "${asking.tool}" has ended: it can start no more runs.` }
+      : null;
+  const planned = asking.shares > 0;
+  requests.forEach((request, i) => {
+    const call = run.calls[index];
+    if (!call) return;
+    if (planned) setCall(step, index, { ...call, shares: requests.length - i });
+    const n = from + i;
+    const childId = childIdOf(callKeyOf(run.runId, run.turn, index), n);
+    const shares = planned ? run.shares : run.live + 1 + run.shares;
+    const verdict: { grant: ChildState['grant'] } | { refusal: Omit<Refusal, 'limit'> & { limit?: number } } = gone
+      ? { refusal: gone }
+      : request.refused
+        ? { refusal: request.refused }
+        : admit(run, { ...request, depth: run.depth + 1, shares });
+    const { callId } = call;
+    if ('refusal' in verdict) {
+      const { refusal } = verdict;
+      const limit = refusal.limit === undefined ? {} : { limit: refusal.limit };
+      if (!run.end)
+        say(step, { type: 'child.refused', callId, code: 'spawn.refused', message: refusal.message, ...limit });
+      orders.push({ type: 'crew.refuse', index, childId, agent: request.agent, refusal });
+      addChild(step, index, {
+        runId: childId,
+        agent: request.agent,
+        status: 'ended',
+        grant: {},
+        reserved: emptyPool,
+        slot: 'none',
+        started: false,
+        onPaused: request.onPaused,
+      });
+      return;
+    }
+    const { grant } = verdict;
+    const allowance = allowanceFor(run, request, grant, at);
+    const reserved = reservationOf(run.allowance.limits, grant);
+    const slot = slotFor(run);
+    run.reserved = addPool(run.reserved, reserved);
+    run.children += 1;
+    addChild(step, index, {
+      runId: childId,
+      agent: request.agent,
+      status: 'live',
+      grant,
+      reserved,
+      slot,
+      started: slot !== 'queued',
+      onPaused: request.onPaused,
+    });
+    say(step, { type: 'child.requested', childId, callId, childAgent: request.agent, grant });
+    if (slot === 'queued') run.queue = [...run.queue, childId];
+    else say(step, { type: 'child.started', childId, callId, childAgent: request.agent, grant });
+    if (slot === 'held') run.working += 1;
+    const given = run.allowance.limits.concurrency === undefined ? 'free' : slot === 'held' ? 'held' : 'wanted';
+    orders.push({ type: 'crew.start', index, turn: run.turn, childId, grant, slot: given, allowance });
+  });
+  const call = run.calls[index];
+  if (!call || !planned || gone) return;
+  setCall(step, index, { ...call, phase: 'waiting', shares: 0 });
+  afterLastChild(step, index);
+};
+
+const addChild = (step: Step, index: number, child: ChildState): void => {
+  const call = step.run.calls[index];
+  if (call)
+    setCall(step, index, {
+      ...call,
+      children: [...call.children, child],
+      live: call.live + Number(child.status === 'live'),
+    });
+};
+
+const slotFor = ({ allowance, working }: RunContext): ChildState['slot'] => {
+  const { concurrency } = allowance.limits;
+  if (concurrency === undefined) return 'none';
+  return working < concurrency ? 'held' : 'queued';
+};
+
+/** Gives free slots to those that wait longest. */
+const grantSlots = (step: Step): void => {
+  const { run, orders } = step;
+  const { concurrency } = run.allowance.limits;
+  while (concurrency !== undefined && run.working < concurrency && run.queue.length > 0) {
+    const [childId = '', ...queue] = run.queue;
+    run.queue = queue;
+    const place = locate(run, childId);
+    if (!place || place.child.status === 'ended') continue;
+    run.working += 1;
+    const { call, child } = place;
+    setChild(step, place, { ...child, slot: 'held', started: true });
+    if (!child.started)
+      say(step, { type: 'child.started', childId, callId: call.callId, childAgent: child.agent, grant: child.grant });
+    orders.push({ type: 'crew.slot', childId });
+  }
+};
+
+const dropSlot = (step: Step, place: Place, next: ChildState): void => {
+  const { run } = step;
+  if (place.child.slot === 'held') run.working -= 1;
+  if (place.child.slot === 'queued') run.queue = run.queue.filter((id) => id !== place.child.runId);
+  setChild(step, place, { ...next, slot: 'none' });
+};
+
+/** A child that waits for its own children, or for a person, lets others work meanwhile. */
+export const releaseSlot = (step: Step, childId: string): void => {
+  const place = locate(step.run, childId);
+  if (place?.child.slot !== 'held') return;
+  dropSlot(step, place, place.child);
+  grantSlots(step);
+};
+
+/** A child that gave its slot back wants to go on. */
+export const wantSlot = (step: Step, childId: string): void => {
+  const place = locate(step.run, childId);
+  if (!place || place.child.status === 'ended' || place.child.slot !== 'none') return;
+  setChild(step, place, { ...place.child, slot: 'queued' });
+  step.run.queue = [...step.run.queue, childId];
+  grantSlots(step);
+};
+
+/** A child has settled: its grant returns, what it spent is charged, and its call hears of it. */
+export const settleChild = (step: Step, end: ChildEnd): void => {
+  const { run } = step;
+  const place = locate(run, end.childId);
+  if (!place || place.child.status === 'ended') return;
+  const { call, child, index } = place;
+  run.reserved = takePool(run.reserved, child.reserved);
+  run.spent = addPool(run.spent, { ...end.spent, descendants: end.spent.descendants + 1 });
+  const byModel: Record<string, Usage> = { ...run.usage.byModel };
+  for (const [model, usage] of Object.entries(end.byModel))
+    byModel[model] = byModel[model] ? addUsage(byModel[model], usage) : usage;
+  run.usage = { own: run.usage.own, total: addUsage(run.usage.total, end.usage), byModel };
+  dropSlot(step, place, { ...child, status: 'ended' });
+  say(step, {
+    type: 'child.settled',
+    childId: child.runId,
+    callId: call.callId,
+    childAgent: child.agent,
+    grant: child.grant,
+    status: end.status,
+    exitReason: end.exitReason,
+    usage: end.usage,
+    byModel: end.byModel,
+  });
+  warn(step);
+  grantSlots(step);
+  afterLastChild(step, index);
+};
+
+/** A child waits for a person: its call waits with it, or gets it back as an error and lets it go. */
+export const pauseChild = (step: Step, end: ChildEnd): void => {
+  const place = locate(step.run, end.childId);
+  if (place?.child.status !== 'live') return;
+  if (place.child.onPaused === 'bubble') return setChild(step, place, { ...place.child, status: 'asking' });
+  step.orders.push({ type: 'crew.detach', childId: end.childId });
+  settleChild(step, end);
+};
+
+export const resumeChild = (step: Step, childId: string): void => {
+  const place = locate(step.run, childId);
+  if (place?.child.status === 'asking') setChild(step, place, { ...place.child, status: 'live' });
+};
+
+/** True when every open call is nothing but its children: the run itself does no work now. */
+export const onlyWaitsForChildren = (run: RunContext): boolean =>
+  run.open > 0 && run.calls.every((call) => call.phase === 'settled' || call.phase === 'waiting');

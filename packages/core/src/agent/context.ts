@@ -1,0 +1,254 @@
+/**
+ * What a run knows of itself while it lives: JSON, so that it can be stored in any state.
+ *
+ * The transcript is not in it: what was said since the last step stands in `outbox.messages`, what happened in `outbox.events`.
+ * Whoever runs the machine takes both after every step (see `run/recorded.ts`), so a step costs the same on turn 3 and on turn 3,000.
+ */
+import type {
+  Answer,
+  Budget,
+  EventDraft,
+  ExitReason,
+  Fault,
+  Grant,
+  JobData,
+  JSONValue,
+  Message,
+  Question,
+  ToolCall,
+  Usage,
+} from '@troupe/protocol';
+import type { Allowance, Ledger, Pool } from './limits.ts';
+import type { CallOutcome } from './outcome.ts';
+
+/** A child as its parent's call keeps it. */
+export type ChildState = {
+  runId: string;
+  agent: string;
+  status: 'live' | 'asking' | 'ended';
+  grant: Grant;
+  reserved: Pool;
+  /** Of the parent's `concurrency`: `none` is not counted, or was given back. */
+  slot: 'none' | 'queued' | 'held';
+  started: boolean;
+  /** What happens to the call when the child waits for a person. */
+  onPaused: 'error' | 'bubble';
+};
+
+/** A call of the turn in hand. */
+export type CallState = {
+  callId: string;
+  tool: string;
+  arguments: JSONValue;
+  /**
+   * `asking`: waits for a person · `ready`: answered while the run was paused · `running`: its tool executes ·
+   * `waiting`: it is its children now · `closing`: its tool makes one result of them · `settled`: answered
+   */
+  phase: 'asking' | 'ready' | 'running' | 'waiting' | 'closing' | 'settled';
+  /** Spawns this call is still expected to make, so that siblings share what is left. */
+  shares: number;
+  children: ChildState[];
+  /** Children that have not ended, and how many of them wait for a person. */
+  live: number;
+  asking: number;
+  outcome?: CallOutcome;
+  question?: Question;
+  /** The value a person gave, for the tool to run with. */
+  given?: JSONValue;
+};
+
+/** A call as the model actor understood it: looked up, parsed, asked whether a person must be heard. */
+export type PlannedCall = {
+  callId: string;
+  tool: string;
+  arguments: JSONValue;
+  /** Why it cannot be executed at all. */
+  problem?: string;
+  asks?: Pick<Question, 'kind' | 'prompt' | 'options' | 'inputKey'>;
+  /** True when its call is its children. */
+  delegates?: boolean;
+};
+
+/** A closed turn, as the model actor tells it. */
+export type ClosedTurn = {
+  text: string;
+  reasoning?: string;
+  calls: ToolCall[];
+  planned: PlannedCall[];
+  usage: Usage;
+  costUsd: number | null;
+  finish: 'stop' | 'calls' | 'length' | 'filter';
+  /** Present when the run has an output schema and the answer was final. */
+  output?: { data: JSONValue } | { problem: string };
+};
+
+/** What a call asks the run to start. Data only: the agent itself waits in the world, under the child's id. */
+export type SpawnRequest = {
+  agent: string;
+  tools: number;
+  budget?: Budget;
+  agentBudget?: Budget;
+  onPaused: 'error' | 'bubble';
+  /** Decided before the budget is asked: spawning is paused, a quota is used up … */
+  refused?: { kind: string; limit?: number; message: string };
+};
+
+export type Ending = {
+  status: 'completed' | 'failed' | 'interrupted';
+  exitReason: ExitReason;
+  fault?: Fault;
+  reason?: string;
+};
+
+/** What a settled child hands up. */
+export type ChildEnd = {
+  childId: string;
+  status: 'completed' | 'failed' | 'interrupted' | 'paused';
+  exitReason: ExitReason;
+  usage: Usage;
+  byModel: Record<string, Usage>;
+  spent: Pool;
+};
+
+export type RunInput = {
+  runId: string;
+  rootId: string;
+  parentId?: string;
+  depth: number;
+  agent: string;
+  model: string;
+  allowance: Allowance;
+  /** `free`: nobody counts slots · `held` · `wanted`: queued until the parent grants one. */
+  slot: 'free' | 'held' | 'wanted' | 'released';
+  /** Where the run remembers; nothing is read or written without it. */
+  memoryScope?: string;
+  outputRetries: number;
+  compaction: { maxMessages?: number; maxInputTokens?: number; onContextError: boolean };
+  graceMs: number;
+  /** Messages the conversation opens with. */
+  opening: number;
+};
+
+export type RunContext = RunInput &
+  Omit<Ledger, 'allowance'> & {
+    usage: { own: Usage; total: Usage; byModel: Record<string, Usage> };
+    /** Of the attempt in flight: charged when it comes to nothing. */
+    pendingUsage: Usage | null;
+    /** The turn in hand, from 1. */
+    turn: number;
+    calls: CallState[];
+    /** Calls without an answer; of these, how many wait for a person. */
+    open: number;
+    stuck: number;
+    /** Spawns still expected from the calls of this turn; children that have not ended. */
+    shares: number;
+    live: number;
+    /** Calls before this one are answered in the conversation. */
+    told: number;
+    /** The model asked for more calls than the run may make. */
+    overCalls: boolean;
+    /** Children that wait for a slot, first in first out; and slots in use. */
+    queue: string[];
+    working: number;
+    /** Steering, read before the next turn. */
+    inbox: string[];
+    warned: string[];
+    wrapUp: boolean;
+    messages: number;
+    lastInputTokens: number;
+    outputAttempts: number;
+    compactions: number;
+    /** The provider said that the conversation is too long: the next summary answers that. */
+    contextFull: boolean;
+    askedForAnswer: boolean;
+    announced: 'no' | 'queued' | 'started';
+    recalled: boolean;
+    detached: boolean;
+    text: string;
+    data?: JSONValue;
+    end?: Ending;
+    outbox: { events: Draft[]; messages: Message[] };
+  };
+
+type OptionalJob<E> = E extends { job: JobData } ? Omit<E, 'job' | 'sessionKey'> : E;
+type WithoutUsage<E> = E extends { type: 'run.completed' | 'run.failed' | 'run.interrupted' } ? never : E;
+/** An event before it is stamped. Its job and usage are filled in by the recorder; terminal events are made by it alone. */
+export type Draft = OptionalJob<WithoutUsage<EventDraft>>;
+
+export type RunCommand =
+  | { type: 'interrupt'; reason: string; exitReason?: ExitReason }
+  | { type: 'pause' }
+  | { type: 'resume' }
+  | { type: 'steer'; text: string }
+  | { type: 'answer'; questionId: string; answer: Answer; by: string };
+
+export type RunFact =
+  | { type: 'model.used'; usage: Usage }
+  | {
+      type: 'model.attempted';
+      attempt: Omit<Extract<Draft, { type: 'turn.attempted' }>, 'type' | 'turn'>;
+      costUsd: number | null;
+    }
+  | { type: 'turn.closed'; turn: ClosedTurn }
+  | { type: 'turn.failed'; fault: Fault }
+  | { type: 'call.spawns'; index: number; from: number; at: number; requests: SpawnRequest[] }
+  | { type: 'call.settled'; index: number; outcome: CallOutcome }
+  | { type: 'child.settled'; end: ChildEnd }
+  | { type: 'child.paused'; end: ChildEnd; questionIds: string[] }
+  | { type: 'child.resumed'; childId: string }
+  | { type: 'slot.released'; childId: string }
+  | { type: 'slot.wanted'; childId: string }
+  | { type: 'slot.granted' }
+  | { type: 'detach' }
+  | { type: 'limit.reached'; kind: 'activeMs' | 'deadlineMs'; limit: number; spent: number }
+  | { type: 'grace.over' }
+  | { type: 'memory.recalled'; found: boolean; problem?: string }
+  | { type: 'memory.stored'; problem?: string }
+  | {
+      type: 'context.summarized';
+      summary: string;
+      summarized: number;
+      kept: number;
+      usage: Usage;
+      costUsd: number | null;
+    }
+  | { type: 'warning'; code: string; message: string };
+
+export type RunMachineEvent = RunCommand | RunFact;
+
+/** What the machine hands over when it is done. */
+export type RunOutput = Ending & { runId: string; text: string; data?: JSONValue; spent: Pool };
+
+/** What the machine tells its crew to do: the side of the run that is alive. */
+export type CrewOrder =
+  | {
+      type: 'crew.execute';
+      index: number;
+      turn: number;
+      callId: string;
+      tool: string;
+      arguments: JSONValue;
+      given?: JSONValue;
+      kind?: Question['kind'];
+    }
+  | {
+      type: 'crew.start';
+      index: number;
+      turn: number;
+      childId: string;
+      grant: Grant;
+      slot: RunInput['slot'];
+      allowance: Allowance;
+    }
+  | {
+      type: 'crew.refuse';
+      index: number;
+      childId: string;
+      agent: string;
+      refusal: { kind: string; limit?: number; message: string };
+    }
+  | { type: 'crew.close'; index: number; turn: number }
+  | { type: 'crew.slot'; childId: string }
+  | { type: 'crew.detach'; childId: string }
+  | { type: 'crew.cascade'; command: RunCommand; stopTools: boolean }
+  | { type: 'crew.stop' };

@@ -1,0 +1,130 @@
+/** What happens to a run as a whole: begun, paused, steered, interrupted, let go. */
+import type { ExitReason } from '@troupe/protocol';
+import { cancelCalls, openQuestions, startReady } from './calls.ts';
+import { onlyWaitsForChildren } from './children.ts';
+import type { ChildEnd, RunCommand, RunContext } from './context.ts';
+import { type Step, say } from './step.ts';
+import { chargeAborted } from './turns.ts';
+
+export const announceQueued = (step: Step): void => {
+  if (step.run.announced !== 'no') return;
+  step.run.announced = 'queued';
+  say(step, { type: 'run.queued' });
+};
+
+export const begin = (step: Step): void => {
+  const { run } = step;
+  if (run.announced === 'started') return;
+  run.announced = 'started';
+  const { limits, warnAt, keep } = run.allowance;
+  say(step, { type: 'run.started', model: run.model, budget: { ...limits, warnAt, keep } });
+};
+
+/** What a run hands up when it settles, or waits. */
+export const endOf = (run: RunContext, status: ChildEnd['status'], exitReason: ExitReason): ChildEnd => ({
+  childId: run.runId,
+  status,
+  exitReason,
+  usage: run.usage.total,
+  byModel: run.usage.byModel,
+  spent: run.spent,
+});
+
+const hasParent = (run: RunContext): boolean => run.parentId !== undefined && !run.detached;
+
+/** Gives the parent's slot back while this run does no work; it asks again before its next turn. */
+export const giveSlotBack = (step: Step): void => {
+  if (step.run.slot !== 'held') return;
+  step.run.slot = 'released';
+  if (hasParent(step.run)) step.notes.push({ type: 'slot.released', childId: step.run.runId });
+};
+
+export const giveSlotBackIfIdle = (step: Step): void => {
+  if (step.run.slot === 'held' && onlyWaitsForChildren(step.run)) giveSlotBack(step);
+};
+
+export const askForSlot = (step: Step): void => {
+  if (step.run.slot !== 'released') return;
+  step.run.slot = 'wanted';
+  if (hasParent(step.run)) step.notes.push({ type: 'slot.wanted', childId: step.run.runId });
+  else step.run.slot = 'free';
+};
+
+export const askPerson = (step: Step): void => {
+  const { run } = step;
+  const questionIds = openQuestions(run).map(({ id }) => id);
+  say(step, { type: 'run.paused', reason: 'question', questionIds });
+  giveSlotBack(step);
+  if (hasParent(run)) step.notes.push({ type: 'child.paused', end: endOf(run, 'paused', 'question'), questionIds });
+};
+
+/** A run that waited for a person can go on, or stops waiting. */
+export const stopAsking = (step: Step): void => {
+  if (hasParent(step.run)) step.notes.push({ type: 'child.resumed', childId: step.run.runId });
+};
+
+export const pause = (step: Step): void => {
+  chargeAborted(step);
+  say(step, { type: 'run.paused', reason: 'paused', questionIds: openQuestions(step.run).map(({ id }) => id) });
+  giveSlotBack(step);
+  step.orders.push({ type: 'crew.cascade', command: { type: 'pause' }, stopTools: false });
+};
+
+export const resume = (step: Step): void => {
+  say(step, { type: 'run.resumed', by: 'command' });
+  startReady(step);
+  step.orders.push({ type: 'crew.cascade', command: { type: 'resume' }, stopTools: false });
+};
+
+export const steer = (step: Step, text: string): void => {
+  step.run.inbox = [...step.run.inbox, text];
+  say(step, { type: 'run.steered', text });
+};
+
+/** Everything below hears of the end; tools are stopped, children are given time to end by themselves. */
+const endChildren = (step: Step, reason: string): void => {
+  const command: RunCommand = { type: 'interrupt', reason, exitReason: 'parent_interrupted' };
+  step.orders.push({ type: 'crew.cascade', command, stopTools: true });
+  cancelCalls(step, reason);
+};
+
+export const interrupt = (step: Step, reason: string, exitReason: ExitReason = 'interrupted'): void => {
+  chargeAborted(step);
+  step.run.end = { status: 'interrupted', exitReason, reason };
+  endChildren(step, reason);
+};
+
+/** Time is up: the run fails, and takes its children along. */
+export const runOutOfTime = (step: Step, kind: 'activeMs' | 'deadlineMs', limit: number, spent: number): void => {
+  const { run } = step;
+  chargeAborted(step);
+  say(step, { type: 'budget.exhausted', kind, spent, limit });
+  const message = `"${run.agent}" ran out of time: budget.${kind} was reached. Raise it, or ask for less.`;
+  run.end = {
+    status: 'failed',
+    exitReason: 'timeout',
+    fault: { code: 'budget.timeout', message, retryable: false, runId: run.runId, details: { kind } },
+  };
+  endChildren(step, message);
+};
+
+/** The run that started this one has let it go: it is its own root from now on. */
+export const detach = (step: Step): void => {
+  step.run.detached = true;
+  if (step.run.slot !== 'free') step.run.slot = 'free';
+  say(step, { type: 'run.detached' });
+};
+
+export const recalled = (step: Step, { found, problem }: { found: boolean; problem?: string }): void => {
+  const { run } = step;
+  run.recalled = true;
+  if (problem === undefined) say(step, { type: 'memory.read', scope: run.memoryScope ?? '', key: 'context', found });
+  else say(step, { type: 'warning.raised', code: 'memory.unreadable', message: problem });
+};
+
+/** A memory that could not be written warns; it never fails a run that has its answer. */
+export const remembered = (step: Step, { problem }: { problem?: string }): void => {
+  if (problem === undefined)
+    say(step, { type: 'memory.written', scope: step.run.memoryScope ?? '', key: 'last_output' });
+  else say(step, { type: 'warning.raised', code: 'memory.unwritable', message: problem });
+};

@@ -1,0 +1,82 @@
+import { type Fault, type JSONValue, toJSON } from '@troupe/protocol';
+
+/** What a tool may return instead of a plain value. */
+export type ToolResult = { content?: string; data?: JSONValue; error?: string };
+
+/** How a call ended: what the model is told, and how it counts. */
+export type CallOutcome = {
+  status: 'ok' | 'error' | 'refused' | 'skipped';
+  /** What the model is told. */
+  result: string;
+  data?: JSONValue;
+  error?: string;
+  timedOut?: boolean;
+  cancelled?: boolean;
+  /** Characters of `result` that events show. Default 200. */
+  previewLength?: number;
+};
+
+const isResult = (value: object): value is ToolResult => {
+  const keys = Object.keys(value);
+  return (
+    keys.length > 0 &&
+    keys.every((key) => key === 'content' || key === 'data' || key === 'error') &&
+    (!('content' in value) || typeof value.content === 'string' || value.content === undefined) &&
+    (!('error' in value) || typeof value.error === 'string' || value.error === undefined)
+  );
+};
+
+/** A tool's return value as a result: text as it is, a {@link ToolResult} as it is, any other value as data. Data is JSON from here on. */
+export const asToolResult = (value: unknown): ToolResult => {
+  if (value === undefined) return { content: '' };
+  if (typeof value === 'string') return { content: value };
+  if (typeof value === 'object' && value !== null && isResult(value)) return value.data === undefined ? value : { ...value, data: toJSON(value.data) };
+  return { data: toJSON(value) };
+};
+
+/** What the model is told of a result. Both the error and the data, never the one without the other (B-70). */
+export const textOfResult = ({ content, data, error }: ToolResult): string => {
+  if (error !== undefined)
+    return JSON.stringify({
+      error,
+      ...(data !== undefined && { data }),
+      ...(content !== undefined && { partial: content }),
+    });
+  if (data === undefined) return content ?? '';
+  return content === undefined ? JSON.stringify(data) : `${content}\n\n${JSON.stringify(data)}`;
+};
+
+/** A result as the outcome of its call. */
+export const outcomeOf = (
+  result: ToolResult,
+  flags: Pick<CallOutcome, 'timedOut' | 'cancelled'> = {},
+): CallOutcome => ({
+  status: result.error === undefined ? 'ok' : 'error',
+  result: textOfResult(result),
+  ...(result.data !== undefined && { data: result.data }),
+  ...(result.error !== undefined && { error: result.error }),
+  ...(flags.timedOut && { timedOut: true }),
+  ...(flags.cancelled && { cancelled: true }),
+});
+
+/** A call that was answered without being executed. */
+export const notExecuted = (
+  status: 'refused' | 'skipped' | 'error',
+  error: string,
+  flags: { cancelled?: boolean } = {},
+): CallOutcome => ({
+  ...outcomeOf({ error }, flags),
+  status,
+});
+
+export const declined = (reason: string | undefined): CallOutcome =>
+  outcomeOf({ error: reason ? `Tool execution declined: ${reason}` : 'Tool execution declined' });
+
+/** The first `length` characters, with `…` when there are more. */
+export const previewOf = (text: string, length = 200): { preview: string; truncated: boolean } =>
+  text.length > length
+    ? { preview: `${text.slice(0, length)}…`, truncated: true }
+    : { preview: text, truncated: false };
+
+/** A fault as a tool's result. */
+export const resultOfFault = (fault: Fault): ToolResult => ({ error: fault.message });

@@ -1,0 +1,189 @@
+import {
+  type Budget,
+  FaultError,
+  type JSONSchema,
+  type JSONValue,
+  type ModelSettings,
+  type OutputOf,
+  type Report,
+  type Schema,
+} from '@troupe/protocol';
+import type { ToolResult } from './agent/outcome.ts';
+import type { Agent, AgentOptions, AnyAgent } from './define-agent.ts';
+import type { Job } from './job.ts';
+import type { Run } from './run/run.ts';
+
+/** What a tool may know of the run that calls it. Read-only. */
+export type RunView = {
+  readonly runId: string;
+  readonly agent: string;
+  /** Names of the tools that the model is offered. */
+  readonly tools: readonly string[];
+  readonly model: string;
+  /** The runtime's default model, if it has one. */
+  readonly defaultModel?: string;
+  /** The agent's own settings and compaction, for children that should be like it. */
+  readonly settings?: ModelSettings;
+  readonly compaction?: AgentOptions['compaction'];
+  readonly depth: number;
+  /** Limits of the run, and what is left of those that can be used up. A kind that is missing is not limited. */
+  readonly budget: { readonly granted: Budget; readonly left: Budget };
+  readonly spawningPaused: boolean;
+  readonly sessionKey?: string;
+};
+
+/** Who runs a tool, and what it can reach from there. */
+export type ToolContext = {
+  /** Aborted when the run is interrupted, its time is up, or the call's own timeout has passed. */
+  readonly signal: AbortSignal;
+  readonly runId: string;
+  readonly callId: string;
+  /** The same whenever this call is executed again: send it along as an idempotency key. */
+  readonly key: string;
+  readonly view: RunView;
+  /** Tells those who watch; never stored. */
+  progress(note: string): void;
+  /**
+   * Starts a child run of this call and gives back its handle. The call ends no earlier than its children.
+   *
+   * @throws FaultError `spawn.refused` with `details.kind` and `details.limit` when the budget, the depth or a policy forbids it.
+   */
+  spawn<T = JSONValue>(
+    agent: Agent<T>,
+    job: Job,
+    options?: { budget?: Budget; onPaused?: 'error' | 'bubble' },
+  ): Promise<Run<T>>;
+};
+
+/** A call as hooks see it. */
+export type HookCall = {
+  readonly tool: string;
+  readonly callId: string;
+  readonly runId: string;
+  readonly arguments: JSONValue;
+};
+
+/**
+ * Runs beside a call: `before` hooks get the call, `after` hooks the call and its result. A `before` hook that throws prevents
+ * execution; an `after` hook that throws turns the result into an error.
+ */
+export type Hook = { name?: string; run(call: HookCall, result?: ToolResult): void | Promise<void> };
+
+/** A child that a tool asks for. Data, except for the agent, which is kept under the child's id. */
+export type ChildRequest = {
+  agent: AnyAgent;
+  job: Job;
+  budget?: Budget;
+  /** `bubble` (default): the call waits with its child. `error`: the call fails, the child is let go and stays answerable. */
+  onPaused?: 'error' | 'bubble';
+  /** A count that several runs share: the child takes a place before it starts and keeps it only if it completes. */
+  quota?: { key: string; max: number; message: string };
+};
+
+const spawnMark = Symbol.for('@troupe/spawned');
+/** What {@link spawned} gives. */
+export type Spawned = { readonly [spawnMark]: true; readonly requests: readonly ChildRequest[] };
+
+/** Returned by `execute`, it makes the call its children: nothing is awaited, `settle` makes one result of their reports. */
+export const spawned = (requests: readonly ChildRequest[]): Spawned => ({ [spawnMark]: true, requests });
+export const isSpawned = (value: unknown): value is Spawned =>
+  typeof value === 'object' && value !== null && spawnMark in value;
+
+/** What a tool is made of. See {@link defineTool}. */
+export type ToolOptions<I extends Schema = Schema, O = unknown> = {
+  name: string;
+  /** What the model is told; as a function, anew for each turn. */
+  description: string | ((view: RunView) => string);
+  /** zod, or any Standard Schema that yields JSON Schema. Input that does not fit never reaches `execute`. */
+  inputSchema: I;
+  /** Checks what `execute` gave. A misfit is the call's error. */
+  outputSchema?: Schema<unknown, O>;
+  /** Does the work. A thrown error is the call's error, never the run's. */
+  execute: (input: OutputOf<I>, context: ToolContext) => O | ToolResult | Spawned | Promise<O | ToolResult | Spawned>;
+  /** Makes the result of a call that became its children. Reports come in the order of the requests; refused ones are failed reports. */
+  settle?: (reports: Report[], input: OutputOf<I>) => ToolResult | Promise<ToolResult>;
+  /** Makes an agent again from the data it was stored with. */
+  rebuild?: (data: JSONValue) => AnyAgent;
+  /** `false`: absent from what the model sees, and refused if called all the same. */
+  offered?: (view: RunView) => boolean;
+  /** A person must approve before it runs. */
+  confirm?: boolean | ((input: OutputOf<I>) => boolean);
+  /** A person gives the value of the argument `inputKey` (default `user_input`) before it runs. */
+  askUser?: boolean;
+  inputKey?: string;
+  /** A person takes over: what they answer is the result, and the tool does not run. */
+  handoff?: boolean;
+  /** What the person is asked. Default: the `question` argument, the description, or `Confirm <tool>`. */
+  prompt?: string;
+  /** Milliseconds for one attempt. Default: none. */
+  timeoutMs?: number;
+  /** Attempts after the first. Default 0. */
+  retries?: number;
+  /** Milliseconds before the first retry, doubled for each further one. Default 0. */
+  retryDelayMs?: number;
+  /** Whether it may run again when nobody knows if it ran. Default false. */
+  idempotent?: boolean;
+  before?: readonly Hook[];
+  after?: readonly Hook[];
+  /** Characters of the result that events show. Default 200. */
+  previewLength?: number;
+};
+
+/** A tool: something a model may call. Make one with {@link defineTool}. */
+export type Tool = Readonly<Omit<ToolOptions, 'execute' | 'settle' | 'confirm'>> & {
+  readonly execute: (input: never, context: ToolContext) => unknown;
+  readonly settle?: (reports: Report[], input: never) => ToolResult | Promise<ToolResult>;
+  readonly confirm?: boolean | ((input: never) => boolean);
+  /** The input schema as JSON Schema, made once. */
+  readonly inputJSONSchema: JSONSchema;
+};
+
+const invalid = (tool: string, found: string, expected: string): FaultError =>
+  new FaultError('tool.invalid', `Tool "${tool}": ${found}. Expected ${expected}.`);
+
+/**
+ * Makes a tool. Parallel calls of one turn run side by side; each is answered once, whatever it does.
+ *
+ * @throws FaultError `tool.invalid` when the definition contradicts itself.
+ */
+export const defineTool = <I extends Schema, O>(options: ToolOptions<I, O>): Tool => {
+  const { name, timeoutMs, retries = 0, retryDelayMs = 0, previewLength = 200 } = options;
+  if (typeof name !== 'string' || name.trim() === '')
+    throw invalid(String(name), 'its name is blank', 'a name that the model can call');
+  const asking = (['confirm', 'askUser', 'handoff'] as const).filter(
+    (key) => options[key] !== undefined && options[key] !== false,
+  );
+  if (asking.length > 1)
+    throw invalid(name, `${asking.join(' and ')} are both set`, 'at most one of confirm, askUser and handoff');
+  if (timeoutMs !== undefined && !(timeoutMs > 0))
+    throw invalid(name, `timeoutMs is ${timeoutMs}`, 'milliseconds above 0, or none');
+  if (!Number.isInteger(retries) || retries < 0)
+    throw invalid(name, `retries is ${retries}`, 'a whole number of 0 or more');
+  if (!(retryDelayMs >= 0)) throw invalid(name, `retryDelayMs is ${retryDelayMs}`, 'milliseconds of 0 or more');
+  if (!(previewLength >= 0))
+    throw invalid(name, `previewLength is ${previewLength}`, 'a number of characters of 0 or more');
+  return Object.freeze({
+    ...options,
+    inputJSONSchema: jsonSchemaOf(options.inputSchema, `The inputSchema of tool "${name}"`),
+  });
+};
+
+/** A schema as JSON Schema; a clear error when it is no Standard Schema, or cannot be written as one. */
+export const jsonSchemaOf = (schema: Schema, whose: string): JSONSchema => {
+  const standard = schema?.['~standard'];
+  if (typeof standard?.jsonSchema?.input !== 'function')
+    throw new FaultError(
+      'schema.invalid',
+      `${whose} is not a Standard Schema that yields JSON Schema. Use zod 4.2 or newer, or another library that implements it.`,
+    );
+  try {
+    const { $schema: _, ...rest } = standard.jsonSchema.input({ target: 'draft-2020-12' });
+    return rest;
+  } catch (error) {
+    throw new FaultError(
+      'schema.invalid',
+      `${whose} cannot be written as JSON Schema: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
+};

@@ -1,0 +1,39 @@
+export type { Report } from '@troupe/protocol';
+export { type AgentMachine, agentMachine } from './agent/agent-machine.ts';
+export { readAnswer } from './agent/answers.ts';
+export type { RunCommand, RunContext, RunFact, RunInput, RunOutput } from './agent/context.ts';
+export { type Allowance, admit, allowanceOf, defaultBudget, type Limits } from './agent/limits.ts';
+export type { ToolResult } from './agent/outcome.ts';
+export { memoryStore } from './defaults/memory-store.ts';
+export { consoleLogger, randomIds, systemClock } from './defaults/system.ts';
+export { type Agent, type AgentOptions, type AnyAgent, defineAgent } from './define-agent.ts';
+export {
+  type ChildRequest,
+  defineTool,
+  type Hook,
+  type HookCall,
+  type RunView,
+  type Spawned,
+  spawned,
+  type Tool,
+  type ToolContext,
+  type ToolOptions,
+} from './define-tool.ts';
+export type { Job } from './job.ts';
+export {
+  type Credential,
+  type CredentialPool,
+  type CredentialPoolOptions,
+  credentialPool,
+  type Lease,
+} from './model/credential-pool.ts';
+export { withCredentials } from './model/with-credentials.ts';
+export { type FallbackChoice, type FallbackOptions, withFallback } from './model/with-fallback.ts';
+export { type RetryOptions, withRetry } from './model/with-retry.ts';
+export { type Ending, type LifecycleHooks, lifecycle } from './run/lifecycle.ts';
+export type { Run } from './run/run.ts';
+export { type AgentSnapshot, agentLogic } from './runtime/agent-logic.ts';
+export { createRuntime, type EventStream, type Runtime, type StartOptions } from './runtime/create-runtime.ts';
+export type { RuntimeOptions } from './runtime/options.ts';
+export type { EventFilter } from './runtime/read-events.ts';
+export { ofType, textOf } from './streams/of-type.ts';

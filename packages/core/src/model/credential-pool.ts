@@ -1,0 +1,55 @@
+import { keepSecret } from '@troupe/protocol';
+
+export type Credential = {
+  /** Shown in events and faults. Not a secret. */
+  id: string;
+  apiKey: string;
+  /** Lower goes first among equals; the order of the list decides what is left. Default 0. */
+  priority?: number;
+};
+
+/** A credential in use. `release` gives it back; doing so again does nothing. */
+export type Lease = { id: string; apiKey: string; release(): void };
+
+export type CredentialPool = {
+  /** The credential that is leased least. Never blocks; `null` only when the pool is empty. */
+  lease(): Lease | null;
+};
+
+export type CredentialPoolOptions = {
+  /** How many leases a credential should carry. A soft share: with all of them at it, the least leased is given anyway. Default 1. */
+  perCredential?: number;
+};
+
+/**
+ * Credentials that runs share. Keys are kept out of events, faults, logs and stores.
+ *
+ * A pool belongs to the endpoint its keys are for: make one for each.
+ */
+export const credentialPool = (
+  credentials: readonly Credential[],
+  { perCredential = 1 }: CredentialPoolOptions = {},
+): CredentialPool => {
+  const slots = credentials.map(({ id, apiKey, priority = 0 }) => ({ id, apiKey, priority, leases: 0 }));
+  for (const { apiKey } of slots) keepSecret(apiKey);
+
+  return {
+    lease() {
+      const free = slots.filter(({ leases }) => leases < perCredential);
+      const [slot] = (free.length > 0 ? free : slots).toSorted(
+        (a, b) => a.leases - b.leases || a.priority - b.priority,
+      );
+      if (!slot) return null;
+      slot.leases += 1;
+      let held = true;
+      return {
+        id: slot.id,
+        apiKey: slot.apiKey,
+        release() {
+          if (held) slot.leases -= 1;
+          held = false;
+        },
+      };
+    },
+  };
+};

@@ -1,0 +1,168 @@
+/**
+ * What the events of one run add up to: its status, its calls, its children, its conversation, the time it worked. The same events
+ * give the same ledger, live or replayed, so a report never knows more than was stored.
+ */
+import {
+  addUsage,
+  type CallReport,
+  type ChildReport,
+  type EventOf,
+  type ExitReason,
+  type Fault,
+  type JSONValue,
+  noUsage,
+  type RunStatus,
+  type StoredEvent,
+  type UsageReport,
+} from '@troupe/protocol';
+
+export type Ledger = {
+  status: RunStatus;
+  /** Of the turn in hand. */
+  model: string;
+  exitReason?: ExitReason;
+  pausedFor?: 'question' | 'paused';
+  text: string | null;
+  data?: JSONValue;
+  partialText?: string;
+  fault?: Fault;
+  usage: UsageReport;
+  calls: CallReport[];
+  /** Calls before this one are answered. */
+  answered: number;
+  children: ChildReport[];
+  createdAt: number;
+  endedAt?: number;
+  /** Since when the run has been working, or `null`. */
+  activeSince: number | null;
+};
+
+export const openLedger = (): Ledger => ({
+  status: 'queued',
+  model: '',
+  text: null,
+  usage: { total: noUsage, own: noUsage, byModel: {}, turns: 0, toolCalls: 0, activeMs: 0 },
+  calls: [],
+  answered: 0,
+  children: [],
+  createdAt: 0,
+  activeSince: null,
+});
+
+/** Milliseconds of work until `now`. */
+export const activeMsOf = ({ usage, activeSince }: Ledger, now: number): number =>
+  usage.activeMs + (activeSince === null ? 0 : Math.max(0, now - activeSince));
+
+const rest = (ledger: Ledger, at: number): void => {
+  ledger.usage = { ...ledger.usage, activeMs: activeMsOf(ledger, at) };
+  ledger.activeSince = null;
+};
+
+const answer = (ledger: Ledger, event: EventOf<'call.completed' | 'call.failed'>): void => {
+  const call = ledger.calls[ledger.answered];
+  if (!call) return;
+  ledger.answered += 1;
+  call.endedAt = event.at;
+  call.result = event.result;
+  call.status = event.type === 'call.completed' ? 'ok' : (event.status ?? 'error');
+  if (event.data !== undefined) call.data = event.data;
+  if (call.status === 'ok' || call.status === 'error')
+    ledger.usage = { ...ledger.usage, toolCalls: ledger.usage.toolCalls + 1 };
+};
+
+const spend = (
+  ledger: Ledger,
+  usage: StoredEvent & { type: 'turn.completed' | 'turn.attempted' | 'context.compacted' },
+): void => {
+  if (!usage.usage) return;
+  const costUsd = 'costUsd' in usage && usage.costUsd !== null ? usage.costUsd : usage.usage.costUsd;
+  const priced = costUsd === undefined ? usage.usage : { ...usage.usage, costUsd };
+  const { own, total, byModel } = ledger.usage;
+  const model = usage.type === 'turn.completed' ? ledger.model : usage.model;
+  ledger.usage = {
+    ...ledger.usage,
+    own: addUsage(own, priced),
+    total: addUsage(total, priced),
+    byModel: { ...byModel, [model]: addUsage(byModel[model] ?? noUsage, priced) },
+  };
+};
+
+/** Adds one event. Changes the ledger in place: it belongs to one run and one owner. */
+export const enter = (ledger: Ledger, event: StoredEvent): void => {
+  if (ledger.createdAt === 0) ledger.createdAt = event.at;
+  switch (event.type) {
+    case 'run.started':
+      ledger.status = 'running';
+      ledger.activeSince = event.at;
+      break;
+    case 'run.paused':
+      ledger.status = 'paused';
+      ledger.pausedFor = event.reason;
+      rest(ledger, event.at);
+      break;
+    case 'run.resumed':
+      ledger.status = 'running';
+      delete ledger.pausedFor;
+      ledger.activeSince = event.at;
+      break;
+    case 'turn.started':
+      ledger.model = event.model;
+      break;
+    case 'turn.completed':
+      ledger.usage = { ...ledger.usage, turns: ledger.usage.turns + 1 };
+      spend(ledger, event);
+      break;
+    case 'turn.attempted':
+    case 'context.compacted':
+      spend(ledger, event);
+      break;
+    case 'call.started':
+      ledger.calls.push({
+        callId: event.callId,
+        tool: event.tool,
+        arguments: event.arguments,
+        result: '',
+        status: 'error',
+        startedAt: event.at,
+        endedAt: event.at,
+      });
+      break;
+    case 'call.completed':
+    case 'call.failed':
+      answer(ledger, event);
+      break;
+    case 'child.settled': {
+      const { childId: runId, childAgent: agent, status, exitReason, usage } = event;
+      ledger.children.push({ runId, agent, status, exitReason, usage });
+      const byModel = { ...ledger.usage.byModel };
+      for (const [model, used] of Object.entries(event.byModel ?? {}))
+        byModel[model] = addUsage(byModel[model] ?? noUsage, used);
+      ledger.usage = { ...ledger.usage, total: addUsage(ledger.usage.total, usage), byModel };
+      break;
+    }
+    case 'run.completed':
+      ledger.text = event.text;
+      if (event.data !== undefined) ledger.data = event.data;
+      end(ledger, event, 'completed', 'answered');
+      break;
+    case 'run.failed':
+      ledger.fault = event.fault;
+      if (event.partialText !== undefined) ledger.partialText = event.partialText;
+      end(ledger, event, 'failed', event.exitReason);
+      break;
+    case 'run.interrupted':
+      if (event.partialText !== undefined) ledger.partialText = event.partialText;
+      end(ledger, event, 'interrupted', event.exitReason);
+      break;
+    default:
+      break;
+  }
+};
+
+const end = (ledger: Ledger, event: StoredEvent, status: RunStatus, exitReason: ExitReason): void => {
+  rest(ledger, event.at);
+  delete ledger.pausedFor;
+  ledger.status = status;
+  ledger.exitReason = exitReason;
+  ledger.endedAt = event.at;
+};

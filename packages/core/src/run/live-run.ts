@@ -1,0 +1,136 @@
+import {
+  type JobData,
+  type JSONSchema,
+  type Message,
+  type Report,
+  type RunRow,
+  type Schema,
+  toJSON,
+} from '@troupe/protocol';
+import type { AnyActorRef } from 'xstate';
+import type { ChildEnd, RunContext } from '../agent/context.ts';
+import type { AnyAgent } from '../define-agent.ts';
+import type { ChildRequest, Tool } from '../define-tool.ts';
+import { activeMsOf, type Ledger, openLedger } from './ledger.ts';
+
+/** A child that was asked for and not yet admitted. */
+export type PendingSpawn = {
+  request: ChildRequest;
+  job: JobData;
+  tools: Map<string, Tool>;
+  accept?: (childId: string) => void;
+  refuse?: (error: Error) => void;
+};
+
+/**
+ * The side of a run that is not data: its definition, its actor, what it said. Lives as long as the run does; whoever
+ * holds a handle keeps it longer.
+ */
+export type LiveRun = {
+  readonly runId: string;
+  readonly rootId: string;
+  readonly parentId?: string;
+  readonly callId?: string;
+  readonly depth: number;
+  readonly agent: AnyAgent;
+  readonly tools: ReadonlyMap<string, Tool>;
+  readonly job: JobData;
+  readonly model: string;
+  readonly outputSchema?: Schema;
+  readonly outputJSONSchema?: JSONSchema;
+  readonly sessionKey?: string;
+  /** Quota whose place is held until the run ends. */
+  readonly quota?: string;
+  readonly ledger: Ledger;
+  /** The conversation as the model sees it. */
+  transcript: Message[];
+  /** What the machine knew after its last step. */
+  context: RunContext | undefined;
+  actor: AnyActorRef | undefined;
+  epoch: number;
+  seq: number;
+  /** Live parts told since the last stored event. */
+  part: number;
+  /** Text of the turn in flight. */
+  partial: string;
+  detached: boolean;
+  ended: boolean;
+  /** Suspended runs say nothing more; their stored run goes on elsewhere. */
+  suspended: boolean;
+  /** Why an outside stop ended the run. */
+  stopReason?: { exitReason: 'stopped' | 'closed'; reason: string };
+  /** Writes that are not acknowledged; absent when all are. */
+  writing: Promise<void> | undefined;
+  readonly spawns: Map<string, PendingSpawn>;
+  /** Reports of children, until their call is closed. */
+  readonly reports: Map<string, Report>;
+  /** Ends of children that the machine has not taken note of. */
+  readonly unheard: Map<string, ChildEnd>;
+};
+
+export const openLiveRun = (
+  about: Pick<LiveRun, 'runId' | 'rootId' | 'depth' | 'agent' | 'tools' | 'job' | 'model'> &
+    Partial<Pick<LiveRun, 'parentId' | 'callId' | 'outputSchema' | 'outputJSONSchema' | 'sessionKey' | 'quota'>>,
+): LiveRun => ({
+  ...about,
+  ledger: openLedger(),
+  transcript: [],
+  context: undefined,
+  actor: undefined,
+  epoch: 0,
+  seq: 0,
+  part: 0,
+  partial: '',
+  detached: false,
+  ended: false,
+  suspended: false,
+  writing: undefined,
+  spawns: new Map(),
+  reports: new Map(),
+  unheard: new Map(),
+});
+
+/** The run as a list shows it. */
+export const rowOf = (run: LiveRun): RunRow => {
+  const { runId, rootId, parentId, callId, agent, model, depth, sessionKey, job, ledger } = run;
+  return {
+    runId,
+    rootId,
+    ...(parentId !== undefined && { parentId }),
+    ...(callId !== undefined && { callId }),
+    agent: agent.name,
+    model,
+    depth,
+    ...(sessionKey !== undefined && { sessionKey }),
+    job,
+    status: ledger.status,
+    ...(ledger.exitReason && { exitReason: ledger.exitReason }),
+    usage: ledger.usage,
+    createdAt: ledger.createdAt,
+    ...(ledger.endedAt !== undefined && { endedAt: ledger.endedAt }),
+  };
+};
+
+/** What the run gave so far. */
+export const reportOf = (run: LiveRun, questions: Report['questions'], now: number): Report => {
+  const { ledger } = run;
+  const { status } = ledger;
+  return {
+    runId: run.runId,
+    agent: run.agent.name,
+    status: status === 'completed' || status === 'failed' || status === 'interrupted' ? status : 'paused',
+    exitReason: ledger.exitReason ?? 'question',
+    text: ledger.text,
+    ...(ledger.data !== undefined && { data: ledger.data }),
+    ...(ledger.partialText !== undefined && { partialText: ledger.partialText }),
+    ...(ledger.fault && { fault: ledger.fault }),
+    questions,
+    usage: { ...ledger.usage, activeMs: activeMsOf(ledger, now) },
+    calls: [...ledger.calls],
+    children: [...ledger.children],
+    messages: [...run.transcript],
+  };
+};
+
+/** Whether a job is the one a run was started with: starting is idempotent. */
+export const isSameJob = (a: JobData, b: JobData): boolean => JSON.stringify(toJSON(a)) === JSON.stringify(toJSON(b));

@@ -1,0 +1,73 @@
+import { FaultError, type Report, type RunEvent } from '@troupe/protocol';
+import type { ActorLogic, ActorRef, AnyActorSystem, Snapshot } from 'xstate';
+import type { RunCommand } from '../agent/context.ts';
+import type { Agent } from '../define-agent.ts';
+import type { Job } from '../job.ts';
+import { internalsOf, type Runtime } from './create-runtime.ts';
+
+/** The snapshot of a run inside another machine: persisted as its status and its run's id, and the report once there is one. */
+export type AgentSnapshot<T> = Snapshot<Report<T>> & { runId: string | undefined };
+
+type Ended<T> = { type: 'troupe.ended'; report: Report<T> };
+
+const commands = new Set<string>(['interrupt', 'pause', 'resume', 'steer', 'answer'] satisfies RunCommand['type'][]);
+
+/**
+ * An agent as actor logic, to invoke or spawn in any XState machine. Input: a job. Output: the report, typed by the agent's output
+ * schema; a failed run is an output, too (`onDone`), `onError` is for bugs only. Commands are sent to it as events; it emits the
+ * run's events. Stopped by its machine, its run ends `interrupted`, reason `stopped`.
+ */
+export const agentLogic = <T>(
+  agent: Agent<T>,
+  runtime: Runtime,
+): ActorLogic<AgentSnapshot<T>, RunCommand | Ended<T>, Job, AnyActorSystem, RunEvent> => ({
+  getInitialSnapshot: (_scope, job) =>
+    ({ status: 'active', output: undefined, error: undefined, runId: undefined, job }) as never,
+  transition: (snapshot, event, { self }) => {
+    const run = running.get(self);
+    if (event.type === 'troupe.ended') return { ...snapshot, status: 'done', output: event.report } as never;
+    if ((event as { type: string }).type === 'xstate.stop') {
+      if (run) internalsOf(runtime).stop(run);
+      return { ...snapshot, status: 'stopped' } as never;
+    }
+    if (run && commands.has(event.type)) void runtime.attach(run).then((handle) => command(handle, event));
+    return snapshot;
+  },
+  start: (snapshot, { self, emit }) => {
+    if (snapshot.status !== 'active') return;
+    const { job, runId } = snapshot as unknown as { job?: Job; runId?: string };
+    const follow = (run: ReturnType<Runtime['start']>) => {
+      running.set(self, run.id);
+      (snapshot as { runId: string | undefined }).runId = run.id;
+      run.events$.subscribe((event) => emit(event));
+      void run.ended.then(
+        (report) => self.send({ type: 'troupe.ended', report } as never),
+        () => {},
+      );
+    };
+    if (runId === undefined)
+      return follow(internalsOf(runtime).startUnder(agent, job as Job, undefined, self as never));
+    void runtime.attach(runId).then(follow, () => {
+      throw new FaultError('run.unknown', `The run "${runId}" of this snapshot is not in the runtime's store.`);
+    });
+  },
+  getPersistedSnapshot: ({ status, runId, output, error }) => ({ status, runId, output, error }) as never,
+  restoreSnapshot: (persisted) => ({ ...persisted }) as never,
+});
+
+const running = new WeakMap<ActorRef<never, never>, string>() as WeakMap<object, string>;
+
+const command = (run: ReturnType<Runtime['start']>, event: RunCommand) => {
+  switch (event.type) {
+    case 'steer':
+      return run.steer(event.text);
+    case 'answer':
+      return run.answer(event.questionId, event.answer);
+    case 'interrupt':
+      return run.interrupt(event.reason);
+    case 'pause':
+      return run.pause();
+    case 'resume':
+      return run.resume();
+  }
+};

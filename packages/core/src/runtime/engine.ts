@@ -1,0 +1,392 @@
+/**
+ * Where runs come to life: makes their actors, records their steps, tells their parents of their end.
+ * One machine logic a runtime; what differs between runs is looked up by run id.
+ */
+import {
+  type Answer,
+  FaultError,
+  faultOf,
+  isEnded,
+  isTerminal,
+  isWithin,
+  type Question,
+  type Report,
+  type RunEvent,
+} from '@troupe/protocol';
+import { Subject } from 'rxjs';
+import { type AnyActorRef, type AnyMachineSnapshot, createActor, type InspectionEvent, toObserver } from 'xstate';
+import { alarmActor } from '../actors/alarm-actor.ts';
+import { crewActor } from '../actors/crew-actor.ts';
+import { memoryActor } from '../actors/memory-actor.ts';
+import { modelActor } from '../actors/model-actor.ts';
+import { summarizerActor } from '../actors/summarizer-actor.ts';
+import { agentMachine } from '../agent/agent-machine.ts';
+import { closeOpenCalls } from '../agent/calls.ts';
+import { locate, settleChild } from '../agent/children.ts';
+import type { RunContext, RunInput } from '../agent/context.ts';
+import { openingOf } from '../agent/conversation.ts';
+import { endOf } from '../agent/life.ts';
+import type { Allowance } from '../agent/limits.ts';
+import { stepOf } from '../agent/step.ts';
+import type { AnyAgent } from '../define-agent.ts';
+import type { Tool } from '../define-tool.ts';
+import { type Job, jobDataOf } from '../job.ts';
+import { type Ending, lifecycle } from '../run/lifecycle.ts';
+import { type LiveRun, openLiveRun, reportOf } from '../run/live-run.ts';
+import { recorded, takeOutbox } from '../run/recorded.ts';
+import type { Run } from '../run/run.ts';
+import { findProvider, priceBy, type settle } from './options.ts';
+import { openQuotas } from './quotas.ts';
+import { openRecorder, unstoredEnd } from './recorder.ts';
+import type { World } from './world.ts';
+
+export type Settled = ReturnType<typeof settle>;
+
+/** The tools of a run: the job's if it names some, else the agent's. Of two with one name the last counts; unknown names are listed. */
+export const toolsOf = (agent: AnyAgent, job: Job): { tools: Map<string, Tool>; unknown: string[] } => {
+  const known = new Map(agent.tools.map((tool) => [tool.name, tool]));
+  const wanted = typeof job === 'string' ? undefined : job.tools;
+  if (!wanted) return { tools: known, unknown: [] };
+  const tools = new Map<string, Tool>();
+  const unknown: string[] = [];
+  for (const item of wanted) {
+    const tool = typeof item === 'string' ? known.get(item) : item;
+    if (tool) tools.set(tool.name, tool);
+    else unknown.push(String(item));
+  }
+  return { tools, unknown };
+};
+
+export const openEngine = (options: Settled, handleOf: (runId: string) => Run) => {
+  const { clock, logger, store, ids } = options;
+  const runs = new Map<string, LiveRun>();
+  const owner = ids.next('runtime');
+  const questions = new Map<string, Question>();
+  const answers = new Map<string, Answer>();
+  const waiters = new Map<string, Set<(event: RunEvent) => void>>();
+  const alive = new Map<string, number>();
+  const events$ = new Subject<RunEvent>();
+  const questionsChanged$ = new Subject<void>();
+
+  const shield = (what: string, act: () => void): void => {
+    try {
+      act();
+    } catch (error) {
+      logger.error(`${what} threw; the run goes on.`, faultOf(error, 'observer.failed'));
+    }
+  };
+
+  const keepQuestions = (event: RunEvent): void => {
+    if (event.type === 'question.asked') questions.set(event.question.id, event.question);
+    else if (event.type === 'question.answered') {
+      questions.delete(event.questionId);
+      answers.set(event.questionId, event.answer);
+    } else if (isTerminal(event)) {
+      let changed = false;
+      for (const [id, { runId }] of questions) if (runId === event.runId) changed = questions.delete(id) || changed;
+      if (!changed) return;
+    } else return;
+    questionsChanged$.next();
+  };
+
+  const told = (event: RunEvent): void => {
+    keepQuestions(event);
+    if (event.type === 'child.started') shield('hooks.childStart', () => options.hooks?.childStart?.(event));
+    if (event.type === 'child.settled') shield('hooks.childStop', () => options.hooks?.childStop?.(event));
+    const waiting = waiters.get(event.runId);
+    if (waiting) for (const waiter of [...waiting]) waiter(event);
+    events$.next(event);
+  };
+
+  const broken = (run: LiveRun, error: unknown): void => {
+    if (run.ended) return;
+    logger.error(`Run "${run.runId}" cannot be stored and stops here.`, faultOf(error, 'store.unavailable'));
+    const end = unstoredEnd(run, error, clock.now());
+    run.ledger.status = 'failed';
+    run.ledger.exitReason = 'error';
+    if (end.type === 'run.failed') run.ledger.fault = end.fault;
+    run.ended = true;
+    recorder.feedOf(run.rootId).push([end]);
+    queueMicrotask(() => stop(run));
+  };
+
+  const recorder = openRecorder({ clock, store, logger }, { told, broken });
+
+  const stop = (run: LiveRun): void => {
+    const actor = run.actor as unknown as { _stop(): void } | undefined;
+    actor?._stop();
+  };
+
+  const questionsOf = (runId: string): Question[] =>
+    [...questions.values()].filter((question) => isWithin(question.runId, runId));
+  const report = (run: LiveRun): Report => reportOf(run, questionsOf(run.runId), clock.now());
+
+  /** Takes what a step said: into the transcript, and to the recorder. */
+  const step = (snapshot: AnyMachineSnapshot): LiveRun | undefined => {
+    const context = snapshot.context as RunContext;
+    const run = runs.get(context.runId);
+    if (!run) return undefined;
+    run.context = context;
+    const outbox = takeOutbox(snapshot);
+    if (outbox) {
+      if (outbox.messages.length > 0) run.transcript.push(...outbox.messages);
+      recorder.record(run, outbox.events);
+    }
+    return run;
+  };
+
+  const terminal = (run: LiveRun, context: RunContext, ending: Ending) => {
+    const usage = { ...run.ledger.usage };
+    const partialText = run.partial || context.text;
+    const partial = partialText ? { partialText } : {};
+    const end = ending.how === 'done' ? context.end : undefined;
+    if (ending.how === 'error')
+      return {
+        type: 'run.failed' as const,
+        exitReason: 'error' as const,
+        fault: { ...faultOf(ending.error, 'run.bug'), runId: run.runId },
+        ...partial,
+        usage,
+      };
+    if (!end || end.status === 'interrupted') {
+      const { exitReason = 'stopped', reason = 'The run was stopped from outside.' } = end ?? run.stopReason ?? {};
+      return { type: 'run.interrupted' as const, exitReason, reason, ...partial, usage };
+    }
+    if (end.status === 'failed') {
+      const fault = end.fault ?? { code: 'run.bug', message: 'The run failed without saying why.', retryable: false };
+      return { type: 'run.failed' as const, exitReason: end.exitReason, fault, ...partial, usage };
+    }
+    return {
+      type: 'run.completed' as const,
+      text: context.text || null,
+      ...(context.data !== undefined && { data: context.data }),
+      usage,
+    };
+  };
+
+  /** The end of a run, however it came: its open calls are answered, its terminal event is recorded, its parent hears of it. */
+  const finish = (runId: string, snapshot: AnyMachineSnapshot, ending: Ending): void => {
+    const run = runs.get(runId);
+    if (!run) return;
+    const context = (snapshot.context as RunContext | undefined) ?? run.context;
+    if (!run.suspended && context) {
+      const closing = stepOf(context);
+      for (const end of run.unheard.values()) settleChild(closing, end);
+      closeOpenCalls(closing, {
+        message: ending.how === 'error' ? 'Cancelled: the run broke.' : 'Cancelled: the run was stopped.',
+      });
+      run.transcript.push(...closing.run.outbox.messages);
+      const opening = run.seq === 0 ? [{ type: 'run.started' as const, model: run.model, budget: {} }] : [];
+      recorder.record(run, [...opening, ...closing.run.outbox.events]);
+      const end = terminal(run, context, ending);
+      recorder.record(run, [{ ...end, usage: { ...run.ledger.usage, activeMs: activeMs(run) } }]);
+    }
+    run.ended = true;
+    runs.delete(runId);
+    tellParent(run, context);
+    release(run);
+  };
+
+  const activeMs = (run: LiveRun): number =>
+    run.ledger.usage.activeMs +
+    (run.ledger.activeSince === null ? 0 : Math.max(0, clock.now() - run.ledger.activeSince));
+
+  const tellParent = (run: LiveRun, context: RunContext | undefined): void => {
+    const { status, exitReason } = run.ledger;
+    if (run.quota) quotas.settle(run.quota, run.runId, status === 'completed');
+    const parent = run.parentId === undefined || run.detached ? undefined : runs.get(run.parentId);
+    if (!parent?.actor || !context || run.suspended) return;
+    const place = () => parent.context && locate(parent.context, run.runId);
+    if (place()?.call.phase === 'waiting') parent.reports.set(run.runId, report(run));
+    const end = endOf(context, isEnded(status) ? status : 'failed', exitReason ?? 'error');
+    parent.unheard.set(run.runId, end);
+    parent.actor.send({ type: 'child.settled', end });
+    if (place()?.child.status === 'ended') parent.unheard.delete(run.runId);
+  };
+
+  /** A tree without a live run needs no feed once everything in it is told. */
+  const release = (run: LiveRun): void => {
+    const left = (alive.get(run.rootId) ?? 1) - 1;
+    alive.set(run.rootId, left);
+    if (left > 0) return;
+    alive.delete(run.rootId);
+    void Promise.resolve(run.writing).then(() =>
+      queueMicrotask(
+        () => !alive.has(run.rootId) && !recorder.feedOf(run.rootId).busy && recorder.closeFeed(run.rootId),
+      ),
+    );
+  };
+
+  const quotas = openQuotas();
+  const world: World = {
+    clock,
+    ids,
+    logger,
+    store,
+    memory: options.memory,
+    pricing: options.pricing,
+    defaultModel: options.model,
+    unknownPrice: options.unknownPrice,
+    runs,
+    quotas,
+    spawningPaused: false,
+    providerOf: (model, run) => findProvider(options, model, run.agent.name),
+    priceOf: priceBy(options.pricing),
+    tellLive: recorder.tellLive,
+    prepare(run, childId, { agent, job, ...request }) {
+      const data = jobDataOf(job, `"${agent.name}"`);
+      run.spawns.set(childId, {
+        ...(request as { accept?: never; refuse?: never }),
+        request: { agent, job, ...request },
+        job: data,
+        tools: toolsOf(agent, job).tools,
+      });
+    },
+    startChild(parent, { childId, allowance, slot, turn, index }, crew) {
+      const pending = parent.spawns.get(childId);
+      parent.spawns.delete(childId);
+      if (!pending) throw new Error(`Child "${childId}" was admitted, but nobody asked for it.`);
+      const { agent, quota } = pending.request;
+      const callId = parent.context?.turn === turn ? parent.context.calls[index]?.callId : undefined;
+      const live = bringToLife(agent, pending.request.job, {
+        runId: childId,
+        rootId: parent.rootId,
+        parentId: parent.runId,
+        depth: parent.depth + 1,
+        allowance,
+        slot,
+        parent: crew,
+        ...(callId !== undefined && { callId }),
+        ...(parent.sessionKey !== undefined && { sessionKey: parent.sessionKey }),
+        ...(quota && { quota: quota.key }),
+      });
+      return live.actor as AnyActorRef;
+    },
+    handleOf,
+    questionsOf,
+    reportOf: report,
+    detach(run) {
+      run.detached = true;
+      if (run.quota) quotas.settle(run.quota, run.runId, false);
+    },
+    refusal: (message, details) => new FaultError('spawn.refused', message, { details }),
+  };
+
+  const logic = lifecycle(
+    recorded(
+      agentMachine.provide({
+        actors: {
+          model: modelActor(world),
+          crew: crewActor(world),
+          alarm: alarmActor(world),
+          memory: memoryActor(world),
+          summarizer: summarizerActor(world),
+        },
+      }),
+      (_self, snapshot) => step(snapshot),
+    ),
+    {
+      begun: (_self, snapshot) => step(snapshot),
+      ended: (self, snapshot, ending) => finish(self.id, snapshot, ending),
+    },
+  );
+
+  const inspect = options.inspect && toObserver(options.inspect as never);
+  const inspector = inspect && {
+    inspect: (event: InspectionEvent) => shield('The inspection observer', () => inspect.next?.(event)),
+  };
+
+  /** Makes a run and starts its actor. @throws FaultError when the job is wrong or another owner holds the run */
+  const bringToLife = (
+    agent: AnyAgent,
+    job: Job,
+    about: Pick<LiveRun, 'runId' | 'rootId' | 'depth'> &
+      Partial<Pick<LiveRun, 'parentId' | 'callId' | 'sessionKey' | 'quota'>> & {
+        allowance: Allowance;
+        slot: RunInput['slot'];
+        parent?: AnyActorRef;
+      },
+  ): LiveRun => {
+    const { allowance, slot, parent, ...ids } = about;
+    const data = jobDataOf(job, `agent "${agent.name}"`);
+    const { tools, unknown } = toolsOf(agent, job);
+    const outputSchema = (typeof job === 'string' ? undefined : job.outputSchema) ?? agent.outputSchema;
+    const model = agent.model ?? options.model ?? '';
+    const run = openLiveRun({
+      ...ids,
+      agent,
+      tools,
+      job: data,
+      model,
+      ...(outputSchema && {
+        outputSchema,
+        outputJSONSchema: outputSchema['~standard'].jsonSchema.input({ target: 'draft-2020-12' }),
+      }),
+    });
+    run.transcript = openingOf(agent.instructions, data);
+    claim(run);
+    runs.set(run.runId, run);
+    alive.set(run.rootId, (alive.get(run.rootId) ?? 0) + 1);
+    const scope = agent.memoryScope ?? (options.remembers ? `agent:${agent.name}` : undefined);
+    const input: RunInput = {
+      runId: run.runId,
+      rootId: run.rootId,
+      ...(run.parentId !== undefined && { parentId: run.parentId }),
+      depth: run.depth,
+      agent: agent.name,
+      model,
+      allowance,
+      slot,
+      ...(scope !== undefined && { memoryScope: scope }),
+      outputRetries: agent.outputRetries ?? 1,
+      compaction: { onContextError: true, ...agent.compaction },
+      graceMs: options.graceMs,
+      opening: run.transcript.length,
+    };
+    const actor = createActor(logic, {
+      id: run.runId,
+      input,
+      ...(parent ? { parent } : { clock, ...inspector }),
+    } as never) as AnyActorRef;
+    run.actor = actor;
+    actor.start();
+    for (const name of unknown)
+      actor.send({
+        type: 'warning',
+        code: 'tool.unknown',
+        message: `The job names a tool "${name}" that agent "${agent.name}" does not have; it was left out.`,
+      });
+    return run;
+  };
+
+  const claim = (run: LiveRun): void => {
+    const claimed = store.claim(run.runId, owner);
+    const take = (granted: { epoch: number } | null): void => {
+      if (!granted)
+        throw new FaultError(
+          'run.claimed',
+          `Run "${run.runId}" is executed by another process. Attach to it there, or wait until its lease has run out.`,
+        );
+      run.epoch = granted.epoch;
+    };
+    if (claimed instanceof Promise) run.writing = claimed.then(take);
+    else take(claimed);
+  };
+
+  return {
+    world,
+    recorder,
+    bringToLife,
+    events$,
+    questionsChanged$,
+    questions,
+    answers,
+    waiters,
+    report,
+    questionsOf,
+    stop,
+    shield,
+  };
+};
+
+export type Engine = ReturnType<typeof openEngine>;

@@ -1,0 +1,127 @@
+import {
+  type Budget,
+  type Clock,
+  FaultError,
+  type IdSource,
+  type Logger,
+  type MemoryStore,
+  type ModelProvider,
+  type Pricing,
+  type RunEvent,
+  type RunStore,
+  type Usage,
+} from '@troupe/protocol';
+import type { InspectionEvent, Observer } from 'xstate';
+import { memoryStore } from '../defaults/memory-store.ts';
+import { consoleLogger, randomIds, systemClock } from '../defaults/system.ts';
+import { type AnyAgent, checkBudget } from '../define-agent.ts';
+
+/** Everything a runtime can be given. Only a provider is needed. */
+export type RuntimeOptions = {
+  /** One provider for every model id, unchanged. Excludes `providers`. */
+  provider?: ModelProvider;
+  /** Providers by the text before the first `/` of a model id. */
+  providers?: Record<string, ModelProvider>;
+  /** The model of agents that name none. */
+  model?: string;
+  /** The agents of this program. Names must be unique: stored runs name their agent. */
+  agents?: readonly AnyAgent[];
+  /** Where runs are stored. Default: `memoryStore()`, for the life of the process. */
+  store?: RunStore & Partial<MemoryStore>;
+  /** Where agents remember. With it, every agent reads and writes under `agent:<name>` unless it names a scope. */
+  memory?: MemoryStore;
+  pricing?: Pricing;
+  /** What a model without a known price costs: `zero` with a warning (default), or its runs are denied. */
+  unknownPrice?: 'zero' | 'deny';
+  /** Limits of every root run, on top of its agent's and its job's. */
+  budget?: Budget;
+  clock?: Clock;
+  ids?: IdSource;
+  /** Called when a child starts and when it settles. What they throw is logged. */
+  hooks?: { childStart?(event: RunEvent): void; childStop?(event: RunEvent): void };
+  logger?: Logger;
+  /** XState's inspection observer. What it throws is logged. */
+  inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
+  /** Milliseconds that children get to end by themselves when a run is interrupted. Default 5,000. */
+  graceMs?: number;
+};
+
+const isMemory = (store: Partial<MemoryStore>): store is MemoryStore =>
+  typeof store.read === 'function' && typeof store.write === 'function';
+
+/** The same logger; when it throws, what it was told is lost, and nothing else (L8). */
+const unbreakable = (logger: Logger): Logger => {
+  const attempt =
+    (level: keyof Logger) =>
+    (...said: Parameters<Logger['warn']>): void => {
+      try {
+        logger[level](...said);
+      } catch {}
+    };
+  return { warn: attempt('warn'), error: attempt('error') };
+};
+
+/** Options with every default filled in. @throws FaultError `runtime.invalid`, `budget.invalid` */
+export const settle = (options: RuntimeOptions) => {
+  const { provider, providers, store = memoryStore(), budget, agents = [], graceMs = 5_000, model } = options;
+  if (provider && providers)
+    throw new FaultError('runtime.invalid', 'A runtime was given both "provider" and "providers". Give one of them.');
+  if (!provider && (!providers || Object.keys(providers).length === 0))
+    throw new FaultError(
+      'runtime.invalid',
+      'A runtime needs a model provider: give it "provider", or "providers" with at least one.',
+    );
+  if (model !== undefined && model.trim() === '')
+    throw new FaultError('runtime.invalid', "The runtime's model is blank. Give a model id, or leave it out.");
+  if (!(graceMs >= 0))
+    throw new FaultError('runtime.invalid', `graceMs is ${graceMs}. Expected milliseconds of 0 or more.`);
+  checkBudget(budget, 'the runtime');
+  const names = new Set<string>();
+  for (const { name } of agents) {
+    if (names.has(name))
+      throw new FaultError('runtime.invalid', `Two agents are named "${name}". Names must be unique: rename one.`);
+    names.add(name);
+  }
+  const memory = options.memory ?? (isMemory(store) ? store : memoryStore());
+  return {
+    ...options,
+    store,
+    memory,
+    agents,
+    graceMs,
+    remembers: options.memory !== undefined,
+    unknownPrice: options.unknownPrice ?? ('zero' as const),
+    clock: options.clock ?? systemClock,
+    ids: options.ids ?? randomIds,
+    logger: unbreakable(options.logger ?? consoleLogger),
+  };
+};
+
+/** Finds the provider of a model id. @throws FaultError `model.not_set`, `model.provider_unknown` */
+export const findProvider = (
+  { provider, providers = {} }: Pick<RuntimeOptions, 'provider' | 'providers'>,
+  id: string,
+  agent: string,
+): { provider: ModelProvider; model: string } => {
+  if (id === '')
+    throw new FaultError(
+      'model.not_set',
+      `No model is set for agent "${agent}". Name one in the agent, or give the runtime a default "model".`,
+    );
+  if (provider) return { provider, model: id };
+  const cut = id.indexOf('/');
+  const named = cut > 0 ? providers[id.slice(0, cut)] : undefined;
+  if (named) return { provider: named, model: id.slice(cut + 1) };
+  const [only, ...others] = Object.values(providers);
+  if (only && others.length === 0) return { provider: only, model: id };
+  throw new FaultError(
+    'model.provider_unknown',
+    `No provider for model "${id}". Expected one of ${Object.keys(providers).join(', ')} before the first "/".`,
+  );
+};
+
+/** What a usage costs: as the provider said, else by the price list, else unknown. */
+export const priceBy =
+  (pricing: Pricing | undefined) =>
+  (model: string, usage: Usage): number | null =>
+    usage.costUsd ?? pricing?.price(model, usage) ?? null;

@@ -1,0 +1,62 @@
+import type {
+  Clock,
+  FaultError,
+  IdSource,
+  LiveDraft,
+  Logger,
+  MemoryStore,
+  ModelProvider,
+  Pricing,
+  Question,
+  Report,
+  RunStore,
+  Usage,
+} from '@troupe/protocol';
+import type { AnyActorRef } from 'xstate';
+import type { CrewOrder } from '../agent/context.ts';
+import type { AnyAgent } from '../define-agent.ts';
+import type { Job } from '../job.ts';
+import type { LiveRun } from '../run/live-run.ts';
+import type { Run } from '../run/run.ts';
+
+/**
+ * What the actors of a runtime reach from the side of a run that is alive: who answers, who pays, who records.
+ * One a runtime; the machines know nothing of it.
+ */
+export type World = {
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  readonly store: RunStore;
+  readonly memory: MemoryStore;
+  readonly pricing: Pricing | undefined;
+  /** The model of agents that name none. */
+  readonly defaultModel: string | undefined;
+  readonly unknownPrice: 'zero' | 'deny';
+  /** Runs that have not ended, by id. */
+  readonly runs: Map<string, LiveRun>;
+  readonly quotas: Quotas;
+  spawningPaused: boolean;
+  /** The provider of a model id, and the id it knows the model by. @throws FaultError */
+  providerOf(model: string, run: LiveRun): { provider: ModelProvider; model: string };
+  /** US dollars, or `null` when no price is known. */
+  priceOf(model: string, usage: Usage): number | null;
+  tellLive(run: LiveRun, draft: LiveDraft): void;
+  /** Makes the child of an admitted spawn and starts its actor under `parent`. */
+  startChild(run: LiveRun, order: Extract<CrewOrder, { type: 'crew.start' }>, parent: AnyActorRef): AnyActorRef;
+  /** Registers an agent's spawn under the id its child will have. @throws FaultError when the job is wrong */
+  prepare(run: LiveRun, childId: string, request: { agent: AnyAgent; job: Job }): void;
+  handleOf(runId: string): Run;
+  questionsOf(runId: string): Question[];
+  reportOf(run: LiveRun): Report;
+  detach(run: LiveRun): void;
+  refusal(message: string, details: { kind: string; limit?: number }): FaultError;
+};
+
+/** Counts that several runs share: a place is taken before a child starts and kept only if it completes (BG-013). */
+export type Quotas = {
+  /** True when a place was free and is now taken. */
+  take(key: string, max: number, holder: string): boolean;
+  /** Gives the place back, or keeps it for good. */
+  settle(key: string, holder: string, completed: boolean): void;
+};

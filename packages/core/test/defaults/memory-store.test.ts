@@ -1,0 +1,12 @@
+import { memoryStore } from '@troupe/core';
+import { memoryStoreContract, runStoreContract } from '@troupe/testing/contracts';
+import { describe, expect, test } from 'vitest';
+
+runStoreContract('memoryStore', () => memoryStore());
+memoryStoreContract('memoryStore', () => memoryStore());
+
+describe('memoryStore', () => {
+  test('refuses a cursor that is none', () => {
+    expect(() => [...memoryStore().events({ after: 'yesterday' })]).toThrow(expect.objectContaining({ code: 'store.cursor' }));
+  });
+});

@@ -1,0 +1,83 @@
+import { redact } from '@troupe/protocol';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { credentialPool, type Lease } from '../../src/model/credential-pool.ts';
+
+const key = (id: string, priority?: number) => ({
+  id,
+  apiKey: `key-of-${id}`,
+  ...(priority !== undefined && { priority }),
+});
+
+describe('a credential pool', () => {
+  test('[HM-065] gives the credential with the fewest leases, ties by priority', () => {
+    const pool = credentialPool([key('late', 2), key('first', 1), key('second', 1)]);
+    const leases = [pool.lease(), pool.lease(), pool.lease()];
+    expect(leases.map((lease) => lease?.id)).toEqual(['first', 'second', 'late']);
+    leases[2]?.release();
+    expect(pool.lease()?.id).toBe('late');
+  });
+
+  test('[HM-065] gives the least leased one when all are at their share', () => {
+    const pool = credentialPool([key('a'), key('b')]);
+    const [a, b] = [pool.lease(), pool.lease()];
+    expect([pool.lease()?.id, pool.lease()?.id]).toEqual(['a', 'b']);
+    b?.release();
+    expect(pool.lease()?.id).toBe('b');
+    a?.release();
+    expect(pool.lease()?.id).toBe('a');
+  });
+
+  test('[HM-065] gives none when it is empty', () => {
+    expect(credentialPool([]).lease()).toBeNull();
+  });
+
+  test('gives a lease back once, however often it is released', () => {
+    const pool = credentialPool([key('a'), key('b')]);
+    const a = pool.lease();
+    a?.release();
+    a?.release();
+    expect([pool.lease()?.id, pool.lease()?.id, pool.lease()?.id]).toEqual(['a', 'b', 'a']);
+  });
+
+  test('keeps its keys out of everything that is redacted', () => {
+    credentialPool([key('hidden')]);
+    expect(redact('401: key-of-hidden is not valid')).toBe('401: [redacted] is not valid');
+  });
+
+  test('[HM-065] is fair, in any order of leases and releases', () => {
+    const steps = fc.array(fc.oneof(fc.constant('lease' as const), fc.nat({ max: 20 })), { maxLength: 60 });
+    const priorities = fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(priorities, steps, fc.integer({ min: 1, max: 3 }), (order, plan, perCredential) => {
+        const ids = order.map((_, index) => `c${index}`);
+        const pool = credentialPool(
+          order.map((priority, index) => key(`c${index}`, priority)),
+          { perCredential },
+        );
+        const held: Lease[] = [];
+        const count = (id: string) => held.filter((lease) => lease.id === id).length;
+        for (const step of plan) {
+          if (step === 'lease') {
+            const before = ids.map(count);
+            const lease = pool.lease();
+            if (!lease) throw new Error('never empty');
+            const chosen = ids.indexOf(lease.id);
+            const fewest = Math.min(...before);
+            expect(before[chosen]).toBe(fewest);
+            const ties = order.filter((_, index) => before[index] === fewest);
+            expect(order[chosen]).toBe(Math.min(...ties));
+            held.push(lease);
+          } else {
+            const [lease] = held.splice(step % (held.length || 1), 1);
+            lease?.release();
+            lease?.release();
+          }
+        }
+        for (const lease of held.splice(0)) lease.release();
+        // then everything is free again: a round gives each once
+        expect(new Set(ids.map(() => pool.lease()?.id))).toEqual(new Set(ids));
+      }),
+    );
+  });
+});

@@ -1,0 +1,144 @@
+import type { ModelProvider } from '@troupe/protocol';
+import { scriptedProvider, type Turn } from '@troupe/testing';
+import { describe, expect, test } from 'vitest';
+import { type CredentialPool, credentialPool } from '../../src/model/credential-pool.ts';
+import { withCredentials } from '../../src/model/with-credentials.ts';
+import { withFallback } from '../../src/model/with-fallback.ts';
+import { withRetry } from '../../src/model/with-retry.ts';
+import { attemptsIn, CountingClock, optionsOf, request, settle, taking } from './turn.ts';
+
+const keys = [
+  { id: 'one', apiKey: 'key-number-one' },
+  { id: 'two', apiKey: 'key-number-two' },
+];
+const busy: Turn = { fault: { code: 'model.rate_limited', retryable: true, details: { retryAfterMs: 7 } } };
+
+/** A pool of one that says how many leases are out. */
+const watched = (): CredentialPool & { out: number } => {
+  const inner = credentialPool(keys.slice(0, 1));
+  const pool = {
+    out: 0,
+    lease() {
+      const lease = inner.lease();
+      if (!lease) return null;
+      pool.out += 1;
+      let held = true;
+      return {
+        ...lease,
+        release() {
+          if (held) pool.out -= 1;
+          held = false;
+          lease.release();
+        },
+      };
+    },
+  };
+  return pool;
+};
+
+describe('withCredentials', () => {
+  test.each<[string, Turn, number]>([
+    ['completes', 'Hello.', 0],
+    ['fails', { text: 'Hal', fault: {} }, 0],
+    ['throws', { throws: new Error('bug') }, 0],
+    ['is aborted, for example by a timeout', { text: 'Hal', hang: true }, 1],
+  ])('[HM-064] gives the lease back when the turn %s', async (_how, turn, held) => {
+    const pool = watched();
+    const taken = taking(withCredentials(pool, () => scriptedProvider([turn])));
+    await settle();
+    expect(pool.out).toBe(held);
+    taken.abort();
+    await taken.done.catch(() => {});
+    expect(pool.out).toBe(0);
+  });
+
+  test('[HM-064] gives the lease back when the reader leaves early', async () => {
+    const pool = watched();
+    const provider = withCredentials(pool, () => scriptedProvider([{ deltas: ['a', 'b'] }]));
+    for await (const _ of provider.takeTurn(request, optionsOf(new CountingClock(), new AbortController().signal))) {
+      expect(pool.out).toBe(1);
+      break;
+    }
+    expect(pool.out).toBe(0);
+  });
+
+  test('[HM-064] gives the lease back when a provider does not hear the abort', async () => {
+    const pool = watched();
+    const deaf: ModelProvider = {
+      async *takeTurn() {
+        await new Promise(() => {});
+        yield { type: 'finish', reason: 'stop' };
+      },
+    };
+    const taken = taking(withCredentials(pool, () => deaf));
+    await settle();
+    expect(pool.out).toBe(1);
+    taken.abort();
+    expect(pool.out).toBe(0);
+  });
+
+  test('[HM-064] gives the lease back when no provider can be made', async () => {
+    const pool = watched();
+    const failing = withCredentials(pool, () => {
+      throw new Error('bad key');
+    });
+    await expect(taking(failing).done).rejects.toMatchObject({ code: 'model.error', details: { credentialId: 'one' } });
+    expect(pool.out).toBe(0);
+  });
+
+  test('[HM-063] shares the pool between turns of different runs, and a provider between turns of one key', async () => {
+    const made: string[] = [];
+    const provider = withCredentials(credentialPool(keys), (apiKey) => {
+      made.push(apiKey);
+      return scriptedProvider([{ hang: true }, 'Hello.']);
+    });
+    const [one, two] = [taking(provider), taking(provider)];
+    await settle();
+    expect(made).toEqual(['key-number-one', 'key-number-two']);
+    one.abort();
+    await one.done.catch(() => {});
+    await taking(provider).done;
+    expect(made).toHaveLength(2);
+    two.abort();
+  });
+
+  test('names the credential in the fault, with what the fault said before', async () => {
+    await expect(
+      taking(withCredentials(credentialPool(keys), () => scriptedProvider([busy]))).done,
+    ).rejects.toMatchObject({
+      code: 'model.rate_limited',
+      retryable: true,
+      details: { retryAfterMs: 7, credentialId: 'one' },
+    });
+  });
+
+  test('names the credential in the attempts around it and below it', async () => {
+    const around = taking(withRetry(withCredentials(credentialPool(keys), () => scriptedProvider([busy, 'Hello.']))));
+    await around.toEnd();
+    expect(attemptsIn(around.parts)).toMatchObject([{ provider: 'scripted', credentialId: 'one', waitMs: 500 }]);
+    const below = withCredentials(credentialPool(keys), () =>
+      withRetry(scriptedProvider([busy, busy]), { attempts: 2 }),
+    );
+    const turn = taking(withFallback([{ provider: below }, { provider: scriptedProvider(['Hello.']) }]));
+    await turn.toEnd();
+    expect(attemptsIn(turn.parts).map(({ number, credentialId, waitMs }) => [number, credentialId, waitMs])).toEqual([
+      [1, 'one', 500],
+      [2, 'one', 0],
+    ]);
+  });
+
+  test('says nothing about credentials when all is well', async () => {
+    const turn = taking(withCredentials(credentialPool(keys), () => scriptedProvider(['Hello.'])));
+    await turn.done;
+    expect(turn.parts.map(({ type }) => type)).toEqual(['text', 'usage', 'finish']);
+  });
+
+  test('[HM-065] fails the turn when the pool is empty', async () => {
+    await expect(
+      taking(withCredentials(credentialPool([]), () => scriptedProvider(['never']))).done,
+    ).rejects.toMatchObject({
+      code: 'model.no_credential',
+      retryable: false,
+    });
+  });
+});

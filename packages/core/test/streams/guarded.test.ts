@@ -1,0 +1,89 @@
+import { filter, map, of, Subject } from 'rxjs';
+import { expect, test } from 'vitest';
+import { settle } from '../../../../test/support/open-runtime.ts';
+import { guarded } from '../../src/streams/guarded.ts';
+
+/** A stream, what its subscribers threw, and the guarded stream. */
+const open = () => {
+  const source$ = new Subject<number>();
+  const caught: string[] = [];
+  return { source$, caught, stream$: guarded(source$, (error) => caught.push((error as Error).message)) };
+};
+
+test('[BG-121] a subscriber that throws is told of, hears the next value, and hurts no other', () => {
+  const { source$, caught, stream$ } = open();
+  const heard: number[] = [];
+  const other: number[] = [];
+  stream$.subscribe((value) => {
+    heard.push(value);
+    throw new Error(`at ${value}`);
+  });
+  stream$.subscribe({ next: (value) => other.push(value) });
+  source$.next(1);
+  source$.next(2);
+  expect([heard, other, caught]).toEqual([[1, 2], [1, 2], ['at 1', 'at 2']]);
+});
+
+test('[BG-121] a subscriber that fails later is told of, too', async () => {
+  const { source$, caught, stream$ } = open();
+  stream$.subscribe(async () => {
+    await settle(1);
+    throw new Error('later');
+  });
+  source$.next(1);
+  await settle();
+  expect(caught).toEqual(['later']);
+});
+
+test('whatever a subscriber does at the end is caught, and an error that nobody handles is told', () => {
+  const { source$, caught, stream$ } = open();
+  stream$.subscribe({
+    complete: () => {
+      throw new Error('complete');
+    },
+  });
+  stream$.subscribe({
+    error: () => {
+      throw new Error('handler');
+    },
+  });
+  stream$.subscribe(() => {});
+  source$.error(new Error('source'));
+  expect(caught.sort()).toEqual(['handler', 'source', 'source']);
+  const ended = open();
+  ended.stream$.subscribe({
+    complete: () => {
+      throw new Error('complete');
+    },
+  });
+  ended.source$.complete();
+  expect(ended.caught).toEqual(['complete']);
+});
+
+test('it is an ordinary stream: it can be piped, and left', () => {
+  const { source$, stream$ } = open();
+  const heard: number[] = [];
+  const subscription = stream$
+    .pipe(
+      filter((n) => n > 1),
+      map((n) => n * 10),
+    )
+    .subscribe((n) => heard.push(n));
+  source$.next(1);
+  source$.next(2);
+  subscription.unsubscribe();
+  source$.next(3);
+  expect(heard).toEqual([20]);
+  expect(source$.observed).toBe(false);
+});
+
+test('a handler keeps its object', () => {
+  const reader = {
+    heard: [] as number[],
+    next(value: number) {
+      this.heard.push(value);
+    },
+  };
+  guarded(of(1, 2), () => {}).subscribe(reader);
+  expect(reader.heard).toEqual([1, 2]);
+});

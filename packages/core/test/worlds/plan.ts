@@ -1,0 +1,156 @@
+/** Random worlds as data: what models and tools do, what people and observers do meanwhile, and how it all ends. */
+import type { Budget } from '@troupe/protocol';
+import fc from 'fast-check';
+
+export const answers = ['text', 'json', 'empty', 'long', 'filtered'] as const;
+export const asksForCalls = [
+  'one',
+  'two',
+  'unknown',
+  'malformed',
+  'same ids',
+  'slow',
+  'flaky',
+  'guarded',
+  'confirm',
+  'input',
+  'handoff',
+  'delegate',
+  'delegate many',
+  'delegate and work',
+  'let go',
+  'spawn',
+  'spawn at once',
+  'spawn and leave',
+  'spawn rich',
+] as const;
+export const modelFaults = [
+  'throw',
+  'reject',
+  'fault',
+  'never',
+  'deaf',
+  'cut',
+  'garbage',
+  'context full',
+  'attempts',
+  'half',
+] as const;
+/** What a model does in one turn. */
+export type Said = (typeof answers)[number] | (typeof asksForCalls)[number] | (typeof modelFaults)[number];
+
+/** What a tool does when it is called. */
+export const deeds = ['text', 'data', 'error', 'progress', 'throw', 'reject', 'never', 'deaf', 'undefined'] as const;
+export type Deed = (typeof deeds)[number];
+
+/** What somebody does to the `who`-th run, or to the runtime. */
+export const commands = [
+  'pause',
+  'resume',
+  'steer',
+  'interrupt',
+  'answer',
+  'decline',
+  'mumble',
+  'abort',
+  'start',
+  'stop spawning',
+  'allow spawning',
+  'join',
+] as const;
+export type Command = (typeof commands)[number];
+
+/** Optional parts of a world. */
+export const features = [
+  'prices',
+  'memory',
+  'broken memory',
+  'schema',
+  'short conversations',
+  'slow store',
+  'quota',
+  /** The first root is invoked by a machine of the user. */
+  'in a machine',
+] as const;
+export type Feature = (typeof features)[number];
+
+export type Plan = {
+  /** Turns in the order they are asked for, whoever asks; every later one is an answer. */
+  said: Said[];
+  deeds: Deed[];
+  /** Milliseconds before the n-th answer of a model or a tool, over and over. */
+  delays: number[];
+  budget: Budget;
+  agentBudget: Budget;
+  features: readonly Feature[];
+  /** Observers that throw. */
+  rude: readonly ('subscriber' | 'hooks' | 'inspector' | 'logger')[];
+  steps: { command?: Command; who: number; ms: number }[];
+  /** Done by a subscriber, synchronously, when it hears the `at`-th event. */
+  reactions: { at: number; command: Command | 'close'; who: number }[];
+  /** Named guards and actions of the chart that throw the n-th time they are used. */
+  bombs: Record<string, number>;
+  end: 'close' | 'close at once' | 'suspend' | 'interrupt' | 'stop';
+};
+
+const small = (max: number) => fc.integer({ min: 0, max });
+
+const budget: fc.Arbitrary<Budget> = fc.record(
+  {
+    turns: small(5),
+    toolCalls: small(6),
+    tokens: fc.integer({ min: 0, max: 400 }),
+    costUsd: fc.constantFrom(0, 0.01, 0.05, 0.2),
+    descendants: small(5),
+    children: small(3),
+    concurrency: fc.integer({ min: 1, max: 2 }),
+    depth: small(3),
+    toolsPerChild: fc.constantFrom(3, 30),
+    activeMs: fc.constantFrom(0, 1, 12, 60),
+    deadlineMs: fc.constantFrom(0, 1, 12, 60),
+    keep: fc.constantFrom(0, 0.3, 1),
+  },
+  { requiredKeys: [] },
+);
+/** Most kinds are not limited, or little would happen. */
+const fewLimits = fc
+  .tuple(budget, fc.subarray(['turns', 'toolCalls', 'tokens', 'costUsd', 'descendants', 'children', 'concurrency', 'depth', 'toolsPerChild', 'activeMs', 'deadlineMs', 'keep'] as const, { maxLength: 3 }))
+  .map(([all, kinds]): Budget => Object.fromEntries(kinds.flatMap((kind) => (all[kind] === undefined ? [] : [[kind, all[kind]]]))));
+
+const said = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...answers) },
+  { weight: 9, arbitrary: fc.constantFrom(...asksForCalls) },
+  { weight: 2, arbitrary: fc.constantFrom(...modelFaults) },
+);
+const command = fc.constantFrom(...commands);
+
+export const calmPlans: fc.Arbitrary<Plan> = fc.record({
+  said: fc.array(said, { minLength: 1, maxLength: 14 }),
+  deeds: fc.array(
+    fc.oneof({ weight: 2, arbitrary: fc.constantFrom<Deed>('text', 'data') }, { weight: 1, arbitrary: fc.constantFrom(...deeds) }),
+    { minLength: 1, maxLength: 5 },
+  ),
+  delays: fc.array(fc.constantFrom(0, 0, 0, 1, 5, 20), { minLength: 1, maxLength: 5 }),
+  budget: fewLimits,
+  agentBudget: fc.oneof({ weight: 3, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: fewLimits }),
+  features: fc.subarray([...features], { maxLength: 2 }),
+  rude: fc.oneof(
+    { weight: 2, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.subarray(['subscriber', 'hooks', 'inspector', 'logger'] as const) },
+  ) as fc.Arbitrary<Plan['rude']>,
+  steps: fc.array(
+    fc.record({ command: fc.option(command, { nil: undefined, freq: 3 }), who: small(5), ms: fc.constantFrom(0, 0, 1, 5, 20) }),
+    { maxLength: 8 },
+  ),
+  reactions: fc.array(fc.record({ at: small(25), command: fc.oneof(command, fc.constant('close' as const)), who: small(5) }), {
+    maxLength: 2,
+  }),
+  bombs: fc.constant({}),
+  end: fc.constantFrom('close', 'close at once', 'suspend', 'interrupt', 'stop'),
+});
+
+/** The same worlds, in which the chart itself breaks. */
+export const wildPlans = (names: readonly string[]): fc.Arbitrary<Plan> =>
+  fc
+    .tuple(calmPlans, fc.dictionary(fc.constantFrom(...names), fc.integer({ min: 1, max: 6 }), { minKeys: 1, maxKeys: 2 }))
+    .map(([plan, bombs]) => ({ ...plan, bombs }));

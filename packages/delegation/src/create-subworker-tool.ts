@@ -1,0 +1,102 @@
+import { defineAgent, defineTool, type RunView, spawned, type Tool, type ToolResult } from '@troupe/core';
+import { z } from 'zod';
+import { policyOf, type SubworkerOptions, type SubworkerPolicy } from './subworker-options.ts';
+import { resultOf } from './subworker-result.ts';
+
+/** What a model hands to a spawn tool. */
+const inputSchema = z.object({
+  name: z.string().min(1).describe('A short name for the sub-worker.'),
+  instructions: z.string().describe('How it should work: its role, its rules, the form of its answer.'),
+  task: z.string().describe('What it should do. It knows nothing of this conversation: say everything it needs.'),
+  tools: z.array(z.string()).default([]).describe('Names of the tools it may use.'),
+  model: z.string().nullable().default(null).describe('The model it should use; leave out for the default.'),
+});
+type SpawnInput = z.output<typeof inputSchema>;
+
+/** The first model that somebody named: the call, the tool, the runtime. */
+const modelFor = (input: SpawnInput, policy: SubworkerPolicy, view: RunView): string | undefined =>
+  [input.model, policy.defaultModel, view.defaultModel].find((model) => model?.trim()) ?? undefined;
+
+/** Why a spawn is against the policy, or `null`. In this order; none of it costs a place. */
+const refusalOf = (input: SpawnInput, policy: SubworkerPolicy, model: string | undefined): string | null => {
+  if (model === undefined) return 'Subworker model is not configured';
+  if (policy.allowedModels && !policy.allowedModels.has(model)) return `Model "${model}" is not allowed for subworkers`;
+  if (input.tools.length > policy.maxToolsPerSubworker)
+    return `Too many tools requested for subworker "${input.name}": ${input.tools.length} > ${policy.maxToolsPerSubworker}`;
+  const missing = input.tools.filter((name) => !policy.tools.has(name));
+  return missing.length > 0 ? `Requested tools are not available: ${missing.join(', ')}` : null;
+};
+
+const describe = (policy: SubworkerPolicy): string => {
+  const tools = [...policy.tools.values()].map(
+    ({ name, description }) => `${name}${typeof description === 'string' ? ` (${description})` : ''}`,
+  );
+  return [
+    'Starts a sub-worker: a separate agent with its own conversation, which works on one task and gives back its answer.',
+    'Several calls in one turn run side by side.',
+    tools.length > 0 ? `Tools it can be given: ${tools.join('; ')}.` : 'It has no tools.',
+    policy.allowedModels ? `Models: ${[...policy.allowedModels].join(', ') || 'none'}.` : '',
+    `At most ${policy.maxSubworkers} sub-workers may complete.`,
+  ]
+    .filter(Boolean)
+    .join(' ');
+};
+
+/** False whenever a spawn would be refused whatever is asked for: too deep, switched off, or nothing left to give. */
+const isOffered = ({ depth, budget, spawningPaused }: RunView): boolean =>
+  !spawningPaused &&
+  depth < (budget.granted.depth ?? Number.POSITIVE_INFINITY) &&
+  (budget.left.descendants ?? 1) > 0 &&
+  (budget.left.children ?? 1) > 0;
+
+const create = (name: string, options: SubworkerOptions): Tool => {
+  const policy = policyOf(name, options);
+  return defineTool({
+    name,
+    description: describe(policy),
+    inputSchema,
+    offered: isOffered,
+    execute: (input, { view }): ToolResult | ReturnType<typeof spawned> => {
+      const model = modelFor(input, policy, view);
+      const refusal = refusalOf(input, policy, model);
+      if (refusal !== null || model === undefined) return { error: refusal ?? '' };
+      const tools = [...new Set(input.tools)].flatMap((wanted) => policy.tools.get(wanted) ?? []);
+      const agent = defineAgent({
+        name: input.name,
+        instructions: input.instructions,
+        model,
+        tools,
+        outputRetries: policy.structuredOutputRetries,
+        ...(view.settings && { settings: view.settings }),
+        ...(view.compaction && { compaction: view.compaction }),
+      });
+      return spawned([
+        {
+          agent,
+          job: input.task,
+          budget: { turns: policy.maxIterations, toolCalls: policy.maxToolCalls },
+          onPaused: policy.onPaused,
+          quota: {
+            key: policy.quotaKey,
+            max: policy.maxSubworkers,
+            message: `Subworker budget exceeded: max_subworkers=${policy.maxSubworkers}`,
+          },
+        },
+      ]);
+    },
+    settle: ([report]) => (report ? resultOf(report) : { error: 'Subworker failed' }),
+  });
+};
+
+/**
+ * A tool named `spawn_subworker`: lets a model start bounded child runs of its own making, each with the tools, the model and the
+ * limits that the options allow. Each child is a real run: it spends from its parent's budget, is interrupted with it, and its
+ * outcome (status, exit reason, errors) reaches the model beside its text.
+ *
+ * @throws FaultError `subworker.invalid`, `tool.duplicate`
+ * @see docs/subworkers.md. After `create_subworker_tool` of blackgeorge.
+ */
+export const createSubworkerTool = (options: SubworkerOptions = {}): Tool => create('spawn_subworker', options);
+
+/** The same tool, named `spawn_agent`. */
+export const createSwarmTool = (options: SubworkerOptions = {}): Tool => create('spawn_agent', options);

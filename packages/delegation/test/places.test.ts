@@ -1,0 +1,163 @@
+import { describe, expect, test } from 'vitest';
+import { createSubworkerTool, createSwarmTool } from '../src/index.ts';
+import {
+  asking,
+  calling,
+  dataOf,
+  errorIn,
+  eventsOf,
+  leadWith,
+  offeredTo,
+  open,
+  requestsOf,
+  settle,
+  shownTo,
+  spawn,
+} from './delegating.ts';
+
+const refused = 'Subworker budget exceeded: max_subworkers=1';
+
+describe('the places of a sub-worker tool', () => {
+  test('are kept only by children that complete: failed, completed, refused [B-01, BG-013, BG-015]', async () => {
+    // given room for one, and a first child that fails
+    const troupe = open({
+      lead: [calling(spawn()), calling(spawn()), calling(spawn()), 'Done.'],
+      helper: [{ fault: { message: 'out of order' } }, 'Helped.'],
+    });
+    // when three are asked for, one after another
+    const report = await troupe.runtime.run(leadWith(createSubworkerTool({ maxSubworkers: 1 })), 'Go.');
+    // then the second finds the place free, and the third finds it taken
+    expect(dataOf(troupe, report, 0)).toMatchObject({ status: 'failed' });
+    expect(dataOf(troupe, report, 1)).toMatchObject({ status: 'completed' });
+    expect(shownTo(troupe)[2]).toBe(JSON.stringify({ error: refused }));
+    // and of the third there is nothing but the refusal
+    expect(report.calls[2]).toMatchObject({ status: 'error' });
+    expect(report.calls[2]).not.toHaveProperty('data');
+    expect(await troupe.runtime.runs.list()).toHaveLength(3);
+    expect(requestsOf(troupe, 'helper')).toHaveLength(2);
+    expect(eventsOf(troupe, 'child.refused')).toMatchObject([{ code: 'spawn.refused', message: refused, limit: 1 }]);
+  });
+
+  test('are given back by a child that pauses, for good [B-01, BG-013]', async () => {
+    // given room for one, and a first child that waits for a person
+    const { tool } = asking();
+    const troupe = open({
+      lead: [calling(spawn({ tools: ['deploy'] })), calling(spawn()), calling(spawn()), 'Done.'],
+      helper: [calling({ name: 'deploy', arguments: {} }), 'Helped.', 'Deployed.'],
+    });
+    const lead = leadWith(createSubworkerTool({ maxSubworkers: 1, availableTools: [tool] }));
+    const report = await troupe.runtime.run(lead, 'Go.');
+    // then the second finds the place free, and the third finds it taken
+    expect(report.calls.map((_, n) => (dataOf(troupe, report, n) as { status?: string })?.status)).toEqual([
+      'paused',
+      'completed',
+      undefined,
+    ]);
+    expect(errorIn(shownTo(troupe)[2])).toBe(refused);
+    // and when the paused one is answered, it may still complete
+    const [paused] = report.children;
+    expect(await troupe.runtime.resume(paused!.runId, 'yes')).toMatchObject({ status: 'completed', text: 'Deployed.' });
+  });
+
+  test('are given back by a child that is interrupted [BG-013]', async () => {
+    const troupe = open({ lead: [calling(spawn()), calling(spawn()), 'Done.'], helper: [{ hang: true }, 'Helped.'] });
+    const run = troupe.runtime.start(leadWith(createSubworkerTool({ maxSubworkers: 1 })), 'Go.');
+    await settle();
+    // when the first child is interrupted by itself
+    await run.child(`${run.id}/1-0/0`).interrupt();
+    // then the second completes
+    const report = await run.report;
+    expect(report.children.map(({ status }) => status)).toEqual(['interrupted', 'completed']);
+  });
+
+  test.each(['call.started', 'child.requested', 'child.started'])(
+    'are given back when the lead is interrupted at %s [BG-013]',
+    async (moment) => {
+      // given a lead that is interrupted while it spawns
+      const spawnTool = createSubworkerTool({ maxSubworkers: 1 });
+      const troupe = open({ lead: [calling(spawn()), calling(spawn()), 'Done.'], helper: ['Helped.', 'Helped.'] });
+      const first = troupe.runtime.start(leadWith(spawnTool), 'Go.', { runId: 'first' });
+      troupe.runtime.events$.subscribe((event) => {
+        if (event.runId === 'first' && event.type === moment) void first.interrupt();
+      });
+      expect(await first.report).toMatchObject({ status: 'interrupted' });
+      // when another lead spawns with the same tool
+      const report = await troupe.runtime.run(leadWith(spawnTool), 'Go.');
+      // then it finds the place free
+      expect(dataOf(troupe, report)).toMatchObject({ status: 'completed' });
+    },
+  );
+
+  test('are given back by a child that its budget refused', async () => {
+    const spawnTool = createSubworkerTool({ maxSubworkers: 1 });
+    const troupe = open({ lead: [calling(spawn(), spawn()), calling(spawn()), 'Done.', calling(spawn()), 'Done.'], helper: ['1', '2'] });
+    // given two calls and a budget for one child: the second is refused for want of a place, the first has it
+    await troupe.runtime.run(leadWith(spawnTool, { budget: { toolsPerChild: 0, children: 1 } }), 'Go.');
+    expect(errorIn(shownTo(troupe)[1])).toBe(refused);
+    // and given a tool whose place is free, and a budget for no child of that kind
+    const other = createSwarmTool({ maxSubworkers: 1 });
+    const poor = open({
+      lead: [calling(spawn({}, 'spawn_agent'), spawn({}, 'spawn_agent')), 'Done.', calling(spawn({}, 'spawn_agent')), 'Done.'],
+      helper: [{ fault: {} }, 'Helped.'],
+    });
+    const failed = await poor.runtime.run(leadWith(other, { budget: { children: 1 } }), 'Go.');
+    expect(failed.calls.map(({ status }) => status)).toEqual(['error', 'error']);
+    // then the next run finds it free
+    const report = await poor.runtime.run(leadWith(other), 'Go.');
+    expect(dataOf(poor, report)).toMatchObject({ status: 'completed' });
+  });
+
+  test('are counted over all runs of a runtime, and never set back [BG-012]', async () => {
+    const lead = leadWith(createSubworkerTool({ maxSubworkers: 2 }));
+    const script = { lead: [calling(spawn()), 'One.', calling(spawn()), 'Two.', calling(spawn()), 'Three.'], helper: ['1', '2', '3'] };
+    const troupe = open(script);
+    const statuses = [];
+    for (const job of ['One?', 'Two?', 'Three?']) statuses.push((await troupe.runtime.run(lead, job)).calls[0]?.status);
+    expect(statuses).toEqual(['ok', 'ok', 'error']);
+    // and a runtime of its own has a count of its own
+    const other = open(script);
+    expect((await other.runtime.run(lead, 'One?')).calls[0]?.status).toBe('ok');
+  });
+
+  test('are counted for each tool by itself [BG-012]', async () => {
+    const tools = [createSubworkerTool({ maxSubworkers: 1 }), createSwarmTool({ maxSubworkers: 1 })];
+    const twins = [createSubworkerTool({ maxSubworkers: 1 }), createSubworkerTool({ maxSubworkers: 1 })] as const;
+    const both = [spawn(), spawn({}, 'spawn_agent')];
+    const troupe = open({ lead: [calling(...both), calling(...both), 'Done.', calling(spawn()), 'Done.', calling(spawn()), 'Done.'], helper: ['1', '2', '3', '4'] });
+    const report = await troupe.runtime.run(leadWith(tools), 'Go.');
+    expect(report.calls.map(({ status }) => status)).toEqual(['ok', 'ok', 'error', 'error']);
+    for (const twin of twins) expect((await troupe.runtime.run(leadWith(twin), 'Go.')).calls[0]?.status).toBe('ok');
+  });
+
+  test('are shared by tools that have the same id [BG-012]', async () => {
+    const shared = { maxSubworkers: 1, id: 'crew' };
+    const troupe = open({ lead: [calling(spawn()), 'Done.', calling(spawn()), 'Done.'], helper: ['1'] });
+    const statuses = [];
+    for (const made of [createSubworkerTool(shared), createSubworkerTool(shared)])
+      statuses.push((await troupe.runtime.run(leadWith(made), 'Go.')).calls[0]?.status);
+    expect(statuses).toEqual(['ok', 'error']);
+  });
+
+  test('are given to one of two that ask at once; the other is refused and does not wait [BG-014, F-11]', async () => {
+    // given one place, and a child that takes its time
+    const troupe = open({ lead: [calling(spawn(), spawn()), 'Done.'], helper: [{ text: 'Helped.', delayMs: 60_000 }] });
+    const run = troupe.runtime.start(leadWith(createSubworkerTool({ maxSubworkers: 1 })), 'Go.');
+    // when both have asked
+    await settle();
+    // then one is working and the other was refused, before the first is done and before anything was paid for it
+    expect(requestsOf(troupe, 'helper')).toHaveLength(1);
+    expect(eventsOf(troupe, 'child.refused')).toMatchObject([{ message: refused }]);
+    expect(troupe.types()).not.toContain('run.queued');
+    // and the lead is told of both, in order
+    troupe.clock.increment(60_000);
+    const report = await run.report;
+    expect(report.calls.map(({ status }) => status)).toEqual(['ok', 'error']);
+    expect(errorIn(shownTo(troupe)[1])).toBe(refused);
+  });
+
+  test('that are all taken leave the tool in sight, so that its model can read why [BG-013]', async () => {
+    const troupe = open({ lead: [calling(spawn()), 'Done.'], helper: ['1'] });
+    await troupe.runtime.run(leadWith(createSubworkerTool({ maxSubworkers: 1 })), 'Go.');
+    expect(offeredTo(troupe, 'lead')).toEqual([['spawn_subworker'], ['spawn_subworker']]);
+  });
+});

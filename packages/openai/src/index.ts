@@ -1,0 +1,3 @@
+export type { ModelFaultCode } from './fault-code.ts';
+export type { OpenAIOptions } from './openai-options.ts';
+export { openai } from './openai-provider.ts';

@@ -1,0 +1,47 @@
+import type { ModelOptions, ModelPart, ModelProvider, ModelRequest } from '@troupe/protocol';
+import { chatWire } from './chat-wire.ts';
+import { type Asked, abortedFault, modelFault, silenceFault } from './faults.ts';
+import { openAIClient, shownURL } from './openai-client.ts';
+import type { OpenAIOptions } from './openai-options.ts';
+import { responsesWire } from './responses-wire.ts';
+import { SilenceWatch } from './silence.ts';
+import type { WireOptions } from './wire.ts';
+
+/**
+ * Models of OpenAI, and of every server that speaks one of its two protocols. Every turn streams, is sent once, and ends with
+ * `finish` or a `FaultError`: retries are `withRetry`'s.
+ *
+ * @throws FaultError `model.misconfigured` when baseURL is no URL; `model.unauthorized` when OpenAI itself is asked without a key.
+ */
+export const openai = (options: OpenAIOptions = {}): ModelProvider => {
+  const { name = 'openai', timeoutMs = 300_000, strictSchemas, reasoningSummary } = options;
+  const client = openAIClient(options);
+  const url = shownURL(client.baseURL);
+  const wire = options.wire === 'responses' ? responsesWire : chatWire;
+  const how: WireOptions = {
+    tokenLimit: options.tokenLimit ?? 'max_completion_tokens',
+    includeUsage: options.includeUsage ?? true,
+    ...(strictSchemas !== undefined && { strictSchemas }),
+    ...(reasoningSummary !== undefined && { reasoningSummary }),
+  };
+
+  async function* takeTurn(request: ModelRequest, { signal, clock, context }: ModelOptions): AsyncGenerator<ModelPart> {
+    const asked: Asked = { provider: name, url, model: request.model, now: () => clock.now() };
+    const silence = new SilenceWatch(clock, timeoutMs);
+    try {
+      signal.throwIfAborted();
+      silence.start();
+      const stream = await wire.open(client, request, how, AbortSignal.any([signal, silence.signal]));
+      yield* wire.read(silence.over(stream), context.turn);
+    } catch (error) {
+      // The client ends an aborted stream without a word, which then looks like one that was cut.
+      if (signal.aborted) throw abortedFault(asked);
+      if (silence.signal.aborted) throw silenceFault(asked, timeoutMs);
+      throw modelFault(error, asked);
+    } finally {
+      silence.stop();
+    }
+  }
+
+  return { name, takeTurn };
+};

@@ -1,0 +1,126 @@
+import type { ModelPart } from '@troupe/protocol';
+import type OpenAI from 'openai';
+import { CallAssembly } from './call-assembly.ts';
+import { StreamError } from './faults.ts';
+import { usageOf } from './usage.ts';
+
+type Event = OpenAI.Responses.ResponseStreamEvent;
+type Response = OpenAI.Responses.Response;
+type FunctionCall = OpenAI.Responses.ResponseFunctionToolCall;
+
+/** Reads a Responses stream. */
+export async function* responsesParts(stream: AsyncIterable<unknown>, turn: number): AsyncGenerator<ModelPart> {
+  const calls = new CallAssembly();
+  let ended: Response | undefined;
+  let refused = false;
+  let spoke = false;
+  try {
+    for await (const each of stream) {
+      const event = eventOf(each);
+      const part = livePart(event);
+      if (part) yield part;
+      spoke ||= part?.type === 'text';
+      refused ||= event.type === 'response.refusal.delta';
+      noteCall(event, calls);
+      ended ??= endOf(event);
+    }
+  } catch (error) {
+    // A turn that was complete stays complete, whatever becomes of the connection.
+    if (ended === undefined) throw error;
+  }
+  if (ended === undefined) throw new StreamError('model.stream_cut', 'The stream ended without a completed response.');
+  if (ended.usage) yield { type: 'usage', usage: usageOf(ended.usage) };
+  if (ended.error) throw StreamError.of({ ...ended.error, type: undefined });
+  if (ended.status === 'failed' || ended.status === 'cancelled') {
+    throw new StreamError('model.unavailable', `The server says that the response is ${ended.status}, and not why.`);
+  }
+  // Servers that do not stream everything still tell it at the end.
+  const whole = spoke ? { text: '', refused: false } : saidIn(ended);
+  if (whole.text !== '') yield { type: 'text', delta: whole.text };
+  if (calls.isEmpty) {
+    for (const [index, item] of (ended.output ?? []).entries()) noteItem(item, index, calls);
+  }
+  yield* calls.parts(turn);
+  yield { type: 'finish', reason: finishOf(ended, refused || whole.refused, !calls.isEmpty) };
+}
+
+const eventOf = (value: unknown): Event => {
+  if (typeof value !== 'object' || value === null || !('type' in value)) {
+    throw new StreamError('model.malformed', `An event of the stream has no type: ${JSON.stringify(value)}`);
+  }
+  const event = value as Event;
+  if (event.type === 'error') throw StreamError.of({ code: event.code, message: event.message });
+  return event;
+};
+
+/** What an event adds to what the model says, as it comes. */
+const livePart = (event: Event): ModelPart | undefined => {
+  switch (event.type) {
+    case 'response.output_text.delta':
+    case 'response.refusal.delta':
+      return event.delta === '' ? undefined : { type: 'text', delta: event.delta };
+    case 'response.reasoning_summary_text.delta':
+    case 'response.reasoning_text.delta':
+      return event.delta === '' ? undefined : { type: 'reasoning', delta: event.delta };
+    case 'response.reasoning_summary_part.added':
+      return event.summary_index > 0 ? { type: 'reasoning', delta: '\n\n' } : undefined;
+    default:
+      return undefined;
+  }
+};
+
+const noteCall = (event: Event, calls: CallAssembly): void => {
+  switch (event.type) {
+    case 'response.output_item.added':
+    case 'response.output_item.done':
+      noteItem(event.item, event.output_index, calls);
+      break;
+    case 'response.function_call_arguments.delta':
+      calls.at(event.output_index).arguments += event.delta;
+      break;
+    case 'response.function_call_arguments.done':
+      calls.at(event.output_index).arguments = event.arguments;
+      break;
+    default:
+  }
+};
+
+const noteItem = (item: { type: string }, index: number, calls: CallAssembly): void => {
+  if (item.type !== 'function_call') return;
+  const { call_id, name, arguments: json } = item as FunctionCall;
+  const call = calls.at(index);
+  call.id = call_id ?? '';
+  call.name = name;
+  if (json) call.arguments = json;
+};
+
+const endOf = (event: Event): Response | undefined => {
+  switch (event.type) {
+    case 'response.completed':
+    case 'response.incomplete':
+    case 'response.failed':
+      return event.response;
+    default:
+      return undefined;
+  }
+};
+
+/** Everything that a finished response says, and whether it is a refusal. */
+const saidIn = ({ output }: Response): { text: string; refused: boolean } => {
+  const contents = (output ?? []).flatMap((item) => (item.type === 'message' ? item.content : []));
+  return {
+    text: contents.map((content) => (content.type === 'refusal' ? content.refusal : content.text)).join(''),
+    refused: contents.some((content) => content.type === 'refusal'),
+  };
+};
+
+/** Why a response ended. */
+const finishOf = (
+  { status, incomplete_details: details }: Response,
+  refused: boolean,
+  hasCalls: boolean,
+): Extract<ModelPart, { type: 'finish' }>['reason'] => {
+  if (refused || details?.reason === 'content_filter') return 'filter';
+  if (status === 'incomplete') return 'length';
+  return hasCalls ? 'calls' : 'stop';
+};

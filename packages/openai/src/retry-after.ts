@@ -1,0 +1,20 @@
+/**
+ * Milliseconds that a server asks to wait: `retry-after-ms`, or `retry-after` in seconds or as an HTTP date.
+ *
+ * @param now Epoch milliseconds, for the date.
+ */
+export const retryAfterMsOf = (headers: Headers | undefined, now: number): number | undefined => {
+  const ms = numberIn(headers?.get('retry-after-ms'));
+  if (ms !== undefined) return ms;
+  const text = headers?.get('retry-after');
+  const seconds = numberIn(text);
+  if (seconds !== undefined) return Math.round(seconds * 1000);
+  // A date begins with its day; other texts, such as -1, would be taken for years.
+  const date = text && /^[a-z]{3}/i.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+};
+
+const numberIn = (text: string | null | undefined): number | undefined => {
+  const number = text?.trim() ? Number(text) : Number.NaN;
+  return Number.isFinite(number) && number >= 0 ? number : undefined;
+};

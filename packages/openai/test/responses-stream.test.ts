@@ -1,0 +1,156 @@
+import { describe, expect, test } from 'vitest';
+import { responsesParts } from '../src/responses-stream.ts';
+import { readAll } from './tools/read-all.ts';
+
+const read = (...events: unknown[]) => readAll((stream) => responsesParts(stream, 3), events);
+const text = (delta: string) => ({ type: 'response.output_text.delta', output_index: 0, delta });
+const ends = (response: object = {}, type = 'completed') => ({
+  type: `response.${type}`,
+  response: { status: type, output: [], ...response },
+});
+const call = (call_id: string, name: string, json: string) => ({
+  type: 'function_call',
+  id: `fc_${call_id}`,
+  call_id,
+  name,
+  arguments: json,
+});
+
+describe('a Responses stream', () => {
+  test('tells reasoning and its summaries, a paragraph each', async () => {
+    const turn = await read(
+      { type: 'response.reasoning_summary_part.added', summary_index: 0 },
+      { type: 'response.reasoning_summary_text.delta', delta: 'First.' },
+      { type: 'response.reasoning_summary_part.added', summary_index: 1 },
+      { type: 'response.reasoning_summary_text.delta', delta: 'Second.' },
+      { type: 'response.reasoning_text.delta', delta: ' Raw.' },
+      { type: 'response.reasoning_text.delta', delta: '' },
+      text('answer'),
+      text(''),
+      ends(),
+    );
+    expect(turn).toMatchObject({ reasoning: 'First.\n\nSecond. Raw.', text: 'answer', deltas: 1, finish: ['stop'] });
+  });
+
+  test('tells a refusal as text and finishes with filter', async () => {
+    const turn = await read({ type: 'response.refusal.delta', delta: 'No.' }, ends());
+    expect(turn).toMatchObject({ text: 'No.', finish: ['filter'] });
+  });
+
+  test('tells usage, the details too', async () => {
+    const usage = {
+      input_tokens: 100,
+      output_tokens: 50,
+      input_tokens_details: { cached_tokens: 80 },
+      output_tokens_details: { reasoning_tokens: 20 },
+    };
+    expect((await read(text('a'), ends({ usage }))).usage).toEqual({
+      inputTokens: 100,
+      outputTokens: 50,
+      cachedTokens: 80,
+      reasoningTokens: 20,
+    });
+  });
+
+  test('puts calls together from their pieces, in the order of the output', async () => {
+    const turn = await read(
+      { type: 'response.output_item.added', output_index: 2, item: call('b', 'two', '') },
+      { type: 'response.output_item.added', output_index: 1, item: call('a', 'one', '') },
+      { type: 'response.output_item.added', output_index: 0, item: { type: 'message' } },
+      { type: 'response.function_call_arguments.delta', output_index: 2, delta: '{"b"' },
+      { type: 'response.function_call_arguments.delta', output_index: 2, delta: ':2}' },
+      { type: 'response.function_call_arguments.delta', output_index: 1, delta: '{"a":' },
+      { type: 'response.function_call_arguments.done', output_index: 1, arguments: '{"a":1}' },
+      { type: 'response.output_item.done', output_index: 1, item: call('a', 'one', '{"a":1}') },
+      ends(),
+    );
+    expect(turn.calls).toEqual([
+      { id: 'a', name: 'one', arguments: '{"a":1}' },
+      { id: 'b', name: 'two', arguments: '{"b":2}' },
+    ]);
+    expect(turn.finish).toEqual(['calls']);
+  });
+
+  test('takes what was never streamed from the finished response', async () => {
+    const output = [
+      {
+        type: 'message',
+        content: [
+          { type: 'output_text', text: 'whole ' },
+          { type: 'output_text', text: 'answer' },
+        ],
+      },
+      { type: 'function_call', name: 'one', arguments: '{}' },
+    ];
+    expect(await read(ends({ output }))).toMatchObject({
+      text: 'whole answer',
+      calls: [{ id: 'call_3_0', name: 'one', arguments: '{}' }],
+      finish: ['calls'],
+    });
+    expect(await read(text('whole answer'), ends({ output }))).toMatchObject({ text: 'whole answer', deltas: 1 });
+    const refusal = [{ type: 'message', content: [{ type: 'refusal', refusal: 'No.' }] }];
+    expect(await read(ends({ output: refusal }))).toMatchObject({ text: 'No.', finish: ['filter'] });
+    expect(await read(ends({ output: undefined }))).toMatchObject({ text: '', finish: ['stop'] });
+  });
+
+  test.each([
+    [{ incomplete_details: { reason: 'max_output_tokens' } }, 'length'],
+    [{ incomplete_details: { reason: 'content_filter' } }, 'filter'],
+    [{}, 'length'],
+  ])('finishes an incomplete response with its reason: %j', async (response, finish) => {
+    expect(await read(text('a'), ends(response, 'incomplete'))).toMatchObject({ text: 'a', finish: [finish] });
+  });
+
+  test.each([
+    [{ code: 'server_error', message: 'Sorry.' }, 'model.unavailable'],
+    [{ code: 'rate_limit_exceeded', message: 'Slow down.' }, 'model.rate_limited'],
+    [{ code: 'image_content_policy_violation', message: 'Not this.' }, 'model.refused'],
+    [null, 'model.unavailable'],
+  ])('fails when the response has failed: %j', async (error, code) => {
+    await expect(read(text('a'), ends({ error }, 'failed'))).rejects.toMatchObject({ code });
+  });
+
+  test('tells what a failed response used before it fails', async () => {
+    const seen: unknown[] = [];
+    const failing = readAll(
+      async function* (stream) {
+        for await (const part of responsesParts(stream, 1)) {
+          seen.push(part);
+          yield part;
+        }
+      },
+      [ends({ usage: { input_tokens: 7, output_tokens: 0 } }, 'failed')],
+    );
+    await expect(failing).rejects.toMatchObject({ code: 'model.unavailable' });
+    expect(seen).toEqual([{ type: 'usage', usage: { inputTokens: 7, outputTokens: 0 } }]);
+  });
+
+  test('fails with an error event', async () => {
+    const error = {
+      type: 'error',
+      code: 'context_length_exceeded',
+      message: 'Your input exceeds the context window of this model.',
+    };
+    await expect(read(text('a'), error)).rejects.toMatchObject({
+      code: 'model.context_length',
+      message: error.message,
+    });
+  });
+
+  test('fails when the response was cancelled', async () => {
+    await expect(read(ends({ status: 'cancelled' }))).rejects.toMatchObject({ code: 'model.unavailable' });
+  });
+
+  test.each([[null], [42], [{ delta: 'no type' }]])('is malformed when an event is %j', async (event) => {
+    await expect(read(event)).rejects.toMatchObject({ code: 'model.malformed' });
+  });
+
+  test('is cut when it ends without a completed response', async () => {
+    await expect(read(text('a'))).rejects.toMatchObject({ code: 'model.stream_cut' });
+  });
+
+  test('keeps a complete turn when something goes wrong after its end', async () => {
+    expect(await read(text('a'), ends(), new TypeError('terminated'))).toMatchObject({ text: 'a', finish: ['stop'] });
+    await expect(read(text('a'), new TypeError('terminated'))).rejects.toThrow('terminated');
+  });
+});

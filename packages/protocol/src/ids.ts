@@ -1,0 +1,33 @@
+/**
+ * Ids are plain text. A child's id says where it came from: `runId/turn-index/n` is the n-th run that the call
+ * `turn-index` of run `runId` started, so a tree can be read from its ids alone.
+ */
+
+/** Names one run. Root ids are free (`run_…` by default); child ids are derived: `parent/turn-index/n`. */
+export type RunId = string;
+
+/** Names one tool call as the model named it. Models repeat themselves: unique only inside a turn, and not always there. */
+export type CallId = string;
+
+/** Names one question: `<runId>/<turn>-<index>?`. The run that waits for the answer can be read from it. */
+export type QuestionId = string;
+
+/** The key of one call of one run, unique for ever: what an idempotent tool sends along. */
+export const callKeyOf = (runId: RunId, turn: number, index: number): string => `${runId}/${turn}-${index}`;
+
+/** The id of the n-th child of a call, counted from 0. */
+export const childIdOf = (callKey: string, n: number): RunId => `${callKey}/${n}`;
+
+/** The id of the question that a call asks. */
+export const questionIdOf = (callKey: string): QuestionId => `${callKey}?`;
+
+/** The run that asked, read from a question's id; `null` when the text is no question id. */
+export const runOfQuestion = (questionId: QuestionId): RunId | null => {
+  const key = questionId.endsWith('?') ? questionId.slice(0, -1) : '';
+  const cut = key.lastIndexOf('/');
+  return cut > 0 ? key.slice(0, cut) : null;
+};
+
+/** True when `runId` is `ancestorId` or one of its descendants. */
+export const isWithin = (runId: RunId, ancestorId: RunId): boolean =>
+  runId === ancestorId || (runId.startsWith(ancestorId) && runId[ancestorId.length] === '/');

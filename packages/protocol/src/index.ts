@@ -1,0 +1,62 @@
+export { Budget, type BudgetKind, Grant } from './budget.ts';
+export {
+  type EventDraft,
+  type EventOf,
+  isLive,
+  isTerminal,
+  type LiveDraft,
+  LiveEvent,
+  RunEvent,
+  StoredEvent,
+  type TerminalEvent,
+} from './event.ts';
+export { Fault, FaultError, faultOf, isFaultError } from './fault.ts';
+export {
+  type CallId,
+  callKeyOf,
+  childIdOf,
+  isWithin,
+  type QuestionId,
+  questionIdOf,
+  type RunId,
+  runOfQuestion,
+} from './ids.ts';
+export { JobData } from './job.ts';
+export { type JSONSchema, JSONValue, messageOf, toJSON } from './json.ts';
+export { Message, Part, ToolCall, textOfMessage } from './message.ts';
+export type { Clock, IdSource, Logger } from './ports/clock.ts';
+export type { Memory, MemoryStore } from './ports/memory-store.ts';
+export type {
+  ModelContext,
+  ModelOptions,
+  ModelPart,
+  ModelProvider,
+  ModelRequest,
+  ModelSettings,
+  ToolSpec,
+} from './ports/model-provider.ts';
+export type { Pricing } from './ports/pricing.ts';
+export type {
+  Commit,
+  EventQuery,
+  NewEvent,
+  ReadEvent,
+  RunFilter,
+  RunRow,
+  RunStore,
+  RunTree,
+} from './ports/run-store.ts';
+export type { InputOf, OutputOf, Schema, SchemaIssue, SchemaResult } from './ports/schema.ts';
+export { Answer, Question, type Receipt } from './question.ts';
+export { keepSecret, redact } from './redact.ts';
+export {
+  CallReport,
+  ChildReport,
+  ExitReason,
+  isEnded,
+  type Report,
+  ReportData,
+  RunStatus,
+  UsageReport,
+} from './report.ts';
+export { addUsage, noUsage, tokensOf, Usage } from './usage.ts';

@@ -1,0 +1,60 @@
+/**
+ * Keeps secrets out of events, faults, logs and stores: what looks like a key is replaced by `[redacted]`, and so is
+ * every text that was registered with {@link keepSecret}, wherever it turns up.
+ */
+
+const shapes = new RegExp(
+  [
+    String.raw`\bsk-[A-Za-z0-9_-]{8,}`,
+    String.raw`\b(?:gh[pousr]|github_pat)_[A-Za-z0-9_]{16,}`,
+    String.raw`\bxox[abeprs]-[A-Za-z0-9-]{8,}`,
+    String.raw`\bAKIA[0-9A-Z]{16}\b`,
+    String.raw`\bAIza[0-9A-Za-z_-]{30,}`,
+    String.raw`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}`,
+    String.raw`(?<=\bBearer\s)[A-Za-z0-9._~+/=-]{8,}`,
+    String.raw`(?<=:\/\/[^\s/:@]{1,64}:)[^\s/@]{1,256}(?=@)`,
+  ].join('|'),
+  'g',
+);
+/** The cheap question before the dear one: none of the shapes can match where none of these stands. */
+const hints = /sk-|gh[pousr]_|github_pat_|xox|AKIA|AIza|eyJ|Bearer|:\/\//;
+
+/** Longest first: of a secret that holds another, nothing is left over. */
+let known: readonly string[] = [];
+
+/** Registers a secret of any shape, for the life of the process. Texts under 6 characters are not taken: they are in every sentence. */
+export const keepSecret = (secret: string): void => {
+  if (secret.length >= 6 && !known.includes(secret)) known = [...known, secret].toSorted((a, b) => b.length - a.length);
+};
+
+const clean = (text: string): string => {
+  let out = text;
+  for (const secret of known) if (out.includes(secret)) out = out.replaceAll(secret, '[redacted]');
+  return hints.test(out) ? out.replace(shapes, '[redacted]') : out;
+};
+
+/** The same value without secrets. Gives back the very object it got when there was nothing to hide. */
+export const redact = <T>(value: T): T => {
+  if (typeof value === 'string') return clean(value) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    let copy: unknown[] | undefined;
+    for (let i = 0; i < value.length; i++) {
+      const item: unknown = value[i];
+      const safe = redact(item);
+      if (safe === item) continue;
+      copy ??= [...value];
+      copy[i] = safe;
+    }
+    return (copy ?? value) as T;
+  }
+  let copy: Record<string, unknown> | undefined;
+  for (const key in value) {
+    const item: unknown = value[key];
+    const safe = redact(item);
+    if (safe === item) continue;
+    copy ??= { ...(value as Record<string, unknown>) };
+    copy[key] = safe;
+  }
+  return (copy ?? value) as T;
+};

@@ -1,0 +1,3 @@
+export type { ContractOptions, Open } from './contract.ts';
+export { memoryStoreContract } from './memory-store-contract.ts';
+export { runStoreContract } from './run-store-contract.ts';

@@ -1,0 +1,56 @@
+/**
+ * L3: every tool call that a model made is answered exactly once, in call order, also when it was refused, skipped, timed out,
+ * over budget or interrupted. Answers are due before the next turn begins and before the run ends.
+ *
+ * Models repeat call ids, so a call is known by its place in its turn; its id must fit.
+ */
+import { isTerminal, type StoredEvent, type ToolCall } from '@troupe/protocol';
+import { at, type Log, type RunLog, type Violation } from './log.ts';
+
+export const callAnswers = ({ runs }: Log): Violation[] => [...runs.values()].flatMap(answersOf);
+
+const answersOf = ({ events }: RunLog): Violation[] => {
+  let calls: readonly ToolCall[] = [];
+  let started: string[] = [];
+  let answered = 0;
+  const unanswered = () => calls.slice(answered).map(({ id }) => id);
+
+  const due = (event: StoredEvent): Violation[] => {
+    const missing = unanswered();
+    if (missing.length === 0) return [];
+    calls = [];
+    answered = 0;
+    return [
+      at('L3', event, `${event.type}, but of the last turn's calls these have no answer: ${missing.join(', ')}.`),
+    ];
+  };
+
+  return events.flatMap(({ event }) => {
+    if (event.type === 'turn.started' || isTerminal(event)) return due(event);
+    if (event.type === 'turn.completed') {
+      const found = due(event);
+      calls = event.message.calls ?? [];
+      started = [];
+      answered = 0;
+      return found;
+    }
+    if (event.type === 'call.started') {
+      const { callId } = event;
+      started.push(callId);
+      const times = started.filter((id) => id === callId).length;
+      if (times > calls.filter(({ id }) => id === callId).length)
+        return [at('L3', event, `call "${callId}" started more often than the model made it.`)];
+      return unanswered().includes(callId) ? [] : [at('L3', event, `call "${callId}" started after it was answered.`)];
+    }
+    if (event.type === 'call.completed' || event.type === 'call.failed') {
+      const expected = calls[answered]?.id;
+      if (expected === undefined)
+        return [at('L3', event, `call "${event.callId}" was answered, but no call waits for an answer.`)];
+      answered += 1;
+      return event.callId === expected
+        ? []
+        : [at('L3', event, `call "${event.callId}" was answered, but "${expected}" is next.`)];
+    }
+    return [];
+  });
+};

@@ -1,0 +1,75 @@
+/**
+ * L5: a run that did not complete is never presented to its parent as success: `child.settled` says what the child's terminal
+ * event says, and the data of the call that started it says so, too.
+ *
+ * A child that waits for a person may settle as `paused`: its parent then went on without it.
+ */
+import type { EventOf, JSONValue } from '@troupe/protocol';
+import { at, type Log, type Placed, type RunLog, statusOf, type Violation } from './log.ts';
+
+type Settled = EventOf<'child.settled'>;
+type Answered = EventOf<'call.completed' | 'call.failed'>;
+
+export const honestReports = (log: Log): Violation[] => [...log.runs.values()].flatMap((run) => reportsOf(run, log));
+
+const reportsOf = ({ events }: RunLog, { runs }: Log): Violation[] => {
+  let settled: Settled[] = [];
+  let answered = 0;
+  return events.flatMap((placed) => {
+    const { event, place } = placed;
+    if (event.type === 'turn.completed') {
+      settled = [];
+      answered = 0;
+    }
+    if (event.type === 'child.settled') {
+      settled.push(event);
+      return disagreement({ event, place }, runs.get(event.childId));
+    }
+    if (event.type !== 'call.completed' && event.type !== 'call.failed') return [];
+    const index = answered++;
+    return embellished(
+      event,
+      settled.filter((child) => child.callId === event.callId && mayBeOf(child, index)),
+    );
+  });
+};
+
+/** False when the child's id names another call of the turn. Calls may share an id. */
+const mayBeOf = ({ runId, childId }: Settled, index: number): boolean => {
+  const place = /^\/\d+-(\d+)\/\d+$/.exec(childId.slice(runId.length));
+  return !place || Number(place[1]) === index;
+};
+
+const disagreement = ({ event, place }: Placed<Settled>, child: RunLog | undefined): Violation[] => {
+  if (!child) return [];
+  const { childId, status, exitReason } = event;
+  const told = `child "${childId}" is told as ${status} (${exitReason})`;
+  const end = child.terminal && child.terminal.place < place ? child.terminal.event : undefined;
+  if (!end) return status === 'paused' ? [] : [at('L5', event, `${told}, but it has not ended.`)];
+  const reason = end.type === 'run.completed' ? 'answered' : end.exitReason;
+  if (status === statusOf(end) && exitReason === reason) return [];
+  return [at('L5', event, `${told}, but it ended with ${end.type} (${reason}).`)];
+};
+
+const embellished = (answer: Answered, children: readonly Settled[]): Violation[] => {
+  const unfinished = children.filter(({ status }) => status !== 'completed');
+  if (unfinished.length === 0 || answer.data === undefined) return [];
+  return successesIn(answer.data).flatMap((about) => {
+    const child = unfinished.find(({ childId }) => about === childId) ?? (about === null ? unfinished[0] : undefined);
+    if (!child) return [];
+    const { childId, status, exitReason } = child;
+    return [
+      at('L5', answer, `${answer.type} presents child "${childId}" as completed, but it is ${status} (${exitReason}).`),
+    ];
+  });
+};
+
+/** The runs that a call's data says are completed; `null` stands for one that it does not name. */
+const successesIn = (data: JSONValue, top = true): (string | null)[] => {
+  if (typeof data !== 'object' || data === null) return [];
+  if (Array.isArray(data)) return data.flatMap((item) => successesIn(item, false));
+  const named = data.run_id ?? data.runId ?? data.childId;
+  const below = Object.values(data).flatMap((value) => successesIn(value, false));
+  if (data.status !== 'completed') return below;
+  return typeof named === 'string' ? [named, ...below] : top ? [null, ...below] : below;
+};

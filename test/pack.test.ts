@@ -1,0 +1,114 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const packages = readdirSync(join(root, 'packages'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+/** Runs a command to its end. `output` is all it said. */
+const run = (command: string, args: string[], cwd: string) => {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8', timeout: 240_000 });
+  return { ok: status === 0, stdout, output: `${stdout}${stderr}${error?.message ?? ''}` };
+};
+
+/** Why the package registry could not be reached, if that is what a failed command says. */
+const offlineReason = (output: string) => {
+  const [code] = /\b(ENOTFOUND|EAI_AGAIN|ECONN\w+|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|ENOTCACHED)\b/.exec(output) ?? [];
+  return code && `the package registry is out of reach (${code})`;
+};
+
+/** The smallest program of the README, and, if a ```text block follows it, what it prints. */
+const smallestProgram = () => {
+  const readme = existsSync(join(root, 'README.md')) ? readFileSync(join(root, 'README.md'), 'utf8') : '';
+  const fenced = readme.matchAll(/^```(\w*)[^\n]*\n(.*?)^```/gms);
+  const blocks = [...fenced].map(([, language, text = '']) => ({ language, text }));
+  const index = blocks.findIndex(({ language, text }) => language === 'ts' && text.includes('createRuntime'));
+  const next = blocks[index + 1];
+  return { text: blocks[index]?.text, prints: next?.language === 'text' ? next.text.trim() : undefined };
+};
+
+describe('the packages, as they would be published', () => {
+  let folder: string;
+  let tarballs: string[];
+  let offline: string | undefined;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'troupe-pack-'));
+    // Afresh: what an older build left behind must not be packed.
+    for (const name of packages) rmSync(join(root, 'packages', name, 'dist'), { recursive: true, force: true });
+    const built = run('tsc', ['-b', ...packages.map((name) => `packages/${name}`)], root);
+    expect(built.ok, built.output).toBe(true);
+
+    const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const pack = ['--recursive', '--filter=./packages/*', 'pack', '--pack-destination', folder];
+    const packed = run('npx', ['--yes', packageManager, ...pack], root);
+    if (!packed.ok) offline = offlineReason(packed.output);
+    expect(packed.ok || offline, packed.output).toBeTruthy();
+    tarballs = readdirSync(folder).map((name) => join(folder, name));
+  }, 300_000);
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('are complete, and say truly what they export', async ({ skip }) => {
+    if (offline) skip(offline);
+    expect(tarballs).toHaveLength(packages.length);
+    for (const path of tarballs) {
+      const bytes = readFileSync(path);
+      const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+      const { messages, pkg } = await publint({ pack: { tarball }, level: 'warning', strict: true });
+      expect(
+        messages.map((message) => formatMessage(message, pkg, { color: false })),
+        path,
+      ).toEqual([]);
+      expect(JSON.stringify(pkg.dependencies), path).not.toContain('workspace:');
+      expect(JSON.stringify(pkg.exports), path).not.toContain('/src/');
+    }
+  });
+
+  test('install, type-check and run the smallest program of the README in an empty project', ({ skip }) => {
+    if (offline) skip(offline);
+
+    // given an empty project that has nothing but the tarballs
+    const project = join(folder, 'project');
+    mkdirSync(project);
+    writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+    const quick = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=1'];
+    const installed = run('npm', ['install', ...quick, ...tarballs], project);
+    if (!installed.ok) offline = offlineReason(installed.output);
+    if (offline) skip(offline);
+    expect(installed.ok, installed.output).toBe(true);
+
+    // when all they export is type-checked, declarations included
+    const exported = packages.map((name) => `export * as ${name} from '@troupe/${name}';`);
+    writeFileSync(join(project, 'exported.ts'), exported.join('\n'));
+    const strict = { module: 'nodenext', target: 'es2024', strict: true };
+    const nodeTypes = { types: ['node'], typeRoots: [join(root, 'node_modules/@types')] };
+    const compilerOptions = { ...strict, ...nodeTypes, noEmit: true, skipLibCheck: false };
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['exported.ts'] }));
+    const checked = run('tsc', ['-p', '.'], project);
+
+    // then our part of it is in order: not what a vendor declares, and vitest is an optional peer of testing
+    const complaints = checked.output
+      .split('\n')
+      .filter((line) => /^(exported\.ts|node_modules\/@troupe\/)/.test(line));
+    expect(complaints.filter((line) => !line.includes("Cannot find module 'vitest'"))).toEqual([]);
+
+    // when the program is run as it stands
+    const { text, prints } = smallestProgram();
+    if (!text) throw new Error('README.md holds no ```ts block with createRuntime: the smallest program is missing.');
+    writeFileSync(join(project, 'program.ts'), text);
+    const ran = run('node', ['program.ts'], project);
+
+    // then it prints what the README says
+    expect(ran.ok, ran.output).toBe(true);
+    expect(ran.stdout.trim()).not.toBe('');
+    if (prints) expect(ran.stdout.trim()).toBe(prints);
+  }, 300_000);
+});
