@@ -9,9 +9,16 @@ const silent = { warn: () => {}, error: () => {} };
 /** A runtime and everything it has told, live events included. Closed when the test ends. */
 export type Opened = { runtime: Runtime; events: RunEvent[]; types(runId?: string): string[] };
 
-/** @param options.open True when runs are left paused, suspended or broken on purpose. */
-export const openRuntime = ({ open = false, ...options }: RuntimeOptions & { open?: boolean }): Opened => {
-  const runtime = createRuntime({ model: 'test-model', logger: silent, ...options });
+/**
+ * @param options.open True when runs are left paused, suspended or broken on purpose.
+ * @param options.model `null` for a runtime without a default model.
+ */
+export const openRuntime = ({
+  open = false,
+  model = 'test-model',
+  ...options
+}: Omit<RuntimeOptions, 'model'> & { open?: boolean; model?: string | null }): Opened => {
+  const runtime = createRuntime({ ...(model !== null && { model }), logger: silent, ...options });
   const events: RunEvent[] = [];
   runtime.events$.subscribe((event) => {
     events.push(event);

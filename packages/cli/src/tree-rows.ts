@@ -2,7 +2,8 @@
  * A tree of runs, folded from its events, and its lines for a terminal.
  *
  * The tree is a pure function of the stored events: the same events give the same rows, told live or replayed. Live events
- * change nothing. An event copies the path from the root to its run and nothing else, so the cost does not grow with history.
+ * change nothing. An event copies the path from the root to its run, with the list of siblings at each
+ * level, and nothing else: the cost does not grow with history.
  */
 import {
   addUsage,

@@ -6,6 +6,7 @@ import {
   type ModelSettings,
   type OutputOf,
   type Schema,
+  toJSON,
 } from '@troupe/protocol';
 import { jsonSchemaOf, type Tool } from './define-tool.ts';
 
@@ -75,6 +76,52 @@ export const checkTools = (tools: readonly Tool[], whose: string): void => {
   }
 };
 
+const reasonings = ['off', 'low', 'medium', 'high'];
+
+/** Checks what an agent's model is asked with; the error names agent, option, what was found and what was expected. */
+const checkChoices = ({ name, model, outputRetries, settings = {}, compaction = {} }: AgentOptions): void => {
+  const check = (option: string, found: unknown, fits: boolean, expected: string): void => {
+    if (found !== undefined && !fits)
+      throw new FaultError(
+        'agent.invalid',
+        `Agent "${name}": ${option} is ${typeof found === 'string' ? `"${found}"` : String(found)}. Expected ${expected}.`,
+      );
+  };
+  const { temperature, maxOutputTokens, reasoning } = settings;
+  const { maxMessages, maxInputTokens } = compaction;
+  const isWhole = (value: number | undefined, least: number): boolean =>
+    Number.isInteger(value) && (value ?? 0) >= least;
+  if (model?.trim() === '')
+    throw new FaultError(
+      'agent.invalid',
+      `Agent "${name}": model is blank. Expected a model id, or none for the runtime's default.`,
+    );
+  check('outputRetries', outputRetries, isWhole(outputRetries, 0), 'a whole number of 0 or more');
+  check('settings.temperature', temperature, (temperature ?? 0) >= 0, 'a number of 0 or more');
+  check('settings.maxOutputTokens', maxOutputTokens, isWhole(maxOutputTokens, 1), 'a whole number of 1 or more');
+  check('settings.reasoning', reasoning, reasonings.includes(reasoning ?? ''), `one of ${reasonings.join(', ')}`);
+  check('compaction.maxMessages', maxMessages, isWhole(maxMessages, 1), 'a whole number of 1 or more');
+  check('compaction.maxInputTokens', maxInputTokens, isWhole(maxInputTokens, 1), 'a whole number of 1 or more');
+};
+
+/**
+ * Whether two definitions say the same, whatever objects they are made of. What their tools do cannot be compared, only what a
+ * model is told of them.
+ */
+export const isSameAgent = (a: AnyAgent, b: AnyAgent): boolean => a === b || wordsOf(a) === wordsOf(b);
+
+const wordsOf = ({ outputSchema: _schema, tools, ...rest }: AnyAgent): string =>
+  JSON.stringify(
+    toJSON({ ...rest, tools: tools.map(({ name, inputJSONSchema }) => ({ name, inputJSONSchema })) }),
+    inOrder,
+  );
+
+/** Objects with their keys in one order, so that only what they say counts. */
+const inOrder = (_key: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
+
 /**
  * Makes an agent. Nothing runs until a runtime starts it.
  *
@@ -83,16 +130,12 @@ export const checkTools = (tools: readonly Tool[], whose: string): void => {
 export const defineAgent = <S extends Schema | undefined = undefined>(
   options: AgentOptions<S>,
 ): Agent<S extends Schema ? OutputOf<S> : JSONValue> => {
-  const { name, tools = [], outputSchema, outputRetries = 1, budget } = options;
+  const { name, tools = [], outputSchema, budget } = options;
   if (typeof name !== 'string' || name.trim() === '')
     throw new FaultError('agent.invalid', 'An agent needs a name; found a blank one.');
   if (typeof options.instructions !== 'string')
     throw new FaultError('agent.invalid', `Agent "${name}": instructions must be text.`);
-  if (!Number.isInteger(outputRetries) || outputRetries < 0)
-    throw new FaultError(
-      'agent.invalid',
-      `Agent "${name}": outputRetries is ${outputRetries}. Expected a whole number of 0 or more.`,
-    );
+  checkChoices(options);
   checkBudget(budget, `agent "${name}"`);
   checkTools(tools, `Agent "${name}"`);
   return Object.freeze({

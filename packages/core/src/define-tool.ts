@@ -29,6 +29,8 @@ export type RunView = {
   /** Limits of the run, and what is left of those that can be used up. A kind that is missing is not limited. */
   readonly budget: { readonly granted: Budget; readonly left: Budget };
   readonly spawningPaused: boolean;
+  /** `false` when every spawn would be refused, whatever it asks for: too deep, switched off, or nothing left to give. */
+  readonly maySpawn: boolean;
   readonly sessionKey?: string;
 };
 

@@ -17,14 +17,19 @@ type SpawnInput = z.output<typeof inputSchema>;
 const modelFor = (input: SpawnInput, policy: SubworkerPolicy, view: RunView): string | undefined =>
   [input.model, policy.defaultModel, view.defaultModel].find((model) => model?.trim()) ?? undefined;
 
-/** Why a spawn is against the policy, or `null`. In this order; none of it costs a place. */
-const refusalOf = (input: SpawnInput, policy: SubworkerPolicy, model: string | undefined): string | null => {
-  if (model === undefined) return 'Subworker model is not configured';
-  if (policy.allowedModels && !policy.allowedModels.has(model)) return `Model "${model}" is not allowed for subworkers`;
-  if (input.tools.length > policy.maxToolsPerSubworker)
-    return `Too many tools requested for subworker "${input.name}": ${input.tools.length} > ${policy.maxToolsPerSubworker}`;
+/** The model of a sub-worker, or why the policy forbids it. In this order; none of it costs a place. */
+const decide = (input: SpawnInput, policy: SubworkerPolicy, view: RunView): { model: string } | { error: string } => {
+  const model = modelFor(input, policy, view);
+  if (model === undefined) return { error: 'Subworker model is not configured' };
+  if (policy.allowedModels && !policy.allowedModels.has(model))
+    return { error: `Model "${model}" is not allowed for subworkers` };
+  const { maxToolsPerSubworker } = policy;
+  if (input.tools.length > maxToolsPerSubworker)
+    return {
+      error: `Too many tools requested for subworker "${input.name}": ${input.tools.length} > ${maxToolsPerSubworker}`,
+    };
   const missing = input.tools.filter((name) => !policy.tools.has(name));
-  return missing.length > 0 ? `Requested tools are not available: ${missing.join(', ')}` : null;
+  return missing.length > 0 ? { error: `Requested tools are not available: ${missing.join(', ')}` } : { model };
 };
 
 const describe = (policy: SubworkerPolicy): string => {
@@ -42,29 +47,21 @@ const describe = (policy: SubworkerPolicy): string => {
     .join(' ');
 };
 
-/** False whenever a spawn would be refused whatever is asked for: too deep, switched off, or nothing left to give. */
-const isOffered = ({ depth, budget, spawningPaused }: RunView): boolean =>
-  !spawningPaused &&
-  depth < (budget.granted.depth ?? Number.POSITIVE_INFINITY) &&
-  (budget.left.descendants ?? 1) > 0 &&
-  (budget.left.children ?? 1) > 0;
-
 const create = (name: string, options: SubworkerOptions): Tool => {
   const policy = policyOf(name, options);
   return defineTool({
     name,
     description: describe(policy),
     inputSchema,
-    offered: isOffered,
+    offered: ({ maySpawn }) => maySpawn,
     execute: (input, { view }): ToolResult | ReturnType<typeof spawned> => {
-      const model = modelFor(input, policy, view);
-      const refusal = refusalOf(input, policy, model);
-      if (refusal !== null || model === undefined) return { error: refusal ?? '' };
+      const decision = decide(input, policy, view);
+      if ('error' in decision) return decision;
       const tools = [...new Set(input.tools)].flatMap((wanted) => policy.tools.get(wanted) ?? []);
       const agent = defineAgent({
         name: input.name,
         instructions: input.instructions,
-        model,
+        model: decision.model,
         tools,
         outputRetries: policy.structuredOutputRetries,
         ...(view.settings && { settings: view.settings }),

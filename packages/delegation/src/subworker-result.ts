@@ -17,11 +17,6 @@ const follow = { confirmation: 'confirmation', input: 'user_input', handoff: 'ha
   string
 >;
 
-const failure = (report: Report): string => {
-  const message = report.fault?.message.trim() || 'Subworker failed';
-  return report.fault?.details?.errorType === undefined ? message : `Subworker execution failed: ${message}`;
-};
-
 /** The result of a spawn call. A sub-worker that did not complete is never an answer (L5): its status, reason and errors travel with it. */
 export const resultOf = (report: Report): ToolResult => {
   const { runId, status, agent, exitReason, questions, partialText } = report;
@@ -30,7 +25,7 @@ export const resultOf = (report: Report): ToolResult => {
   const partial = partialText ? { content: partialText } : {};
   switch (status) {
     case 'completed':
-      return { content: report.text ?? JSON.stringify(report.data), data: data };
+      return { content: report.text ?? JSON.stringify(report.data), data };
     case 'paused': {
       const [question] = questions;
       const kind = question ? follow[question.kind] : 'unknown';
@@ -40,10 +35,12 @@ export const resultOf = (report: Report): ToolResult => {
       };
     }
     case 'interrupted':
-      return { error: `Subworker was interrupted (${exitReason})`, data: data, ...partial };
+      return { error: `Subworker was interrupted (${exitReason})`, data, ...partial };
     case 'failed': {
-      const error = failure(report);
-      return { error, data: { ...data, errors: [report.fault?.message ?? error] }, ...partial };
+      const message = report.fault?.message.trim() || 'Subworker failed';
+      const thrown = report.fault?.details?.errorType !== undefined;
+      const error = thrown ? `Subworker execution failed: ${message}` : message;
+      return { error, data: { ...data, errors: [message] }, ...partial };
     }
   }
 };

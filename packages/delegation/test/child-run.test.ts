@@ -2,7 +2,20 @@ import { memoryStore, textOf } from '@troupe/core';
 import { isWithin } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
 import { createSubworkerTool } from '../src/index.ts';
-import { calling, dataOf, eventsOf, leadWith, offeredTo, open, requestsOf, runsOf, settle, shownTo, spawn, tool } from './delegating.ts';
+import {
+  calling,
+  dataOf,
+  eventsOf,
+  leadWith,
+  offeredTo,
+  open,
+  requestsOf,
+  runsOf,
+  settle,
+  shownTo,
+  spawn,
+  tool,
+} from './delegating.ts';
 
 const availableTools = [tool('grep'), tool('search')];
 
@@ -31,10 +44,16 @@ describe('a sub-worker', () => {
     // given a memory that holds something for helpers
     const memory = memoryStore();
     await memory.write('agent:helper', 'context', 'Mind the gap.');
-    const troupe = open({ lead: [calling(spawn(), spawn({ name: 'other' })), 'Done.'], helper: ['Helped.'], other: ['Other.'] }, { memory });
+    const troupe = open(
+      { lead: [calling(spawn(), spawn({ name: 'other' })), 'Done.'], helper: ['Helped.'], other: ['Other.'] },
+      { memory },
+    );
     await troupe.runtime.run(leadWith(createSubworkerTool()), 'Go.');
     // then a helper is told, and nobody else
-    expect(requestsOf(troupe, 'helper')[0]?.request.messages[1]).toEqual({ role: 'system', content: 'Memory:\nMind the gap.' });
+    expect(requestsOf(troupe, 'helper')[0]?.request.messages[1]).toEqual({
+      role: 'system',
+      content: 'Memory:\nMind the gap.',
+    });
     expect(requestsOf(troupe, 'other')[0]?.request.messages).toHaveLength(2);
     // and each leaves its answer
     expect(await memory.read('agent:helper', 'last_output')).toBe('Helped.');
@@ -58,8 +77,17 @@ describe('a sub-worker', () => {
     const child = report.children[0]?.runId ?? '';
     expect(await store.get(child)).toMatchObject({ status: 'completed' });
     // and every event is told under the run that it belongs to, the child's between its parent's
-    const told = troupe.events.filter((event) => !('live' in event)).map(({ runId, type }) => `${runId === child ? 'child' : 'lead'} ${type}`);
-    const order = ['lead child.started', 'child run.started', 'child run.completed', 'lead child.settled', 'lead call.completed', 'lead run.completed'];
+    const told = troupe.events
+      .filter((event) => !('live' in event))
+      .map(({ runId, type }) => `${runId === child ? 'child' : 'lead'} ${type}`);
+    const order = [
+      'lead child.started',
+      'child run.started',
+      'child run.completed',
+      'lead child.settled',
+      'lead call.completed',
+      'lead run.completed',
+    ];
     expect(told.filter((line) => order.includes(line))).toEqual(order);
     expect(new Set(troupe.events.map(({ rootId }) => rootId))).toEqual(new Set([report.runId]));
   });
@@ -93,17 +121,25 @@ describe('a sub-worker', () => {
   });
 
   test('has the structured-output retries of the tool [BG-023]', async () => {
-    const agents = [createSubworkerTool(), createSubworkerTool({ structuredOutputRetries: 4 })].map(async ({ execute }) => {
-      const spawned = await execute({ name: 'helper', instructions: '', task: '', tools: [], model: null } as never, {
-        view: { defaultModel: 'm' },
-      } as never);
-      return (spawned as { requests: { agent: { outputRetries: number } }[] }).requests[0]?.agent.outputRetries;
-    });
+    const agents = [createSubworkerTool(), createSubworkerTool({ structuredOutputRetries: 4 })].map(
+      async ({ execute }) => {
+        const spawned = await execute(
+          { name: 'helper', instructions: '', task: '', tools: [], model: null } as never,
+          {
+            view: { defaultModel: 'm' },
+          } as never,
+        );
+        return (spawned as { requests: { agent: { outputRetries: number } }[] }).requests[0]?.agent.outputRetries;
+      },
+    );
     expect(await Promise.all(agents)).toEqual([1, 4]);
   });
 
   test('has an id before it starts, made of its parent and the call [BG-025]', async () => {
-    const troupe = open({ lead: ['', calling(spawn(), spawn()), 'Done.'], helper: [{ throws: new Error('broken') }, 'Helped.'] });
+    const troupe = open({
+      lead: ['', calling(spawn(), spawn()), 'Done.'],
+      helper: [{ throws: new Error('broken') }, 'Helped.'],
+    });
     const run = troupe.runtime.start(leadWith(createSubworkerTool()), 'Go.', { runId: 'root' });
     const report = await run.report;
     // the first turn came to nothing, so these are the calls of the second
@@ -124,10 +160,19 @@ describe('a sub-worker', () => {
     const run = troupe.runtime.start(leadWith(createSubworkerTool()), 'Go.', { runId: 'root' });
     await settle();
     const child = 'root/1-0/0';
-    expect(await troupe.runtime.runs.get(child)).toMatchObject({ agent: 'helper', status: 'running', job: { input: 'Help.' }, createdAt: 0 });
+    expect(await troupe.runtime.runs.get(child)).toMatchObject({
+      agent: 'helper',
+      status: 'running',
+      job: { input: 'Help.' },
+      createdAt: 0,
+    });
     troupe.clock.increment(5_000);
     await run.report;
-    expect(await troupe.runtime.runs.get(child)).toMatchObject({ status: 'completed', exitReason: 'answered', endedAt: 5_000 });
+    expect(await troupe.runtime.runs.get(child)).toMatchObject({
+      status: 'completed',
+      exitReason: 'answered',
+      endedAt: 5_000,
+    });
   });
 
   test('is linked to its parent in row, events and report [BG-027, B-71]', async () => {
@@ -145,7 +190,13 @@ describe('a sub-worker', () => {
     for (const event of told) expect(event).toMatchObject(link);
     // and the reports of both
     expect(report.children).toEqual([
-      { runId: child, agent: 'helper', status: 'completed', exitReason: 'answered', usage: { inputTokens: 10, outputTokens: 5 } },
+      {
+        runId: child,
+        agent: 'helper',
+        status: 'completed',
+        exitReason: 'answered',
+        usage: { inputTokens: 10, outputTokens: 5 },
+      },
     ]);
     expect(report.calls[0]).toMatchObject({ callId: 'the-call', data: { run_id: child } });
     const own = await (await troupe.runtime.attach(child)).report;
@@ -176,7 +227,10 @@ describe('a sub-worker', () => {
   });
 
   test('is offered exactly the tools that its call asks for, one of each', async () => {
-    const troupe = open({ lead: [calling(spawn({ tools: ['search', 'grep', 'search'] })), 'Done.'], helper: ['Helped.'] });
+    const troupe = open({
+      lead: [calling(spawn({ tools: ['search', 'grep', 'search'] })), 'Done.'],
+      helper: ['Helped.'],
+    });
     await troupe.runtime.run(leadWith(createSubworkerTool({ availableTools })), 'Go.');
     expect(offeredTo(troupe, 'helper')).toEqual([['search', 'grep']]);
   });

@@ -1,26 +1,27 @@
 /** What the tests of delegation begin with: a lead that may spawn, a model that follows a script, time that stands still. */
-import { defineAgent, defineTool, type Report, type RuntimeOptions, type Tool } from '@troupe/core';
+import { defineAgent, defineTool, type Report, type Tool } from '@troupe/core';
 import type { EventOf, JSONValue, Message, RunEvent } from '@troupe/protocol';
-import { type Script, type ScriptedCall, type ScriptedProvider, scriptedProvider } from '@troupe/testing';
+import { type Script, type ScriptedCall, type ScriptedProvider, scriptedProvider, type Turn } from '@troupe/testing';
 import { expect } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { z } from 'zod';
 import { type Opened, openRuntime } from '../../../test/support/open-runtime.ts';
+import { createSubworkerTool } from '../src/index.ts';
 
 export { settle } from '../../../test/support/open-runtime.ts';
 
 export type Troupe = Opened & { provider: ScriptedProvider; clock: SimulatedClock };
 
-/** @param options.open True when runs are left paused on purpose. */
-export const open = (script: Script, options: Partial<RuntimeOptions> & { open?: boolean } = {}): Troupe => {
+/** A runtime of `openRuntime`, on a simulated clock. */
+export const open = (script: Script, options: Partial<Parameters<typeof openRuntime>[0]> = {}): Troupe => {
   const provider = scriptedProvider(script);
   const clock = new SimulatedClock();
   return { provider, clock, ...openRuntime({ provider, clock, ...options }) };
 };
 
-type AgentOptions = Omit<Parameters<typeof defineAgent>[0], 'name' | 'instructions' | 'tools'>;
+type AgentOptions = Partial<Omit<Parameters<typeof defineAgent>[0], 'instructions' | 'tools'>>;
 
-/** An agent named `lead` with these tools. */
+/** An agent named `lead`, if nothing else is said, with these tools. */
 export const leadWith = (tools: Tool | readonly Tool[], options: AgentOptions = {}) =>
   defineAgent({ name: 'lead', instructions: 'You lead.', tools: 'name' in tools ? [tools] : tools, ...options });
 
@@ -35,7 +36,13 @@ export const calling = (...calls: ScriptedCall[]) => ({ calls });
 
 /** A tool that gives its own name, and may ask before. */
 export const tool = (name: string, options: Partial<Parameters<typeof defineTool>[0]> = {}): Tool =>
-  defineTool({ description: `Does ${name}.`, inputSchema: z.object({}), execute: () => `${name} done`, ...options, name });
+  defineTool({
+    description: `Does ${name}.`,
+    inputSchema: z.object({}),
+    execute: () => `${name} done`,
+    ...options,
+    name,
+  });
 
 /** A tool that a person must approve; counts how often it ran. */
 export const asking = (name = 'deploy') => {
@@ -55,7 +62,7 @@ export const requestsOf = ({ provider }: Pick<Troupe, 'provider'>, agent: string
 export const offeredTo = (troupe: Pick<Troupe, 'provider'>, agent: string): string[][] =>
   requestsOf(troupe, agent).map(({ request }) => request.tools.map(({ name }) => name));
 
-export const toolTexts = (messages: readonly Message[]): string[] =>
+const toolTexts = (messages: readonly Message[]): string[] =>
   messages.filter(({ role }) => role === 'tool').map(({ content }) => String(content));
 
 /** What the model of an agent was last shown of its calls. */
@@ -69,7 +76,11 @@ export const eventsOf = <T extends RunEvent['type']>({ events }: Pick<Troupe, 'e
 export const errorIn = (text: string | undefined): string => JSON.parse(text ?? '{}').error;
 
 /** The data of the n-th call, having made sure that model, report and event are told the same. */
-export const dataOf = (troupe: Pick<Troupe, 'events'>, report: Report, n = 0): JSONValue | undefined => {
+export const dataOf = (
+  troupe: Pick<Troupe, 'events'>,
+  report: Pick<Report, 'runId' | 'calls' | 'messages'>,
+  n = 0,
+): JSONValue | undefined => {
   const call = report.calls[n];
   const text = toolTexts(report.messages)[n] ?? '';
   const event = eventsOf(troupe, 'call.completed', 'call.failed').filter(({ runId }) => runId === report.runId)[n];
@@ -83,3 +94,18 @@ export const dataOf = (troupe: Pick<Troupe, 'events'>, report: Report, n = 0): J
 export const runsOf = (troupe: Pick<Troupe, 'events'>, agent: string): string[] => [
   ...new Set(troupe.events.filter((event) => event.agent === agent).map(({ runId }) => runId)),
 ];
+
+/** The helper that `startAsking` starts, and its first question. */
+export const helperId = 'root/1-0/0';
+export const questionId = `${helperId}/1-0?`;
+
+/** A helper's turns: it deploys, which a person must approve, and goes on like this. */
+export const deploying = (...more: Turn[]): Turn[] => [calling({ name: 'deploy', arguments: {} }), ...more];
+
+/** Starts a run named `root` of a lead that goes on like this while its helper waits for a person. */
+export const startAsking = (lead: readonly Turn[] = ['Done.'], helper: readonly Turn[] = deploying('Deployed.')) => {
+  const asked = asking();
+  const troupe = open({ lead: [calling(spawn({ tools: ['deploy'] })), ...lead], helper });
+  const agent = leadWith(createSubworkerTool({ availableTools: [asked.tool] }));
+  return { troupe, asked, run: troupe.runtime.start(agent, 'Go.', { runId: 'root' }) };
+};

@@ -1,8 +1,19 @@
 import type { Tool } from '@troupe/core';
 import { describe, expect, test } from 'vitest';
 import { createSubworkerTool, createSwarmTool } from '../src/index.ts';
-import { type SubworkerOptions, policyOf } from '../src/subworker-options.ts';
-import { calling, dataOf, eventsOf, leadWith, offeredTo, open, requestsOf, shownTo, spawn, tool } from './delegating.ts';
+import { policyOf, type SubworkerOptions } from '../src/subworker-options.ts';
+import {
+  calling,
+  dataOf,
+  eventsOf,
+  leadWith,
+  offeredTo,
+  open,
+  requestsOf,
+  shownTo,
+  spawn,
+  tool,
+} from './delegating.ts';
 
 const runWith = async (options: SubworkerOptions, ...args: Record<string, unknown>[]) => {
   const helpers = args.map(() => 'Helped.');
@@ -121,23 +132,33 @@ describe('a sub-worker tool', () => {
     expect([properties.tools?.default, properties.model?.default]).toEqual([[], null]);
   });
 
-  test.each(['name', 'instructions', 'task'])('answers a call without %s with what is missing, and no child [BG-006]', async (field) => {
-    // given room for one child
-    const spawnTool = createSubworkerTool({ maxSubworkers: 1 });
-    const troupe = open({ lead: [calling(spawn({ [field]: undefined })), calling(spawn()), 'Done.'], helper: ['Helped.'] });
-    // when a field is missing in the first call
-    const report = await troupe.runtime.run(leadWith(spawnTool), 'Go.');
-    // then the call says so, nothing started, and the place is still there for the second
-    expect(report.calls.map(({ status }) => status)).toEqual(['error', 'ok']);
-    expect(shownTo(troupe)[0]).toMatch(new RegExp(`do not fit: ${field}`));
-    expect(report.calls[0]).not.toHaveProperty('data');
-    expect(eventsOf(troupe, 'child.requested')).toHaveLength(1);
-    expect(eventsOf(troupe, 'child.refused')).toEqual([]);
-  });
+  test.each(['name', 'instructions', 'task'])(
+    'answers a call without %s with what is missing, and no child [BG-006]',
+    async (field) => {
+      // given room for one child
+      const spawnTool = createSubworkerTool({ maxSubworkers: 1 });
+      const troupe = open({
+        lead: [calling(spawn({ [field]: undefined })), calling(spawn()), 'Done.'],
+        helper: ['Helped.'],
+      });
+      // when a field is missing in the first call
+      const report = await troupe.runtime.run(leadWith(spawnTool), 'Go.');
+      // then the call says so, nothing started, and the place is still there for the second
+      expect(report.calls.map(({ status }) => status)).toEqual(['error', 'ok']);
+      expect(shownTo(troupe)[0]).toMatch(new RegExp(`do not fit: ${field}`));
+      expect(report.calls[0]).not.toHaveProperty('data');
+      expect(eventsOf(troupe, 'child.requested')).toHaveLength(1);
+      expect(eventsOf(troupe, 'child.refused')).toEqual([]);
+    },
+  );
 
   test('tells its model which tools and models there are, and how many sub-workers', () => {
     const described = tool('search', { description: () => 'Changes from turn to turn.' });
-    const bounded = createSubworkerTool({ availableTools: [tool('grep'), described], allowedModels: ['small'], maxSubworkers: 2 });
+    const bounded = createSubworkerTool({
+      availableTools: [tool('grep'), described],
+      allowedModels: ['small'],
+      maxSubworkers: 2,
+    });
     expect(bounded.description).toContain('Tools it can be given: grep (Does grep.); search.');
     expect(bounded.description).toContain('Models: small.');
     expect(bounded.description).toContain('At most 2 sub-workers');

@@ -13,6 +13,7 @@ import {
   settle,
   shownTo,
   spawn,
+  tool,
 } from './delegating.ts';
 
 const refused = 'Subworker budget exceeded: max_subworkers=1';
@@ -40,12 +41,12 @@ describe('the places of a sub-worker tool', () => {
 
   test('are given back by a child that pauses, for good [B-01, BG-013]', async () => {
     // given room for one, and a first child that waits for a person
-    const { tool } = asking();
+    const { tool: deploy } = asking();
     const troupe = open({
       lead: [calling(spawn({ tools: ['deploy'] })), calling(spawn()), calling(spawn()), 'Done.'],
       helper: [calling({ name: 'deploy', arguments: {} }), 'Helped.', 'Deployed.'],
     });
-    const lead = leadWith(createSubworkerTool({ maxSubworkers: 1, availableTools: [tool] }));
+    const lead = leadWith(createSubworkerTool({ maxSubworkers: 1, availableTools: [deploy] }));
     const report = await troupe.runtime.run(lead, 'Go.');
     // then the second finds the place free, and the third finds it taken
     expect(report.calls.map((_, n) => (dataOf(troupe, report, n) as { status?: string })?.status)).toEqual([
@@ -89,27 +90,27 @@ describe('the places of a sub-worker tool', () => {
   );
 
   test('are given back by a child that its budget refused', async () => {
-    const spawnTool = createSubworkerTool({ maxSubworkers: 1 });
-    const troupe = open({ lead: [calling(spawn(), spawn()), calling(spawn()), 'Done.', calling(spawn()), 'Done.'], helper: ['1', '2'] });
-    // given two calls and a budget for one child: the second is refused for want of a place, the first has it
-    await troupe.runtime.run(leadWith(spawnTool, { budget: { toolsPerChild: 0, children: 1 } }), 'Go.');
-    expect(errorIn(shownTo(troupe)[1])).toBe(refused);
-    // and given a tool whose place is free, and a budget for no child of that kind
-    const other = createSwarmTool({ maxSubworkers: 1 });
-    const poor = open({
-      lead: [calling(spawn({}, 'spawn_agent'), spawn({}, 'spawn_agent')), 'Done.', calling(spawn({}, 'spawn_agent')), 'Done.'],
-      helper: [{ fault: {} }, 'Helped.'],
+    // given one place, and a budget that lets no child have a tool
+    const spawnTool = createSubworkerTool({ maxSubworkers: 1, availableTools: [tool('grep')] });
+    const troupe = open({
+      lead: [calling(spawn({ tools: ['grep'] })), calling(spawn()), 'Done.'],
+      helper: ['Helped.'],
     });
-    const failed = await poor.runtime.run(leadWith(other, { budget: { children: 1 } }), 'Go.');
-    expect(failed.calls.map(({ status }) => status)).toEqual(['error', 'error']);
-    // then the next run finds it free
-    const report = await poor.runtime.run(leadWith(other), 'Go.');
-    expect(dataOf(poor, report)).toMatchObject({ status: 'completed' });
+    // when the budget refuses the first child
+    const report = await troupe.runtime.run(leadWith(spawnTool, { budget: { toolsPerChild: 0 } }), 'Go.');
+    expect(eventsOf(troupe, 'child.refused')).toMatchObject([
+      { limit: 0, message: expect.stringContaining('toolsPerChild') },
+    ]);
+    // then the second finds the place free
+    expect(report.calls.map(({ status }) => status)).toEqual(['error', 'ok']);
   });
 
   test('are counted over all runs of a runtime, and never set back [BG-012]', async () => {
     const lead = leadWith(createSubworkerTool({ maxSubworkers: 2 }));
-    const script = { lead: [calling(spawn()), 'One.', calling(spawn()), 'Two.', calling(spawn()), 'Three.'], helper: ['1', '2', '3'] };
+    const script = {
+      lead: [calling(spawn()), 'One.', calling(spawn()), 'Two.', calling(spawn()), 'Three.'],
+      helper: ['1', '2', '3'],
+    };
     const troupe = open(script);
     const statuses = [];
     for (const job of ['One?', 'Two?', 'Three?']) statuses.push((await troupe.runtime.run(lead, job)).calls[0]?.status);
@@ -121,20 +122,33 @@ describe('the places of a sub-worker tool', () => {
 
   test('are counted for each tool by itself [BG-012]', async () => {
     const tools = [createSubworkerTool({ maxSubworkers: 1 }), createSwarmTool({ maxSubworkers: 1 })];
-    const twins = [createSubworkerTool({ maxSubworkers: 1 }), createSubworkerTool({ maxSubworkers: 1 })] as const;
     const both = [spawn(), spawn({}, 'spawn_agent')];
-    const troupe = open({ lead: [calling(...both), calling(...both), 'Done.', calling(spawn()), 'Done.', calling(spawn()), 'Done.'], helper: ['1', '2', '3', '4'] });
+    const once = [calling(spawn()), 'Done.'];
+    const script = {
+      lead: [calling(...both), calling(...both), 'Done.'],
+      castor: once,
+      pollux: once,
+      helper: ['1', '2', '3', '4'],
+    };
+    const troupe = open(script);
     const report = await troupe.runtime.run(leadWith(tools), 'Go.');
     expect(report.calls.map(({ status }) => status)).toEqual(['ok', 'ok', 'error', 'error']);
-    for (const twin of twins) expect((await troupe.runtime.run(leadWith(twin), 'Go.')).calls[0]?.status).toBe('ok');
+    // of one name, too
+    for (const name of ['castor', 'pollux']) {
+      const twin = leadWith(createSubworkerTool({ maxSubworkers: 1 }), { name });
+      expect((await troupe.runtime.run(twin, 'Go.')).calls[0]?.status).toBe('ok');
+    }
   });
 
   test('are shared by tools that have the same id [BG-012]', async () => {
     const shared = { maxSubworkers: 1, id: 'crew' };
-    const troupe = open({ lead: [calling(spawn()), 'Done.', calling(spawn()), 'Done.'], helper: ['1'] });
+    const once = [calling(spawn()), 'Done.'];
+    const troupe = open({ castor: once, pollux: once, helper: ['1'] });
     const statuses = [];
-    for (const made of [createSubworkerTool(shared), createSubworkerTool(shared)])
-      statuses.push((await troupe.runtime.run(leadWith(made), 'Go.')).calls[0]?.status);
+    for (const name of ['castor', 'pollux'])
+      statuses.push(
+        (await troupe.runtime.run(leadWith(createSubworkerTool(shared), { name }), 'Go.')).calls[0]?.status,
+      );
     expect(statuses).toEqual(['ok', 'error']);
   });
 

@@ -1,12 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import { createSubworkerTool, type SubworkerOptions } from '../src/index.ts';
-import { calling, errorIn, eventsOf, leadWith, offeredTo, open, requestsOf, shownTo, spawn, tool } from './delegating.ts';
-
-/** What a runtime is given so that it has no model of its own. */
-const noModel = { model: undefined } as unknown as { model: string };
+import {
+  calling,
+  errorIn,
+  eventsOf,
+  leadWith,
+  offeredTo,
+  open,
+  requestsOf,
+  shownTo,
+  spawn,
+  tool,
+} from './delegating.ts';
 
 /** Runs a lead that makes one call after another, and lists what its model was told. */
-const play = async (options: SubworkerOptions, calls: Record<string, unknown>[], runtime: { model?: string } = {}) => {
+const play = async (
+  options: SubworkerOptions,
+  calls: Record<string, unknown>[],
+  runtime: { model?: string | null } = {},
+) => {
   const lead = [...calls.map((args) => calling(spawn(args))), 'Done.'];
   const troupe = open({ lead, helper: calls.map(() => 'Helped.') }, runtime);
   const agent = leadWith(createSubworkerTool(options), { model: 'lead-model', budget: { turns: 20 } });
@@ -27,7 +39,7 @@ describe('the model of a sub-worker', () => {
   });
 
   test('is missing when nobody names one: the call fails, without data [BG-007]', async () => {
-    const { troupe, report, told } = await play({}, [{}], noModel);
+    const { troupe, report, told } = await play({}, [{}], { model: null });
     expect(told).toEqual([JSON.stringify({ error: 'Subworker model is not configured' })]);
     expect(report.calls[0]).not.toHaveProperty('data');
     expect(eventsOf(troupe, 'child.requested')).toEqual([]);
@@ -81,7 +93,12 @@ describe('the tools of a sub-worker', () => {
 
 describe('the checks of a spawn', () => {
   const wrong = { model: 'huge', tools: ['a', 'b'] };
-  const full: SubworkerOptions = { maxSubworkers: 1, allowedModels: ['small'], maxToolsPerSubworker: 1, availableTools: [tool('grep')] };
+  const full: SubworkerOptions = {
+    maxSubworkers: 1,
+    allowedModels: ['small'],
+    maxToolsPerSubworker: 1,
+    availableTools: [tool('grep')],
+  };
 
   test('come in the order model, model allowed, tool count, tool names, budget [BG-011]', async () => {
     // given a tool whose only place is taken for good
@@ -93,7 +110,7 @@ describe('the checks of a spawn', () => {
       { model: 'small', tools: ['grep'] },
     ];
     // when every call breaks one rule less than the one before
-    const { told } = await play(full, calls, noModel);
+    const { told } = await play(full, calls, { model: null });
     // then each is told the first rule that it breaks
     expect(told.slice(1).map(errorIn)).toEqual([
       'Model "huge" is not allowed for subworkers',
@@ -101,12 +118,18 @@ describe('the checks of a spawn', () => {
       'Requested tools are not available: a',
       'Subworker budget exceeded: max_subworkers=1',
     ]);
-    const { told: withoutModel } = await play({ ...full, allowedModels: [] }, [{ tools: ['a', 'b'] }], noModel);
+    const { told: withoutModel } = await play({ ...full, allowedModels: [] }, [{ tools: ['a', 'b'] }], { model: null });
     expect(errorIn(withoutModel[0])).toBe('Subworker model is not configured');
   });
 
   test('take no place when they refuse [BG-011]', async () => {
-    const calls = [wrong, { ...wrong, model: 'small' }, { model: 'small', tools: ['a'] }, { name: ' ', model: 'small' }, { model: 'small' }];
+    const calls = [
+      wrong,
+      { ...wrong, model: 'small' },
+      { model: 'small', tools: ['a'] },
+      { name: ' ', model: 'small' },
+      { model: 'small' },
+    ];
     const { report } = await play(full, calls);
     expect(report.calls.map(({ status }) => status)).toEqual(['error', 'error', 'error', 'error', 'ok']);
   });

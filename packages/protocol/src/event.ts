@@ -27,6 +27,17 @@ const about = {
   at: z.number(),
 };
 
+/** Where a stored event stands: in its run, in its tree, over all trees. */
+const place = {
+  id: z.string(),
+  seq: z.number(),
+  rootSeq: z.number(),
+  /** Given by the store: what a reader over all trees goes on from. */
+  cursor: z.string().optional(),
+  /** Milliseconds that the run waited for a slot since its event before: no active time. */
+  waitedMs: z.number().optional(),
+};
+
 /** The envelope with an event's own data, which may say more precisely what `callId` is. */
 const shape = <E extends z.ZodRawShape, S extends z.ZodRawShape>(
   envelope: E,
@@ -38,7 +49,7 @@ const shape = <E extends z.ZodRawShape, S extends z.ZodRawShape>(
 });
 
 const fact = <const T extends string, S extends z.ZodRawShape>(type: T, data: S) =>
-  z.object(shape({ id: z.string(), type: z.literal(type), seq: z.number(), rootSeq: z.number() }, data));
+  z.object(shape({ ...place, type: z.literal(type) }, data));
 
 const live = <const T extends string, S extends z.ZodRawShape>(type: T, data: S) =>
   z.object(shape({ type: z.literal(type), live: z.literal(true), seq: z.number(), part: z.number() }, data));
@@ -167,7 +178,18 @@ export const isTerminal = (event: Pick<RunEvent, 'type'>): event is TerminalEven
 export const isLive = (event: RunEvent): event is LiveEvent => 'live' in event;
 
 type Distribute<E, K extends PropertyKey> = E extends unknown ? Omit<E, K> : never;
-type Stamp = 'id' | 'seq' | 'rootSeq' | 'at' | 'runId' | 'rootId' | 'parentId' | 'depth' | 'agent';
+type Stamp =
+  | 'id'
+  | 'seq'
+  | 'rootSeq'
+  | 'cursor'
+  | 'waitedMs'
+  | 'at'
+  | 'runId'
+  | 'rootId'
+  | 'parentId'
+  | 'depth'
+  | 'agent';
 
 /** A stored event before the recorder stamps it: its type and its own data. */
 export type EventDraft = Distribute<StoredEvent, Stamp>;

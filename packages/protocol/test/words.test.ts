@@ -47,7 +47,13 @@ describe('usage', () => {
   test('adds up part by part', () => {
     const a = { inputTokens: 1, outputTokens: 2, cachedTokens: 3, costUsd: 0.5 };
     const b = { inputTokens: 10, outputTokens: 20, cachedTokens: 30, reasoningTokens: 7, costUsd: 0.25 };
-    expect(addUsage(a, b)).toEqual({ inputTokens: 11, outputTokens: 22, cachedTokens: 33, reasoningTokens: 7, costUsd: 0.75 });
+    expect(addUsage(a, b)).toEqual({
+      inputTokens: 11,
+      outputTokens: 22,
+      cachedTokens: 33,
+      reasoningTokens: 7,
+      costUsd: 0.75,
+    });
   });
 
   test('leaves unknown what neither knows, so that an unknown price is not shown as nothing', () => {
@@ -88,8 +94,22 @@ describe('a value as JSON', () => {
 
 describe('a fault', () => {
   test('is the same data however often it is thrown and caught', () => {
-    const error = new FaultError('x.y', 'Why.', { retryable: true, runId: 'r', callId: 'c', details: { n: 1 }, cause: new Error('deep') });
-    const fault = { code: 'x.y', message: 'Why.', retryable: true, runId: 'r', callId: 'c', details: { n: 1 }, cause: 'deep' };
+    const error = new FaultError('x.y', 'Why.', {
+      retryable: true,
+      runId: 'r',
+      callId: 'c',
+      details: { n: 1 },
+      cause: new Error('deep'),
+    });
+    const fault = {
+      code: 'x.y',
+      message: 'Why.',
+      retryable: true,
+      runId: 'r',
+      callId: 'c',
+      details: { n: 1 },
+      cause: 'deep',
+    };
     expect(error.toFault()).toEqual(fault);
     expect(faultOf(error, 'other.code')).toEqual(fault);
   });
@@ -122,7 +142,17 @@ describe('an event', () => {
   });
 
   test('of another type, or without its envelope, is no event', () => {
-    const event = { id: 'r:1', seq: 1, rootSeq: 1, at: 0, runId: 'r', rootId: 'r', depth: 0, agent: 'a', type: 'run.recovered' };
+    const event = {
+      id: 'r:1',
+      seq: 1,
+      rootSeq: 1,
+      at: 0,
+      runId: 'r',
+      rootId: 'r',
+      depth: 0,
+      agent: 'a',
+      type: 'run.recovered',
+    };
     expect(StoredEvent.safeParse(event).success).toBe(true);
     expect(StoredEvent.safeParse({ ...event, type: 'run.exploded' }).success).toBe(false);
     const { runId: _, ...bare } = event;
@@ -135,6 +165,10 @@ describe('an event', () => {
 });
 
 test('the text of a message leaves its images and files out', () => {
-  const content = [{ type: 'text' as const, text: 'a' }, { type: 'image' as const, url: 'x' }, { type: 'text' as const, text: 'b' }];
+  const content = [
+    { type: 'text' as const, text: 'a' },
+    { type: 'image' as const, url: 'x' },
+    { type: 'text' as const, text: 'b' },
+  ];
   expect([textOfMessage({ content }), textOfMessage({ content: 'c' })]).toEqual(['ab', 'c']);
 });

@@ -12,7 +12,8 @@ import {
 } from '@troupe/protocol';
 import { type AnyEventObject, fromCallback } from 'xstate';
 import type { RunFact, SpawnRequest } from '../agent/context.ts';
-import { asToolResult, type CallOutcome, outcomeOf, type ToolResult } from '../agent/outcome.ts';
+import { tightest } from '../agent/limits.ts';
+import { asToolResult, type CallOutcome, isToolResult, outcomeOf, type ToolResult } from '../agent/outcome.ts';
 import { type ChildRequest, isSpawned, type Spawned, type Tool, type ToolContext } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
@@ -53,7 +54,12 @@ export const callActor = (world: World) =>
       if (!abort.aborted && !run?.ended) run?.actor?.send(fact);
     };
     const tool = run?.tools.get(input.tool);
-    if (!run || !tool) throw new Error(`Call "${input.tool}" of run "${input.runId}" has no tool here.`);
+    if (!run) throw new Error(`Run "${input.runId}" is not alive here.`);
+    if (!tool) {
+      const error = `Tool not found: ${input.tool}. It was there when the call was made, and is gone.`;
+      tell({ type: 'call.settled', index: input.index, outcome: outcomeOf({ error }) });
+      return sendBack({ type: 'crew.settled', id: self.id });
+    }
     const execution: Execution = { world, run, input, tool, abort, children: [], tell };
     void answer(execution)
       .catch((error: unknown) => outcomeOf({ error: redact(messageOf(error)) }))
@@ -133,6 +139,7 @@ const attempt = async (execution: Execution, value: unknown): Promise<Attempted>
   const { retries = 0, retryDelayMs = 0 } = tool;
   const note = (text: string) => world.tellLive(run, { type: 'call.progressed', callId: input.callId, note: text });
   for (let number = 0; ; number++) {
+    if (abort.aborted) return { result: { error: 'Cancelled' }, flags: { cancelled: true } };
     const attempted = await once(execution, value);
     const failed = !isSpawned(attempted.result) && attempted.result.error !== undefined;
     if (!failed || number >= retries || abort.aborted) return attempted;
@@ -171,6 +178,8 @@ const once = async (execution: Execution, value: unknown): Promise<Attempted> =>
   let timer: unknown;
   const onAbort = () => own.abort(abort.signal.reason);
   abort.signal.addEventListener('abort', onAbort);
+  // The tool itself may have interrupted its run, before anybody listened.
+  if (abort.aborted) onAbort();
   const late = new Promise<Attempted>((resolve) => {
     timer = world.clock.setTimeout(() => {
       const error = `"${tool.name}" timed out after ${timeoutMs} ms`;
@@ -192,10 +201,14 @@ const checked = async (tool: Tool, output: unknown): Promise<ToolResult> => {
   if (!tool.outputSchema) return asToolResult(output);
   const result = asToolResult(output);
   if (result.error !== undefined) return result;
-  const verdict = await check(tool.outputSchema, result === output ? (result.data ?? result.content) : output);
+  const isResult = isToolResult(output);
+  const verdict = await check(
+    tool.outputSchema,
+    isResult ? (result.data === undefined ? result.content : result.data) : output,
+  );
   if ('problem' in verdict)
     return { error: `The output of "${tool.name}" does not fit its schema: ${verdict.problem}` };
-  return result === output ? result : asToolResult(verdict.value);
+  return isResult ? result : asToolResult(verdict.value);
 };
 
 const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
@@ -238,10 +251,12 @@ const ask = (
   const callKey = callKeyOf(run.runId, input.turn, input.index);
   const asked = requests.map((request, i): SpawnRequest => {
     const childId = childIdOf(callKey, from + i);
-    const { agent, budget, quota, onPaused = 'bubble' } = request;
+    const { agent, quota, onPaused = 'bubble' } = request;
+    const job = typeof request.job === 'string' ? undefined : request.job;
+    const budget = tightest(request.budget, job?.budget);
     const data = {
       agent: agent.name,
-      tools: agent.tools.length,
+      tools: (job?.tools ?? agent.tools).length,
       onPaused,
       ...(budget && { budget }),
       ...(agent.budget && { agentBudget: agent.budget }),

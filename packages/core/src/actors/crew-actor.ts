@@ -15,8 +15,6 @@ type CrewSnapshot = Snapshot<undefined> & {
   input: { runId: string };
   calls: Map<string, AnyActorRef>;
   children: Map<string, AnyActorRef>;
-  /** Let go, and not answered yet: still ended with the run. */
-  detached: Map<string, AnyActorRef>;
 };
 
 type Scope = { self: AnyActorRef; stopChild(child: AnyActorRef): void };
@@ -66,11 +64,13 @@ export const crewActor = (world: World): CrewLogic => {
       return report ? [report] : [];
     });
 
-  const cascade = (crew: CrewSnapshot, command: RunCommand): void => {
+  const cascade = (crew: CrewSnapshot, run: LiveRun, command: RunCommand): void => {
     for (const child of [...crew.children.values()]) child.send(command);
     if (command.type !== 'interrupt') return;
-    for (const [id, child] of [...crew.detached])
-      if (world.runs.get(id)?.ledger.pausedFor === 'question') child.send(command);
+    for (const id of run.letGo) {
+      const child = world.runs.get(id);
+      if (child?.ledger.letGo === 'unanswered') child.actor?.send(command);
+    }
   };
 
   const obey = (crew: CrewSnapshot, scope: Scope, run: LiveRun, order: CrewOrder): void => {
@@ -116,14 +116,14 @@ export const crewActor = (world: World): CrewLogic => {
         const live = world.runs.get(order.childId);
         if (!child || !live) return;
         crew.children.delete(order.childId);
-        crew.detached.set(order.childId, child);
-        run.reports.set(order.childId, world.reportOf(live));
+        run.letGo.add(order.childId);
+        run.reports.set(order.childId, world.reportPaused(live));
         world.detach(live);
         return child.send({ type: 'detach' });
       }
       case 'crew.cascade':
         if (order.stopTools) for (const id of [...crew.calls.keys()]) stopCall(crew, scope, id);
-        return cascade(crew, order.command);
+        return cascade(crew, run, order.command);
       case 'crew.stop':
         return stopAll(crew, scope);
     }
@@ -137,7 +137,6 @@ export const crewActor = (world: World): CrewLogic => {
       input,
       calls: new Map(),
       children: new Map(),
-      detached: new Map(),
     }),
     transition: (crew, event, scope) => {
       const run = world.runs.get(crew.input.runId);
@@ -161,5 +160,4 @@ export const crewActor = (world: World): CrewLogic => {
 const forget = (crew: CrewSnapshot, event: AnyEventObject): void => {
   const id = String((event as { actorId?: unknown }).actorId ?? '');
   crew.children.delete(id);
-  crew.detached.delete(id);
 };

@@ -1,4 +1,4 @@
-import { messageOf, redact, toJSON } from '@troupe/protocol';
+import { messageOf, redact } from '@troupe/protocol';
 import { type AnyEventObject, fromCallback } from 'xstate';
 import type { MemoryInput } from '../agent/agent-machine.ts';
 import type { RunFact } from '../agent/context.ts';
@@ -6,31 +6,32 @@ import { withMemory } from '../agent/conversation.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 
-const recall = async (world: World, run: LiveRun, scope: string): Promise<RunFact> => {
+/** What to tell the run, and what is remembered. */
+type Told = { fact: RunFact; memory?: string };
+
+const recall = async (world: World, _run: LiveRun, scope: string): Promise<Told> => {
   try {
     const value = await world.memory.read(scope, 'context');
-    if (value === undefined) return { type: 'memory.recalled', found: false };
-    run.transcript = withMemory(run.transcript, typeof value === 'string' ? value : JSON.stringify(value));
-    return { type: 'memory.recalled', found: true };
-  } catch (error) {
+    if (value === undefined) return { fact: { type: 'memory.recalled', found: false } };
     return {
-      type: 'memory.recalled',
-      found: false,
-      problem: `The memory "${scope}" could not be read: ${redact(messageOf(error))}. The run goes on without it.`,
+      fact: { type: 'memory.recalled', found: true },
+      memory: typeof value === 'string' ? value : JSON.stringify(value),
     };
+  } catch (error) {
+    const problem = `The memory "${scope}" could not be read: ${redact(messageOf(error))}. The run goes on without it.`;
+    return { fact: { type: 'memory.recalled', found: false, problem } };
   }
 };
 
-const store = async (world: World, run: LiveRun, scope: string): Promise<RunFact> => {
+const store = async (world: World, run: LiveRun, scope: string): Promise<Told> => {
   try {
     await run.writing;
-    await world.memory.write(scope, 'last_output', run.context?.data ?? toJSON(run.context?.text));
-    return { type: 'memory.stored' };
+    const { data, text = '' } = run.context ?? {};
+    await world.memory.write(scope, 'last_output', redact(data === undefined ? text : data));
+    return { fact: { type: 'memory.stored' } };
   } catch (error) {
-    return {
-      type: 'memory.stored',
-      problem: `The memory "${scope}" could not be written: ${redact(messageOf(error))}. The answer stands.`,
-    };
+    const problem = `The memory "${scope}" could not be written: ${redact(messageOf(error))}. The answer stands.`;
+    return { fact: { type: 'memory.stored', problem } };
   }
 };
 
@@ -40,8 +41,10 @@ export const memoryActor = (world: World) =>
     const run = world.runs.get(input.runId);
     if (!run) throw new Error(`Run "${input.runId}" is not alive here.`);
     let stopped = false;
-    void (input.store ? store : recall)(world, run, input.scope).then((fact) => {
-      if (!stopped) sendBack(fact);
+    void (input.store ? store : recall)(world, run, input.scope).then(({ fact, memory }) => {
+      if (stopped) return;
+      if (memory !== undefined) run.transcript = withMemory(run.transcript, memory);
+      sendBack(fact);
     });
     return () => {
       stopped = true;

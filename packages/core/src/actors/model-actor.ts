@@ -14,6 +14,7 @@ import type { ClosedTurn, RunFact } from '../agent/context.ts';
 import { jsonIn } from '../agent/conversation.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
+import { attempted, priced } from './attempted.ts';
 import { check } from './check.ts';
 import { type LazyAbort, lazyAbort } from './lazy-abort.ts';
 import { planCall } from './plan-call.ts';
@@ -98,16 +99,11 @@ const takeTurn = async (world: World, run: LiveRun, turn: number, abort: LazyAbo
         usage = part.usage;
         return tell({ type: 'model.used', usage: priced(world, run.model, usage) });
       case 'attempt': {
-        const { type: _, usage: told, ...attempt } = part;
-        const used = told ?? (usage === noUsage ? undefined : usage);
+        const fact = attempted(world, run, model, part, usage);
         text = run.partial = reasoning = '';
         calls = [];
         usage = noUsage;
-        return tell({
-          type: 'model.attempted',
-          attempt: { ...attempt, ...(used && { usage: priced(world, attempt.model, used) }) },
-          costUsd: used ? world.priceOf(attempt.model, used) : null,
-        });
+        return tell(fact);
       }
       case 'finish':
         finish = part.reason;
@@ -134,11 +130,6 @@ const takeTurn = async (world: World, run: LiveRun, turn: number, abort: LazyAbo
     type: 'turn.closed',
     turn: { text, ...(reasoning && { reasoning }), calls, planned, usage, costUsd, finish, ...(output && { output }) },
   });
-};
-
-const priced = (world: World, model: string, usage: Usage): Usage => {
-  const costUsd = world.priceOf(model, usage);
-  return costUsd === null ? usage : { ...usage, costUsd };
 };
 
 const outputOf = async (run: LiveRun, text: string): Promise<NonNullable<ClosedTurn['output']>> => {

@@ -5,6 +5,7 @@ import type { RunFact } from '../agent/context.ts';
 import { splitForSummary, summaryMessage, summaryPrompt, transcriptOf } from '../agent/conversation.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
+import { attempted, priced } from './attempted.ts';
 import { lazyAbort } from './lazy-abort.ts';
 
 const nothingLeft = (run: LiveRun) =>
@@ -26,7 +27,8 @@ export const summarizerActor = (world: World) =>
     const summarize = async (): Promise<void> => {
       await run.writing;
       const parts = splitForSummary(run.transcript);
-      if (!parts) throw nothingLeft(run);
+      if (!parts && run.context?.contextFull) throw nothingLeft(run);
+      if (!parts) return tell({ type: 'context.kept' });
       const messages: Message[] = [
         { role: 'system', content: summaryPrompt },
         { role: 'user', content: transcriptOf(parts.old) },
@@ -55,16 +57,12 @@ export const summarizerActor = (world: World) =>
         if (part.type === 'text') summary += part.delta;
         if (part.type === 'usage') {
           usage = part.usage;
-          tell({ type: 'model.used', usage });
+          tell({ type: 'model.used', usage: priced(world, run.model, usage) });
         }
         if (part.type === 'attempt') {
           summary = '';
-          const { type: _, ...attempt } = part;
-          tell({
-            type: 'model.attempted',
-            attempt,
-            costUsd: attempt.usage ? world.priceOf(attempt.model, attempt.usage) : null,
-          });
+          tell(attempted(world, run, model, part, usage));
+          usage = noUsage;
         }
       }
       if (abort.aborted) return;

@@ -1,5 +1,5 @@
 import type { Budget, ToolSpec } from '@troupe/protocol';
-import { type Limits, leftOf } from '../agent/limits.ts';
+import { admit, type Limits, leftOf } from '../agent/limits.ts';
 import type { RunView, Tool } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
@@ -42,6 +42,10 @@ export const viewOf = (run: LiveRun, world: Pick<World, 'spawningPaused' | 'cloc
   },
   get spawningPaused() {
     return world.spawningPaused;
+  },
+  get maySpawn() {
+    const least = { agent: '', depth: run.depth + 1, tools: 0, shares: 1 };
+    return !world.spawningPaused && !(run.context && 'refusal' in admit(run.context, least));
   },
   ...(run.sessionKey !== undefined && { sessionKey: run.sessionKey }),
 });

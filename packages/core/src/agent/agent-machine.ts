@@ -127,9 +127,10 @@ export const agentMachine: AgentMachine = base
       madeTooManyCalls: ({ context }) => context.overCalls,
       isExhausted: ({ context }) => exhaustedBy(context) !== null,
       needsSlot: ({ context }) => context.slot === 'released',
-      isTooLong: ({ context: { compaction, messages, lastInputTokens } }) =>
-        messages > (compaction.maxMessages ?? Number.POSITIVE_INFINITY) ||
-        lastInputTokens > (compaction.maxInputTokens ?? Number.POSITIVE_INFINITY),
+      isTooLong: ({ context: { compaction, compactedAt, turns, messages, lastInputTokens } }) =>
+        turns > compactedAt &&
+        (messages > (compaction.maxMessages ?? Number.POSITIVE_INFINITY) ||
+          lastInputTokens > (compaction.maxInputTokens ?? Number.POSITIVE_INFINITY)),
       wantsCalls: ifTurn((turn) => turn.calls.length > 0),
       wasSteered: ({ context }) => context.inbox.length > 0,
       wasCut: ifTurn(isCut),
@@ -165,6 +166,7 @@ export const agentMachine: AgentMachine = base
       resume: act(life.resume),
       steer: act<'steer'>((step, { text }) => life.steer(step, text)),
       interrupt: act<'interrupt'>((step, { reason, exitReason }) => life.interrupt(step, reason, exitReason)),
+      warnOfTime: act<'limit.near'>((step, { kind, limit, spent }) => life.warnOfTime(step, kind, limit, spent)),
       runOutOfTime: act<'limit.reached'>((step, { kind, limit, spent }) => life.runOutOfTime(step, kind, limit, spent)),
       detach: act(life.detach),
       stopCrew: act((step) => {
@@ -190,14 +192,17 @@ export const agentMachine: AgentMachine = base
       failTurn: act<'turn.failed'>((step, { fault }) => turns.failTurn(step, fault)),
       chargeAborted: act<'turn.failed'>((step, { fault }) => turns.chargeAborted(step, fault)),
       failBug: act((step, event) => turns.fail(step, 'error', bug((event as unknown as { error: unknown }).error))),
-      contextFull: act(({ run }) => {
-        run.contextFull = true;
-      }),
+      compact: act((step) => turns.compact(step, false)),
+      contextFull: act((step) => turns.compact(step, true)),
       compacted: act<'context.summarized'>((step, event) => turns.compacted(step, event)),
 
       spawn: act<'call.spawns'>((step, event) => {
         spawn(step, event);
         life.giveSlotBackIfIdle(step);
+      }),
+      spawnHeld: act<'call.spawns'>((step, event) => {
+        spawn(step, event);
+        life.holdChildren(step);
       }),
       settleCall: act<'call.settled'>((step, { index, outcome }) => {
         settleCall(step, index, outcome);
@@ -252,6 +257,7 @@ export const agentMachine: AgentMachine = base
       answer: { guard: 'isAnswer', actions: 'answer' },
       detach: { guard: 'letsGo', actions: 'detach' },
       interrupt: { target: '.interrupting', actions: 'interrupt' },
+      'limit.near': { actions: 'warnOfTime' },
       'limit.reached': { target: '.interrupting', actions: 'runOutOfTime' },
     },
     states: {
@@ -275,7 +281,7 @@ export const agentMachine: AgentMachine = base
               { guard: 'madeTooManyCalls', target: '#agent.failed', actions: 'failOverCalls' },
               { guard: 'isExhausted', target: '#agent.failed', actions: 'failExhausted' },
               { guard: 'needsSlot', target: 'waiting' },
-              { guard: 'isTooLong', target: 'compacting' },
+              { guard: 'isTooLong', target: 'compacting', actions: 'compact' },
               { target: 'thinking', actions: 'openTurn' },
             ],
           },
@@ -289,7 +295,8 @@ export const agentMachine: AgentMachine = base
             on: { 'memory.recalled': { target: 'deciding', actions: 'recall' } },
           },
           waiting: {
-            entry: 'askForSlot',
+            entry: ['askForSlot', 'stopWatch'],
+            exit: 'startWatch',
             always: { guard: 'hasSlot', target: 'deciding' },
           },
           thinking: {
@@ -333,7 +340,9 @@ export const agentMachine: AgentMachine = base
             },
             on: {
               'model.used': { actions: 'use' },
+              'model.attempted': { actions: 'attempt' },
               'context.summarized': { target: 'deciding', actions: 'compacted' },
+              'context.kept': { target: 'deciding' },
               'turn.failed': { target: '#agent.failed', actions: ['chargeAborted', 'failTurn'] },
             },
           },
@@ -361,6 +370,7 @@ export const agentMachine: AgentMachine = base
           command: {
             on: {
               answer: { guard: 'isAnswer', actions: 'answerLater' },
+              'call.spawns': { actions: 'spawnHeld' },
               resume: [
                 { guard: 'isQueued', target: '#agent.queued', actions: 'resume' },
                 { target: '#agent.running', actions: 'resume' },
@@ -378,6 +388,7 @@ export const agentMachine: AgentMachine = base
         on: {
           'grace.over': { actions: 'stopCrew' },
           interrupt: {},
+          'limit.near': {},
           'limit.reached': {},
           steer: {},
           answer: {},

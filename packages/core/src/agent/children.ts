@@ -122,6 +122,7 @@ export const spawn = (
     const given = run.allowance.limits.concurrency === undefined ? 'free' : slot === 'held' ? 'held' : 'wanted';
     orders.push({ type: 'crew.start', index, turn: run.turn, childId, grant, slot: given, allowance });
   });
+  warn(step);
   const call = run.calls[index];
   if (!call || !planned || gone) return;
   setCall(step, index, { ...call, phase: 'waiting', shares: 0 });

@@ -160,6 +160,8 @@ export type RunContext = RunInput &
     compactions: number;
     /** The provider said that the conversation is too long: the next summary answers that. */
     contextFull: boolean;
+    /** Turns that were closed when it was last made shorter, or tried to be: once a turn is enough. */
+    compactedAt: number;
     askedForAnswer: boolean;
     announced: 'no' | 'queued' | 'started';
     recalled: boolean;
@@ -200,6 +202,7 @@ export type RunFact =
   | { type: 'slot.wanted'; childId: string }
   | { type: 'slot.granted' }
   | { type: 'detach' }
+  | { type: 'limit.near'; kind: 'activeMs' | 'deadlineMs'; limit: number; spent: number }
   | { type: 'limit.reached'; kind: 'activeMs' | 'deadlineMs'; limit: number; spent: number }
   | { type: 'grace.over' }
   | { type: 'memory.recalled'; found: boolean; problem?: string }
@@ -212,6 +215,8 @@ export type RunFact =
       usage: Usage;
       costUsd: number | null;
     }
+  /** Nothing of the conversation can be left out. */
+  | { type: 'context.kept' }
   | { type: 'warning'; code: string; message: string };
 
 export type RunMachineEvent = RunCommand | RunFact;

@@ -67,6 +67,11 @@ export const pause = (step: Step): void => {
   chargeAborted(step);
   say(step, { type: 'run.paused', reason: 'paused', questionIds: openQuestions(step.run).map(({ id }) => id) });
   giveSlotBack(step);
+  holdChildren(step);
+};
+
+/** Everything below waits with the run, also what a call in flight starts only now. */
+export const holdChildren = (step: Step): void => {
   step.orders.push({ type: 'crew.cascade', command: { type: 'pause' }, stopTools: false });
 };
 
@@ -94,6 +99,13 @@ export const interrupt = (step: Step, reason: string, exitReason: ExitReason = '
   endChildren(step, reason);
 };
 
+/** Much of the time is gone: said once for each kind, also when the watch was stopped and started in between. */
+export const warnOfTime = (step: Step, kind: 'activeMs' | 'deadlineMs', limit: number, spent: number): void => {
+  if (step.run.warned.includes(kind)) return;
+  step.run.warned = [...step.run.warned, kind];
+  say(step, { type: 'budget.warned', kind, spent, limit });
+};
+
 /** Time is up: the run fails, and takes its children along. */
 export const runOutOfTime = (step: Step, kind: 'activeMs' | 'deadlineMs', limit: number, spent: number): void => {
   const { run } = step;
@@ -118,6 +130,7 @@ export const detach = (step: Step): void => {
 export const recalled = (step: Step, { found, problem }: { found: boolean; problem?: string }): void => {
   const { run } = step;
   run.recalled = true;
+  if (found) run.messages += 1;
   if (problem === undefined) say(step, { type: 'memory.read', scope: run.memoryScope ?? '', key: 'context', found });
   else say(step, { type: 'warning.raised', code: 'memory.unreadable', message: problem });
 };

@@ -54,6 +54,15 @@ const tighten = (limits: Limits, budget: Budget | Limits | undefined, now: numbe
   return out;
 };
 
+/** Two budgets that both bind, as one. How to warn and to keep is said by the second, if it says so. */
+export const tightest = (a: Budget | undefined, b: Budget | undefined): Budget | undefined => {
+  if (!a || !b) return a ?? b;
+  const out: Budget = { ...a, ...b };
+  for (const [key, value] of Object.entries(a) as [keyof Budget, number | undefined][])
+    if (key !== 'warnAt' && key !== 'keep' && value !== undefined) out[key] = Math.min(value, out[key] ?? value);
+  return out;
+};
+
 const last = <K extends 'warnAt' | 'keep'>(
   key: K,
   budgets: readonly (Budget | undefined)[],
@@ -112,6 +121,8 @@ export const warningsOf = (ledger: Ledger, warned: readonly string[]): Exhausted
   check('toolCalls', ledger.toolCalls, limits.toolCalls);
   check('tokens', ledger.spent.tokens, limits.tokens);
   check('costUsd', ledger.spent.costUsd, limits.costUsd);
+  check('children', ledger.children, limits.children);
+  check('descendants', ledger.spent.descendants, limits.descendants);
   return found;
 };
 

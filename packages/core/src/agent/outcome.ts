@@ -16,7 +16,9 @@ export type CallOutcome = {
   previewLength?: number;
 };
 
-const isResult = (value: object): value is ToolResult => {
+/** Whether a return value is a {@link ToolResult} already: nothing but its three keys, of the right types. */
+export const isToolResult = (value: unknown): value is ToolResult => {
+  if (typeof value !== 'object' || value === null) return false;
   const keys = Object.keys(value);
   return (
     keys.length > 0 &&
@@ -30,7 +32,7 @@ const isResult = (value: object): value is ToolResult => {
 export const asToolResult = (value: unknown): ToolResult => {
   if (value === undefined) return { content: '' };
   if (typeof value === 'string') return { content: value };
-  if (typeof value === 'object' && value !== null && isResult(value)) return value.data === undefined ? value : { ...value, data: toJSON(value.data) };
+  if (isToolResult(value)) return value.data === undefined ? value : { ...value, data: toJSON(value.data) };
   return { data: toJSON(value) };
 };
 

@@ -88,6 +88,7 @@ export const openContext = (input: RunInput): RunContext => ({
   outputAttempts: 0,
   compactions: 0,
   contextFull: false,
+  compactedAt: -1,
   askedForAnswer: false,
   announced: 'no',
   recalled: false,

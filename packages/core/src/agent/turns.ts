@@ -131,6 +131,12 @@ export const askForAnswer = (step: Step): void => {
   tell(step, { role: 'user', content: askAgain });
 };
 
+/** The conversation is to be made shorter. `full`: because the provider said that it is too long. */
+export const compact = ({ run }: Step, full: boolean): void => {
+  run.contextFull = full;
+  run.compactedAt = run.turns;
+};
+
 export const compacted = (
   step: Step,
   {
@@ -146,7 +152,7 @@ export const compacted = (
   charge(step, usage, costUsd);
   step.run.lastInputTokens = 0;
   step.run.contextFull = false;
-  step.run.messages = kept + 1;
+  step.run.messages += 1 - summarized;
   if (!proactive) step.run.compactions += 1;
   say(step, { type: 'context.compacted', model: step.run.model, summarized, kept, proactive, summary, usage, costUsd });
   warn(step);

@@ -6,13 +6,13 @@ import {
   type JSONValue,
   type Memory,
   type MemoryStore,
+  type ReadEvent,
   type RunFilter,
   type RunRow,
   type RunStore,
-  type StoredEvent,
 } from '@troupe/protocol';
 
-type Stored = { row: RunRow; events: StoredEvent[] };
+type Stored = { row: RunRow; events: ReadEvent[] };
 
 /**
  * Runs and memories for the life of the process. Keeps every promise of the ports but the one of outliving it;
@@ -21,17 +21,15 @@ type Stored = { row: RunRow; events: StoredEvent[] };
 export const memoryStore = (): RunStore & MemoryStore => {
   const claims = new Map<string, { epoch: number; owner: string }>();
   const runs = new Map<string, Stored>();
-  const roots = new Map<string, StoredEvent[]>();
-  const all: StoredEvent[] = [];
-  /** Where each event stands over all trees, from 1. */
-  const positions = new WeakMap<StoredEvent, number>();
+  const roots = new Map<string, ReadEvent[]>();
+  const all: ReadEvent[] = [];
   const memories = new Map<string, Map<string, JSONValue>>();
 
   const refuse = (code: string, message: string): never => {
     throw new FaultError(code, message);
   };
 
-  const commit = ({ runId, rootId, epoch, expectedSeq, events, row }: Commit): StoredEvent[] => {
+  const commit = ({ runId, rootId, epoch, expectedSeq, events, row }: Commit): ReadEvent[] => {
     const claim = claims.get(runId);
     if (!claim || claim.epoch !== epoch)
       refuse(
@@ -49,7 +47,9 @@ export const memoryStore = (): RunStore & MemoryStore => {
       );
     const root = roots.get(rootId) ?? [];
     roots.set(rootId, root);
-    const stored = events.map((event, i) => ({ ...event, rootSeq: root.length + 1 + i }));
+    const stored = events.map(
+      (event, i): ReadEvent => ({ ...event, rootSeq: root.length + 1 + i, cursor: String(all.length + 1 + i) }),
+    );
     const run: Stored = known ?? { row, events: [] };
     run.row = row;
     runs.set(runId, run);
@@ -57,12 +57,11 @@ export const memoryStore = (): RunStore & MemoryStore => {
       run.events.push(event);
       root.push(event);
       all.push(event);
-      positions.set(event, all.length);
     }
     return stored;
   };
 
-  const slice = (query: EventQuery): { events: readonly StoredEvent[]; from: number } => {
+  const slice = (query: EventQuery): { events: readonly ReadEvent[]; from: number } => {
     if ('rootId' in query) return { events: roots.get(query.rootId) ?? [], from: query.after ?? 0 };
     if ('runId' in query) return { events: runs.get(query.runId)?.events ?? [], from: query.after ?? 0 };
     const from = query.after === undefined ? 0 : Number(query.after);
@@ -97,10 +96,7 @@ export const memoryStore = (): RunStore & MemoryStore => {
     },
     *events(query) {
       const { events, from } = slice(query);
-      for (let i = from; i < events.length; i++) {
-        const event = events[i] as StoredEvent;
-        yield { ...event, cursor: String(positions.get(event)) };
-      }
+      for (let i = from; i < events.length; i++) yield events[i] as ReadEvent;
     },
     read: (scope, key) => memories.get(scope)?.get(key),
     write(scope, key, value) {

@@ -22,6 +22,8 @@ export type Ledger = {
   model: string;
   exitReason?: ExitReason;
   pausedFor?: 'question' | 'paused';
+  /** Of a run that its parent let go: whether it was answered since, and is on its own. */
+  letGo?: 'unanswered' | 'answered';
   text: string | null;
   data?: JSONValue;
   partialText?: string;
@@ -35,6 +37,9 @@ export type Ledger = {
   endedAt?: number;
   /** Since when the run has been working, or `null`. */
   activeSince: number | null;
+  /** Since when a run that had begun waits for a slot again, and how long it did since its last event. */
+  waitingSince: number | null;
+  waitedMs: number;
 };
 
 export const openLedger = (): Ledger => ({
@@ -47,11 +52,23 @@ export const openLedger = (): Ledger => ({
   children: [],
   createdAt: 0,
   activeSince: null,
+  waitingSince: null,
+  waitedMs: 0,
 });
 
 /** Milliseconds of work until `now`. */
-export const activeMsOf = ({ usage, activeSince }: Ledger, now: number): number =>
-  usage.activeMs + (activeSince === null ? 0 : Math.max(0, now - activeSince));
+export const activeMsOf = ({ usage, activeSince, waitingSince, waitedMs }: Ledger, now: number): number => {
+  if (activeSince === null) return usage.activeMs;
+  const waited = waitedMs + (waitingSince === null ? 0 : now - waitingSince);
+  return usage.activeMs + Math.max(0, now - activeSince - waited);
+};
+
+/** Takes note of whether the run waits for a slot now; the next event tells how long it did. */
+export const noteWaiting = (ledger: Ledger, waits: boolean, now: number): void => {
+  if (waits === (ledger.waitingSince !== null) || ledger.activeSince === null) return;
+  if (ledger.waitingSince !== null) ledger.waitedMs += now - ledger.waitingSince;
+  ledger.waitingSince = waits ? now : null;
+};
 
 const rest = (ledger: Ledger, at: number): void => {
   ledger.usage = { ...ledger.usage, activeMs: activeMsOf(ledger, at) };
@@ -89,7 +106,9 @@ const spend = (
 
 /** Adds one event. Changes the ledger in place: it belongs to one run and one owner. */
 export const enter = (ledger: Ledger, event: StoredEvent): void => {
-  if (ledger.createdAt === 0) ledger.createdAt = event.at;
+  if (event.seq === 1) ledger.createdAt = event.at;
+  if (event.waitedMs !== undefined && ledger.activeSince !== null) ledger.activeSince += event.waitedMs;
+  ledger.waitedMs = 0;
   switch (event.type) {
     case 'run.started':
       ledger.status = 'running';
@@ -103,7 +122,11 @@ export const enter = (ledger: Ledger, event: StoredEvent): void => {
     case 'run.resumed':
       ledger.status = 'running';
       delete ledger.pausedFor;
+      if (ledger.letGo) ledger.letGo = 'answered';
       ledger.activeSince = event.at;
+      break;
+    case 'run.detached':
+      ledger.letGo = 'unanswered';
       break;
     case 'turn.started':
       ledger.model = event.model;

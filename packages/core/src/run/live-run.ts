@@ -4,6 +4,7 @@ import {
   type Message,
   type Report,
   type RunRow,
+  redact,
   type Schema,
   toJSON,
 } from '@troupe/protocol';
@@ -34,6 +35,7 @@ export type LiveRun = {
   readonly depth: number;
   readonly agent: AnyAgent;
   readonly tools: ReadonlyMap<string, Tool>;
+  /** As it is stored: without secrets. What the model is told of it stands in `transcript`. */
   readonly job: JobData;
   readonly model: string;
   readonly outputSchema?: Schema;
@@ -64,6 +66,11 @@ export type LiveRun = {
   readonly spawns: Map<string, PendingSpawn>;
   /** Reports of children, until their call is closed. */
   readonly reports: Map<string, Report>;
+  /** Runs below this one that were let go while they waited for a person: interrupted with it until they are answered. */
+  readonly letGo: Set<string>;
+  /** Children that have not ended; and what is left to do once they have (L2). */
+  readonly below: Set<string>;
+  whenAlone?: () => void;
   /** Ends of children that the machine has not taken note of. */
   readonly unheard: Map<string, ChildEnd>;
 };
@@ -87,6 +94,8 @@ export const openLiveRun = (
   writing: undefined,
   spawns: new Map(),
   reports: new Map(),
+  letGo: new Set(),
+  below: new Set(),
   unheard: new Map(),
 });
 
@@ -128,9 +137,10 @@ export const reportOf = (run: LiveRun, questions: Report['questions'], now: numb
     usage: { ...ledger.usage, activeMs: activeMsOf(ledger, now) },
     calls: [...ledger.calls],
     children: [...ledger.children],
-    messages: [...run.transcript],
+    messages: redact([...run.transcript]),
   };
 };
 
 /** Whether a job is the one a run was started with: starting is idempotent. */
-export const isSameJob = (a: JobData, b: JobData): boolean => JSON.stringify(toJSON(a)) === JSON.stringify(toJSON(b));
+export const isSameJob = (a: JobData, b: JobData): boolean =>
+  JSON.stringify(redact(toJSON(a))) === JSON.stringify(redact(toJSON(b)));

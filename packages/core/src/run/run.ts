@@ -9,7 +9,7 @@ import {
   type RunEvent,
   type RunStatus,
 } from '@troupe/protocol';
-import { distinctUntilChanged, map, type Observable, startWith } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { readAnswer } from '../agent/answers.ts';
 import type { RunCommand } from '../agent/context.ts';
 import { iterate } from '../streams/iterate.ts';
@@ -20,7 +20,7 @@ export type RunHost = {
   /** Events of a run and its descendants, from its start; completes with the run. */
   eventsOf(run: LiveRun): Observable<RunEvent>;
   questionsOf(runId: string): Question[];
-  readonly questionsChanged$: Observable<void>;
+  questionsOf$(runId: string): Observable<Question[]>;
   /** Resolves at the next settlement, at once when the run has ended or waits for a person now. */
   settled(run: LiveRun): Promise<Report>;
   ended(run: LiveRun): Promise<Report>;
@@ -80,11 +80,7 @@ export class Run<T = JSONValue> implements AsyncIterable<RunEvent> {
 
   /** Starts with the current list, then tells every change. */
   get questions$(): Observable<Question[]> {
-    return this.#host.questionsChanged$.pipe(
-      startWith(undefined),
-      map(() => this.questions),
-      distinctUntilChanged((a, b) => a.length === b.length && a.every(({ id }, i) => id === b[i]?.id)),
-    );
+    return this.#host.questionsOf$(this.id);
   }
 
   /** Says something to the run; it hears it before its next turn. */

@@ -1,5 +1,5 @@
 import { FaultError, type Report, type RunEvent } from '@troupe/protocol';
-import type { ActorLogic, ActorRef, AnyActorSystem, Snapshot } from 'xstate';
+import type { ActorLogic, ActorRef, ActorSystem, Snapshot } from 'xstate';
 import type { RunCommand } from '../agent/context.ts';
 import type { Agent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
@@ -9,6 +9,7 @@ import { internalsOf, type Runtime } from './create-runtime.ts';
 export type AgentSnapshot<T> = Snapshot<Report<T>> & { runId: string | undefined };
 
 type Ended<T> = { type: 'troupe.ended'; report: Report<T> };
+type Lost = { type: 'troupe.lost'; error: FaultError };
 
 const commands = new Set<string>(['interrupt', 'pause', 'resume', 'steer', 'answer'] satisfies RunCommand['type'][]);
 
@@ -20,12 +21,14 @@ const commands = new Set<string>(['interrupt', 'pause', 'resume', 'steer', 'answ
 export const agentLogic = <T>(
   agent: Agent<T>,
   runtime: Runtime,
-): ActorLogic<AgentSnapshot<T>, RunCommand | Ended<T>, Job, AnyActorSystem, RunEvent> => ({
+  // biome-ignore lint/suspicious/noExplicitAny: any system will do, and XState exports no name for that
+): ActorLogic<AgentSnapshot<T>, RunCommand | Ended<T> | Lost, Job, ActorSystem<any>, RunEvent> => ({
   getInitialSnapshot: (_scope, job) =>
     ({ status: 'active', output: undefined, error: undefined, runId: undefined, job }) as never,
   transition: (snapshot, event, { self }) => {
     const run = running.get(self);
     if (event.type === 'troupe.ended') return { ...snapshot, status: 'done', output: event.report } as never;
+    if (event.type === 'troupe.lost') return { ...snapshot, status: 'error', error: event.error } as never;
     if ((event as { type: string }).type === 'xstate.stop') {
       if (run) internalsOf(runtime).stop(run);
       return { ...snapshot, status: 'stopped' } as never;
@@ -41,15 +44,21 @@ export const agentLogic = <T>(
       (snapshot as { runId: string | undefined }).runId = run.id;
       run.events$.subscribe((event) => emit(event));
       void run.ended.then(
-        (report) => self.send({ type: 'troupe.ended', report } as never),
+        (report) => tell({ type: 'troupe.ended', report: report as Report<T> }),
         () => {},
       );
     };
+    /** A machine that was stopped has ended its run, and wants to hear nothing of it. */
+    const tell = (event: Ended<T> | Lost) => {
+      if (self.getSnapshot().status === 'active') self.send(event);
+    };
     if (runId === undefined)
       return follow(internalsOf(runtime).startUnder(agent, job as Job, undefined, self as never));
-    void runtime.attach(runId).then(follow, () => {
-      throw new FaultError('run.unknown', `The run "${runId}" of this snapshot is not in the runtime's store.`);
-    });
+    running.set(self, runId);
+    const lost = `The run "${runId}" of this snapshot is not in the runtime's store.`;
+    void runtime
+      .attach(runId)
+      .then(follow, () => tell({ type: 'troupe.lost', error: new FaultError('run.unknown', lost, { runId }) }));
   },
   getPersistedSnapshot: ({ status, runId, output, error }) => ({ status, runId, output, error }) as never,
   restoreSnapshot: (persisted) => ({ ...persisted }) as never,

@@ -17,11 +17,11 @@ import {
   type RunTree,
   runOfQuestion,
 } from '@troupe/protocol';
-import type { Observable } from 'rxjs';
+import { distinctUntilChanged, map, type Observable, startWith } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { RunCommand } from '../agent/context.ts';
 import { allowanceOf } from '../agent/limits.ts';
-import type { Agent, AnyAgent } from '../define-agent.ts';
+import { type Agent, type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
 import { isSameJob, type LiveRun } from '../run/live-run.ts';
 import { Run, type RunHost, receiptOf } from '../run/run.ts';
@@ -47,7 +47,7 @@ export type EventStream = Observable<RunEvent> & AsyncIterable<RunEvent>;
 
 /** Starts runs and keeps them. Make one with {@link createRuntime}. */
 export type Runtime = {
-  /** Starts a run, or gives back the one that is there. @throws FaultError `run.exists`, `runtime.closed`, `job.invalid` */
+  /** Starts a run, or gives back the one that is there. @throws FaultError `run.exists`, `agent.duplicate`, `runtime.closed`, `job.invalid` */
   start<T>(agent: Agent<T>, job: Job, options?: StartOptions): Run<T>;
   /** `start(…).report`. */
   run<T>(agent: Agent<T>, job: Job, options?: StartOptions): Promise<Report<T>>;
@@ -94,6 +94,7 @@ export const internalsOf = (runtime: Runtime): RuntimeInternals => {
 export const createRuntime = (given: RuntimeOptions): Runtime => {
   const options = settle(given);
   const { clock, store } = options;
+  const agents = new Map<string, AnyAgent>(options.agents.map((agent) => [agent.name, agent]));
   let closing: Promise<void> | undefined;
 
   const handleOf = (runId: string): Run => {
@@ -110,7 +111,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     const events = store.events({ runId });
     if (Symbol.asyncIterator in events)
       throw new FaultError('run.unknown', `Run "${runId}" is not alive here. Use await runtime.attach("${runId}").`);
-    return new Run(storedRun(row, events), host);
+    return new Run(storedRun(row, events, agents.get(row.agent)), host);
   };
 
   const engine = openEngine(options, handleOf);
@@ -168,7 +169,14 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
         caught,
       ),
     questionsOf,
-    questionsChanged$: engine.questionsChanged$.asObservable(),
+    questionsOf$: (runId) => {
+      const questions$ = engine.questionsChanged$.pipe(
+        startWith(undefined),
+        map(() => questionsOf(runId)),
+        distinctUntilChanged((a, b) => a.length === b.length && a.every(({ id }, i) => id === b[i]?.id)),
+      );
+      return guarded(questions$, caught);
+    },
     settled: async (run) => {
       if (!isSettled(run)) return nextEvent(run, settles);
       await whenTold(run);
@@ -219,6 +227,13 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     const id = runId ?? options.ids.next('run');
     if (id.trim() === '' || id.includes('/'))
       throw new FaultError('run.invalid', `"${id}" cannot be a run's id. Expected text without "/".`);
+    const known = agents.get(agent.name);
+    if (known && !isSameAgent(known, agent))
+      throw new FaultError(
+        'agent.duplicate',
+        `Another agent is named "${agent.name}" in this runtime. Stored runs name their agent: rename one of the two.`,
+      );
+    agents.set(agent.name, agent);
     const budgets = [options.budget, agent.budget, typeof job === 'string' ? undefined : job.budget];
     const live = engine.bringToLife(agent, job, {
       runId: id,
@@ -266,7 +281,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     if (!row) throw new FaultError('run.unknown', `There is no run "${runId}" in this runtime's store.`);
     const events = [];
     for await (const event of store.events({ runId })) events.push(event);
-    return new Run(storedRun(row, events), host);
+    return new Run(storedRun(row, events, agents.get(row.agent)), host);
   };
 
   const suspend = (): void => {
@@ -301,6 +316,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     if (how === 'suspend') suspend();
     else await interruptAll(graceMs);
     await recorder.flushed();
+    recorder.end();
     engine.events$.complete();
     engine.questionsChanged$.complete();
   };
@@ -311,9 +327,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     async resume(runId, answer) {
       const run = await attach(runId);
       const live = world.runs.get(runId);
-      if (!live) return run.report;
       if (answer === undefined) {
-        if (live.ledger.pausedFor === 'paused') await run.resume();
+        if (live?.ledger.pausedFor === 'paused') await run.resume();
         return run.report;
       }
       const [question, ...others] = run.questions;
@@ -329,7 +344,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
         throw new FaultError('question.rejected', `The answer to "${question.id}" was rejected: ${receipt.reason}.`, {
           runId,
         });
-      await whenTold(live);
+      if (live) await whenTold(live);
       return run.report;
     },
     async answer(questionId, answer) {
@@ -359,7 +374,10 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       async list(filter) {
         const { limit } = filter ?? {};
         if (limit !== undefined && !(Number.isInteger(limit) && limit >= 0))
-          throw new FaultError('query.invalid', `runs.list was given the limit ${limit}. Expected a whole number of 0 or more, or none for 100.`);
+          throw new FaultError(
+            'query.invalid',
+            `runs.list was given the limit ${limit}. Expected a whole number of 0 or more, or none for 100.`,
+          );
         return store.list(filter);
       },
       async tree(rootId) {

@@ -9,9 +9,12 @@ import {
   isEnded,
   isTerminal,
   isWithin,
+  type JSONSchema,
   type Question,
   type Report,
   type RunEvent,
+  redact,
+  type Schema,
 } from '@troupe/protocol';
 import { Subject } from 'rxjs';
 import { type AnyActorRef, type AnyMachineSnapshot, createActor, type InspectionEvent, toObserver } from 'xstate';
@@ -21,16 +24,18 @@ import { memoryActor } from '../actors/memory-actor.ts';
 import { modelActor } from '../actors/model-actor.ts';
 import { summarizerActor } from '../actors/summarizer-actor.ts';
 import { agentMachine } from '../agent/agent-machine.ts';
-import { closeOpenCalls } from '../agent/calls.ts';
+import { closeOpenCalls, openQuestions } from '../agent/calls.ts';
 import { locate, settleChild } from '../agent/children.ts';
 import type { RunContext, RunInput } from '../agent/context.ts';
 import { openingOf } from '../agent/conversation.ts';
 import { endOf } from '../agent/life.ts';
 import type { Allowance } from '../agent/limits.ts';
 import { stepOf } from '../agent/step.ts';
+import { chargeAborted } from '../agent/turns.ts';
 import type { AnyAgent } from '../define-agent.ts';
-import type { Tool } from '../define-tool.ts';
+import { jsonSchemaOf, type Tool } from '../define-tool.ts';
 import { type Job, jobDataOf } from '../job.ts';
+import { activeMsOf, noteWaiting } from '../run/ledger.ts';
 import { type Ending, lifecycle } from '../run/lifecycle.ts';
 import { type LiveRun, openLiveRun, reportOf } from '../run/live-run.ts';
 import { recorded, takeOutbox } from '../run/recorded.ts';
@@ -55,6 +60,18 @@ export const toolsOf = (agent: AnyAgent, job: Job): { tools: Map<string, Tool>; 
     else unknown.push(String(item));
   }
   return { tools, unknown };
+};
+
+/** The schema of a run's answer, and how its model is told: the job's if it has one, else the agent's. @throws FaultError `schema.invalid` */
+const outputOf = (agent: AnyAgent, job: Job): { outputSchema?: Schema; outputJSONSchema?: JSONSchema } => {
+  const own = typeof job === 'string' ? undefined : job.outputSchema;
+  if (own)
+    return {
+      outputSchema: own,
+      outputJSONSchema: jsonSchemaOf(own, `The outputSchema of the job for "${agent.name}"`),
+    };
+  const { outputSchema, outputJSONSchema } = agent;
+  return { ...(outputSchema && { outputSchema }), ...(outputJSONSchema && { outputJSONSchema }) };
 };
 
 export const openEngine = (options: Settled, handleOf: (runId: string) => Run) => {
@@ -120,6 +137,15 @@ export const openEngine = (options: Settled, handleOf: (runId: string) => Run) =
   const questionsOf = (runId: string): Question[] =>
     [...questions.values()].filter((question) => isWithin(question.runId, runId));
   const report = (run: LiveRun): Report => reportOf(run, questionsOf(run.runId), clock.now());
+  /** What a run and those below it have just asked: in their contexts before it is told. */
+  const askedBelow = ({ context }: LiveRun): Question[] => {
+    if (!context) return [];
+    const asking = context.calls.flatMap((call) => call.children.filter(({ status }) => status === 'asking'));
+    const below = asking.flatMap(({ runId }) => runs.get(runId) ?? []).flatMap(askedBelow);
+    return [...openQuestions(context), ...below].map(
+      (asked) => questions.get(asked.id) ?? { ...asked, askedAt: clock.now() },
+    );
+  };
 
   /** Takes what a step said: into the transcript, and to the recorder. */
   const step = (snapshot: AnyMachineSnapshot): LiveRun | undefined => {
@@ -127,6 +153,7 @@ export const openEngine = (options: Settled, handleOf: (runId: string) => Run) =
     const run = runs.get(context.runId);
     if (!run) return undefined;
     run.context = context;
+    noteWaiting(run.ledger, snapshot.matches({ running: 'waiting' }) || snapshot.matches('queued'), clock.now());
     const outbox = takeOutbox(snapshot);
     if (outbox) {
       if (outbox.messages.length > 0) run.transcript.push(...outbox.messages);
@@ -168,33 +195,45 @@ export const openEngine = (options: Settled, handleOf: (runId: string) => Run) =
   const finish = (runId: string, snapshot: AnyMachineSnapshot, ending: Ending): void => {
     const run = runs.get(runId);
     if (!run) return;
-    const context = (snapshot.context as RunContext | undefined) ?? run.context;
+    // A run that broke while its children are at work on the stack waits for them.
+    if (run.below.size > 0) {
+      run.whenAlone = () => finish(runId, snapshot, ending);
+      return;
+    }
+    let context = (snapshot.context as RunContext | undefined) ?? run.context;
     if (!run.suspended && context) {
       const closing = stepOf(context);
+      chargeAborted(closing);
       for (const end of run.unheard.values()) settleChild(closing, end);
       closeOpenCalls(closing, {
         message: ending.how === 'error' ? 'Cancelled: the run broke.' : 'Cancelled: the run was stopped.',
       });
-      run.transcript.push(...closing.run.outbox.messages);
+      context = closing.run;
+      run.transcript.push(...context.outbox.messages);
       const opening = run.seq === 0 ? [{ type: 'run.started' as const, model: run.model, budget: {} }] : [];
-      recorder.record(run, [...opening, ...closing.run.outbox.events]);
+      recorder.record(run, [...opening, ...context.outbox.events]);
       const end = terminal(run, context, ending);
-      recorder.record(run, [{ ...end, usage: { ...run.ledger.usage, activeMs: activeMs(run) } }]);
+      recorder.record(run, [{ ...end, usage: { ...run.ledger.usage, activeMs: activeMsOf(run.ledger, clock.now()) } }]);
     }
     run.ended = true;
     runs.delete(runId);
     tellParent(run, context);
+    leave(run);
     release(run);
   };
 
-  const activeMs = (run: LiveRun): number =>
-    run.ledger.usage.activeMs +
-    (run.ledger.activeSince === null ? 0 : Math.max(0, clock.now() - run.ledger.activeSince));
+  const leave = (run: LiveRun): void => {
+    const parent = run.parentId === undefined ? undefined : runs.get(run.parentId);
+    if (parent?.below.delete(run.runId) && parent.below.size === 0) parent.whenAlone?.();
+  };
 
   const tellParent = (run: LiveRun, context: RunContext | undefined): void => {
     const { status, exitReason } = run.ledger;
     if (run.quota) quotas.settle(run.quota, run.runId, status === 'completed');
     const parent = run.parentId === undefined || run.detached ? undefined : runs.get(run.parentId);
+    // Nobody waits for a run that was let go; the actor above it may have ended long ago.
+    if (run.detached) Object.assign(run.actor ?? {}, { _parent: undefined });
+    for (const id of run.letGo) parent?.letGo.add(id);
     if (!parent?.actor || !context || run.suspended) return;
     const place = () => parent.context && locate(parent.context, run.runId);
     if (place()?.call.phase === 'waiting') parent.reports.set(run.runId, report(run));
@@ -235,6 +274,7 @@ export const openEngine = (options: Settled, handleOf: (runId: string) => Run) =
     tellLive: recorder.tellLive,
     prepare(run, childId, { agent, job, ...request }) {
       const data = jobDataOf(job, `"${agent.name}"`);
+      outputOf(agent, job);
       run.spawns.set(childId, {
         ...(request as { accept?: never; refuse?: never }),
         request: { agent, job, ...request },
@@ -264,9 +304,10 @@ export const openEngine = (options: Settled, handleOf: (runId: string) => Run) =
     },
     handleOf,
     questionsOf,
-    reportOf: report,
+    reportPaused: (run) => reportOf(run, askedBelow(run), clock.now()),
     detach(run) {
       run.detached = true;
+      leave(run);
       if (run.quota) quotas.settle(run.quota, run.runId, false);
     },
     refusal: (message, details) => new FaultError('spawn.refused', message, { details }),
@@ -310,22 +351,19 @@ export const openEngine = (options: Settled, handleOf: (runId: string) => Run) =
     const { allowance, slot, parent, ...ids } = about;
     const data = jobDataOf(job, `agent "${agent.name}"`);
     const { tools, unknown } = toolsOf(agent, job);
-    const outputSchema = (typeof job === 'string' ? undefined : job.outputSchema) ?? agent.outputSchema;
     const model = agent.model ?? options.model ?? '';
     const run = openLiveRun({
       ...ids,
       agent,
       tools,
-      job: data,
+      job: redact(data),
       model,
-      ...(outputSchema && {
-        outputSchema,
-        outputJSONSchema: outputSchema['~standard'].jsonSchema.input({ target: 'draft-2020-12' }),
-      }),
+      ...outputOf(agent, job),
     });
     run.transcript = openingOf(agent.instructions, data);
     claim(run);
     runs.set(run.runId, run);
+    if (run.parentId !== undefined) runs.get(run.parentId)?.below.add(run.runId);
     alive.set(run.rootId, (alive.get(run.rootId) ?? 0) + 1);
     const scope = agent.memoryScope ?? (options.remembers ? `agent:${agent.name}` : undefined);
     const input: RunInput = {

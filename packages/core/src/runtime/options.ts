@@ -75,6 +75,11 @@ export const settle = (options: RuntimeOptions) => {
     throw new FaultError('runtime.invalid', "The runtime's model is blank. Give a model id, or leave it out.");
   if (!(graceMs >= 0))
     throw new FaultError('runtime.invalid', `graceMs is ${graceMs}. Expected milliseconds of 0 or more.`);
+  if (options.unknownPrice !== undefined && options.unknownPrice !== 'zero' && options.unknownPrice !== 'deny')
+    throw new FaultError(
+      'runtime.invalid',
+      `unknownPrice is "${String(options.unknownPrice)}". Expected "zero" or "deny".`,
+    );
   checkBudget(budget, 'the runtime');
   const names = new Set<string>();
   for (const { name } of agents) {
@@ -110,7 +115,8 @@ export const findProvider = (
     );
   if (provider) return { provider, model: id };
   const cut = id.indexOf('/');
-  const named = cut > 0 ? providers[id.slice(0, cut)] : undefined;
+  const name = id.slice(0, Math.max(cut, 0));
+  const named = Object.hasOwn(providers, name) ? providers[name] : undefined;
   if (named) return { provider: named, model: id.slice(cut + 1) };
   const [only, ...others] = Object.values(providers);
   if (only && others.length === 0) return { provider: only, model: id };

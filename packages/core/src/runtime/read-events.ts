@@ -1,4 +1,4 @@
-import { isLive, type RunEvent, type RunStore, type StoredEvent } from '@troupe/protocol';
+import { isLive, isTerminal, type RunEvent, type RunStore, type StoredEvent } from '@troupe/protocol';
 import { Observable } from 'rxjs';
 
 /** Which events a reader wants, and from where. */
@@ -24,8 +24,11 @@ export const eventsFrom = (
   new Observable((subscriber) => {
     const seen = new Map<string, number>();
     let held: RunEvent[] | null = [];
+    let over = false;
+    const ended = new Set<string>();
     const emit = (event: RunEvent): void => {
-      if (!wanted(event)) return;
+      if (!wanted(event) || (isLive(event) && ended.has(event.runId))) return;
+      if (isTerminal(event)) ended.add(event.runId);
       if (!isLive(event)) {
         if (event.rootSeq > 0 && event.rootSeq <= (seen.get(event.rootId) ?? 0)) return;
         seen.set(event.rootId, event.rootSeq);
@@ -38,7 +41,10 @@ export const eventsFrom = (
     const subscription = live$.subscribe({
       next: (event) => (held ? held.push(event) : emit(event)),
       error: (error: unknown) => subscriber.error(error),
-      complete: () => (held ? undefined : subscriber.complete()),
+      complete: () => {
+        over = true;
+        if (!held) subscriber.complete();
+      },
     });
     subscriber.add(subscription);
     const drain = () => {
@@ -49,6 +55,7 @@ export const eventsFrom = (
         // A live part that came before its run's stored events were read is told after them, or not at all once the run has ended.
         emit(event);
       }
+      if (over) subscriber.complete();
     };
     const read = async (source: AsyncIterable<StoredEvent>): Promise<void> => {
       for await (const event of source) {

@@ -30,8 +30,10 @@ export type Recorder = {
   tellLive(run: LiveRun, draft: LiveDraft): void;
   /** The feed of a tree; opened on first use. */
   feedOf(rootId: string): Feed;
-  /** Forgets the feed of a tree that has nothing more to say. */
+  /** Completes and forgets the feed of a tree that has nothing more to say. */
   closeFeed(rootId: string): void;
+  /** Completes every feed: nothing more is told. */
+  end(): void;
   /** Resolves when everything recorded so far is stored and told. */
   flushed(): Promise<void>;
 };
@@ -45,6 +47,7 @@ export const openRecorder = (
   },
 ): Recorder => {
   const feeds = new Map<string, Feed>();
+  let over = false;
   const writing = new Set<Promise<unknown>>();
   /** The last write of each tree that is not acknowledged: its commits go out one after another, so they are told in the store's order. */
   const tails = new Map<string, Promise<void>>();
@@ -53,6 +56,7 @@ export const openRecorder = (
     const known = feeds.get(rootId);
     if (known) return known;
     const made = openFeed(on.told);
+    if (over) made.events$.complete();
     feeds.set(rootId, made);
     return made;
   };
@@ -69,7 +73,14 @@ export const openRecorder = (
 
   const stamp = (run: LiveRun, draft: Draft | Terminal, at: number): NewEvent => {
     run.seq += 1;
-    const event = { id: `${run.runId}:${run.seq}`, seq: run.seq, ...envelope(run, at), ...filled(run, draft, at) };
+    const { waitedMs } = run.ledger;
+    const event = {
+      id: `${run.runId}:${run.seq}`,
+      seq: run.seq,
+      ...envelope(run, at),
+      ...(waitedMs > 0 && { waitedMs }),
+      ...filled(run, draft, at),
+    };
     return redact(event) as NewEvent;
   };
 
@@ -77,8 +88,11 @@ export const openRecorder = (
     if (run.suspended || run.ended || drafts.length === 0) return;
     const at = clock.now();
     const expectedSeq = run.seq;
-    const events = drafts.map((draft) => stamp(run, draft, at));
-    for (const event of events) enter(run.ledger, event as StoredEvent);
+    const events = drafts.map((draft) => {
+      const event = stamp(run, draft, at);
+      enter(run.ledger, event as StoredEvent);
+      return event;
+    });
     run.part = 0;
     const commit: Commit = {
       runId: run.runId,
@@ -93,11 +107,12 @@ export const openRecorder = (
 
   const write = (run: LiveRun, commit: Commit): void => {
     const feed = feedOf(run.rootId);
-    if (run.writing)
+    const ahead = tails.get(run.rootId);
+    if (run.writing || ahead)
       return later(
         run,
         feed,
-        run.writing.then(() => store.commit({ ...commit, epoch: run.epoch })),
+        Promise.all([run.writing, ahead]).then(() => store.commit({ ...commit, epoch: run.epoch })),
       );
     try {
       const stored = store.commit(commit);
@@ -127,12 +142,19 @@ export const openRecorder = (
   return {
     record,
     feedOf,
-    closeFeed: (rootId) => feeds.delete(rootId),
+    closeFeed(rootId) {
+      feeds.get(rootId)?.events$.complete();
+      feeds.delete(rootId);
+    },
     tellLive(run, draft) {
       if (run.ended || run.suspended) return;
       run.part += 1;
       const event = { ...envelope(run, clock.now()), ...draft, live: true, seq: run.seq, part: run.part };
       feedOf(run.rootId).push([redact(event) as LiveEvent]);
+    },
+    end() {
+      over = true;
+      for (const { events$ } of feeds.values()) events$.complete();
     },
     async flushed() {
       while (writing.size > 0) await Promise.all(writing);

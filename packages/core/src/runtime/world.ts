@@ -48,7 +48,8 @@ export type World = {
   prepare(run: LiveRun, childId: string, request: { agent: AnyAgent; job: Job }): void;
   handleOf(runId: string): Run;
   questionsOf(runId: string): Question[];
-  reportOf(run: LiveRun): Report;
+  /** The report of a run that has just begun to wait for a person. */
+  reportPaused(run: LiveRun): Report;
   detach(run: LiveRun): void;
   refusal(message: string, details: { kind: string; limit?: number }): FaultError;
 };

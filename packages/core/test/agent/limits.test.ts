@@ -29,7 +29,11 @@ const ask = (more: Partial<SpawnAsk> = {}): SpawnAsk => ({ agent: 'helper', dept
 
 describe('an allowance', () => {
   test('is the tightest of all that was set, whoever set it', () => {
-    const { limits } = allowanceOf({ tokens: 500, costUsd: 1 }, [{ tokens: 900, turns: 7 }, undefined, { tokens: 700, costUsd: 0.5 }], 0);
+    const { limits } = allowanceOf(
+      { tokens: 500, costUsd: 1 },
+      [{ tokens: 900, turns: 7 }, undefined, { tokens: 700, costUsd: 0.5 }],
+      0,
+    );
     expect(limits).toMatchObject({ tokens: 500, costUsd: 0.5, turns: 7 });
   });
 
@@ -68,7 +72,12 @@ describe('what is left', () => {
     ['nothing is used up', { turns: 2, tokens: 10, costUsd: 1 }, { turns: 1, spent: pool(9, 0.99) }, null],
     ['turns are', { turns: 2 }, { turns: 2 }, { kind: 'turns', spent: 2, limit: 2 }],
     ['tokens are', { tokens: 10 }, { spent: pool(10) }, { kind: 'tokens', spent: 10, limit: 10 }],
-    ['tokens are promised to children', { tokens: 10 }, { spent: pool(4), reserved: pool(6) }, { kind: 'tokens', spent: 4, limit: 10 }],
+    [
+      'tokens are promised to children',
+      { tokens: 10 },
+      { spent: pool(4), reserved: pool(6) },
+      { kind: 'tokens', spent: 4, limit: 10 },
+    ],
     ['cost is overspent', { costUsd: 1 }, { spent: pool(0, 1.5) }, { kind: 'costUsd', spent: 1.5, limit: 1 }],
     ['a limit of 0 forbids the first turn', { turns: 0 }, {}, { kind: 'turns', spent: 0, limit: 0 }],
     ['descendants are: the run may still think', { descendants: 1 }, { spent: pool(0, 0, 1) }, null],
@@ -78,7 +87,10 @@ describe('what is left', () => {
 
   test('is warned of from the soft limit on, once for each kind', () => {
     const run = books({ tokens: 10, turns: 10, toolCalls: 5 }, { spent: pool(8), turns: 7, toolCalls: 4 });
-    expect(warningsOf(run, [])).toEqual([{ kind: 'toolCalls', spent: 4, limit: 5 }, { kind: 'tokens', spent: 8, limit: 10 }]);
+    expect(warningsOf(run, [])).toEqual([
+      { kind: 'toolCalls', spent: 4, limit: 5 },
+      { kind: 'tokens', spent: 8, limit: 10 },
+    ]);
     expect(warningsOf(run, ['tokens', 'toolCalls'])).toEqual([]);
     expect(warningsOf(books({ tokens: 0 }), [])).toEqual([]);
   });
@@ -90,7 +102,9 @@ describe('a child is admitted', () => {
   });
 
   test('with what it asks for when nobody limits that', () => {
-    expect(admit(books({}), ask({ budget: { tokens: 70 }, agentBudget: { tokens: 50, costUsd: 2 } }))).toEqual({ grant: { tokens: 50, costUsd: 2 } });
+    expect(admit(books({}), ask({ budget: { tokens: 70 }, agentBudget: { tokens: 50, costUsd: 2 } }))).toEqual({
+      grant: { tokens: 50, costUsd: 2 },
+    });
   });
 
   test('with an equal share of what is left above what the parent keeps', () => {
@@ -112,7 +126,9 @@ describe('a child is admitted', () => {
   test('with descendants of its own that leave room for itself', () => {
     expect(admit(books({ descendants: 1 }), ask())).toEqual({ grant: { descendants: 0 } });
     expect(admit(books({ descendants: 7 }), ask({ shares: 2 }))).toEqual({ grant: { descendants: 2 } });
-    expect(admit(books({ descendants: 1 }, { spent: pool(0, 0, 1) }), ask())).toMatchObject({ refusal: { kind: 'descendants' } });
+    expect(admit(books({ descendants: 1 }, { spent: pool(0, 0, 1) }), ask())).toMatchObject({
+      refusal: { kind: 'descendants' },
+    });
   });
 
   test.each<[string, Budget, Partial<Ledger>, Partial<SpawnAsk>, object]>([
@@ -122,12 +138,16 @@ describe('a child is admitted', () => {
     ['nothing left', { costUsd: 1 }, { spent: pool(0, 0.95) }, {}, { kind: 'costUsd', limit: 1 }],
     ['less than one token for each', { tokens: 10 }, { spent: pool(7) }, { shares: 3 }, { kind: 'tokens', limit: 10 }],
   ])('no more, and told which limit forbids it: %s', (_what, budget, so, more, refusal) => {
-    expect(admit(books(budget, so), ask(more))).toMatchObject({ refusal: { ...refusal, message: expect.stringContaining('"helper" was not started') } });
+    expect(admit(books(budget, so), ask(more))).toMatchObject({
+      refusal: { ...refusal, message: expect.stringContaining('"helper" was not started') },
+    });
   });
 });
 
 test('what is set aside for a child is its grant and the child itself, in the kinds that the parent limits', () => {
-  expect(reservationOf({ tokens: 100, descendants: 5 }, { tokens: 40, costUsd: 3, descendants: 1 })).toEqual(pool(40, 0, 2));
+  expect(reservationOf({ tokens: 100, descendants: 5 }, { tokens: 40, costUsd: 3, descendants: 1 })).toEqual(
+    pool(40, 0, 2),
+  );
   expect(addPool(pool(1, 2, 3), pool(10, 20, 30))).toEqual(pool(11, 22, 33));
   expect(takePool(pool(11, 22, 33), pool(10, 30, 3))).toEqual(pool(1, 0, 30));
 });

@@ -13,7 +13,11 @@ describe('what a tool returns', () => {
     ['an object whose error is no text', { error: 404 }, { data: { error: 404 } }],
     ['an empty object', {}, { data: {} }],
     ['a result', { content: 'a', data: 1, error: 'b' }, { content: 'a', data: 1, error: 'b' }],
-    ['a result whose data is not JSON yet', { data: { at: new Date(0), gone: undefined } }, { data: { at: '1970-01-01T00:00:00.000Z' } }],
+    [
+      'a result whose data is not JSON yet',
+      { data: { at: new Date(0), gone: undefined } },
+      { data: { at: '1970-01-01T00:00:00.000Z' } },
+    ],
   ])('is a result: %s', (_what, value, result) => {
     expect(asToolResult(value)).toStrictEqual(result);
   });
@@ -35,15 +39,27 @@ describe('what a tool returns', () => {
 describe('an outcome', () => {
   test('is an error if and only if the result has one, and keeps its marks', () => {
     expect(outcomeOf({ content: 'a', data: 1 })).toEqual({ status: 'ok', result: 'a\n\n1', data: 1 });
-    expect(outcomeOf({ error: 'b' }, { timedOut: true })).toEqual({ status: 'error', result: '{"error":"b"}', error: 'b', timedOut: true });
+    expect(outcomeOf({ error: 'b' }, { timedOut: true })).toEqual({
+      status: 'error',
+      result: '{"error":"b"}',
+      error: 'b',
+      timedOut: true,
+    });
   });
 
   test('of a call that was not executed says why, and as what it counts', () => {
-    expect(notExecuted('skipped', 'Skipped.')).toEqual({ status: 'skipped', error: 'Skipped.', result: '{"error":"Skipped."}' });
+    expect(notExecuted('skipped', 'Skipped.')).toEqual({
+      status: 'skipped',
+      error: 'Skipped.',
+      result: '{"error":"Skipped."}',
+    });
   });
 
   test('of a declined call has the reason, if there is one', () => {
-    expect([declined(undefined).error, declined('not today').error]).toEqual(['Tool execution declined', 'Tool execution declined: not today']);
+    expect([declined(undefined).error, declined('not today').error]).toEqual([
+      'Tool execution declined',
+      'Tool execution declined: not today',
+    ]);
   });
 });
 

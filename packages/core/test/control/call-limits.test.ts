@@ -4,14 +4,22 @@ import { describe, expect, test } from 'vitest';
 import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
 import { calling, gatedTool, guardedTool, ofType, plain } from './tools.ts';
 
-const clerk = (tools: Tool[], toolCalls?: number) => defineAgent({ name: 'clerk', instructions: 'Work.', tools, ...(toolCalls !== undefined && { budget: { toolCalls } }) });
+const clerk = (tools: Tool[], toolCalls?: number) =>
+  defineAgent({
+    name: 'clerk',
+    instructions: 'Work.',
+    tools,
+    ...(toolCalls !== undefined && { budget: { toolCalls } }),
+  });
 
 describe('calls over the limit', () => {
   test('are not executed, each is answered with an error, and the run fails with max_tool_calls [BG-075, F-09, L3]', async () => {
     // given room for two calls
     let ran = 0;
     const count = plain('count', { execute: () => `number ${++ran}` });
-    const { runtime, events } = openRuntime({ provider: scriptedProvider([{ text: 'Counting.', ...calling('count', 'count', 'count', 'count') }]) });
+    const { runtime, events } = openRuntime({
+      provider: scriptedProvider([{ text: 'Counting.', ...calling('count', 'count', 'count', 'count') }]),
+    });
     // when the model makes four at once
     const report = await runtime.run(clerk([count], 2), 'go');
     // then two ran, and four are answered in call order
@@ -31,7 +39,12 @@ describe('calls over the limit', () => {
 
   test('are refused over several turns, too, and in loops of errors [F-09]', async () => {
     let ran = 0;
-    const broken = plain('broken', { execute: () => { ran += 1; throw new Error('always'); } });
+    const broken = plain('broken', {
+      execute: () => {
+        ran += 1;
+        throw new Error('always');
+      },
+    });
     const { runtime } = openRuntime({ provider: scriptedProvider(() => calling('broken')) });
     const report = await runtime.run(clerk([broken], 3), 'go');
     expect(report).toMatchObject({ status: 'failed', exitReason: 'max_tool_calls', usage: { toolCalls: 3, turns: 4 } });
@@ -39,7 +52,9 @@ describe('calls over the limit', () => {
   });
 
   test('are counted for unknown tools and wrong arguments alike, so a confused model comes to an end [F-09, BG-076]', async () => {
-    const { runtime } = openRuntime({ provider: scriptedProvider(() => ({ calls: [{ name: 'nothing_there', arguments: 'no json' }] })) });
+    const { runtime } = openRuntime({
+      provider: scriptedProvider(() => ({ calls: [{ name: 'nothing_there', arguments: 'no json' }] })),
+    });
     const report = await runtime.run(clerk([plain('a')], 2), 'go');
     expect(report).toMatchObject({ status: 'failed', exitReason: 'max_tool_calls', usage: { toolCalls: 2 } });
   });
@@ -55,19 +70,29 @@ describe('calls over the limit', () => {
 
   test('are all of them when none is allowed [F-09]', async () => {
     const { runtime } = openRuntime({ provider: scriptedProvider([calling('a')]) });
-    expect(await runtime.run(clerk([plain('a')], 0), 'go')).toMatchObject({ status: 'failed', exitReason: 'max_tool_calls', usage: { toolCalls: 0 } });
+    expect(await runtime.run(clerk([plain('a')], 0), 'go')).toMatchObject({
+      status: 'failed',
+      exitReason: 'max_tool_calls',
+      usage: { toolCalls: 0 },
+    });
   });
 });
 
 test('exactly as many calls as are allowed do not end a run [BG-075]', async () => {
   const { runtime } = openRuntime({ provider: scriptedProvider([calling('a', 'a'), 'Done.']) });
-  expect(await runtime.run(clerk([plain('a')], 2), 'go')).toMatchObject({ status: 'completed', usage: { toolCalls: 2 } });
+  expect(await runtime.run(clerk([plain('a')], 2), 'go')).toMatchObject({
+    status: 'completed',
+    usage: { toolCalls: 2 },
+  });
 });
 
 test('calls of one turn run side by side; all are told as started first, and are answered in call order [BG-077, L3]', async () => {
   // given three calls that end in the order c, a, b
   const [a, b, c] = [gatedTool('a'), gatedTool('b'), gatedTool('c')] as const;
-  const provider = scriptedProvider([{ calls: ['a', 'b', 'c'].map((name) => ({ name, arguments: {}, id: 'same' })) }, 'Done.']);
+  const provider = scriptedProvider([
+    { calls: ['a', 'b', 'c'].map((name) => ({ name, arguments: {}, id: 'same' })) },
+    'Done.',
+  ]);
   const { runtime, events, types } = openRuntime({ provider });
   const run = runtime.start(clerk([a.tool, b.tool, c.tool]), 'go');
   await settle();
@@ -82,6 +107,10 @@ test('calls of one turn run side by side; all are told as started first, and are
   b.open[0]!.finish();
   await run.ended;
   // then what the model sees is in the order it asked, though all calls share one id
-  expect(provider.requests[1]?.request.messages.slice(-3).map(({ content }) => content)).toEqual(['a done', 'b done', 'c done']);
+  expect(provider.requests[1]?.request.messages.slice(-3).map(({ content }) => content)).toEqual([
+    'a done',
+    'b done',
+    'c done',
+  ]);
   expect(ofType(events, 'call.completed').map(({ tool }) => tool)).toEqual(['a', 'b', 'c']);
 });

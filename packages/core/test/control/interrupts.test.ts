@@ -1,5 +1,5 @@
 import { type AnyAgent, defineAgent, defineTool } from '@troupe/core';
-import { scriptedProvider } from '@troupe/testing';
+import { scriptedProvider, type Turn } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
@@ -16,7 +16,11 @@ describe.each([
       name: 'slow',
       description: 'Works until it is stopped',
       inputSchema: nothing,
-      execute: (_input, { signal }) => new Promise((_resolve, reject) => (signals.push(signal), signal.addEventListener('abort', () => reject(signal.reason)))),
+      execute: (_input, { signal }) =>
+        new Promise((_resolve, reject) => {
+          signals.push(signal);
+          signal.addEventListener('abort', () => reject(new Error('stopped')));
+        }),
     });
     const talker = defineAgent({ name: 'talker', instructions: 'Talk.' });
     const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: [ask(talker), slow] });
@@ -41,16 +45,23 @@ describe.each([
     // and each run ends once, children first, its calls answered as cancelled
     const report = await run.ended;
     expect(report).toMatchObject({ status: 'interrupted', exitReason: 'interrupted', text: null });
-    expect(ofType(events, 'run.interrupted').map(({ agent, exitReason, reason }) => [agent, exitReason, reason])).toEqual([
+    expect(
+      ofType(events, 'run.interrupted').map(({ agent, exitReason, reason }) => [agent, exitReason, reason]),
+    ).toEqual([
       ['talker', 'parent_interrupted', 'Enough.'],
       ['leaf', 'parent_interrupted', 'Enough.'],
       ['middle', 'parent_interrupted', 'Enough.'],
       ['root', 'interrupted', 'Enough.'],
     ]);
-    expect(ofType(events, 'call.failed').map(({ cancelled }) => cancelled)).toEqual(Array.from({ length: 6 }, () => true));
+    expect(ofType(events, 'call.failed').map(({ cancelled }) => cancelled)).toEqual(
+      Array.from({ length: 6 }, () => true),
+    );
     // what the aborted answer cost is charged, up to the root
     expect(report.usage.total).toMatchObject({ inputTokens: 130, outputTokens: 22, costUsd: 0.5 });
-    expect(ofType(events, 'run.interrupted')[0]).toMatchObject({ partialText: 'Once upon', usage: { own: { outputTokens: 7 } } });
+    expect(ofType(events, 'run.interrupted')[0]).toMatchObject({
+      partialText: 'Once upon',
+      usage: { own: { outputTokens: 7 } },
+    });
   });
 });
 
@@ -70,20 +81,23 @@ test('an interrupted run answers no call twice, whatever its tools do afterwards
   await settle();
   // then nobody hears of it
   expect(types()).toEqual(before);
-  expect(report.calls.map(({ status, result }) => [status, JSON.parse(result).error])).toEqual(Array.from({ length: 2 }, () => ['error', 'Cancelled: Interrupted by the user.']));
+  expect(report.calls.map(({ status, result }) => [status, JSON.parse(result).error])).toEqual(
+    Array.from({ length: 2 }, () => ['error', 'Cancelled: Interrupted by the user.']),
+  );
 });
 
 describe('what an interrupt is answered', () => {
-  const start = (agent: AnyAgent, ...turns: object[]) => {
-    const provider = scriptedProvider(turns as never);
+  const start = (agent: AnyAgent, ...turns: Turn[]) => {
+    const provider = scriptedProvider(turns);
     const opened = openRuntime({ provider });
     return { ...opened, provider, run: opened.runtime.start(agent, 'go') };
   };
-  const clerk = (...tools: NonNullable<AnyAgent['tools']>) => defineAgent({ name: 'clerk', instructions: 'Work.', tools });
+  const clerk = (...tools: NonNullable<AnyAgent['tools']>) =>
+    defineAgent({ name: 'clerk', instructions: 'Work.', tools });
 
   test('accepted while the model speaks, works, waits, or is paused; rejected once it ends', async () => {
     const { tool } = guardedTool();
-    const cases = [
+    const cases: { agent: AnyAgent; turns: Turn[] }[] = [
       { agent: clerk(), turns: [{ hang: true }] },
       { agent: clerk(gatedTool('slow').tool), turns: [calling('slow')] },
       { agent: clerk(tool), turns: [calling('erase')] },
@@ -93,7 +107,10 @@ describe('what an interrupt is answered', () => {
       await settle();
       const first = run.interrupt('Stop.');
       const second = run.interrupt('Stop again.');
-      expect([await first, await second]).toEqual([{ status: 'accepted' }, { status: 'rejected', reason: expect.stringMatching(/ended|interrupted/) }]);
+      expect([await first, await second]).toEqual([
+        { status: 'accepted' },
+        { status: 'rejected', reason: expect.stringMatching(/ended|interrupted/) },
+      ]);
       expect(await run.ended).toMatchObject({ status: 'interrupted', questions: [] });
     }
     const { run } = start(clerk(), { hang: true });
@@ -101,7 +118,9 @@ describe('what an interrupt is answered', () => {
     await run.pause();
     expect(await run.interrupt()).toEqual({ status: 'accepted' });
     expect(await run.ended).toMatchObject({ status: 'interrupted' });
-    expect([await run.pause(), await run.resume(), await run.interrupt()]).toEqual(Array.from({ length: 3 }, () => ({ status: 'rejected', reason: 'the run has ended: interrupted' })));
+    expect([await run.pause(), await run.resume(), await run.interrupt()]).toEqual(
+      Array.from({ length: 3 }, () => ({ status: 'rejected', reason: 'the run has ended: interrupted' })),
+    );
   });
 
   test('a call that has not begun when the interrupt comes never begins [BG-103]', async () => {
@@ -119,10 +138,21 @@ describe('a child that waits in the queue', () => {
   const crowd = () => {
     const gate = gatedTool('slow');
     const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: [gate.tool] });
-    const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [delegating(leaf, { count: 3 })], budget: { concurrency: 1 } });
+    const root = defineAgent({
+      name: 'root',
+      instructions: 'Root.',
+      tools: [delegating(leaf, { count: 3 })],
+      budget: { concurrency: 1 },
+    });
     const provider = scriptedProvider((request, { agent }) => {
       const last = request.messages.at(-1)?.role;
-      return agent === 'root' ? (last === 'tool' ? 'Root done.' : calling('ask_leaf')) : last === 'tool' ? 'Leaf done.' : calling('slow');
+      return agent === 'root'
+        ? last === 'tool'
+          ? 'Root done.'
+          : calling('ask_leaf')
+        : last === 'tool'
+          ? 'Leaf done.'
+          : calling('slow');
     });
     return { gate, root, provider, ...openRuntime({ provider }) };
   };
@@ -154,7 +184,9 @@ describe('a child that waits in the queue', () => {
     await settle();
     await run.interrupt();
     await run.ended;
-    expect([1, 2].map((n) => types(`${run.id}/1-0/${n}`))).toEqual(Array.from({ length: 2 }, () => ['run.queued', 'run.interrupted']));
+    expect([1, 2].map((n) => types(`${run.id}/1-0/${n}`))).toEqual(
+      Array.from({ length: 2 }, () => ['run.queued', 'run.interrupted']),
+    );
   });
 });
 
@@ -162,7 +194,10 @@ test('a tool that takes too long takes its live children along, and is answered 
   // given a tool with a timeout that waits for a child
   const clock = new SimulatedClock();
   const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.' });
-  const ask = plain('ask', { timeoutMs: 1_000, execute: async (_input, context) => (await (await context.spawn(leaf, 'work')).ended).text });
+  const ask = plain('ask', {
+    timeoutMs: 1_000,
+    execute: async (_input, context) => (await (await context.spawn(leaf, 'work')).ended).text,
+  });
   const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [ask] });
   const provider = scriptedProvider({ root: [calling('ask'), 'Without it.'], leaf: [{ hang: true }] });
   const { runtime, events } = openRuntime({ provider, clock });
@@ -171,7 +206,11 @@ test('a tool that takes too long takes its live children along, and is answered 
   // when its time is up
   clock.increment(1_000);
   // then the child's model call is aborted, the call answered, and the run goes on
-  expect(await run.ended).toMatchObject({ status: 'completed', text: 'Without it.', children: [{ status: 'interrupted', exitReason: 'parent_interrupted' }] });
+  expect(await run.ended).toMatchObject({
+    status: 'completed',
+    text: 'Without it.',
+    children: [{ status: 'interrupted', exitReason: 'parent_interrupted' }],
+  });
   expect(provider.requests.map(({ aborted }) => aborted)).toEqual([false, true, false]);
   expect(ofType(events, 'call.failed')).toMatchObject([{ timedOut: true, error: '"ask" timed out after 1000 ms' }]);
 });
@@ -180,7 +219,8 @@ test('interrupting one child leaves its siblings alone; its parent is told that 
   const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.' });
   const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [delegating(leaf)] });
   const provider = scriptedProvider((request, { agent, runId }) => {
-    if (agent === 'root') return request.messages.at(-1)?.role === 'tool' ? 'Root done.' : calling('ask_leaf', 'ask_leaf');
+    if (agent === 'root')
+      return request.messages.at(-1)?.role === 'tool' ? 'Root done.' : calling('ask_leaf', 'ask_leaf');
     return runId.includes('1-0') ? { text: 'Half of', hang: true } : 'Leaf done.';
   });
   const { runtime } = openRuntime({ provider });

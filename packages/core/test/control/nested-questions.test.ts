@@ -29,7 +29,11 @@ describe.each([
     expect(report).toMatchObject({ status: 'paused', exitReason: 'question', text: null });
     const leafId = `${run.id}/1-0/0/1-0/0`;
     expect(report.questions).toMatchObject([{ runId: leafId, rootId: run.id, tool: 'erase', id: `${leafId}/1-0?` }]);
-    expect([run.status, run.child(`${run.id}/1-0/0`).status, run.child(leafId).status]).toEqual(['paused', 'paused', 'paused']);
+    expect([run.status, run.child(`${run.id}/1-0/0`).status, run.child(leafId).status]).toEqual([
+      'paused',
+      'paused',
+      'paused',
+    ]);
     expect(run.child(leafId).questions).toEqual(report.questions);
     // when it is answered at the root
     expect(await run.answer(report.questions[0]!.id, 'yes')).toEqual({ status: 'accepted' });
@@ -37,17 +41,25 @@ describe.each([
     expect(await run.ended).toMatchObject({ status: 'completed', text: 'Root done.', questions: [] });
     expect([ran(), siblings, provider.requests.length]).toEqual([1, 1, 6]);
     expect(ofType(events, 'run.completed').map(({ agent }) => agent)).toEqual(['leaf', 'middle', 'root']);
-    expect(ofType(events, 'run.resumed').map(({ agent, by }) => [agent, by])).toEqual(expect.arrayContaining([['leaf', 'answer']]));
+    expect(ofType(events, 'run.resumed').map(({ agent, by }) => [agent, by])).toEqual(
+      expect.arrayContaining([['leaf', 'answer']]),
+    );
   });
 
   test('the question of a child is answered by the child’s run id, too [BG-028, B-71]', async () => {
     const { tool } = guardedTool();
     const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: [tool] });
     const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [ask(leaf)] });
-    const { runtime } = openRuntime({ provider: scriptedProvider({ root: [calling('ask_leaf'), 'Root done.'], leaf: [calling('erase'), 'Leaf done.'] }) });
+    const { runtime } = openRuntime({
+      provider: scriptedProvider({ root: [calling('ask_leaf'), 'Root done.'], leaf: [calling('erase'), 'Leaf done.'] }),
+    });
     const run = runtime.start(root, 'go');
     await run.report;
-    expect(await runtime.resume(`${run.id}/1-0/0`, true)).toMatchObject({ runId: `${run.id}/1-0/0`, status: 'completed', text: 'Leaf done.' });
+    expect(await runtime.resume(`${run.id}/1-0/0`, true)).toMatchObject({
+      runId: `${run.id}/1-0/0`,
+      status: 'completed',
+      text: 'Leaf done.',
+    });
     expect(await run.ended).toMatchObject({ status: 'completed', text: 'Root done.' });
   });
 
@@ -57,7 +69,12 @@ describe.each([
     const gate = gatedTool('slow');
     const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: [tool] });
     const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [ask(leaf), gate.tool] });
-    const { runtime } = openRuntime({ provider: scriptedProvider({ root: [calling('ask_leaf', 'slow'), 'Root done.'], leaf: [calling('erase'), 'Leaf done.'] }) });
+    const { runtime } = openRuntime({
+      provider: scriptedProvider({
+        root: [calling('ask_leaf', 'slow'), 'Root done.'],
+        leaf: [calling('erase'), 'Leaf done.'],
+      }),
+    });
     const run = runtime.start(root, 'go');
     let settled = false;
     const report = run.report.then((value) => {
@@ -78,11 +95,18 @@ describe.each([
 describe('two children of one agent that ask at the same time', () => {
   const two = (ask: typeof delegating | typeof awaiting) => {
     const erased: string[] = [];
-    const erase = plain('erase', { confirm: true, execute: (_input: unknown, context: { runId: string }) => (erased.push(context.runId), 'erased') } as never);
+    const erase = plain('erase', {
+      confirm: true,
+      execute: (_input, { runId }) => {
+        erased.push(runId);
+        return 'erased';
+      },
+    });
     const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: [erase] });
     const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [ask(leaf)] });
     const provider = scriptedProvider((request, { agent, runId }) => {
-      if (request.messages.at(-1)?.role !== 'tool') return agent === 'root' ? calling('ask_leaf', 'ask_leaf') : calling('erase');
+      if (request.messages.at(-1)?.role !== 'tool')
+        return agent === 'root' ? calling('ask_leaf', 'ask_leaf') : calling('erase');
       return agent === 'root' ? 'Root done.' : `${runId.endsWith('1-0/0') ? 'first' : 'second'} done.`;
     });
     return { root, erased, ...openRuntime({ provider }) };
@@ -93,29 +117,35 @@ describe('two children of one agent that ask at the same time', () => {
     ['last', [1, 0], delegating],
     ['first', [0, 1], awaiting],
     ['last', [1, 0], awaiting],
-  ] as const)('are answered the %s one first: %j; each answer reaches its own call [F-02, BG-037]', async (_what, order, ask) => {
-    const { root, runtime, erased } = two(ask);
-    const run = runtime.start(root, 'go');
-    const { questions } = await run.report;
-    expect(questions.map(({ runId }) => runId)).toEqual([`${run.id}/1-0/0`, `${run.id}/1-1/0`]);
-    // when one is answered, only its run goes on
-    expect(await run.answer(questions[order[0]]!.id, true)).toEqual({ status: 'accepted' });
-    await settle();
-    expect(erased).toEqual([questions[order[0]]!.runId]);
-    expect(run.questions).toEqual([questions[order[1]]]);
-    expect(run.status).toBe('paused');
-    // when the other one is, too, the root ends, its answers in call order
-    await run.answer(questions[order[1]]!.id, true);
-    const report = await run.ended;
-    expect(report.calls.map(({ result }) => result)).toEqual(['first done.', 'second done.']);
-    expect(erased).toHaveLength(2);
-  });
+  ] as const)(
+    'are answered the %s one first: %j; each answer reaches its own call [F-02, BG-037]',
+    async (_what, order, ask) => {
+      const { root, runtime, erased } = two(ask);
+      const run = runtime.start(root, 'go');
+      const { questions } = await run.report;
+      expect(questions.map(({ runId }) => runId)).toEqual([`${run.id}/1-0/0`, `${run.id}/1-1/0`]);
+      // when one is answered, only its run goes on
+      expect(await run.answer(questions[order[0]]!.id, true)).toEqual({ status: 'accepted' });
+      await settle();
+      expect(erased).toEqual([questions[order[0]]!.runId]);
+      expect(run.questions).toEqual([questions[order[1]]]);
+      expect(run.status).toBe('paused');
+      // when the other one is, too, the root ends, its answers in call order
+      await run.answer(questions[order[1]]!.id, true);
+      const report = await run.ended;
+      expect(report.calls.map(({ result }) => result)).toEqual(['first done.', 'second done.']);
+      expect(erased).toHaveLength(2);
+    },
+  );
 
   test('cannot both be meant by an answer without a question’s id [F-02]', async () => {
     const { root, runtime } = two(delegating);
     const run = runtime.start(root, 'go');
     await run.report;
-    await expect(runtime.resume(run.id, true)).rejects.toMatchObject({ code: 'question.ambiguous', message: expect.stringContaining('1-1/0/1-0?') });
+    await expect(runtime.resume(run.id, true)).rejects.toMatchObject({
+      code: 'question.ambiguous',
+      message: expect.stringContaining('1-1/0/1-0?'),
+    });
     expect(await runtime.resume(`${run.id}/1-1/0`, false)).toMatchObject({ status: 'completed' });
     expect(await runtime.resume(run.id, false)).toMatchObject({ status: 'completed', text: 'Root done.' });
   });
@@ -126,8 +156,15 @@ describe('with onPaused "error"', () => {
     const { tool, ran } = guardedTool();
     const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: [tool] });
     const gate = gatedTool('slow');
-    const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [delegating(leaf, { onPaused: 'error' }), gate.tool] });
-    const provider = scriptedProvider({ root: [calling('ask_leaf'), ...(rootTurns as never[])], leaf: [calling('erase'), 'Leaf done.'] });
+    const root = defineAgent({
+      name: 'root',
+      instructions: 'Root.',
+      tools: [delegating(leaf, { onPaused: 'error' }), gate.tool],
+    });
+    const provider = scriptedProvider({
+      root: [calling('ask_leaf'), ...(rootTurns as never[])],
+      leaf: [calling('erase'), 'Leaf done.'],
+    });
     return { root, ran, gate, provider, ...openRuntime({ provider }) };
   };
 
@@ -137,12 +174,22 @@ describe('with onPaused "error"', () => {
     const report = await runtime.run(root, 'go');
     // then the run completes without it; the call says that it did not succeed
     const childId = `${report.runId}/1-0/0`;
-    expect(report).toMatchObject({ status: 'completed', text: 'Root done.', questions: [{ runId: childId }], calls: [{ status: 'error' }], children: [{ runId: childId, status: 'paused', exitReason: 'question' }] });
+    expect(report).toMatchObject({
+      status: 'completed',
+      text: 'Root done.',
+      questions: [{ runId: childId }],
+      calls: [{ status: 'error' }],
+      children: [{ runId: childId, status: 'paused', exitReason: 'question' }],
+    });
     expect(provider.requests.at(-1)?.request.messages.at(-1)?.content).toContain('paused');
     expect(await runtime.runs.get(childId)).toMatchObject({ status: 'paused', parentId: report.runId });
     expect(ofType(events, 'run.detached')).toMatchObject([{ runId: childId }]);
     // when it is answered by its own id
-    expect(await runtime.resume(childId, true)).toMatchObject({ runId: childId, status: 'completed', text: 'Leaf done.' });
+    expect(await runtime.resume(childId, true)).toMatchObject({
+      runId: childId,
+      status: 'completed',
+      text: 'Leaf done.',
+    });
     expect(ran()).toBe(1);
     // then its parent hears nothing more
     expect(ofType(events, 'child.settled')).toHaveLength(1);
@@ -156,7 +203,10 @@ describe('with onPaused "error"', () => {
     expect(gate.open).toHaveLength(1);
     await run.interrupt();
     await run.ended;
-    expect(await runtime.runs.get(`${run.id}/1-0/0`)).toMatchObject({ status: 'interrupted', exitReason: 'parent_interrupted' });
+    expect(await runtime.runs.get(`${run.id}/1-0/0`)).toMatchObject({
+      status: 'interrupted',
+      exitReason: 'parent_interrupted',
+    });
   });
 
   test('interrupting the root does not reach a child that was answered: it is its own root [L2]', async () => {
@@ -173,9 +223,14 @@ describe('with onPaused "error"', () => {
   test('a tool that awaits its child sees it paused, and goes on [BG-032]', async () => {
     const { tool } = guardedTool();
     const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: [tool] });
-    const ask = plain('ask', { execute: async (_input, context) => (await (await context.spawn(leaf, 'work', { onPaused: 'error' })).report).status });
+    const ask = plain('ask', {
+      execute: async (_input, context) =>
+        (await (await context.spawn(leaf, 'work', { onPaused: 'error' })).report).status,
+    });
     const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [ask] });
-    const { runtime } = openRuntime({ provider: scriptedProvider({ root: [calling('ask'), 'Root done.'], leaf: [calling('erase'), 'Leaf done.'] }) });
+    const { runtime } = openRuntime({
+      provider: scriptedProvider({ root: [calling('ask'), 'Root done.'], leaf: [calling('erase'), 'Leaf done.'] }),
+    });
     const report = await runtime.run(root, 'go');
     expect(report).toMatchObject({ status: 'completed', calls: [{ result: 'paused' }] });
     expect(await runtime.resume(`${report.runId}/1-0/0`, true)).toMatchObject({ status: 'completed' });

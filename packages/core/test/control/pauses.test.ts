@@ -5,10 +5,14 @@ import { SimulatedClock } from 'xstate';
 import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
 import { calling, delegating, gatedTool, guardedTool, ofType } from './tools.ts';
 
-const clerk = (options: Partial<Parameters<typeof defineAgent>[0]> = {}) => defineAgent({ name: 'clerk', instructions: 'Work.', ...options });
+const clerk = (options: Partial<Parameters<typeof defineAgent>[0]> = {}) =>
+  defineAgent({ name: 'clerk', instructions: 'Work.', ...options });
 
 test('pausing aborts the model call, charges what it used, and nothing new starts until it is resumed [BG-062, L9]', async () => {
-  const provider = scriptedProvider([{ text: 'Half', usage: { inputTokens: 8, outputTokens: 2 }, hang: true }, 'Whole.']);
+  const provider = scriptedProvider([
+    { text: 'Half', usage: { inputTokens: 8, outputTokens: 2 }, hang: true },
+    'Whole.',
+  ]);
   const { runtime, types } = openRuntime({ provider });
   const run = runtime.start(clerk(), 'go');
   await settle();
@@ -25,8 +29,22 @@ test('pausing aborts the model call, charges what it used, and nothing new start
   expect(await run.resume()).toEqual({ status: 'accepted' });
   // the same turn is taken again: it counts once, and both attempts are paid
   const report = await run.ended;
-  expect(report).toMatchObject({ status: 'completed', text: 'Whole.', runId: run.id, usage: { turns: 1, own: { inputTokens: 18, outputTokens: 7 } } });
-  expect(types()).toEqual(['run.started', 'turn.started', 'turn.attempted', 'run.paused', 'run.resumed', 'turn.started', 'turn.completed', 'run.completed']);
+  expect(report).toMatchObject({
+    status: 'completed',
+    text: 'Whole.',
+    runId: run.id,
+    usage: { turns: 1, own: { inputTokens: 18, outputTokens: 7 } },
+  });
+  expect(types()).toEqual([
+    'run.started',
+    'turn.started',
+    'turn.attempted',
+    'run.paused',
+    'run.resumed',
+    'turn.started',
+    'turn.completed',
+    'run.completed',
+  ]);
 });
 
 test('calls in flight survive a pause; their answers wait for the next turn [L3]', async () => {
@@ -47,13 +65,20 @@ test('calls in flight survive a pause; their answers wait for the next turn [L3]
 test('pausing holds the whole tree, resuming lets the whole tree go on', async () => {
   const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.' });
   const root = clerk({ tools: [delegating(leaf, { count: 2 })] });
-  const provider = scriptedProvider({ clerk: [calling('ask_leaf'), 'Done.'], leaf: [{ hang: true }, { hang: true }, 'One.', 'Two.'] });
+  const provider = scriptedProvider({
+    clerk: [calling('ask_leaf'), 'Done.'],
+    leaf: [{ hang: true }, { hang: true }, 'One.', 'Two.'],
+  });
   const { runtime } = openRuntime({ provider });
   const run = runtime.start(root, 'go');
   await settle();
   await run.pause();
   expect(provider.requests.map(({ aborted }) => aborted)).toEqual([false, true, true]);
-  expect([run, run.child(`${run.id}/1-0/0`), run.child(`${run.id}/1-0/1`)].map(({ status }) => status)).toEqual(['paused', 'paused', 'paused']);
+  expect([run, run.child(`${run.id}/1-0/0`), run.child(`${run.id}/1-0/1`)].map(({ status }) => status)).toEqual([
+    'paused',
+    'paused',
+    'paused',
+  ]);
   await run.resume();
   expect(await run.ended).toMatchObject({ status: 'completed', text: 'Done.' });
 });
@@ -77,7 +102,9 @@ test('an answer to a paused run is deferred until it is resumed: the tool does n
 test('a question of a child that was asked while everything was held is open after resuming [F-01]', async () => {
   const { tool } = guardedTool();
   const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: [tool] });
-  const { runtime } = openRuntime({ provider: scriptedProvider({ clerk: [calling('ask_leaf'), 'Done.'], leaf: [calling('erase'), 'Leaf done.'] }) });
+  const { runtime } = openRuntime({
+    provider: scriptedProvider({ clerk: [calling('ask_leaf'), 'Done.'], leaf: [calling('erase'), 'Leaf done.'] }),
+  });
   const run = runtime.start(clerk({ tools: [delegating(leaf)] }), 'go');
   await run.report;
   await run.pause();
@@ -92,7 +119,13 @@ describe('time', () => {
   test('spent waiting for a person, or for resume, is not active time [F-18]', async () => {
     const clock = new SimulatedClock();
     const { tool } = guardedTool();
-    const { runtime, events } = openRuntime({ provider: scriptedProvider([{ ...calling('erase'), delayMs: 300 }, { text: 'Done.', delayMs: 300 }]), clock });
+    const { runtime, events } = openRuntime({
+      provider: scriptedProvider([
+        { ...calling('erase'), delayMs: 300 },
+        { text: 'Done.', delayMs: 300 },
+      ]),
+      clock,
+    });
     const run = runtime.start(clerk({ tools: [tool], budget: { activeMs: 1_000 } }), 'go');
     await settle();
     clock.increment(300);
@@ -120,7 +153,14 @@ describe('time', () => {
     expect(run.status).toBe('running');
     clock.increment(1);
     const report = await run.ended;
-    expect(report).toMatchObject({ status: 'failed', exitReason: 'timeout', text: null, partialText: 'So far', fault: { details: { kind: 'activeMs' } }, usage: { own: { inputTokens: 5 }, activeMs: 1_000 } });
+    expect(report).toMatchObject({
+      status: 'failed',
+      exitReason: 'timeout',
+      text: null,
+      partialText: 'So far',
+      fault: { details: { kind: 'activeMs' } },
+      usage: { own: { inputTokens: 5 }, activeMs: 1_000 },
+    });
     expect(ofType(events, 'budget.exhausted')).toMatchObject([{ kind: 'activeMs', limit: 1_000, spent: 1_000 }]);
     expect(provider.requests[0]?.aborted).toBe(true);
   });
@@ -134,8 +174,17 @@ describe('time', () => {
     const run = runtime.start(clerk({ tools: [delegating(leaf)], budget: { deadlineMs: 5_000 } }), 'go');
     await run.report;
     clock.increment(5_000);
-    expect(await run.ended).toMatchObject({ status: 'failed', exitReason: 'timeout', fault: { details: { kind: 'deadlineMs' } }, questions: [] });
-    expect(ofType(events, 'budget.exhausted').find(({ agent }) => agent === 'clerk')).toMatchObject({ kind: 'deadlineMs', limit: 5_000, spent: 5_000 });
+    expect(await run.ended).toMatchObject({
+      status: 'failed',
+      exitReason: 'timeout',
+      fault: { details: { kind: 'deadlineMs' } },
+      questions: [],
+    });
+    expect(ofType(events, 'budget.exhausted').find(({ agent }) => agent === 'clerk')).toMatchObject({
+      kind: 'deadlineMs',
+      limit: 5_000,
+      spent: 5_000,
+    });
   });
 });
 
@@ -143,13 +192,17 @@ describe('going on', () => {
   test('tells run.resumed, keeps the id, and counts turns and calls from where they stood [BG-062, BG-063, BG-074]', async () => {
     // given a run of at most three turns that pauses twice
     const { tool } = guardedTool();
-    const { runtime, events } = openRuntime({ provider: scriptedProvider([calling('erase'), calling('erase'), calling('erase')]) });
+    const { runtime, events } = openRuntime({
+      provider: scriptedProvider([calling('erase'), calling('erase'), calling('erase')]),
+    });
     const first = await runtime.run(clerk({ tools: [tool], budget: { turns: 3 } }), 'go');
     const second = await runtime.resume(first.runId, true);
     const third = await runtime.resume(first.runId, true);
     const last = await runtime.resume(first.runId, true);
     // then the turns of all parts are counted together
-    expect([first, second, third, last].map(({ runId, status, usage }) => [runId === first.runId, status, usage.turns])).toEqual([
+    expect(
+      [first, second, third, last].map(({ runId, status, usage }) => [runId === first.runId, status, usage.turns]),
+    ).toEqual([
       [true, 'paused', 1],
       [true, 'paused', 2],
       [true, 'paused', 3],
@@ -161,15 +214,19 @@ describe('going on', () => {
 
   test('with a run that does not exist is a fault that names it, and writes nothing [BG-061]', async () => {
     const { runtime, events } = openRuntime({ provider: scriptedProvider([]) });
-    await expect(runtime.resume('nobody', true)).rejects.toMatchObject({ code: 'run.unknown', message: expect.stringContaining('"nobody"') });
+    await expect(runtime.resume('nobody', true)).rejects.toMatchObject({
+      code: 'run.unknown',
+      message: expect.stringContaining('"nobody"'),
+    });
     await expect(runtime.attach('nobody')).rejects.toMatchObject({ code: 'run.unknown' });
     expect([events, await runtime.runs.list(), await runtime.runs.get('nobody')]).toEqual([[], [], undefined]);
   });
 
-  test('with a run that has ended gives its report; an answer is a fault [BG-061]', async () => {
+  test('with a run that has ended gives its report; an answer to it is a fault [BG-061]', async () => {
     const { runtime } = openRuntime({ provider: scriptedProvider(['Done.']) });
     const report = await runtime.run(clerk(), 'go');
     expect(await runtime.resume(report.runId)).toEqual(report);
+    await expect(runtime.resume(report.runId, true)).rejects.toMatchObject({ code: 'question.unknown' });
   });
 
   test('with an answer that is not clear rejects, and the question stays open [BG-081]', async () => {

@@ -1,60 +1,69 @@
 import { defineAgent, defineTool, type Tool } from '@troupe/core';
-import { scriptedProvider } from '@troupe/testing';
+import { scriptedProvider, type Turn } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
+import { openRuntime } from '../../../../test/support/open-runtime.ts';
 import { calling, guardedTool, ofType, plain } from './tools.ts';
 
-const asking = (tools: Tool[], ...turns: Parameters<typeof scriptedProvider>[0] & object[]) => {
+const asking = (tools: Tool[], ...turns: Turn[]) => {
   const agent = defineAgent({ name: 'clerk', instructions: 'Work.', tools });
-  const provider = scriptedProvider(turns as never);
+  const provider = scriptedProvider(turns);
   return { agent, provider, ...openRuntime({ provider }) };
 };
 
 /** What the model was told by the tools of its last turn. */
 const answersOf = (provider: ReturnType<typeof scriptedProvider>) =>
-  provider.requests.at(-1)?.request.messages.filter(({ role }) => role === 'tool').map(({ content }) => content);
+  provider.requests
+    .at(-1)
+    ?.request.messages.filter(({ role }) => role === 'tool')
+    .map(({ content }) => content);
 
 describe('a confirmation', () => {
-  test.each([true, 'yes', ' YES ', 'y', 'Approve', 'confirm', 'ok', 'true', { value: true }])('is approved by %j, and the tool runs once [BG-081]', async (answer) => {
-    // given a run that waits for an approval
-    const { tool, ran } = guardedTool();
-    const { agent, runtime, types, provider } = asking([tool], calling('erase'), 'Erased.');
-    const run = runtime.start(agent, 'erase it');
-    const { questions } = await run.report;
-    // when it is approved
-    expect(await run.answer(questions[0]!.id, answer)).toEqual({ status: 'accepted' });
-    // then the tool runs, and the run goes on
-    expect(await run.ended).toMatchObject({ status: 'completed', text: 'Erased.', questions: [] });
-    expect(ran()).toBe(1);
-    expect(answersOf(provider)).toEqual(['erase done']);
-    expect(types()).toEqual([
-      'run.started',
-      'turn.started',
-      'turn.completed',
-      'call.started',
-      'question.asked',
-      'run.paused',
-      'question.answered',
-      'run.resumed',
-      'call.completed',
-      'turn.started',
-      'turn.completed',
-      'run.completed',
-    ]);
-  });
+  test.each([true, 'yes', ' YES ', 'y', 'Approve', 'confirm', 'ok', 'true', { value: true }])(
+    'is approved by %j, and the tool runs once [BG-081]',
+    async (answer) => {
+      // given a run that waits for an approval
+      const { tool, ran } = guardedTool();
+      const { agent, runtime, types, provider } = asking([tool], calling('erase'), 'Erased.');
+      const run = runtime.start(agent, 'erase it');
+      const { questions } = await run.report;
+      // when it is approved
+      expect(await run.answer(questions[0]!.id, answer)).toEqual({ status: 'accepted' });
+      // then the tool runs, and the run goes on
+      expect(await run.ended).toMatchObject({ status: 'completed', text: 'Erased.', questions: [] });
+      expect(ran()).toBe(1);
+      expect(answersOf(provider)).toEqual(['erase done']);
+      expect(types()).toEqual([
+        'run.started',
+        'turn.started',
+        'turn.completed',
+        'call.started',
+        'question.asked',
+        'run.paused',
+        'question.answered',
+        'run.resumed',
+        'call.completed',
+        'turn.started',
+        'turn.completed',
+        'run.completed',
+      ]);
+    },
+  );
 
-  test.each([false, 'no', 'N', ' decline', 'deny', 'Cancel', 'false', '', '  ', { value: null }])('is declined by %j, the tool never runs, and the run goes on [BG-081, L3]', async (answer) => {
-    const { tool, ran } = guardedTool();
-    const { agent, runtime, provider, events } = asking([tool], calling('erase'), 'Left as it is.');
-    const run = runtime.start(agent, 'erase it');
-    const { questions } = await run.report;
-    expect(await run.answer(questions[0]!.id, answer)).toEqual({ status: 'accepted' });
-    expect(await run.ended).toMatchObject({ status: 'completed', calls: [{ status: 'error' }] });
-    expect(ran()).toBe(0);
-    expect(answersOf(provider)).toEqual([JSON.stringify({ error: 'Tool execution declined' })]);
-    expect(ofType(events, 'call.failed')).toMatchObject([{ tool: 'erase', error: 'Tool execution declined' }]);
-  });
+  test.each([false, 'no', 'N', ' decline', 'deny', 'Cancel', 'false', '', '  ', { value: null }])(
+    'is declined by %j, the tool never runs, and the run goes on [BG-081, L3]',
+    async (answer) => {
+      const { tool, ran } = guardedTool();
+      const { agent, runtime, provider, events } = asking([tool], calling('erase'), 'Left as it is.');
+      const run = runtime.start(agent, 'erase it');
+      const { questions } = await run.report;
+      expect(await run.answer(questions[0]!.id, answer)).toEqual({ status: 'accepted' });
+      expect(await run.ended).toMatchObject({ status: 'completed', calls: [{ status: 'error' }] });
+      expect(ran()).toBe(0);
+      expect(answersOf(provider)).toEqual([JSON.stringify({ error: 'Tool execution declined' })]);
+      expect(ofType(events, 'call.failed')).toMatchObject([{ tool: 'erase', error: 'Tool execution declined' }]);
+    },
+  );
 
   test('that is declined with a reason tells the model the reason [BG-081]', async () => {
     const { tool } = guardedTool();
@@ -66,27 +75,44 @@ describe('a confirmation', () => {
     expect(answersOf(provider)).toEqual([JSON.stringify({ error: 'Tool execution declined: not on a Friday' })]);
   });
 
-  test.each(['maybe', 'yess', { value: 3 }, 'sure'])('stays open when the answer is %j; the receipt lists what is expected [BG-081]', async (answer) => {
-    // given an open question
-    const { tool, ran } = guardedTool();
-    const { agent, runtime, types } = asking([tool], calling('erase'), 'Erased.');
-    const run = runtime.start(agent, 'erase it');
-    const { questions } = await run.report;
-    const before = types();
-    // when the answer is neither yes nor no
-    const receipt = await run.answer(questions[0]!.id, answer);
-    // then nothing has happened
-    expect(receipt).toMatchObject({ status: 'rejected', reason: expect.stringMatching(/true, yes, y, approve, confirm, ok.*false, no, n, decline, deny, cancel/) });
-    expect(run.questions).toEqual(questions);
-    expect([run.status, ran(), types()]).toEqual(['paused', 0, before]);
-    // and a clear answer still counts
-    await run.answer(questions[0]!.id, 'ok');
-    expect(await run.ended).toMatchObject({ status: 'completed' });
-  });
+  test.each(['maybe', 'yess', { value: 3 }, 'sure'])(
+    'stays open when the answer is %j; the receipt lists what is expected [BG-081]',
+    async (answer) => {
+      // given an open question
+      const { tool, ran } = guardedTool();
+      const { agent, runtime, types } = asking([tool], calling('erase'), 'Erased.');
+      const run = runtime.start(agent, 'erase it');
+      const { questions } = await run.report;
+      const before = types();
+      // when the answer is neither yes nor no
+      const receipt = await run.answer(questions[0]!.id, answer);
+      // then nothing has happened
+      expect(receipt).toMatchObject({
+        status: 'rejected',
+        reason: expect.stringMatching(/true, yes, y, approve, confirm, ok.*false, no, n, decline, deny, cancel/),
+      });
+      expect(run.questions).toEqual(questions);
+      expect([run.status, ran(), types()]).toEqual(['paused', 0, before]);
+      // and a clear answer still counts
+      await run.answer(questions[0]!.id, 'ok');
+      expect(await run.ended).toMatchObject({ status: 'completed' });
+    },
+  );
 
   test('may depend on the arguments', async () => {
-    const pay = defineTool({ name: 'pay', description: 'Pays', inputSchema: z.object({ amount: z.number() }), confirm: ({ amount }) => amount > 100, execute: ({ amount }) => `paid ${amount}` });
-    const { agent, runtime } = asking([pay], { calls: [{ name: 'pay', arguments: { amount: 5 } }] }, { calls: [{ name: 'pay', arguments: { amount: 500 } }] }, 'Paid.');
+    const pay = defineTool({
+      name: 'pay',
+      description: 'Pays',
+      inputSchema: z.object({ amount: z.number() }),
+      confirm: ({ amount }) => amount > 100,
+      execute: ({ amount }) => `paid ${amount}`,
+    });
+    const { agent, runtime } = asking(
+      [pay],
+      { calls: [{ name: 'pay', arguments: { amount: 5 } }] },
+      { calls: [{ name: 'pay', arguments: { amount: 500 } }] },
+      'Paid.',
+    );
     const run = runtime.start(agent, 'pay');
     const report = await run.report;
     expect(report.calls[0]).toMatchObject({ status: 'ok', result: 'paid 5' });
@@ -94,99 +120,33 @@ describe('a confirmation', () => {
   });
 });
 
-describe('what a person is asked', () => {
-  const questionOf = async (tool: Tool, args: object) => {
-    const { agent, runtime } = asking([tool], { calls: [{ name: tool.name, arguments: args, id: 'c1' }] });
-    const { questions, runId, status, exitReason } = await runtime.run(agent, 'go');
-    expect({ status, exitReason }).toEqual({ status: 'paused', exitReason: 'question' });
-    return { question: questions[0]!, runId };
-  };
-  const inputSchema = z.object({ path: z.string().optional(), question: z.string().optional(), user_input: z.string().optional() });
-  const define = (options: object) => defineTool({ name: 'tool', description: 'Describes itself', inputSchema, execute: () => 'x', ...options });
-
-  test('a confirmation has an id, tool, arguments and the options yes and no [BG-080]', async () => {
-    const { question, runId } = await questionOf(define({ confirm: true }), { question: 'why' });
-    expect(question).toEqual({
-      id: `${runId}/1-0?`,
-      runId,
-      rootId: runId,
-      callId: 'c1',
-      kind: 'confirmation',
-      tool: 'tool',
-      arguments: { question: 'why' },
-      prompt: 'Describes itself',
-      options: ['yes', 'no'],
-      askedAt: expect.any(Number),
-    });
-  });
-
-  test.each([
-    ['its own prompt, with the path', { confirm: true, prompt: 'Really?' }, { path: '/tmp/a' }, 'Really? (/tmp/a)'],
-    ['its description, with the path', { confirm: true }, { path: '/tmp/a' }, 'Describes itself (/tmp/a)'],
-    ['its name when there is nothing else', { confirm: true, description: '' }, {}, 'Confirm tool'],
-    ['for input, the question of the call first', { askUser: true, prompt: 'Which?' }, { question: 'Which colour?' }, 'Which colour?'],
-    ['for input, its own prompt second', { askUser: true, prompt: 'Which?' }, {}, 'Which?'],
-    ['for input, its description last', { askUser: true }, {}, 'Describes itself'],
-    ['for a hand-off, its own prompt', { handoff: true, prompt: 'Take over.' }, {}, 'Take over.'],
-  ])('the prompt is %s [BG-080]', async (_what, options, args, prompt) => {
-    const { question } = await questionOf(define(options), args);
-    expect(question.prompt).toBe(prompt);
-    expect(question.options).toEqual('confirm' in options ? ['yes', 'no'] : []);
-  });
-});
-
-describe('a question for input', () => {
-  const ask = (options: object = {}) =>
-    defineTool({ name: 'ask', description: 'Asks', inputSchema: z.object({ user_input: z.string().optional(), colour: z.string().optional() }), askUser: true, execute: (input) => JSON.stringify(input), ...options });
-
-  test.each([
-    ['user_input', {}, 'blue', 'blue'],
-    ['user_input', {}, { value: 'blue' }, 'blue'],
-    ['colour', { inputKey: 'colour' }, 'red', 'red'],
-  ])('writes its answer into the argument %s, and the tool runs with it [BG-082]', async (key, options, answer, value) => {
-    const { agent, runtime, provider } = asking([ask(options)], calling('ask'), 'Thanks.');
-    const run = runtime.start(agent, 'go');
-    const { questions } = await run.report;
-    expect(questions).toMatchObject([{ kind: 'input', inputKey: key }]);
-    await run.answer(questions[0]!.id, answer);
-    expect(await run.ended).toMatchObject({ status: 'completed' });
-    expect(answersOf(provider)).toEqual([JSON.stringify({ [key]: value })]);
-  });
-
-  test('takes any text, words like no included, and can be declined [BG-082]', async () => {
-    const { agent, runtime, provider } = asking([ask()], calling('ask'), calling('ask'), 'Done.');
-    const run = runtime.start(agent, 'go');
-    await run.answer((await run.report).questions[0]!.id, 'no');
-    await settle();
-    await run.answer(run.questions[0]!.id, { decline: 'ask somebody else' });
-    await run.ended;
-    expect(answersOf(provider)).toEqual(['{"user_input":"no"}', JSON.stringify({ error: 'Tool execution declined: ask somebody else' })]);
-  });
-
-  test('an answer that does not fit the tool is the error of its call, and the run goes on [BG-082]', async () => {
-    const { agent, runtime, provider } = asking([ask()], calling('ask'), 'Then not.');
-    const run = runtime.start(agent, 'go');
-    await run.answer((await run.report).questions[0]!.id, { value: 7 });
-    expect(await run.ended).toMatchObject({ status: 'completed', calls: [{ status: 'error' }] });
-    expect(answersOf(provider)?.[0]).toMatch(/user_input/);
-  });
-});
-
 test('a hand-off is answered by a person instead of the tool [BG-078]', async () => {
-  const tool = plain('expert', { handoff: true, execute: () => { throw new Error('must not run'); } });
+  const tool = plain('expert', {
+    handoff: true,
+    execute: () => {
+      throw new Error('must not run');
+    },
+  });
   const { agent, runtime, provider } = asking([tool], calling('expert'), 'Good.');
   const run = runtime.start(agent, 'go');
   const { questions } = await run.report;
   expect(questions).toMatchObject([{ kind: 'handoff', options: [] }]);
   await run.answer(questions[0]!.id, { value: { decision: 'ship it' } });
-  expect(await run.ended).toMatchObject({ status: 'completed', calls: [{ status: 'ok', data: { decision: 'ship it' } }] });
+  expect(await run.ended).toMatchObject({
+    status: 'completed',
+    calls: [{ status: 'ok', data: { decision: 'ship it' } }],
+  });
   expect(answersOf(provider)).toEqual(['{"decision":"ship it"}']);
 });
 
 test('when a call asks, earlier calls run, later ones are answered as skipped, and the pause is told after the question [BG-079, L3]', async () => {
   // given a turn of five calls whose second and fourth ask
   const { tool, ran } = guardedTool();
-  const { agent, runtime, provider, types } = asking([plain('a'), tool, plain('b')], calling('a', 'erase', 'b', 'erase', 'a'), 'Done.');
+  const { agent, runtime, provider, types } = asking(
+    [plain('a'), tool, plain('b')],
+    calling('a', 'erase', 'b', 'erase', 'a'),
+    'Done.',
+  );
   const run = runtime.start(agent, 'go');
   const report = await run.report;
   // then one question is open; the earlier call has run
@@ -203,7 +163,11 @@ test('when a call asks, earlier calls run, later ones are answered as skipped, a
     ['erase', 'skipped'],
     ['a', 'skipped'],
   ]);
-  expect(answersOf(provider)).toEqual(['a done', 'erase done', ...Array.from({ length: 3 }, () => expect.stringContaining('Skipped'))]);
+  expect(answersOf(provider)).toEqual([
+    'a done',
+    'erase done',
+    ...Array.from({ length: 3 }, () => expect.stringContaining('Skipped')),
+  ]);
   expect([ran(), usage.toolCalls]).toEqual([1, 2]);
 });
 
@@ -219,7 +183,12 @@ describe('a second answer', () => {
     // both in one breath, then once more at the end, by both doors
     const [first, second] = await Promise.all([run.answer(id, true), run.answer(id, again)]);
     await run.ended;
-    expect([first, second, await run.answer(id, again), await runtime.answer(id, again)]).toEqual([{ status: 'accepted' }, receipt, receipt, receipt]);
+    expect([first, second, await run.answer(id, again), await runtime.answer(id, again)]).toEqual([
+      { status: 'accepted' },
+      receipt,
+      receipt,
+      receipt,
+    ]);
     expect(ran()).toBe(1);
     expect(ofType(events, 'question.answered')).toHaveLength(1);
   });
@@ -230,11 +199,17 @@ test('answering when no question is open is rejected, whoever is asked [BG-083]'
   const { agent, runtime } = asking([tool], calling('erase'));
   const run = runtime.start(agent, 'go');
   const { id } = (await run.report).questions[0]!;
-  expect(await run.answer(`${run.id}/7-0?`, true)).toEqual({ status: 'rejected', reason: expect.stringContaining('no open question') });
+  expect(await run.answer(`${run.id}/7-0?`, true)).toEqual({
+    status: 'rejected',
+    reason: expect.stringContaining('no open question'),
+  });
   expect(await run.answer('nonsense', true)).toMatchObject({ status: 'rejected' });
   expect(await runtime.answer('other/1-0?', true)).toMatchObject({ status: 'rejected' });
   await run.interrupt();
   await run.ended;
-  expect(await runtime.answer(id, true)).toEqual({ status: 'rejected', reason: expect.stringContaining('no open question') });
+  expect(await runtime.answer(id, true)).toEqual({
+    status: 'rejected',
+    reason: expect.stringContaining('no open question'),
+  });
   expect(await run.answer(id, true)).toMatchObject({ status: 'rejected', reason: expect.stringContaining('ended') });
 });

@@ -5,14 +5,18 @@ import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
 import { calling, delegating, gatedTool, guardedTool, ofType, plain } from './tools.ts';
 
 const heard = (provider: ScriptedProvider, n: number): string[] =>
-  provider.requests[n]?.request.messages.filter(({ role }) => role === 'user').map(({ content }) => String(content)) ?? [];
+  provider.requests[n]?.request.messages.filter(({ role }) => role === 'user').map(({ content }) => String(content)) ??
+  [];
 
 test('steering a run that waits for an answer is deferred until it has one, and reaches the next turn [F-04]', async () => {
   // given a child that waits for a person, and its parent that waits for it
   const { tool } = guardedTool();
   const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: [tool] });
   const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [delegating(leaf)] });
-  const provider = scriptedProvider({ root: [calling('ask_leaf'), 'Root done.'], leaf: [calling('erase'), 'Leaf done.'] });
+  const provider = scriptedProvider({
+    root: [calling('ask_leaf'), 'Root done.'],
+    leaf: [calling('erase'), 'Leaf done.'],
+  });
   const { runtime, events } = openRuntime({ provider });
   const run = runtime.start(root, 'go');
   const { questions } = await run.report;
@@ -24,8 +28,14 @@ test('steering a run that waits for an answer is deferred until it has one, and 
   // then each text is in the turn after the answer, behind the results of the calls
   await run.answer(questions[0]!.id, true);
   expect(await run.ended).toMatchObject({ status: 'completed' });
-  expect(provider.requests[2]?.request.messages.slice(-2)).toMatchObject([{ role: 'tool' }, { role: 'user', content: 'Hurry.' }]);
-  expect(provider.requests[3]?.request.messages.slice(-2)).toMatchObject([{ role: 'tool' }, { role: 'user', content: 'Be brief.' }]);
+  expect(provider.requests[2]?.request.messages.slice(-2)).toMatchObject([
+    { role: 'tool' },
+    { role: 'user', content: 'Hurry.' },
+  ]);
+  expect(provider.requests[3]?.request.messages.slice(-2)).toMatchObject([
+    { role: 'tool' },
+    { role: 'user', content: 'Be brief.' },
+  ]);
   expect(ofType(events, 'run.steered').map(({ agent, text }) => [agent, text])).toEqual([
     ['leaf', 'Hurry.'],
     ['root', 'Be brief.'],
@@ -73,8 +83,16 @@ test('steering a run that was paused by a command is deferred until it is resume
 test('steering a run that waits in the queue is accepted: it hears it in its first turn', async () => {
   const gate = gatedTool('slow');
   const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: [gate.tool] });
-  const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [delegating(leaf, { count: 2 })], budget: { concurrency: 1 } });
-  const provider = scriptedProvider({ root: [calling('ask_leaf'), 'Done.'], leaf: [calling('slow'), 'First.', 'Second.'] });
+  const root = defineAgent({
+    name: 'root',
+    instructions: 'Root.',
+    tools: [delegating(leaf, { count: 2 })],
+    budget: { concurrency: 1 },
+  });
+  const provider = scriptedProvider({
+    root: [calling('ask_leaf'), 'Done.'],
+    leaf: [calling('slow'), 'First.', 'Second.'],
+  });
   const { runtime } = openRuntime({ provider });
   const run = runtime.start(root, 'go');
   await settle();
@@ -103,7 +121,10 @@ test('steering a run that ends, or has ended, is rejected, and says why', async 
 test('what was steered is in the conversation of the report, once', async () => {
   const gate = gatedTool('slow');
   const { runtime } = openRuntime({ provider: scriptedProvider([calling('slow'), 'Done.']) });
-  const run = runtime.start(defineAgent({ name: 'clerk', instructions: 'Work.', tools: [gate.tool, plain('other')] }), 'go');
+  const run = runtime.start(
+    defineAgent({ name: 'clerk', instructions: 'Work.', tools: [gate.tool, plain('other')] }),
+    'go',
+  );
   await settle();
   await run.steer('Once.');
   gate.open[0]!.finish();

@@ -10,7 +10,13 @@ export const calling = (...names: string[]) => ({ calls: names.map((name) => ({ 
 
 /** A tool that gives its own name. */
 export const plain = (name: string, options: Partial<Parameters<typeof defineTool>[0]> = {}): Tool =>
-  defineTool({ name, description: `Does ${name}`, inputSchema: nothing, execute: () => `${name} done`, ...options } as never);
+  defineTool({
+    name,
+    description: `Does ${name}`,
+    inputSchema: nothing,
+    execute: () => `${name} done`,
+    ...options,
+  });
 
 /** A tool that a person must approve, and how often it ran. */
 export const guardedTool = (name = 'erase'): { tool: Tool; ran: () => number } => {
@@ -46,29 +52,43 @@ export const gatedTool = (name: string) => {
 type DelegateOptions = { name?: string; budget?: Budget; onPaused?: 'error' | 'bubble'; count?: number };
 
 const say = (reports: Pick<Report, 'status' | 'text' | 'fault' | 'exitReason'>[]): string =>
-  reports.map(({ status, text, exitReason, fault }) => (status === 'completed' ? text : `${status}: ${exitReason} ${fault?.code ?? ''}`.trim())).join(', ');
+  reports
+    .map(({ status, text, exitReason, fault }) =>
+      status === 'completed' ? text : `${status}: ${exitReason} ${fault?.code ?? ''}`.trim(),
+    )
+    .join(', ');
 
 /** A tool whose call is its children. */
-export const delegating = (agent: AnyAgent, { name = `ask_${agent.name}`, count = 1, ...request }: DelegateOptions = {}): Tool =>
+export const delegating = (
+  agent: AnyAgent,
+  { name = `ask_${agent.name}`, count = 1, ...request }: DelegateOptions = {},
+): Tool =>
   defineTool({
     name,
     description: `Asks ${agent.name}`,
     inputSchema: nothing,
     execute: () => spawned(Array.from({ length: count }, () => ({ agent, job: 'work', ...request }))),
     settle: (reports) =>
-      reports.every(({ status }) => status === 'completed') ? { content: say(reports) } : { error: say(reports), data: reports.map(({ runId, status }) => ({ run_id: runId, status })) },
+      reports.every(({ status }) => status === 'completed')
+        ? { content: say(reports) }
+        : { error: say(reports), data: reports.map(({ runId, status }) => ({ run_id: runId, status })) },
   });
 
 /** The same, waiting for its children in JavaScript. */
-export const awaiting = (agent: AnyAgent, { name = `ask_${agent.name}`, count = 1, ...options }: DelegateOptions = {}): Tool =>
+export const awaiting = (
+  agent: AnyAgent,
+  { name = `ask_${agent.name}`, count = 1, ...options }: DelegateOptions = {},
+): Tool =>
   defineTool({
     name,
     description: `Asks ${agent.name}`,
     inputSchema: nothing,
     execute: async (_input, context) => {
-      const runs: Run<unknown>[] = await Promise.all(Array.from({ length: count }, () => context.spawn(agent, 'work', options)));
+      const runs: Run<unknown>[] = await Promise.all(
+        Array.from({ length: count }, () => context.spawn(agent, 'work', options)),
+      );
       const reports = await Promise.all(runs.map((run) => run.ended));
-      return reports.every(({ status }) => status === 'completed') ? say(reports as never) : { error: say(reports as never) };
+      return reports.every(({ status }) => status === 'completed') ? say(reports) : { error: say(reports) };
     },
   });
 

@@ -21,15 +21,20 @@ test('[BG-121] a subscriber that throws is told of, hears the next value, and hu
   stream$.subscribe({ next: (value) => other.push(value) });
   source$.next(1);
   source$.next(2);
-  expect([heard, other, caught]).toEqual([[1, 2], [1, 2], ['at 1', 'at 2']]);
+  expect([heard, other, caught]).toEqual([
+    [1, 2],
+    [1, 2],
+    ['at 1', 'at 2'],
+  ]);
 });
 
 test('[BG-121] a subscriber that fails later is told of, too', async () => {
   const { source$, caught, stream$ } = open();
-  stream$.subscribe(async () => {
+  const later = async () => {
     await settle(1);
     throw new Error('later');
-  });
+  };
+  stream$.subscribe(() => later() as never);
   source$.next(1);
   await settle();
   expect(caught).toEqual(['later']);

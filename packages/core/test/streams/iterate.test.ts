@@ -6,7 +6,10 @@ test('nothing is lost between two reads', async () => {
   const source$ = new Subject<number>();
   const reader = iterate(source$);
   for (const n of [1, 2, 3]) source$.next(n);
-  expect([await reader.next(), await reader.next()]).toEqual([{ done: false, value: 1 }, { done: false, value: 2 }]);
+  expect([await reader.next(), await reader.next()]).toEqual([
+    { done: false, value: 1 },
+    { done: false, value: 2 },
+  ]);
   source$.complete();
   expect(await reader.next()).toEqual({ done: false, value: 3 });
   expect(await reader.next()).toEqual({ done: true, value: undefined });
@@ -19,7 +22,11 @@ test('readers that wait are served in order, and let go at the end', async () =>
   source$.next(1);
   source$.next(2);
   source$.complete();
-  expect(await Promise.all(reads)).toEqual([{ done: false, value: 1 }, { done: false, value: 2 }, { done: true, value: undefined }]);
+  expect(await Promise.all(reads)).toEqual([
+    { done: false, value: 1 },
+    { done: false, value: 2 },
+    { done: true, value: undefined },
+  ]);
 });
 
 test('an error comes after the values before it, and again for who asks again', async () => {

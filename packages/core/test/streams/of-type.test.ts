@@ -8,7 +8,9 @@ const said = (delta: string, runId = 'r') => of('text.streamed', runId, { delta,
 
 const read = (events: RunEvent[]): string[] => {
   const heard: string[] = [];
-  from(events).pipe(textOf('r')).subscribe((text) => heard.push(text));
+  from(events)
+    .pipe(textOf('r'))
+    .subscribe((text) => heard.push(text));
   return heard;
 };
 
@@ -26,14 +28,23 @@ describe('textOf', () => {
   });
 
   test('begins anew with each turn', () => {
-    expect(read([of('turn.started'), said('one'), of('turn.completed'), of('turn.started'), said('two')])).toEqual(['one', 'two']);
+    expect(read([of('turn.started'), said('one'), of('turn.completed'), of('turn.started'), said('two')])).toEqual([
+      'one',
+      'two',
+    ]);
   });
 
   test('begins anew when an attempt came to nothing, for what it said is void', () => {
-    expect(read([of('turn.started'), said('Hal'), of('turn.attempted'), said('Hel'), said('lo')])).toEqual(['Hal', 'Hel', 'Hello']);
+    expect(read([of('turn.started'), said('Hal'), of('turn.attempted'), said('Hel'), said('lo')])).toEqual([
+      'Hal',
+      'Hel',
+      'Hello',
+    ]);
   });
 
   test('does not hear other runs', () => {
-    expect(read([of('turn.started'), said('Hel'), said('no', 'r/1-0/0'), of('turn.started', 'r/1-0/0'), said('lo')])).toEqual(['Hel', 'Hello']);
+    expect(
+      read([of('turn.started'), said('Hel'), said('no', 'r/1-0/0'), of('turn.started', 'r/1-0/0'), said('lo')]),
+    ).toEqual(['Hel', 'Hello']);
   });
 });

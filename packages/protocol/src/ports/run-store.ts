@@ -65,7 +65,7 @@ export interface RunStore {
    */
   claim(runId: string, ownerId: string): Promise<{ epoch: number } | null> | { epoch: number } | null;
   /**
-   * Writes one step. Gives back the events with their place in the tree, in order.
+   * Writes one step. Gives back the events with their place in the tree, and their cursor if it is known by then, in order.
    *
    * @throws FaultError `store.fenced` when the epoch is not the newest; `store.conflict` when the run has more or fewer
    * events than `expectedSeq`; `store.ended` when the run has ended. Nothing is written then.

@@ -1,0 +1,34 @@
+import { type ModelPart, noUsage, type Usage } from '@troupe/protocol';
+import type { RunFact } from '../agent/context.ts';
+import type { LiveRun } from '../run/live-run.ts';
+import type { World } from '../runtime/world.ts';
+
+/** A usage with what it costs, where that is known. */
+export const priced = (world: Pick<World, 'priceOf'>, model: string, usage: Usage): Usage => {
+  const costUsd = world.priceOf(model, usage);
+  return costUsd === null ? usage : { ...usage, costUsd };
+};
+
+/**
+ * An attempt that came to nothing, as the run is told of it: under the id that the run knows the model by, which is what prices
+ * go by, and with what it used.
+ *
+ * @param asked The id that the provider was asked for.
+ * @param soFar What the provider had told of this attempt before.
+ */
+export const attempted = (
+  world: Pick<World, 'priceOf'>,
+  run: Pick<LiveRun, 'model'>,
+  asked: string,
+  part: Extract<ModelPart, { type: 'attempt' }>,
+  soFar: Usage,
+): RunFact => {
+  const { type: _, usage: told, ...attempt } = part;
+  const model = attempt.model === asked ? run.model : attempt.model;
+  const used = told ?? (soFar === noUsage ? undefined : soFar);
+  return {
+    type: 'model.attempted',
+    attempt: { ...attempt, model, ...(used && { usage: priced(world, model, used) }) },
+    costUsd: used ? world.priceOf(model, used) : null,
+  };
+};

@@ -1,0 +1,151 @@
+import type { Message } from '@troupe/protocol';
+import { scriptedProvider, type Turn } from '@troupe/testing';
+import { describe, expect, test } from 'vitest';
+import { openRuntime } from '../../../test/support/open-runtime.ts';
+import { call, leadOf, only, toolOf } from './lead.ts';
+
+const tooLong: Turn = { fault: { code: 'model.context_length', message: 'Too long.' } };
+const earlier: Message[] = Array.from({ length: 6 }, (_, i) => ({
+  role: i % 2 ? 'assistant' : 'user',
+  content: `m${i}`,
+}));
+const job = { input: 'Go.', messages: earlier };
+
+/** A model that is asked for summaries and turns; `turns` are what it says to the latter. */
+const open = (turns: Turn[], summary: Turn = { text: 'So far: m.', usage: { inputTokens: 3, outputTokens: 1 } }) => {
+  const left = [...turns];
+  const provider = scriptedProvider((_request, { key }) =>
+    key.endsWith('/summary') ? summary : (left.shift() ?? 'Done.'),
+  );
+  const opened = openRuntime({ provider });
+  return {
+    ...opened,
+    provider,
+    /** What the model was asked for, turn by turn, summaries left out. */
+    asked: () =>
+      provider.requests
+        .filter(({ context }) => !context.key.endsWith('/summary'))
+        .map(({ request }) => request.messages.map(({ content }) => String(content))),
+    summaries: () => provider.requests.filter(({ context }) => context.key.endsWith('/summary')),
+  };
+};
+
+describe('[BG-087] when the conversation is too long', () => {
+  test('everything but the last messages is summarised by the model, and the turn is tried again', async () => {
+    const { runtime, asked, summaries, events, types } = open([tooLong, 'Done.']);
+    const report = await runtime.run(leadOf(), job);
+    expect(report).toMatchObject({ status: 'completed', text: 'Done.' });
+    expect(asked()).toEqual([
+      ['Lead.', 'm0', 'm1', 'm2', 'm3', 'm4', 'm5', 'Go.'],
+      ['Lead.', 'Summary of the conversation so far:\nSo far: m.', 'm3', 'm4', 'm5', 'Go.'],
+    ]);
+    expect(summaries()).toHaveLength(1);
+    expect(summaries()[0]?.request).toMatchObject({
+      tools: [],
+      messages: [{ role: 'system' }, { role: 'user', content: 'user: m0\nassistant: m1\nuser: m2' }],
+    });
+    expect(only(events, 'context.compacted')).toMatchObject([
+      { summarized: 3, kept: 4, proactive: false, summary: 'So far: m.', usage: { inputTokens: 3, outputTokens: 1 } },
+    ]);
+    expect(types()).toEqual([
+      'run.started',
+      'turn.started',
+      'context.compacted',
+      'turn.started',
+      'turn.completed',
+      'run.completed',
+    ]);
+    expect(report.usage.total).toEqual({ inputTokens: 13, outputTokens: 6 });
+  });
+
+  test('a call is kept with its answers', async () => {
+    const { runtime, asked } = open([{ calls: [call('a'), call('b'), call('c')] }, tooLong, 'Done.']);
+    await runtime.run(leadOf({ tools: [toolOf()] }), job);
+    expect(asked().at(-1)).toEqual(['Lead.', 'Summary of the conversation so far:\nSo far: m.', '', 'a', 'b', 'c']);
+  });
+
+  test('it is summarised twice at most', async () => {
+    const { runtime, asked, summaries } = open([tooLong, tooLong, tooLong]);
+    expect(await runtime.run(leadOf(), job)).toMatchObject({
+      status: 'failed',
+      exitReason: 'context_length',
+      fault: { code: 'model.context_length' },
+    });
+    expect([asked().length, summaries().length]).toEqual([3, 2]);
+  });
+
+  test('and that is switched off, the run fails at once', async () => {
+    const { runtime, summaries } = open([tooLong]);
+    expect((await runtime.run(leadOf({ compaction: { onContextError: false } }), job)).exitReason).toBe(
+      'context_length',
+    );
+    expect(summaries()).toEqual([]);
+  });
+
+  test('and nothing of it can be left out, the run fails, saying so', async () => {
+    const { runtime, summaries } = open([tooLong]);
+    expect(await runtime.run(leadOf(), 'Go.')).toMatchObject({
+      exitReason: 'context_length',
+      fault: { message: expect.stringMatching(/"lead".*nothing of it can be summarised/) },
+    });
+    expect(summaries()).toEqual([]);
+  });
+
+  test('and the summary fails, the run fails with what went wrong', async () => {
+    const { runtime } = open([tooLong], {
+      text: 'So',
+      usage: { inputTokens: 3, outputTokens: 1 },
+      fault: { code: 'model.unavailable' },
+    });
+    const report = await runtime.run(leadOf(), job);
+    expect(report).toMatchObject({ exitReason: 'model_error', fault: { code: 'model.unavailable' } });
+    expect(report.usage.total).toEqual({ inputTokens: 3, outputTokens: 1 });
+  });
+});
+
+describe('[BG-087] compacting ahead of time', () => {
+  test('happens before the turn that would have too many messages', async () => {
+    const { runtime, asked, events } = open([]);
+    await runtime.run(leadOf({ compaction: { maxMessages: 7 } }), job);
+    expect(asked()).toEqual([['Lead.', 'Summary of the conversation so far:\nSo far: m.', 'm3', 'm4', 'm5', 'Go.']]);
+    expect(only(events, 'context.compacted')).toMatchObject([{ proactive: true }]);
+  });
+
+  test('does not happen up to there', async () => {
+    const { runtime, summaries } = open([]);
+    await runtime.run(leadOf({ compaction: { maxMessages: 8 } }), job);
+    expect(summaries()).toEqual([]);
+  });
+
+  test('happens when the last turn took too many tokens', async () => {
+    const { runtime, asked, summaries } = open([
+      { calls: [call()], usage: { inputTokens: 101 } },
+      { calls: [call()], usage: { inputTokens: 100 } },
+    ]);
+    await runtime.run(leadOf({ tools: [toolOf()], compaction: { maxInputTokens: 100 } }), job);
+    expect([asked().map(({ length }) => length), summaries().length]).toEqual([[8, 6, 8], 1]);
+  });
+
+  test('does not use up the attempts of a conversation that is too long', async () => {
+    const { runtime, summaries, events } = open([{ calls: [call()] }, { calls: [call()] }, tooLong, tooLong, 'Done.']);
+    expect((await runtime.run(leadOf({ tools: [toolOf()], compaction: { maxMessages: 7 } }), job)).text).toBe('Done.');
+    expect(only(events, 'context.compacted').filter(({ proactive }) => !proactive)).toHaveLength(2);
+    expect(summaries().length).toBeGreaterThan(3);
+  });
+
+  test.each([1, 2, 5])(
+    'happens once a turn, also when what must be kept is more than %i messages',
+    async (maxMessages) => {
+      const { runtime, asked, summaries } = open([{ calls: [call('a'), call('b'), call('c'), call('d')] }]);
+      expect((await runtime.run(leadOf({ tools: [toolOf()], compaction: { maxMessages } }), job)).text).toBe('Done.');
+      expect(asked()).toHaveLength(2);
+      expect(summaries().length).toBeLessThanOrEqual(2);
+    },
+  );
+
+  test('fails nothing when there is nothing to leave out', async () => {
+    const { runtime, summaries } = open([]);
+    expect((await runtime.run(leadOf({ compaction: { maxMessages: 1 } }), 'Go.')).text).toBe('Done.');
+    expect(summaries()).toEqual([]);
+  });
+});

@@ -1,0 +1,186 @@
+import { createRuntime, defineAgent, defineTool, memoryStore } from '@troupe/core';
+import { FaultError } from '@troupe/protocol';
+import { scriptedProvider } from '@troupe/testing';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { openRuntime } from '../../../test/support/open-runtime.ts';
+import { leadOf, toolOf } from './lead.ts';
+
+const provider = scriptedProvider(() => 'Done.');
+
+/** The fault that something throws. */
+const faultBy = (act: () => unknown): FaultError => {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof FaultError) return error;
+    throw error;
+  }
+  throw new Error('Nothing was thrown.');
+};
+
+describe('[BG-051] a runtime is refused', () => {
+  test.each<[string, object, string, RegExp]>([
+    ['without a provider', {}, 'runtime.invalid', /needs a model provider.*"provider".*"providers"/],
+    ['without one among its providers', { providers: {} }, 'runtime.invalid', /"providers" with at least one/],
+    [
+      'with a provider and providers',
+      { provider, providers: { a: provider } },
+      'runtime.invalid',
+      /both "provider" and "providers"/,
+    ],
+    ['with a blank model', { provider, model: '  ' }, 'runtime.invalid', /model is blank/],
+    ['with a negative grace', { provider, graceMs: -1 }, 'runtime.invalid', /graceMs is -1.*0 or more/],
+    ['with a grace that is no number', { provider, graceMs: Number.NaN }, 'runtime.invalid', /graceMs is NaN/],
+    [
+      'with an unknown choice',
+      { provider, unknownPrice: 'maybe' },
+      'runtime.invalid',
+      /unknownPrice is "maybe".*"zero" or "deny"/,
+    ],
+    ['with a negative limit', { provider, budget: { turns: -1 } }, 'budget.invalid', /the runtime.*"turns"/],
+    ['with half a turn', { provider, budget: { turns: 0.5 } }, 'budget.invalid', /"turns"/],
+    ['with a limit that does not exist', { provider, budget: { tunrs: 3 } }, 'budget.invalid', /tunrs/],
+    ['with a negative cost', { provider, budget: { costUsd: -0.01 } }, 'budget.invalid', /"costUsd"/],
+    ['with no slot at all', { provider, budget: { concurrency: 0 } }, 'budget.invalid', /"concurrency"/],
+    [
+      'with two agents of one name',
+      { provider, agents: [leadOf(), leadOf()] },
+      'runtime.invalid',
+      /Two agents are named "lead"/,
+    ],
+  ])('%s', (_what, options, code, message) => {
+    const fault = faultBy(() => createRuntime(options));
+    expect(fault).toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+});
+
+describe('[BG-051] an agent is refused', () => {
+  test.each<[string, object, string, RegExp]>([
+    ['with a blank name', { name: ' ' }, 'agent.invalid', /needs a name.*blank/],
+    ['without instructions', { instructions: undefined }, 'agent.invalid', /"lead".*instructions/],
+    ['with a blank model', { model: '' }, 'agent.invalid', /"lead".*model is blank/],
+    ['with a negative number of retries', { outputRetries: -1 }, 'agent.invalid', /"lead".*outputRetries is -1/],
+    ['with half a retry', { outputRetries: 1.5 }, 'agent.invalid', /outputRetries is 1.5/],
+    ['with a negative limit', { budget: { tokens: -5 } }, 'budget.invalid', /agent "lead".*"tokens"/],
+    [
+      'with a negative temperature',
+      { settings: { temperature: -0.1 } },
+      'agent.invalid',
+      /"lead".*temperature is -0.1/,
+    ],
+    ['with no room for an answer', { settings: { maxOutputTokens: 0 } }, 'agent.invalid', /maxOutputTokens is 0/],
+    [
+      'with an unknown choice',
+      { settings: { reasoning: 'wild' } },
+      'agent.invalid',
+      /reasoning is "wild".*off, low, medium, high/,
+    ],
+    ['with an impossible compaction', { compaction: { maxMessages: 0 } }, 'agent.invalid', /maxMessages is 0/],
+    ['with a negative compaction', { compaction: { maxInputTokens: -1 } }, 'agent.invalid', /maxInputTokens is -1/],
+    ['with two tools of one name', { tools: [toolOf(), toolOf()] }, 'tool.duplicate', /echo.*Agent "lead"/],
+    [
+      'with an output schema that is none',
+      { outputSchema: {} },
+      'schema.invalid',
+      /outputSchema of agent "lead".*Standard Schema/,
+    ],
+    [
+      'with one that JSON Schema cannot say',
+      { outputSchema: z.object({ n: z.bigint() }) },
+      'schema.invalid',
+      /agent "lead" cannot be written/,
+    ],
+  ])('%s', (_what, options, code, message) => {
+    expect(faultBy(() => leadOf(options))).toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+});
+
+describe('[BG-051] [BG-078] a tool is refused', () => {
+  test.each<[string, object, RegExp]>([
+    ['with a blank name', { name: '' }, /name is blank/],
+    ['that both confirms and asks', { confirm: true, askUser: true }, /"echo": confirm and askUser/],
+    ['that does all three', { confirm: true, askUser: true, handoff: true }, /confirm and askUser and handoff/],
+    ['with no time', { timeoutMs: 0 }, /timeoutMs is 0/],
+    ['with a time that is no number', { timeoutMs: Number.NaN }, /timeoutMs is NaN/],
+    ['with negative retries', { retries: -1 }, /retries is -1/],
+    ['with a negative delay', { retryDelayMs: -1 }, /retryDelayMs is -1/],
+    ['with a negative preview', { previewLength: -1 }, /previewLength is -1/],
+  ])('%s', (_what, options, message) => {
+    expect(faultBy(() => toolOf(options))).toMatchObject({
+      code: 'tool.invalid',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test('unless what contradicts is switched off', () => {
+    expect(toolOf({ confirm: true, askUser: false, handoff: false }).confirm).toBe(true);
+  });
+
+  test('when its input schema is none', () => {
+    const fault = faultBy(() =>
+      defineTool({ name: 'x', description: '', inputSchema: {} as never, execute: () => '' }),
+    );
+    expect(fault).toMatchObject({ code: 'schema.invalid', message: expect.stringMatching(/inputSchema of tool "x"/) });
+  });
+});
+
+describe('[BG-051] a job is refused before anything is started', () => {
+  test.each<[string, object, string, RegExp]>([
+    ['with a negative limit', { input: '', budget: { toolCalls: -1 } }, 'budget.invalid', /"lead".*"toolCalls"/],
+    [
+      'with a message of no known role',
+      { input: '', messages: [{ role: 'boss', content: '' }] },
+      'job.invalid',
+      /"lead".*"messages.0.role"/,
+    ],
+    [
+      'with an attachment that is none',
+      { input: '', attachments: [{ type: 'smell' }] },
+      'job.invalid',
+      /"attachments.0/,
+    ],
+    [
+      'with an output schema that is none',
+      { input: '', outputSchema: {} },
+      'schema.invalid',
+      /job.*"lead".*Standard Schema/,
+    ],
+  ])('%s', async (_what, job, code, message) => {
+    const { runtime, events } = openRuntime({ provider });
+    expect(faultBy(() => runtime.start(leadOf(), job as never))).toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+    expect([events, await runtime.runs.list()]).toEqual([[], []]);
+  });
+});
+
+test('[BG-050] a definition is frozen and keeps its schemas as JSON Schema', () => {
+  const agent = defineAgent({
+    name: 'a',
+    instructions: '',
+    tools: [toolOf()],
+    outputSchema: z.object({ n: z.number() }),
+  });
+  expect([Object.isFrozen(agent), Object.isFrozen(agent.tools), Object.isFrozen(agent.tools[0])]).toEqual([
+    true,
+    true,
+    true,
+  ]);
+  expect(agent.outputJSONSchema).toMatchObject({
+    type: 'object',
+    properties: { n: { type: 'number' } },
+    required: ['n'],
+  });
+  expect(agent.tools[0]?.inputJSONSchema).toMatchObject({ properties: { text: { type: 'string' } } });
+});
+
+test('[BG-052] a closed runtime refuses to start runs, and names the agent', async () => {
+  const { runtime } = openRuntime({ provider, store: memoryStore() });
+  await runtime.close();
+  expect(faultBy(() => runtime.start(leadOf(), 'Go.'))).toMatchObject({
+    code: 'runtime.closed',
+    message: expect.stringContaining('"lead"'),
+  });
+});

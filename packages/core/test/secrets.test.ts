@@ -1,0 +1,172 @@
+import { consoleLogger, createRuntime, credentialPool, memoryStore, withCredentials } from '@troupe/core';
+import { FaultError, keepSecret, type ModelPart, type RunEvent } from '@troupe/protocol';
+import { scriptedProvider } from '@troupe/testing';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { openRuntime, settle } from '../../../test/support/open-runtime.ts';
+import { call, leadOf, only, storedIn, toolOf } from './lead.ts';
+
+const key = 'sk-abcdefgh12345678';
+const plain = 'correct horse battery';
+keepSecret(plain);
+const secrets = /sk-abcdefgh|correct horse/;
+const textOf = (...values: unknown[]) => JSON.stringify(values);
+
+describe('[BG-056] an unexpected error', () => {
+  test('in the model ends the run as failed, its secrets blanked in event, row and report', async () => {
+    const provider = scriptedProvider([{ throws: new RangeError(`no access with ${key} or ${plain}`) }]);
+    const { runtime, events } = openRuntime({ provider });
+    const report = await runtime.run(leadOf(), 'Go.');
+    expect(report).toMatchObject({
+      status: 'failed',
+      fault: { message: 'no access with [redacted] or [redacted]', details: { errorType: 'RangeError' } },
+    });
+    const row = await runtime.runs.get(report.runId);
+    expect(row).toMatchObject({ status: 'failed', exitReason: report.exitReason });
+    expect(textOf(events, row, report)).not.toMatch(secrets);
+  });
+
+  test('inside the run ends it with exit reason "error", and the report still arrives', async () => {
+    const agent = leadOf({
+      tools: [
+        toolOf({
+          description: () => {
+            throw new Error(`bad ${key}`);
+          },
+        }),
+      ],
+    });
+    const { runtime, types } = openRuntime({ provider: scriptedProvider(['Done.']) });
+    const report = await runtime.run(agent, 'Go.');
+    expect(report).toMatchObject({ status: 'failed', fault: { message: 'bad [redacted]' } });
+    expect(types().filter((type) => type.startsWith('run.'))).toEqual(['run.started', 'run.failed']);
+  });
+
+  test('of the store ends the run with exit reason "error", and nobody is left waiting', async () => {
+    const memory = memoryStore();
+    const logged: unknown[] = [];
+    let commits = 0;
+    const store = {
+      ...memory,
+      commit: (commit: Parameters<typeof memory.commit>[0]) => {
+        if (++commits > 2) throw new Error(`disk of ${key} full`);
+        return memory.commit(commit);
+      },
+    };
+    // Its end is in no store, so the laws of stored events do not hold for it: no openRuntime here.
+    const runtime = createRuntime({
+      provider: scriptedProvider(['Done.']),
+      model: 'm',
+      store,
+      logger: { warn: () => {}, error: (...args) => logged.push(args) },
+    });
+    onTestFinished(() => runtime.close({ graceMs: 0 }));
+    const told: RunEvent[] = [];
+    const run = runtime.start(leadOf(), 'Go.');
+    run.events$.subscribe((event) => told.push(event));
+    const report = await run.report;
+    expect(report).toMatchObject({
+      status: 'failed',
+      exitReason: 'error',
+      fault: { code: 'store.unavailable', message: expect.stringContaining('disk of [redacted] full') },
+    });
+    expect(told.at(-1)?.type).toBe('run.failed');
+    expect(textOf(logged, told, report)).not.toMatch(secrets);
+  });
+});
+
+describe('a secret is kept out', () => {
+  test('of every event, live ones included, and of every stored row', async () => {
+    const store = memoryStore();
+    const provider = scriptedProvider([
+      { reasoning: key, text: `Using ${plain}.`, calls: [call(key)] },
+      `It is ${key}.`,
+    ]);
+    const { runtime, events } = openRuntime({ provider, store });
+    const report = await runtime.run(
+      leadOf({
+        tools: [
+          toolOf({
+            execute: ({ text }, { progress }) => {
+              progress(text);
+              return { content: text, data: { deep: [text, plain] } };
+            },
+          }),
+        ],
+      }),
+      {
+        input: `Log in with ${key}.`,
+        constraints: [plain],
+        metadata: { token: key },
+        messages: [{ role: 'user', content: plain }],
+      },
+    );
+    expect(report.status).toBe('completed');
+    await settle();
+    expect(only(events, 'call.progressed')).toHaveLength(1);
+    expect(textOf(events)).not.toMatch(secrets);
+    expect(
+      textOf(await runtime.runs.get(report.runId), await runtime.runs.list(), [storedIn(store, report.runId)]),
+    ).not.toMatch(secrets);
+    expect([report.text, report.calls[0]?.result]).toEqual(['It is [redacted].', expect.not.stringMatching(secrets)]);
+  });
+
+  test('but the model still gets what it was given to work with', async () => {
+    const provider = scriptedProvider(['Done.']);
+    const { runtime } = openRuntime({ provider });
+    await runtime.run(leadOf(), `Log in with ${key}.`);
+    expect(provider.requests[0]?.request.messages.at(-1)?.content).toBe(`Log in with ${key}.`);
+  });
+
+  test('and a run with one in its job can be started again under its id', async () => {
+    const { runtime, types } = openRuntime({ provider: scriptedProvider(['Done.']) });
+    await runtime.run(leadOf(), `Log in with ${key}.`, { runId: 'r' });
+    expect((await runtime.run(leadOf(), `Log in with ${key}.`, { runId: 'r' })).text).toBe('Done.');
+    expect(types().filter((type) => type === 'run.started')).toHaveLength(1);
+  });
+
+  test('of questions, steering and reasons', async () => {
+    const provider = scriptedProvider([{ calls: [call(key, 'ask')] }]);
+    const { runtime, events } = openRuntime({ provider });
+    const run = runtime.start(
+      leadOf({ tools: [toolOf({ name: 'ask', askUser: true, prompt: `Is it ${plain}?` })] }),
+      'Go.',
+    );
+    const { questions } = await run.report;
+    await run.steer(`Try ${key}.`);
+    await run.interrupt(`Leaked ${key}.`);
+    expect(textOf(events, questions, run.questions, await run.ended)).not.toMatch(secrets);
+  });
+
+  test('when a credential of a pool turns up in a fault, whatever its shape', async () => {
+    const pool = credentialPool([{ id: 'first', apiKey: 'no-known-shape-1' }]);
+    const provider = withCredentials(pool, (apiKey) => ({
+      async *takeTurn(): AsyncGenerator<ModelPart> {
+        yield { type: 'text', delta: 'Half' };
+        throw new FaultError('model.unauthorized', `401 for ${apiKey}`, {
+          details: { header: apiKey },
+          cause: new Error(apiKey),
+        });
+      },
+    }));
+    const { runtime, events } = openRuntime({ provider });
+    const report = await runtime.run(leadOf(), 'Go.');
+    expect(report.fault).toMatchObject({
+      code: 'model.unauthorized',
+      message: '401 for [redacted]',
+      details: { credentialId: 'first' },
+    });
+    expect(textOf(report, events)).not.toContain('no-known-shape-1');
+  });
+
+  test('of the log', () => {
+    const [warn, error] = [vi.spyOn(console, 'warn').mockReturnValue(), vi.spyOn(console, 'error').mockReturnValue()];
+    consoleLogger.warn(`with ${key}`, { deep: [plain] });
+    consoleLogger.error(`with ${key}`);
+    expect([warn.mock.calls, error.mock.calls]).toEqual([
+      [['with [redacted]', { deep: ['[redacted]'] }]],
+      [['with [redacted]']],
+    ]);
+    warn.mockRestore();
+    error.mockRestore();
+  });
+});

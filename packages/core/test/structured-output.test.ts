@@ -1,0 +1,112 @@
+import { textOf } from '@troupe/core';
+import { scriptedProvider, type Turn } from '@troupe/testing';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { openRuntime } from '../../../test/support/open-runtime.ts';
+import { call, leadOf, only, toolOf } from './lead.ts';
+
+const Answer = z.object({ city: z.string(), people: z.number().int() });
+const good = '{"city":"Köln","people":1}';
+
+const open = (script: Turn[]) => {
+  const provider = scriptedProvider(script);
+  return { provider, ...openRuntime({ provider }) };
+};
+const lastAsked = (provider: ReturnType<typeof scriptedProvider>, n: number) =>
+  String(provider.requests[n]?.request.messages.at(-1)?.content);
+
+describe('[BG-085] with an output schema', () => {
+  test('the model is told the schema, uses its tools first and answers then', async () => {
+    const { runtime, provider } = open([{ calls: [call()] }, good]);
+    const report = await runtime.run(leadOf({ outputSchema: Answer, tools: [toolOf()] }), 'Go.');
+    expect(report).toMatchObject({ status: 'completed', text: good, data: { city: 'Köln', people: 1 } });
+    for (const { request } of provider.requests) {
+      expect(request.output).toMatchObject({ name: 'lead', schema: { type: 'object', required: ['city', 'people'] } });
+      expect(request.tools.map(({ name }) => name)).toEqual(['echo']);
+    }
+  });
+
+  test('text beside a call is not taken for the answer', async () => {
+    const { runtime } = open([{ text: '{"city":"Bonn","people":2}', calls: [call()] }, good]);
+    expect((await runtime.run(leadOf({ outputSchema: Answer, tools: [toolOf()] }), 'Go.')).data).toEqual({
+      city: 'Köln',
+      people: 1,
+    });
+  });
+
+  test.each([
+    ['in a fence', `Here:\n\`\`\`json\n${good}\n\`\`\`\nGood?`],
+    ['in prose', `I would say ${good}, roughly.`],
+  ])('an answer is found %s', async (_where, text) => {
+    const { runtime } = open([text]);
+    expect((await runtime.run(leadOf({ outputSchema: Answer }), 'Go.')).data).toEqual({ city: 'Köln', people: 1 });
+  });
+
+  test('the data is what the schema makes of the answer', async () => {
+    const { runtime, events } = open(['{"city":" Köln ","extra":1}']);
+    const outputSchema = z.object({ city: z.string().trim(), people: z.number().default(7) });
+    expect((await runtime.run(leadOf({ outputSchema }), 'Go.')).data).toEqual({ city: 'Köln', people: 7 });
+    expect(only(events, 'run.completed')[0]?.data).toEqual({ city: 'Köln', people: 7 });
+  });
+
+  test('an answer that does not fit is sent back with what was wrong', async () => {
+    const { runtime, provider } = open(['{"city":"Köln","people":"many"}', good]);
+    expect(await runtime.run(leadOf({ outputSchema: Answer }), 'Go.')).toMatchObject({
+      status: 'completed',
+      data: { people: 1 },
+    });
+    expect(lastAsked(provider, 1)).toMatch(/does not fit.*people: .*number/s);
+    expect(provider.requests[1]?.request.messages.at(-2)).toMatchObject({
+      role: 'assistant',
+      content: '{"city":"Köln","people":"many"}',
+    });
+  });
+
+  test('an answer without JSON is sent back, too', async () => {
+    const { runtime, provider } = open(['Köln has many.', good]);
+    expect((await runtime.run(leadOf({ outputSchema: Answer }), 'Go.')).status).toBe('completed');
+    expect(lastAsked(provider, 1)).toMatch(/holds no JSON/);
+  });
+
+  test.each([0, 1, 3])(
+    'with %i retries the run fails after one attempt more, and gives no data',
+    async (outputRetries) => {
+      const { runtime, provider } = open(Array(9).fill('{"city":1}'));
+      const report = await runtime.run(leadOf({ outputSchema: Answer, outputRetries }), 'Go.');
+      expect(report).toMatchObject({
+        status: 'failed',
+        exitReason: 'invalid_output',
+        text: null,
+        partialText: '{"city":1}',
+        fault: {
+          code: 'model.invalid_output',
+          message: expect.stringMatching(new RegExp(`after ${outputRetries + 1} attempts: .*city`)),
+        },
+      });
+      expect('data' in report).toBe(false);
+      expect(provider.requests).toHaveLength(outputRetries + 1);
+    },
+  );
+
+  test('a schema that waits is waited for', async () => {
+    const outputSchema = z.object({ city: z.string().refine(async (city) => city === 'Köln', 'no such city') });
+    const { runtime, provider } = open(['{"city":"Atlantis"}', '{"city":"Köln"}']);
+    expect((await runtime.run(leadOf({ outputSchema }), 'Go.')).data).toEqual({ city: 'Köln' });
+    expect(lastAsked(provider, 1)).toMatch(/city: no such city/);
+  });
+
+  test('an empty answer is no misfit: it is asked for as any other', async () => {
+    const { runtime, provider } = open(['', good]);
+    expect((await runtime.run(leadOf({ outputSchema: Answer, outputRetries: 0 }), 'Go.')).status).toBe('completed');
+    expect(lastAsked(provider, 1)).toMatch(/no answer/);
+  });
+
+  test('[BG-086] the answer streams as any other', async () => {
+    const { runtime } = open([{ deltas: ['{"city":"Köln",', '"people":1}'] }]);
+    const run = runtime.start(leadOf({ outputSchema: Answer }), 'Go.');
+    const heard: string[] = [];
+    run.events$.pipe(textOf(run.id)).subscribe((text) => heard.push(text));
+    await run.report;
+    expect(heard).toEqual(['{"city":"Köln",', good]);
+  });
+});

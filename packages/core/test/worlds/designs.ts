@@ -1,0 +1,65 @@
+/** Lifecycles that look right. The worlds refute each of them. */
+import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from 'xstate';
+import type { Ending, LifecycleHooks } from '../../src/run/lifecycle.ts';
+
+type Scope = { self: AnyActorRef; stopChild(child: AnyActorRef): void };
+type Design = (machine: AnyStateMachine, hooks: LifecycleHooks) => AnyStateMachine;
+
+const over = (machine: AnyStateMachine, methods: object): AnyStateMachine => Object.assign(Object.create(machine), methods);
+
+const observe = ({ self }: Scope, snapshot: AnyMachineSnapshot, hooks: LifecycleHooks): void => {
+  const last = () => self.getSnapshot() as AnyMachineSnapshot;
+  self.subscribe({
+    error: (error: unknown) => hooks.ended(self, last(), { how: 'error', error }),
+    complete: () => hooks.ended(self, last(), { how: last().status === 'done' ? 'done' : 'stopped' }),
+  });
+  hooks.begun(self, snapshot);
+};
+
+/** XState skips `start` for a machine that is done or broken when it is made: nobody hears of its end. */
+const noStandIn: Design = (machine, hooks) =>
+  over(machine, {
+    start: (snapshot: AnyMachineSnapshot, scope: Scope) => {
+      observe(scope, snapshot, hooks);
+      (machine.start as any)(snapshot, scope);
+    },
+  });
+
+/** The end is what a transition gives: actors that throw or are stopped never give one. */
+const byTransition: Design = (machine, hooks) =>
+  over(machine, {
+    start: (snapshot: AnyMachineSnapshot, scope: Scope) => {
+      scope.self.subscribe({ error: () => {} });
+      hooks.begun(scope.self, snapshot);
+      (machine.start as any)(snapshot, scope);
+    },
+    transition: (snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope) => {
+      const next = machine.transition(snapshot as never, event as never, scope as never) as AnyMachineSnapshot;
+      const ended = snapshot.status === 'active' && next.status !== 'active';
+      if (ended) hooks.ended(scope.self, next, (next.status === 'done' ? { how: 'done' } : { how: 'stopped' }) as Ending);
+      return next;
+    },
+  });
+
+/** The real one, but what it left running when it broke goes on: XState's own way. */
+const orphaning =
+  (real: Design): Design =>
+  (machine, hooks) => {
+    const logic = real(machine, hooks);
+    return over(logic, {
+      start: (snapshot: AnyMachineSnapshot, scope: Scope) => (logic.start as any)(snapshot, { ...scope, stopChild: () => {} }),
+    });
+  };
+
+export const designsLike = (real: Design) => ({ real, noStandIn, byTransition, orphaning: orphaning(real) });
+export type DesignName = keyof ReturnType<typeof designsLike>;
+
+let current: DesignName = 'real';
+export const use = (name: DesignName): void => {
+  current = name;
+};
+/** Whatever design is in use when a runtime is made. */
+export const switched =
+  (real: Design): Design =>
+  (machine, hooks) =>
+    designsLike(real)[current](machine, hooks);

@@ -1,0 +1,57 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { agentMachine } from '../../src/agent/agent-machine.ts';
+import { arm, exploded, minable } from './bombs.ts';
+import { type DesignName, use } from './designs.ts';
+import { type Plan, wildPlans } from './plan.ts';
+import { live } from './world.ts';
+import { findingsIn } from './world-laws.ts';
+
+vi.mock(import('../../src/agent/agent-machine.ts'), async (original) => {
+  const { mined } = await import('./bombs.ts');
+  const real = await original();
+  return { ...real, agentMachine: mined(real.agentMachine) };
+});
+vi.mock(import('../../src/run/lifecycle.ts'), async (original) => {
+  const { switched } = await import('./designs.ts');
+  const real = await original();
+  return { ...real, lifecycle: switched(real.lifecycle as never) as never };
+});
+
+const numRuns = Number(process.env.RUNS ?? 4_000);
+const names = minable(agentMachine).filter((name) => !name.startsWith('safe '));
+const plans = wildPlans(names);
+const play = async (plan: Plan) => {
+  arm(plan.bombs);
+  return findingsIn(await live(plan));
+};
+
+beforeAll(() => {
+  vi.spyOn(console, 'warn').mockImplementation(() => {});
+});
+
+test('a run whose own chart breaks ends all the same, with everything below it [L1, L2, L9]', async () => {
+  await fc.assert(
+    fc.asyncProperty(plans, async (plan) => {
+      expect(await play(plan)).toEqual([]);
+    }),
+    { numRuns },
+  );
+  console.log(names.filter((name) => !exploded[name]), Object.values(exploded).reduce((a, b) => a + b, 0));
+}, 600_000);
+
+describe('the same worlds refute', () => {
+  afterAll(() => use('real'));
+
+  test.each<DesignName>(['noStandIn', 'byTransition', 'orphaning'])('%s', async (design) => {
+    use(design);
+    const { failed, numRuns, errorInstance } = await fc.check(
+      fc.asyncProperty(plans, async (plan) => {
+        expect(await play(plan)).toEqual([]);
+      }),
+      { numRuns: 3_000, endOnFailure: true },
+    );
+    console.log(design, numRuns, String(errorInstance).slice(0, 300));
+    expect(failed).toBe(true);
+  });
+});
