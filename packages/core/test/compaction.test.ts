@@ -1,3 +1,4 @@
+import { memoryStore } from '@troupe/core';
 import type { Message } from '@troupe/protocol';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
@@ -12,12 +13,16 @@ const earlier: Message[] = Array.from({ length: 6 }, (_, i) => ({
 const job = { input: 'Go.', messages: earlier };
 
 /** A model that is asked for summaries and turns; `turns` are what it says to the latter. */
-const open = (turns: Turn[], summary: Turn = { text: 'So far: m.', usage: { inputTokens: 3, outputTokens: 1 } }) => {
+const open = (
+  turns: Turn[],
+  summary: Turn = { text: 'So far: m.', usage: { inputTokens: 3, outputTokens: 1 } },
+  options: Partial<Parameters<typeof openRuntime>[0]> = {},
+) => {
   const left = [...turns];
   const provider = scriptedProvider((_request, { key }) =>
     key.endsWith('/summary') ? summary : (left.shift() ?? 'Done.'),
   );
-  const opened = openRuntime({ provider });
+  const opened = openRuntime({ provider, ...options });
   return {
     ...opened,
     provider,
@@ -115,6 +120,27 @@ describe('[BG-087] compacting ahead of time', () => {
     const { runtime, summaries } = open([]);
     await runtime.run(leadOf({ compaction: { maxMessages: 8 } }), job);
     expect(summaries()).toEqual([]);
+  });
+
+  test('counts every message that is sent, also behind a summary', async () => {
+    const { runtime, summaries, asked } = open([{ calls: [call()] }]);
+    await runtime.run(leadOf({ tools: [toolOf()], compaction: { maxMessages: 7 } }), job);
+    expect([summaries().length, asked().map(({ length }) => length)]).toEqual([2, [6, 6]]);
+  });
+
+  test('stops counting what became a summary', async () => {
+    const { runtime, summaries } = open([{ calls: [call()] }]);
+    const messages = [...earlier, { role: 'user' as const, content: 'm6' }];
+    await runtime.run(leadOf({ tools: [toolOf()], compaction: { maxMessages: 8 } }), { input: 'Go.', messages });
+    expect(summaries()).toHaveLength(1);
+  });
+
+  test('counts what was remembered', async () => {
+    const memory = memoryStore();
+    await memory.write('mine', 'context', 'The sky is blue.');
+    const { runtime, summaries } = open([], undefined, { memory });
+    await runtime.run(leadOf({ memoryScope: 'mine', compaction: { maxMessages: 8 } }), job);
+    expect(summaries()).toHaveLength(1);
   });
 
   test('happens when the last turn took too many tokens', async () => {

@@ -89,6 +89,16 @@ describe("[BG-088] every turn's cost", () => {
   });
 });
 
+test('[BG-088] what an aborted turn used counts against the limit', async () => {
+  const { runtime, provider } = open([{ ...used(300), hang: true }, 'Never.']);
+  const run = runtime.start(leadOf({ budget: { tokens: 300 } }), 'Go.');
+  await settle();
+  await run.pause();
+  await run.resume();
+  expect(await run.report).toMatchObject({ exitReason: 'budget', fault: { details: { kind: 'tokens', spent: 300 } } });
+  expect(provider.requests).toHaveLength(1);
+});
+
 describe('[BG-088] a price that is not known', () => {
   test('counts nothing and is warned of once, where somebody counts', async () => {
     const { runtime, events } = open([again(900), { text: 'Done.', ...used(900) }]);

@@ -2,6 +2,7 @@ import { memoryStore, type RunContext } from '@troupe/core';
 import { LiveEvent, type RunEvent, StoredEvent } from '@troupe/protocol';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
+import { SimulatedClock } from 'xstate';
 import { openRuntime, settle } from '../../../test/support/open-runtime.ts';
 import { storedRun } from '../src/runtime/stored-run.ts';
 import { call, leadOf, only, storedIn, toolOf } from './lead.ts';
@@ -189,6 +190,16 @@ describe('[BG-123] runs can be read', () => {
       code: 'query.invalid',
       message: expect.stringContaining(String(limit)),
     });
+  });
+
+  test('with the time that they were made and ended, be it 0', async () => {
+    const clock = new SimulatedClock();
+    const { runtime } = open([{ text: 'Done.', delayMs: 70 }], { clock });
+    const run = runtime.start(agent, 'Go.');
+    await settle();
+    clock.increment(70);
+    await run.report;
+    expect(await runtime.runs.get(run.id)).toMatchObject({ createdAt: 0, endedAt: 70, usage: { activeMs: 70 } });
   });
 
   test('event by event, in the order of their sequence, from any point', async () => {

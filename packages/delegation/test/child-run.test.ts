@@ -61,13 +61,19 @@ describe('a sub-worker', () => {
   });
 
   test('has the settings and the context handling of its parent [BG-022]', async () => {
+    // given a lead whose conversations are summarised beyond five messages
     const settings = { temperature: 0.2, maxOutputTokens: 100 };
-    const compaction = { onContextError: false };
-    const tooLong = { fault: { code: 'model.context_length', message: 'too long' } };
-    const troupe = open({ lead: [calling(spawn()), 'Done.'], helper: [tooLong] });
-    const report = await troupe.runtime.run(leadWith(createSubworkerTool(), { settings, compaction }), 'Go.');
-    expect(requestsOf(troupe, 'helper').map(({ request }) => request.settings)).toEqual([settings]);
-    expect(dataOf(troupe, report)).toMatchObject({ exit_reason: 'context_length' });
+    const grep = calling({ name: 'grep', arguments: {} });
+    const troupe = open({
+      lead: [calling(spawn({ tools: ['grep'] })), 'Done.'],
+      helper: [grep, grep, 'A summary.', 'Helped.'],
+    });
+    const agent = leadWith(createSubworkerTool({ availableTools }), { settings, compaction: { maxMessages: 5 } });
+    const report = await troupe.runtime.run(agent, 'Go.');
+    // then so are those of its sub-worker, which is asked with the same settings
+    expect(eventsOf(troupe, 'context.compacted').map(({ agent: name }) => name)).toEqual(['helper']);
+    expect(requestsOf(troupe, 'helper')[0]?.request.settings).toEqual(settings);
+    expect(dataOf(troupe, report)).toMatchObject({ status: 'completed' });
   });
 
   test('lives in the runtime of its parent: one provider, one store, one stream [BG-022, BG-036]', async () => {

@@ -71,15 +71,23 @@ describe('the places of a sub-worker tool', () => {
     expect(report.children.map(({ status }) => status)).toEqual(['interrupted', 'completed']);
   });
 
-  test.each(['call.started', 'child.requested', 'child.started'])(
-    'are given back when the lead is interrupted at %s [BG-013]',
-    async (moment) => {
-      // given a lead that is interrupted while it spawns
+  const moments = Array.from({ length: 25 }, (_, ticks) => ticks);
+  test.each(moments)(
+    'are given back when the lead is interrupted %i ticks after its call began [BG-013]',
+    async (ticks) => {
+      // given a lead that is interrupted somewhere between its call and the work of its child
       const spawnTool = createSubworkerTool({ maxSubworkers: 1 });
-      const troupe = open({ lead: [calling(spawn()), calling(spawn()), 'Done.'], helper: ['Helped.', 'Helped.'] });
+      const troupe = open(({ messages }, { agent, rootId }) => {
+        if (agent === 'helper') return rootId === 'first' ? { hang: true } : 'Helped.';
+        return messages.at(-1)?.role === 'user' ? calling(spawn()) : 'Done.';
+      });
       const first = troupe.runtime.start(leadWith(spawnTool), 'Go.', { runId: 'first' });
-      troupe.runtime.events$.subscribe((event) => {
-        if (event.runId === 'first' && event.type === moment) void first.interrupt();
+      const after = (left: number): void => {
+        if (left === 0) void first.interrupt();
+        else queueMicrotask(() => after(left - 1));
+      };
+      troupe.runtime.events$.subscribe(({ runId, type }) => {
+        if (runId === 'first' && type === 'call.started') after(ticks);
       });
       expect(await first.report).toMatchObject({ status: 'interrupted' });
       // when another lead spawns with the same tool
@@ -143,13 +151,11 @@ describe('the places of a sub-worker tool', () => {
   test('are shared by tools that have the same id [BG-012]', async () => {
     const shared = { maxSubworkers: 1, id: 'crew' };
     const once = [calling(spawn()), 'Done.'];
-    const troupe = open({ castor: once, pollux: once, helper: ['1'] });
-    const statuses = [];
+    const troupe = open({ castor: once, pollux: once, helper: ['1', '2'] });
     for (const name of ['castor', 'pollux'])
-      statuses.push(
-        (await troupe.runtime.run(leadWith(createSubworkerTool(shared), { name }), 'Go.')).calls[0]?.status,
-      );
-    expect(statuses).toEqual(['ok', 'error']);
+      await troupe.runtime.run(leadWith(createSubworkerTool(shared), { name }), 'Go.');
+    expect(requestsOf(troupe, 'helper')).toHaveLength(1);
+    expect(errorIn(shownTo(troupe, 'pollux')[0])).toBe(refused);
   });
 
   test('are given to one of two that ask at once; the other is refused and does not wait [BG-014, F-11]', async () => {

@@ -1,4 +1,4 @@
-import type { ModelOptions, ModelPart, ModelProvider, ModelRequest } from '@troupe/protocol';
+import { FaultError, type ModelOptions, type ModelPart, type ModelProvider, type ModelRequest } from '@troupe/protocol';
 import { chatWire } from './chat-wire.ts';
 import { type Asked, abortedFault, modelFault, silenceFault } from './faults.ts';
 import { openAIClient, shownURL } from './openai-client.ts';
@@ -11,13 +11,13 @@ import type { WireOptions } from './wire.ts';
  * Models of OpenAI, and of every server that speaks one of its two protocols. Every turn streams, is sent once, and ends with
  * `finish` or a `FaultError`: retries are `withRetry`'s.
  *
- * @throws FaultError `model.misconfigured` when baseURL is no URL; `model.unauthorized` when OpenAI itself is asked without a key.
+ * @throws FaultError `model.misconfigured` when baseURL is no URL or the wire is none; `model.unauthorized` when OpenAI itself is asked without a key.
  */
 export const openai = (options: OpenAIOptions = {}): ModelProvider => {
   const { name = 'openai', timeoutMs = 300_000, strictSchemas, reasoningSummary } = options;
   const client = openAIClient(options);
   const url = shownURL(client.baseURL);
-  const wire = options.wire === 'responses' ? responsesWire : chatWire;
+  const wire = wireOf(options.wire ?? 'chat');
   const how: WireOptions = {
     tokenLimit: options.tokenLimit ?? 'max_completion_tokens',
     includeUsage: options.includeUsage ?? true,
@@ -44,4 +44,14 @@ export const openai = (options: OpenAIOptions = {}): ModelProvider => {
   }
 
   return { name, takeTurn };
+};
+
+const wires = { chat: chatWire, responses: responsesWire };
+
+const wireOf = (name: keyof typeof wires) => {
+  if (Object.hasOwn(wires, name)) return wires[name];
+  throw new FaultError(
+    'model.misconfigured',
+    `There is no wire "${String(name)}". Expected one of ${Object.keys(wires).join(', ')}.`,
+  );
 };

@@ -23,6 +23,15 @@ describe('the client', () => {
     expect(redact('the key-in-the-environment leaks')).toBe('the [redacted] leaks');
   });
 
+  test('[HM-060] speaks Chat Completions unless a wire is named, and refuses one that does not exist', async () => {
+    const baseURL = 'http://compatible.test/v1';
+    expect(openai({ baseURL })).toMatchObject({ name: 'openai' });
+    expect(await thrownBy(() => openai({ baseURL, wire: 'morse' as 'chat' }))).toMatchObject({
+      code: 'model.misconfigured',
+      message: 'There is no wire "morse". Expected one of chat, responses.',
+    });
+  });
+
   test('prefers what it is told to what the environment says', () => {
     vi.stubEnv('OPENAI_API_KEY', 'key-in-the-environment');
     vi.stubEnv('OPENAI_BASE_URL', 'http://other.test/v1');

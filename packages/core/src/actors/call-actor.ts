@@ -15,7 +15,7 @@ import type { RunFact, SpawnRequest } from '../agent/context.ts';
 import { tightest } from '../agent/limits.ts';
 import { asToolResult, type CallOutcome, isToolResult, outcomeOf, type ToolResult } from '../agent/outcome.ts';
 import { type ChildRequest, isSpawned, type Spawned, type Tool, type ToolContext } from '../define-tool.ts';
-import type { LiveRun } from '../run/live-run.ts';
+import type { LiveRun, PendingSpawn } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { check } from './check.ts';
 import { type LazyAbort, lazyAbort } from './lazy-abort.ts';
@@ -233,7 +233,7 @@ const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
             world.refusal(`The call "${input.tool}" has ended: it can start no more runs.`, { kind: 'ended' }),
           );
         const childId = ask(execution, [{ agent, job, ...options }], execution.children.length, {
-          accept: (id) => resolve(world.handleOf(id) as never),
+          accept: (child) => resolve(world.handleOf(child) as never),
           refuse: reject,
         });
         if (childId) execution.children.push(childId);
@@ -246,7 +246,7 @@ const ask = (
   { world, run, input, tell }: Execution,
   requests: readonly ChildRequest[],
   from: number,
-  reply: { accept?: (childId: string) => void; refuse?: (error: Error) => void } = {},
+  reply: Pick<PendingSpawn, 'accept' | 'refuse'> = {},
 ): string | undefined => {
   const callKey = callKeyOf(run.runId, input.turn, input.index);
   const asked = requests.map((request, i): SpawnRequest => {

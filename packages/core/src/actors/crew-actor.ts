@@ -96,8 +96,8 @@ export const crewActor = (world: World): CrewLogic => {
       case 'crew.start': {
         const { accept } = run.spawns.get(order.childId) ?? {};
         const child = world.startChild(run, order, scope.self);
-        if (child.getSnapshot().status === 'active') crew.children.set(order.childId, child);
-        return accept?.(order.childId);
+        if (child.actor?.getSnapshot().status === 'active') crew.children.set(order.childId, child.actor);
+        return accept?.(child);
       }
       case 'crew.refuse': {
         const { childId, agent, refusal } = order;
@@ -145,9 +145,15 @@ export const crewActor = (world: World): CrewLogic => {
         return { ...crew, status: 'stopped' } as never;
       }
       if (!run) return crew;
-      if (event.type === 'crew.orders')
-        for (const order of (event as CrewMessage).orders) obey(crew, scope as never, run, order);
-      else if (event.type.startsWith('xstate.')) forget(crew, event);
+      if (event.type === 'crew.orders') {
+        try {
+          for (const order of (event as CrewMessage).orders) obey(crew, scope as never, run, order);
+        } catch (error) {
+          // XState leaves children of an actor that throws running.
+          stopAll(crew, scope as never);
+          throw error;
+        }
+      } else if (event.type.startsWith('xstate.')) forget(crew, event);
       else if (event.type === 'crew.settled') stopCall(crew, scope as never, (event as unknown as { id: string }).id);
       else run.actor?.send(event);
       return crew;

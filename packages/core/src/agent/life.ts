@@ -99,9 +99,8 @@ export const interrupt = (step: Step, reason: string, exitReason: ExitReason = '
   endChildren(step, reason);
 };
 
-/** Much of the time is gone: said once for each kind, also when the watch was stopped and started in between. */
+/** Much of the time is gone: the alarm of a kind that was warned of rings for its hard limit only. */
 export const warnOfTime = (step: Step, kind: 'activeMs' | 'deadlineMs', limit: number, spent: number): void => {
-  if (step.run.warned.includes(kind)) return;
   step.run.warned = [...step.run.warned, kind];
   say(step, { type: 'budget.warned', kind, spent, limit });
 };

@@ -19,7 +19,7 @@ export type PendingSpawn = {
   request: ChildRequest;
   job: JobData;
   tools: Map<string, Tool>;
-  accept?: (childId: string) => void;
+  accept?: (child: LiveRun) => void;
   refuse?: (error: Error) => void;
 };
 

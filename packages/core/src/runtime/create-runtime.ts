@@ -114,7 +114,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     return new Run(storedRun(row, events, agents.get(row.agent)), host);
   };
 
-  const engine = openEngine(options, handleOf);
+  const engine = openEngine(options, (run) => new Run(run, host));
   const { world, recorder, waiters, questionsOf, report } = engine;
 
   const isSettled = (run: LiveRun): boolean => isEnded(run.ledger.status) || run.ledger.pausedFor === 'question';

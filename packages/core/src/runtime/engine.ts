@@ -74,7 +74,7 @@ const outputOf = (agent: AnyAgent, job: Job): { outputSchema?: Schema; outputJSO
   return { ...(outputSchema && { outputSchema }), ...(outputJSONSchema && { outputJSONSchema }) };
 };
 
-export const openEngine = (options: Settled, handleOf: (runId: string) => Run) => {
+export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) => {
   const { clock, logger, store, ids } = options;
   const runs = new Map<string, LiveRun>();
   const owner = ids.next('runtime');
@@ -153,7 +153,8 @@ export const openEngine = (options: Settled, handleOf: (runId: string) => Run) =
     const run = runs.get(context.runId);
     if (!run) return undefined;
     run.context = context;
-    noteWaiting(run.ledger, snapshot.matches({ running: 'waiting' }) || snapshot.matches('queued'), clock.now());
+    const waits = context.slot === 'wanted' && (snapshot.matches({ running: 'waiting' }) || snapshot.matches('queued'));
+    noteWaiting(run.ledger, waits, clock.now());
     const outbox = takeOutbox(snapshot);
     if (outbox) {
       if (outbox.messages.length > 0) run.transcript.push(...outbox.messages);
@@ -288,7 +289,7 @@ export const openEngine = (options: Settled, handleOf: (runId: string) => Run) =
       if (!pending) throw new Error(`Child "${childId}" was admitted, but nobody asked for it.`);
       const { agent, quota } = pending.request;
       const callId = parent.context?.turn === turn ? parent.context.calls[index]?.callId : undefined;
-      const live = bringToLife(agent, pending.request.job, {
+      return bringToLife(agent, pending.request.job, {
         runId: childId,
         rootId: parent.rootId,
         parentId: parent.runId,
@@ -300,7 +301,6 @@ export const openEngine = (options: Settled, handleOf: (runId: string) => Run) =
         ...(parent.sessionKey !== undefined && { sessionKey: parent.sessionKey }),
         ...(quota && { quota: quota.key }),
       });
-      return live.actor as AnyActorRef;
     },
     handleOf,
     questionsOf,

@@ -43,10 +43,10 @@ export type World = {
   priceOf(model: string, usage: Usage): number | null;
   tellLive(run: LiveRun, draft: LiveDraft): void;
   /** Makes the child of an admitted spawn and starts its actor under `parent`. */
-  startChild(run: LiveRun, order: Extract<CrewOrder, { type: 'crew.start' }>, parent: AnyActorRef): AnyActorRef;
+  startChild(run: LiveRun, order: Extract<CrewOrder, { type: 'crew.start' }>, parent: AnyActorRef): LiveRun;
   /** Registers an agent's spawn under the id its child will have. @throws FaultError when the job is wrong */
   prepare(run: LiveRun, childId: string, request: { agent: AnyAgent; job: Job }): void;
-  handleOf(runId: string): Run;
+  handleOf(run: LiveRun): Run;
   questionsOf(runId: string): Question[];
   /** The report of a run that has just begun to wait for a person. */
   reportPaused(run: LiveRun): Report;

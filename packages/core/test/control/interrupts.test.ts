@@ -194,17 +194,22 @@ test('a tool that takes too long takes its live children along, and is answered 
   // given a tool with a timeout that waits for a child
   const clock = new SimulatedClock();
   const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.' });
+  let progress: (note: string) => void = () => {};
   const ask = plain('ask', {
     timeoutMs: 1_000,
-    execute: async (_input, context) => (await (await context.spawn(leaf, 'work')).ended).text,
+    execute: async (_input, context) => {
+      progress = context.progress;
+      return (await (await context.spawn(leaf, 'work')).ended).text;
+    },
   });
   const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [ask] });
   const provider = scriptedProvider({ root: [calling('ask'), 'Without it.'], leaf: [{ hang: true }] });
-  const { runtime, events } = openRuntime({ provider, clock });
+  const { runtime, events, types } = openRuntime({ provider, clock });
   const run = runtime.start(root, 'go');
   await settle();
   // when its time is up
   clock.increment(1_000);
+  progress('still here');
   // then the child's model call is aborted, the call answered, and the run goes on
   expect(await run.ended).toMatchObject({
     status: 'completed',
@@ -213,6 +218,9 @@ test('a tool that takes too long takes its live children along, and is answered 
   });
   expect(provider.requests.map(({ aborted }) => aborted)).toEqual([false, true, false]);
   expect(ofType(events, 'call.failed')).toMatchObject([{ timedOut: true, error: '"ask" timed out after 1000 ms' }]);
+  const order = types();
+  expect(ofType(events, 'call.progressed')).toEqual([]);
+  expect(order.indexOf('call.failed')).toBeGreaterThan(order.indexOf('child.settled'));
 });
 
 test('interrupting one child leaves its siblings alone; its parent is told that it did not succeed [L5, F-08]', async () => {

@@ -1,8 +1,10 @@
 import { defineAgent, defineTool, type Tool } from '@troupe/core';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
+import { createActor } from 'xstate';
 import { z } from 'zod';
 import { openRuntime } from '../../../../test/support/open-runtime.ts';
+import { callActor } from '../../src/actors/call-actor.ts';
 import { calling, guardedTool, ofType, plain } from './tools.ts';
 
 const asking = (tools: Tool[], ...turns: Turn[]) => {
@@ -212,4 +214,22 @@ test('answering when no question is open is rejected, whoever is asked [BG-083]'
     reason: expect.stringContaining('no open question'),
   });
   expect(await run.answer(id, true)).toMatchObject({ status: 'rejected', reason: expect.stringContaining('ended') });
+});
+
+test('if the tool of an answered question is gone, its call is answered with an error [BG-083]', () => {
+  // given a run that was brought back without the tool that asked
+  const told: unknown[] = [];
+  const run = { runId: 'r', tools: new Map(), actor: { send: (event: unknown) => void told.push(event) } };
+  const world = { runs: new Map([['r', run]]) } as never;
+  // when the answered call is to go on
+  const input = { runId: 'r', index: 2, turn: 1, callId: 'c', tool: 'erase', arguments: {}, given: true } as const;
+  createActor(callActor(world), { input }).start();
+  // then the run hears that it failed, and can go on
+  expect(told).toMatchObject([
+    {
+      type: 'call.settled',
+      index: 2,
+      outcome: { status: 'error', error: expect.stringContaining('Tool not found: erase') },
+    },
+  ]);
 });

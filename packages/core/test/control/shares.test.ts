@@ -197,6 +197,21 @@ describe('depth, tools and descendants', () => {
   });
 });
 
+test('what grandchildren took is counted for good: the next child finds only what is left [F-19, L4]', async () => {
+  // given room for three, and a middle that starts a leaf
+  const middle = defineAgent({ name: 'middle', instructions: 'Middle.', tools: [delegating(leaf)] });
+  const provider = scriptedProvider((request, { agent }) => {
+    const turns = request.messages.filter(({ role }) => role === 'assistant').length;
+    if (agent === 'root') return turns < 3 ? calling('ask_middle') : 'Done.';
+    return agent === 'leaf' || turns > 0 ? 'Done.' : calling('ask_leaf');
+  });
+  const { runtime, events } = openRuntime({ provider });
+  const report = await runtime.run(rootOf([delegating(middle)], { descendants: 3 }), 'go');
+  // then the second middle has nobody to ask, and the third is refused
+  expect(report.calls.map(({ status }) => status)).toEqual(['ok', 'ok', 'error']);
+  expect(ofType(events, 'child.refused').map(({ agent }) => agent)).toEqual(['middle', 'root']);
+});
+
 test('a refused spawn rejects with the kind and the limit, and its tool may go on [F-11]', async () => {
   const ask = plain('ask', {
     execute: (_input, context) =>

@@ -19,6 +19,10 @@ const observe = ({ self }: Scope, snapshot: AnyMachineSnapshot, hooks: Lifecycle
 /** XState skips `start` for a machine that is done or broken when it is made: nobody hears of its end. */
 const noStandIn: Design = (machine, hooks) =>
   over(machine, {
+    getInitialSnapshot: (scope: Scope, input: unknown) => {
+      scope.self.subscribe({ error: () => {} });
+      return machine.getInitialSnapshot(scope as never, input as never);
+    },
     start: (snapshot: AnyMachineSnapshot, scope: Scope) => {
       observe(scope, snapshot, hooks);
       (machine.start as any)(snapshot, scope);

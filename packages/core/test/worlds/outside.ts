@@ -251,6 +251,7 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
     tools,
     budget: plan.agentBudget,
     ...(remembers && { memoryScope: 'work' }),
+    outputRetries: plan.said.length % 2,
     ...(plan.features.includes('schema') && { outputSchema: z.object({ ok: z.boolean() }) }),
     ...(plan.features.includes('short conversations') && { compaction: { maxMessages: 6 } }),
   }) as Agent;

@@ -2,8 +2,8 @@
 import type { Budget } from '@troupe/protocol';
 import fc from 'fast-check';
 
-export const answers = ['text', 'json', 'empty', 'long', 'filtered'] as const;
-export const asksForCalls = [
+export const answers = ['text', 'json', 'prose', 'empty', 'long', 'filtered'] as const;
+export const plainCalls = [
   'one',
   'two',
   'unknown',
@@ -15,6 +15,8 @@ export const asksForCalls = [
   'confirm',
   'input',
   'handoff',
+] as const;
+export const delegations = [
   'delegate',
   'delegate many',
   'delegate and work',
@@ -37,7 +39,7 @@ export const modelFaults = [
   'half',
 ] as const;
 /** What a model does in one turn. */
-export type Said = (typeof answers)[number] | (typeof asksForCalls)[number] | (typeof modelFaults)[number];
+export type Said = (typeof answers)[number] | (typeof plainCalls)[number] | (typeof delegations)[number] | (typeof modelFaults)[number];
 
 /** What a tool does when it is called. */
 export const deeds = ['text', 'data', 'error', 'progress', 'throw', 'reject', 'never', 'deaf', 'undefined'] as const;
@@ -87,7 +89,7 @@ export type Plan = {
   rude: readonly ('subscriber' | 'hooks' | 'inspector' | 'logger')[];
   steps: { command?: Command; who: number; ms: number }[];
   /** Done by a subscriber, synchronously, when it hears the `at`-th event. */
-  reactions: { at: number; command: Command | 'close'; who: number }[];
+  reactions: { at: number; command: Command | 'close' | 'suspend'; who: number }[];
   /** Named guards and actions of the chart that throw the n-th time they are used. */
   bombs: Record<string, number>;
   end: 'close' | 'close at once' | 'suspend' | 'interrupt' | 'stop';
@@ -118,16 +120,17 @@ const fewLimits = fc
   .map(([all, kinds]): Budget => Object.fromEntries(kinds.flatMap((kind) => (all[kind] === undefined ? [] : [[kind, all[kind]]]))));
 
 const said = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom(...answers) },
-  { weight: 9, arbitrary: fc.constantFrom(...asksForCalls) },
-  { weight: 2, arbitrary: fc.constantFrom(...modelFaults) },
+  { weight: 4, arbitrary: fc.constantFrom(...answers) },
+  { weight: 4, arbitrary: fc.constantFrom(...plainCalls) },
+  { weight: 8, arbitrary: fc.constantFrom(...delegations) },
+  { weight: 1, arbitrary: fc.constantFrom(...modelFaults) },
 );
 const command = fc.constantFrom(...commands);
 
 export const calmPlans: fc.Arbitrary<Plan> = fc.record({
   said: fc.array(said, { minLength: 1, maxLength: 14 }),
   deeds: fc.array(
-    fc.oneof({ weight: 2, arbitrary: fc.constantFrom<Deed>('text', 'data') }, { weight: 1, arbitrary: fc.constantFrom(...deeds) }),
+    fc.oneof({ weight: 5, arbitrary: fc.constantFrom<Deed>('text', 'data') }, { weight: 1, arbitrary: fc.constantFrom(...deeds) }),
     { minLength: 1, maxLength: 5 },
   ),
   delays: fc.array(fc.constantFrom(0, 0, 0, 1, 5, 20), { minLength: 1, maxLength: 5 }),
@@ -142,7 +145,7 @@ export const calmPlans: fc.Arbitrary<Plan> = fc.record({
     fc.record({ command: fc.option(command, { nil: undefined, freq: 3 }), who: small(5), ms: fc.constantFrom(0, 0, 1, 5, 20) }),
     { maxLength: 8 },
   ),
-  reactions: fc.array(fc.record({ at: small(25), command: fc.oneof(command, fc.constant('close' as const)), who: small(5) }), {
+  reactions: fc.array(fc.record({ at: small(25), command: fc.oneof({ weight: 6, arbitrary: command }, { weight: 1, arbitrary: fc.constantFrom('close' as const, 'suspend' as const) }), who: small(5) }), {
     maxLength: 2,
   }),
   bombs: fc.constant({}),

@@ -8,7 +8,7 @@ export const findingsIn = async (world: World): Promise<string[]> => {
   const stored = storedIn(world.events);
   const lawful = checkRunLaws(world.events, { open: world.suspended }).map(({ law, message }) => `${law} ${message}`);
   return [
-    ...world.thrown.map((error) => `a command threw: ${String(error)}`),
+    ...world.thrown.filter((error) => !isBomb(error)).map((error) => `a command threw: ${String(error)}`),
     ...lawful,
     ...nobodyWorks(world),
     ...nobodyHangs(world),
@@ -19,6 +19,9 @@ export const findingsIn = async (world: World): Promise<string[]> => {
     ...(await reports(world)),
   ];
 };
+
+/** A command to a chart that breaks just then is told so. */
+const isBomb = (error: unknown): boolean => error instanceof Error && /throws$/.test(error.message);
 
 /** L9, L2: what is dead has nobody at work. */
 const nobodyWorks = ({ outside, ghosts }: World): string[] =>

@@ -24,6 +24,8 @@ export type World = {
   left: string[];
   /** What worked for a run that had ended. */
   ghosts: Work[];
+  /** Whether closing has begun, and has ended. */
+  shut: boolean;
   closed: boolean;
   /** What commands threw. */
   thrown: unknown[];
@@ -87,6 +89,7 @@ export const live = async (plan: Plan): Promise<World> => {
     suspended: false,
     left: [],
     ghosts: [],
+    shut: false,
     closed: false,
     thrown: [],
   };
@@ -104,10 +107,11 @@ export const live = async (plan: Plan): Promise<World> => {
     return root && (root.id === runId ? root : root.child(runId as string));
   };
   const shut = (how: Plan['end']): Promise<void> => {
-    world.suspended ||= how === 'suspend';
+    if (!world.shut) world.suspended = how === 'suspend';
+    world.shut = true;
     return runtime.close(how === 'suspend' ? { runs: 'suspend' } : { runs: 'interrupt', graceMs: how === 'close at once' ? 0 : 30 });
   };
-  const attempt = (command: Command | 'close', who: number): unknown => {
+  const attempt = (command: Command | 'close' | 'suspend', who: number): unknown => {
     const run = handleOf(who);
     const [question] = roots.flatMap((root) => root.questions);
     switch (command) {
@@ -141,13 +145,12 @@ export const live = async (plan: Plan): Promise<World> => {
         return runtime.events({ rootId: root.id }).subscribe((event) => seen.push(event));
       }
       case 'close':
-        return shut('close');
+      case 'suspend':
+        return shut(command);
     }
   };
   /** A command may be refused; it may not break anything. */
-  const act = (command: Command | 'close', who: number): void => {
-    if (world.closed && command === 'start') return;
-    if (command === 'close') world.closed = true;
+  const act = (command: Command | 'close' | 'suspend', who: number): void => {
     void (async () => attempt(command, who))().catch((error: unknown) => {
       if ((error as { code?: string }).code !== 'runtime.closed') world.thrown.push(error);
     });
@@ -193,12 +196,15 @@ export const live = async (plan: Plan): Promise<World> => {
   // Then everybody is patient: whatever waits for a person or a resume gets it, and time passes.
   runtime.resumeSpawning();
   const isQuiet = () => runIds.length > 0 && runIds.every((id) => ended.has(id));
-  for (let i = 0; i < 60 && !isQuiet() && !world.closed; i++) {
+  let told = -1;
+  for (let rounds = 0; rounds < 5 && !isQuiet() && !world.shut; rounds++) {
+    if (events.length > told) rounds = 0;
+    told = events.length;
     for (let who = 0; who < runIds.length; who++) if (!ended.has(runIds[who] as string)) act('resume', who);
     act('answer', 0);
     await pass(25);
   }
-  if (!world.closed) world.left = runIds.filter((id) => !ended.has(id) && roots.some((root) => root.id === id));
+  if (!world.shut) world.left = runIds.filter((id) => !ended.has(id) && roots.some((root) => root.id === id));
 
   if (plan.end === 'interrupt') for (const root of roots) void root.interrupt();
   if (plan.end === 'stop') stopMachine();
