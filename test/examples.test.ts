@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
@@ -43,6 +43,12 @@ describe('the README', () => {
     for (const name of readdirSync(join(root, 'packages'), { withFileTypes: true }))
       if (name.isDirectory()) expect(read('README.md')).toContain(`(packages/${name.name})`);
   });
+});
+
+test('the map of the house names every file', () => {
+  const map = read('packages/README.md');
+  const files = globSync('packages/*/src/**/*.ts', { cwd: root }).filter((file) => !file.endsWith('index.ts'));
+  expect(files.filter((file) => !map.includes(basename(file)))).toEqual([]);
 });
 
 test("the program in core's README runs", () => {

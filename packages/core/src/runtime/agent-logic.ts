@@ -3,7 +3,7 @@ import type { ActorLogic, ActorRef, ActorSystem, Snapshot } from 'xstate';
 import type { RunCommand } from '../agent/context.ts';
 import type { Agent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
-import { internalsOf, type Runtime } from './create-runtime.ts';
+import { internalsOf, type Runtime } from './runtime.ts';
 
 /** The snapshot of a run inside another machine: persisted as its status and its run's id, and the report once there is one. */
 export type AgentSnapshot<T> = Snapshot<Report<T>> & { runId: string | undefined };

@@ -4,91 +4,32 @@
  * Keeps L1 (each run ends in exactly one terminal event) together with `run/lifecycle.ts`, and L8 (observers change nothing).
  */
 import {
-  type Answer,
   FaultError,
   isEnded,
   isTerminal,
   isWithin,
   type Receipt,
-  type Report,
   type RunEvent,
-  type RunFilter,
   type RunRow,
-  type RunTree,
   runOfQuestion,
 } from '@troupe/protocol';
-import { distinctUntilChanged, map, type Observable, startWith } from 'rxjs';
+import { distinctUntilChanged, map, startWith } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { RunCommand } from '../agent/context.ts';
 import { allowanceOf } from '../agent/limits.ts';
-import { type Agent, type AnyAgent, isSameAgent } from '../define-agent.ts';
+import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
 import { isSameJob, type LiveRun } from '../run/live-run.ts';
 import { Run, type RunHost, receiptOf } from '../run/run.ts';
 import { guarded } from '../streams/guarded.ts';
 import { iterate } from '../streams/iterate.ts';
+import { isSettled, settles } from './desk.ts';
 import { openEngine } from './engine.ts';
 import { type RuntimeOptions, settle } from './options.ts';
 import { type EventFilter, eventsFrom } from './read-events.ts';
+import { runsOf } from './runs-of.ts';
+import { internals, type Runtime, type StartOptions } from './runtime.ts';
 import { storedRun } from './stored-run.ts';
-
-/** How a run is started. */
-export type StartOptions = {
-  /** Default: a new one. A run that exists is given back when agent and job are the same. */
-  runId?: string;
-  /** Aborting it interrupts the run. */
-  signal?: AbortSignal;
-  /** The conversation that owns the run. */
-  sessionKey?: string;
-};
-
-/** Events as a stream and as an async iterable. */
-export type EventStream = Observable<RunEvent> & AsyncIterable<RunEvent>;
-
-/** Starts runs and keeps them. Make one with {@link createRuntime}. */
-export type Runtime = {
-  /** Starts a run, or gives back the one that is there. @throws FaultError `run.exists`, `agent.duplicate`, `runtime.closed`, `job.invalid` */
-  start<T>(agent: Agent<T>, job: Job, options?: StartOptions): Run<T>;
-  /** `start(…).report`. */
-  run<T>(agent: Agent<T>, job: Job, options?: StartOptions): Promise<Report<T>>;
-  /** Answers the run's only open question, or lets a paused run go on, and waits for the next settlement. */
-  resume(runId: string, answer?: Answer): Promise<Report>;
-  /** Answers a question of any run at any depth. */
-  answer(questionId: string, answer: Answer): Promise<Receipt>;
-  /** A handle of a run that is alive or ended. @throws FaultError `run.unknown` */
-  attach(runId: string): Promise<Run>;
-  /** Events of all runs, as they are told. */
-  readonly events$: Observable<RunEvent>;
-  /** Stored events, then live ones: no gap, no double. `after` is `rootSeq` with `rootId`, `seq` with `runId`, else a cursor. */
-  events(filter?: EventFilter): EventStream;
-  readonly runs: {
-    get(runId: string): Promise<RunRow | undefined>;
-    /** Newest first; at most `limit`, default 100. @throws FaultError `query.invalid` */
-    list(filter?: RunFilter): Promise<RunRow[]>;
-    /** The run and everything below it. @throws FaultError `run.unknown` */
-    tree(rootId: string): Promise<RunTree>;
-  };
-  /** Refuses every new child until {@link resumeSpawning}; running ones are untouched. */
-  pauseSpawning(): void;
-  resumeSpawning(): void;
-  /**
-   * Ends the runtime. `interrupt` (default): every run ends with `run.interrupted`, reason `closed`. `suspend` (default with a
-   * lasting store): nothing is told, and the stored runs stay as they are. Streams complete; a second call waits for the first.
-   */
-  close(options?: { runs?: 'suspend' | 'interrupt'; graceMs?: number }): Promise<void>;
-};
-
-/** What {@link agentLogic} needs beyond the public runtime. */
-export type RuntimeInternals = {
-  startUnder(agent: AnyAgent, job: Job, runId: string | undefined, parent: AnyActorRef): Run;
-  stop(runId: string): void;
-};
-const internals = new WeakMap<Runtime, RuntimeInternals>();
-export const internalsOf = (runtime: Runtime): RuntimeInternals => {
-  const found = internals.get(runtime);
-  if (!found) throw new FaultError('runtime.invalid', 'This is no runtime that createRuntime made.');
-  return found;
-};
 
 /** @throws FaultError `runtime.invalid`, `budget.invalid` when the options contradict themselves */
 export const createRuntime = (given: RuntimeOptions): Runtime => {
@@ -115,40 +56,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   const engine = openEngine(options, (run) => new Run(run, host));
-  const { world, recorder, waiters, questionsOf, report } = engine;
-
-  const isSettled = (run: LiveRun): boolean => isEnded(run.ledger.status) || run.ledger.pausedFor === 'question';
-  const settles = (event: RunEvent): boolean =>
-    isTerminal(event) || (event.type === 'run.paused' && event.reason === 'question');
-
-  const nextEvent = (run: LiveRun, wanted: (event: RunEvent) => boolean): Promise<Report> =>
-    new Promise((resolve, reject) => {
-      if (run.suspended) return reject(closedError());
-      const set = waiters.get(run.runId) ?? new Set();
-      waiters.set(run.runId, set);
-      const off = () => {
-        set.delete(waiter);
-        if (set.size === 0) waiters.delete(run.runId);
-        suspended.delete(onSuspend);
-      };
-      const waiter = (event: RunEvent) => {
-        if (!wanted(event)) return;
-        off();
-        resolve(report(run));
-      };
-      const onSuspend = () => {
-        off();
-        reject(closedError());
-      };
-      set.add(waiter);
-      suspended.add(onSuspend);
-    });
-  const suspended = new Set<() => void>();
-  const closedError = () =>
-    new FaultError(
-      'runtime.closed',
-      'The runtime was closed and the run suspended. It goes on where its store is opened again.',
-    );
+  const { world, recorder, desk, report } = engine;
 
   /** What was recorded is told in order: a settlement that is recorded but not told yet is waited for. */
   const whenTold = async (run: LiveRun): Promise<void> => {
@@ -168,22 +76,22 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
         ),
         caught,
       ),
-    questionsOf,
+    questionsOf: desk.questionsOf,
     questionsOf$: (runId) => {
-      const questions$ = engine.questionsChanged$.pipe(
+      const questions$ = desk.questionsChanged$.pipe(
         startWith(undefined),
-        map(() => questionsOf(runId)),
+        map(() => desk.questionsOf(runId)),
         distinctUntilChanged((a, b) => a.length === b.length && a.every(({ id }, i) => id === b[i]?.id)),
       );
       return guarded(questions$, caught);
     },
     settled: async (run) => {
-      if (!isSettled(run)) return nextEvent(run, settles);
+      if (!isSettled(run)) return desk.next(run, settles, () => report(run));
       await whenTold(run);
       return report(run);
     },
     ended: async (run) => {
-      if (!isEnded(run.ledger.status)) return nextEvent(run, isTerminal);
+      if (!isEnded(run.ledger.status)) return desk.next(run, isTerminal, () => report(run));
       await whenTold(run);
       return report(run);
     },
@@ -198,10 +106,10 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   const deliver = async (run: LiveRun, command: RunCommand): Promise<Receipt> => {
-    const receipt = receiptOf(run, command, engine.answers);
-    const repeated = command.type === 'answer' && engine.answers.has(command.questionId);
+    const receipt = receiptOf(run, command, desk.answers);
+    const repeated = command.type === 'answer' && desk.answers.has(command.questionId);
     if (receipt.status === 'rejected' || repeated) return receipt;
-    if (command.type === 'answer') engine.answers.set(command.questionId, command.answer);
+    if (command.type === 'answer') desk.answers.set(command.questionId, command.answer);
     run.actor?.send(command);
     await run.writing;
     return receipt;
@@ -268,10 +176,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       });
     if (signal.aborted) return interrupt();
     signal.addEventListener('abort', interrupt);
-    void nextEvent(run, isTerminal).then(
-      () => signal.removeEventListener('abort', interrupt),
-      () => signal.removeEventListener('abort', interrupt),
-    );
+    const off = () => signal.removeEventListener('abort', interrupt);
+    void desk.next(run, isTerminal, off).catch(off);
   };
 
   const attach = async (runId: string): Promise<Run> => {
@@ -287,14 +193,16 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   const suspend = (): void => {
     for (const run of world.runs.values()) run.suspended = true;
     for (const run of roots()) engine.stop(run);
-    for (const reject of [...suspended]) reject();
+    desk.dismiss();
   };
 
   /** Runs that nobody above can end. */
   const roots = (): LiveRun[] => [...world.runs.values()].filter((run) => run.parentId === undefined || run.detached);
 
   const interruptAll = async (graceMs: number): Promise<void> => {
-    const ended = Promise.all([...world.runs.values()].map((run) => nextEvent(run, isTerminal).catch(() => undefined)));
+    const ended = Promise.all(
+      [...world.runs.values()].map((run) => desk.next(run, isTerminal, () => {}).catch(() => {})),
+    );
     for (const run of roots())
       run.actor?.send({ type: 'interrupt', reason: 'The runtime was closed.', exitReason: 'closed' });
     if (world.runs.size > 0) {
@@ -317,8 +225,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     else await interruptAll(graceMs);
     await recorder.flushed();
     recorder.end();
-    engine.events$.complete();
-    engine.questionsChanged$.complete();
+    desk.close();
   };
 
   const runtime: Runtime = {
@@ -351,14 +258,14 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       const runId = runOfQuestion(questionId);
       const live = runId === null ? undefined : world.runs.get(runId);
       if (live) return deliver(live, { type: 'answer', questionId, answer, by: 'user' });
-      if (engine.answers.has(questionId)) {
-        const same = JSON.stringify(engine.answers.get(questionId)) === JSON.stringify(answer);
+      if (desk.answers.has(questionId)) {
+        const same = JSON.stringify(desk.answers.get(questionId)) === JSON.stringify(answer);
         return same ? { status: 'accepted' } : { status: 'rejected', reason: 'already answered' };
       }
       return { status: 'rejected', reason: `no open question "${questionId}"` };
     },
     attach,
-    events$: guarded(engine.events$, caught),
+    events$: guarded(desk.events$, caught),
     events(filter: EventFilter = {}) {
       const wanted = (event: RunEvent): boolean =>
         'rootId' in filter
@@ -366,30 +273,10 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
           : 'runId' in filter
             ? event.runId === filter.runId && event.seq > (filter.after ?? 0)
             : true;
-      const events$ = guarded(eventsFrom(store, filter, engine.events$, wanted), caught);
+      const events$ = guarded(eventsFrom(store, filter, desk.events$, wanted), caught);
       return Object.assign(events$, { [Symbol.asyncIterator]: () => iterate(events$) });
     },
-    runs: {
-      get: async (runId) => store.get(runId),
-      async list(filter) {
-        const { limit } = filter ?? {};
-        if (limit !== undefined && !(Number.isInteger(limit) && limit >= 0))
-          throw new FaultError(
-            'query.invalid',
-            `runs.list was given the limit ${limit}. Expected a whole number of 0 or more, or none for 100.`,
-          );
-        return store.list(filter);
-      },
-      async tree(rootId) {
-        const rows = [...(await store.list({ rootId, limit: Number.MAX_SAFE_INTEGER }))].reverse();
-        const nodes = new Map<string, RunTree>(rows.map((row) => [row.runId, { ...row, children: [] }]));
-        for (const node of nodes.values())
-          if (node.parentId !== undefined) nodes.get(node.parentId)?.children.push(node);
-        const root = nodes.get(rootId);
-        if (!root) throw new FaultError('run.unknown', `There is no run "${rootId}" in this runtime's store.`);
-        return root;
-      },
-    },
+    runs: runsOf(store),
     pauseSpawning() {
       world.spawningPaused = true;
     },

@@ -2,21 +2,7 @@
  * Where runs come to life: makes their actors, records their steps, tells their parents of their end.
  * One machine logic a runtime; what differs between runs is looked up by run id.
  */
-import {
-  type Answer,
-  FaultError,
-  faultOf,
-  isEnded,
-  isTerminal,
-  isWithin,
-  type JSONSchema,
-  type Question,
-  type Report,
-  type RunEvent,
-  redact,
-  type Schema,
-} from '@troupe/protocol';
-import { Subject } from 'rxjs';
+import { FaultError, faultOf, isEnded, type Question, type Report, redact } from '@troupe/protocol';
 import { type AnyActorRef, type AnyMachineSnapshot, createActor, type InspectionEvent, toObserver } from 'xstate';
 import { alarmActor } from '../actors/alarm-actor.ts';
 import { crewActor } from '../actors/crew-actor.ts';
@@ -33,57 +19,27 @@ import type { Allowance } from '../agent/limits.ts';
 import { stepOf } from '../agent/step.ts';
 import { chargeAborted } from '../agent/turns.ts';
 import type { AnyAgent } from '../define-agent.ts';
-import { jsonSchemaOf, type Tool } from '../define-tool.ts';
 import { type Job, jobDataOf } from '../job.ts';
 import { activeMsOf, noteWaiting } from '../run/ledger.ts';
 import { type Ending, lifecycle } from '../run/lifecycle.ts';
 import { type LiveRun, openLiveRun, reportOf } from '../run/live-run.ts';
 import { recorded, takeOutbox } from '../run/recorded.ts';
 import type { Run } from '../run/run.ts';
+import { outputOf, toolsOf } from './definition-of.ts';
+import { openDesk } from './desk.ts';
 import { findProvider, priceBy, type settle } from './options.ts';
 import { openQuotas } from './quotas.ts';
 import { openRecorder, unstoredEnd } from './recorder.ts';
+import { terminalOf } from './terminal-of.ts';
 import type { World } from './world.ts';
 
 export type Settled = ReturnType<typeof settle>;
-
-/** The tools of a run: the job's if it names some, else the agent's. Of two with one name the last counts; unknown names are listed. */
-export const toolsOf = (agent: AnyAgent, job: Job): { tools: Map<string, Tool>; unknown: string[] } => {
-  const known = new Map(agent.tools.map((tool) => [tool.name, tool]));
-  const wanted = typeof job === 'string' ? undefined : job.tools;
-  if (!wanted) return { tools: known, unknown: [] };
-  const tools = new Map<string, Tool>();
-  const unknown: string[] = [];
-  for (const item of wanted) {
-    const tool = typeof item === 'string' ? known.get(item) : item;
-    if (tool) tools.set(tool.name, tool);
-    else unknown.push(String(item));
-  }
-  return { tools, unknown };
-};
-
-/** The schema of a run's answer, and how its model is told: the job's if it has one, else the agent's. @throws FaultError `schema.invalid` */
-const outputOf = (agent: AnyAgent, job: Job): { outputSchema?: Schema; outputJSONSchema?: JSONSchema } => {
-  const own = typeof job === 'string' ? undefined : job.outputSchema;
-  if (own)
-    return {
-      outputSchema: own,
-      outputJSONSchema: jsonSchemaOf(own, `The outputSchema of the job for "${agent.name}"`),
-    };
-  const { outputSchema, outputJSONSchema } = agent;
-  return { ...(outputSchema && { outputSchema }), ...(outputJSONSchema && { outputJSONSchema }) };
-};
 
 export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) => {
   const { clock, logger, store, ids } = options;
   const runs = new Map<string, LiveRun>();
   const owner = ids.next('runtime');
-  const questions = new Map<string, Question>();
-  const answers = new Map<string, Answer>();
-  const waiters = new Map<string, Set<(event: RunEvent) => void>>();
   const alive = new Map<string, number>();
-  const events$ = new Subject<RunEvent>();
-  const questionsChanged$ = new Subject<void>();
 
   const shield = (what: string, act: () => void): void => {
     try {
@@ -91,28 +47,6 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     } catch (error) {
       logger.error(`${what} threw; the run goes on.`, faultOf(error, 'observer.failed'));
     }
-  };
-
-  const keepQuestions = (event: RunEvent): void => {
-    if (event.type === 'question.asked') questions.set(event.question.id, event.question);
-    else if (event.type === 'question.answered') {
-      questions.delete(event.questionId);
-      answers.set(event.questionId, event.answer);
-    } else if (isTerminal(event)) {
-      let changed = false;
-      for (const [id, { runId }] of questions) if (runId === event.runId) changed = questions.delete(id) || changed;
-      if (!changed) return;
-    } else return;
-    questionsChanged$.next();
-  };
-
-  const told = (event: RunEvent): void => {
-    keepQuestions(event);
-    if (event.type === 'child.started') shield('hooks.childStart', () => options.hooks?.childStart?.(event));
-    if (event.type === 'child.settled') shield('hooks.childStop', () => options.hooks?.childStop?.(event));
-    const waiting = waiters.get(event.runId);
-    if (waiting) for (const waiter of [...waiting]) waiter(event);
-    events$.next(event);
   };
 
   const broken = (run: LiveRun, error: unknown): void => {
@@ -127,23 +61,22 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     queueMicrotask(() => stop(run));
   };
 
-  const recorder = openRecorder({ clock, store, logger }, { told, broken });
+  const desk = openDesk(options.hooks, shield);
+  const recorder = openRecorder({ clock, store, logger }, { told: desk.tell, broken });
 
   const stop = (run: LiveRun): void => {
     const actor = run.actor as unknown as { _stop(): void } | undefined;
     actor?._stop();
   };
 
-  const questionsOf = (runId: string): Question[] =>
-    [...questions.values()].filter((question) => isWithin(question.runId, runId));
-  const report = (run: LiveRun): Report => reportOf(run, questionsOf(run.runId), clock.now());
+  const report = (run: LiveRun): Report => reportOf(run, desk.questionsOf(run.runId), clock.now());
   /** What a run and those below it have just asked: in their contexts before it is told. */
   const askedBelow = ({ context }: LiveRun): Question[] => {
     if (!context) return [];
     const asking = context.calls.flatMap((call) => call.children.filter(({ status }) => status === 'asking'));
     const below = asking.flatMap(({ runId }) => runs.get(runId) ?? []).flatMap(askedBelow);
     return [...openQuestions(context), ...below].map(
-      (asked) => questions.get(asked.id) ?? { ...asked, askedAt: clock.now() },
+      (asked) => desk.question(asked.id) ?? { ...asked, askedAt: clock.now() },
     );
   };
 
@@ -161,35 +94,6 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
       recorder.record(run, outbox.events);
     }
     return run;
-  };
-
-  const terminal = (run: LiveRun, context: RunContext, ending: Ending) => {
-    const usage = { ...run.ledger.usage };
-    const partialText = run.partial || context.text;
-    const partial = partialText ? { partialText } : {};
-    const end = ending.how === 'done' ? context.end : undefined;
-    if (ending.how === 'error')
-      return {
-        type: 'run.failed' as const,
-        exitReason: 'error' as const,
-        fault: { ...faultOf(ending.error, 'run.bug'), runId: run.runId },
-        ...partial,
-        usage,
-      };
-    if (!end || end.status === 'interrupted') {
-      const { exitReason = 'stopped', reason = 'The run was stopped from outside.' } = end ?? run.stopReason ?? {};
-      return { type: 'run.interrupted' as const, exitReason, reason, ...partial, usage };
-    }
-    if (end.status === 'failed') {
-      const fault = end.fault ?? { code: 'run.bug', message: 'The run failed without saying why.', retryable: false };
-      return { type: 'run.failed' as const, exitReason: end.exitReason, fault, ...partial, usage };
-    }
-    return {
-      type: 'run.completed' as const,
-      text: context.text || null,
-      ...(context.data !== undefined && { data: context.data }),
-      usage,
-    };
   };
 
   /** The end of a run, however it came: its open calls are answered, its terminal event is recorded, its parent hears of it. */
@@ -213,7 +117,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
       run.transcript.push(...context.outbox.messages);
       const opening = run.seq === 0 ? [{ type: 'run.started' as const, model: run.model, budget: {} }] : [];
       recorder.record(run, [...opening, ...context.outbox.events]);
-      const end = terminal(run, context, ending);
+      const end = terminalOf(run, context, ending);
       recorder.record(run, [{ ...end, usage: { ...run.ledger.usage, activeMs: activeMsOf(run.ledger, clock.now()) } }]);
     }
     run.ended = true;
@@ -303,7 +207,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
       });
     },
     handleOf,
-    questionsOf,
+    questionsOf: desk.questionsOf,
     reportPaused: (run) => reportOf(run, askedBelow(run), clock.now()),
     detach(run) {
       run.detached = true;
@@ -411,20 +315,5 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     else take(claimed);
   };
 
-  return {
-    world,
-    recorder,
-    bringToLife,
-    events$,
-    questionsChanged$,
-    questions,
-    answers,
-    waiters,
-    report,
-    questionsOf,
-    stop,
-    shield,
-  };
+  return { world, recorder, desk, bringToLife, report, stop, shield };
 };
-
-export type Engine = ReturnType<typeof openEngine>;

@@ -1,8 +1,8 @@
 /** Everything a run may ever hear, in no order: also what no actor would say then. */
 import { childIdOf, questionIdOf, type Usage } from '@troupe/protocol';
 import fc from 'fast-check';
-import type { ClosedTurn, PlannedCall, RunInput, RunMachineEvent, SpawnRequest } from '../../src/agent/context.ts';
-import { outcomeOf } from '../../src/agent/outcome.ts';
+import type { ChildEnd, ClosedTurn, PlannedCall, RunContext, RunInput, RunMachineEvent, SpawnRequest } from '../../src/agent/context.ts';
+import { type CallOutcome, outcomeOf } from '../../src/agent/outcome.ts';
 import { allowanceOf } from '../../src/agent/limits.ts';
 
 const one = fc.constantFrom;
@@ -10,11 +10,11 @@ const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: und
 
 const limits = fc.record(
   {
-    turns: fc.nat(4),
-    toolCalls: fc.nat(5),
-    tokens: one(0, 40, 200),
-    descendants: fc.nat(3),
-    children: fc.nat(3),
+    turns: one(1, 4, 9, 9),
+    toolCalls: one(3, 12),
+    tokens: one(60, 1_000),
+    descendants: one(1, 6),
+    children: one(1, 6),
     concurrency: one(1, 2),
     activeMs: one(10),
     deadlineMs: one(10),
@@ -53,6 +53,7 @@ const planned: fc.Arbitrary<Omit<PlannedCall, 'callId'>> = one(
   { tool: 'plain', arguments: {} },
   { tool: 'plain', arguments: {} },
   { tool: 'delegate', arguments: {}, delegates: true },
+  { tool: 'delegate', arguments: {}, delegates: true },
   { tool: 'nothing', arguments: {}, problem: 'Tool not found: nothing.' },
   { tool: 'risky', arguments: {}, asks: { kind: 'confirmation' as const, prompt: 'Sure?', options: ['yes', 'no'] } },
   { tool: 'ask', arguments: {}, asks: { kind: 'input' as const, prompt: 'What?', options: [], inputKey: 'user_input' } },
@@ -60,7 +61,10 @@ const planned: fc.Arbitrary<Omit<PlannedCall, 'callId'>> = one(
 const turn: fc.Arbitrary<ClosedTurn> = fc
   .record({
     text: one('', 'Well.'),
-    calls: fc.array(planned, { maxLength: 3 }),
+    calls: fc.oneof(
+      { weight: 1, arbitrary: fc.constant([]) },
+      { weight: 5, arbitrary: fc.array(planned, { minLength: 1, maxLength: 3 }) },
+    ),
     usage,
     finish: one('stop' as const, 'stop' as const, 'length' as const, 'filter' as const),
     output: maybe(one({ data: { ok: true } }, { problem: 'no JSON' })),
@@ -88,7 +92,7 @@ const request: fc.Arbitrary<SpawnRequest> = fc
     refused: maybe(one({ kind: 'paused', message: 'spawning is paused' })),
   })
   .map(({ onPaused, budget, refused }) => ({ agent: 'helper', tools: 1, onPaused, ...(budget && { budget }), ...(refused && { refused }) }));
-const end = fc.record({ childId, usage, status: one('completed' as const, 'failed' as const, 'interrupted' as const) }).map(
+const end: fc.Arbitrary<ChildEnd> = fc.record({ childId, usage, status: one('completed' as const, 'failed' as const, 'interrupted' as const) }).map(
   ({ childId, usage, status }) => ({
     childId,
     status,
@@ -140,8 +144,46 @@ const last: fc.Arbitrary<RunMachineEvent> = one(
   { type: 'limit.reached', kind: 'deadlineMs', limit: 10, spent: 10 },
 );
 
-export const anyEvent: fc.Arbitrary<RunMachineEvent> = fc.oneof(
+const anyEvent: fc.Arbitrary<RunMachineEvent> = fc.oneof(
   { weight: 12, arbitrary: fc.oneof(...often) },
   { weight: 10, arbitrary: fc.oneof(...seldom) },
   { weight: 1, arbitrary: last },
 );
+
+/** Material for one step: anything at all, or what fits the state of the run. */
+export type Happening = { fits: boolean; any: RunMachineEvent; turn: ClosedTurn; requests: SpawnRequest[]; outcome: CallOutcome; end: ChildEnd; n: number };
+export const happening: fc.Arbitrary<Happening> = fc.record({
+  fits: fc.nat(7).map((n) => n > 0),
+  any: anyEvent,
+  turn,
+  requests: fc.array(request, { minLength: 1, maxLength: 3 }),
+  outcome,
+  end,
+  n: fc.nat(100),
+});
+
+/** What the actors of a run in this state would say next. */
+export const eventIn = (value: unknown, context: RunContext, { fits, any, turn, requests, outcome, end, n }: Happening): RunMachineEvent => {
+  const pick = <T>(items: readonly T[]): T | undefined => items[n % Math.max(1, items.length)];
+  const index = pick(context.calls.flatMap(({ phase }, at) => (phase === 'settled' ? [] : [at])));
+  const call = index === undefined ? undefined : context.calls[index];
+  const child = pick(context.calls.flatMap(({ children }) => children).filter(({ status }) => status !== 'ended'));
+  const state = JSON.stringify(value);
+  if (!fits) return any;
+  if (state.includes('recalling')) return { type: 'memory.recalled', found: false };
+  if (state.includes('thinking')) return { type: 'turn.closed', turn: n % 3 === 0 ? turn : { ...turn, output: undefined as never, text: 'Well.' } };
+  if (state.includes('queued') || state.includes('waiting')) return { type: 'slot.granted' };
+  if (state.includes('compacting')) return { type: 'context.summarized', summary: 's', summarized: 1, kept: 1, usage: { inputTokens: 1, outputTokens: 1 }, costUsd: null };
+  if (state.includes('concluding')) return { type: 'memory.stored' };
+  if (state.includes('command')) return { type: 'resume' };
+  const asked = pick(context.calls.flatMap(({ question, phase }) => (question && phase === 'asking' ? [question] : [])));
+  if (asked && n % 2 === 0) return { type: 'answer', questionId: asked.id, answer: n % 3 > 0, by: 'user' };
+  if (child && n % 4 === 0)
+    return n % 8 === 0
+      ? { type: 'child.paused', end: { ...end, childId: child.runId, status: 'paused', exitReason: 'question' }, questionIds: [] }
+      : { type: n % 16 === 4 ? 'slot.released' : 'slot.wanted', childId: child.runId };
+  if (child && n % 4 < 3) return { type: 'child.settled', end: { ...end, childId: child.runId } };
+  if (index === undefined || !call) return any;
+  if (call.phase === 'running' && (call.shares > 0 || n % 3 === 0)) return { type: 'call.spawns', index, from: call.children.length, at: 0, requests };
+  return { type: 'call.settled', index, outcome };
+};

@@ -7,6 +7,14 @@ type Design = (machine: AnyStateMachine, hooks: LifecycleHooks) => AnyStateMachi
 
 const over = (machine: AnyStateMachine, methods: object): AnyStateMachine => Object.assign(Object.create(machine), methods);
 
+/** Nobody listens to these actors: without an observer their errors would end the process. */
+const silently =
+  (machine: AnyStateMachine) =>
+  (scope: Scope, input: unknown): AnyMachineSnapshot => {
+    scope.self.subscribe({ error: () => {} });
+    return machine.getInitialSnapshot(scope as never, input as never);
+  };
+
 const observe = ({ self }: Scope, snapshot: AnyMachineSnapshot, hooks: LifecycleHooks): void => {
   const last = () => self.getSnapshot() as AnyMachineSnapshot;
   self.subscribe({
@@ -19,10 +27,7 @@ const observe = ({ self }: Scope, snapshot: AnyMachineSnapshot, hooks: Lifecycle
 /** XState skips `start` for a machine that is done or broken when it is made: nobody hears of its end. */
 const noStandIn: Design = (machine, hooks) =>
   over(machine, {
-    getInitialSnapshot: (scope: Scope, input: unknown) => {
-      scope.self.subscribe({ error: () => {} });
-      return machine.getInitialSnapshot(scope as never, input as never);
-    },
+    getInitialSnapshot: silently(machine),
     start: (snapshot: AnyMachineSnapshot, scope: Scope) => {
       observe(scope, snapshot, hooks);
       (machine.start as any)(snapshot, scope);
@@ -32,8 +37,8 @@ const noStandIn: Design = (machine, hooks) =>
 /** The end is what a transition gives: actors that throw or are stopped never give one. */
 const byTransition: Design = (machine, hooks) =>
   over(machine, {
+    getInitialSnapshot: silently(machine),
     start: (snapshot: AnyMachineSnapshot, scope: Scope) => {
-      scope.self.subscribe({ error: () => {} });
       hooks.begun(scope.self, snapshot);
       (machine.start as any)(snapshot, scope);
     },

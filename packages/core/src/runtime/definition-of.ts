@@ -1,0 +1,32 @@
+/** What a run is made of: what its job says, else what its agent says. */
+import type { JSONSchema, Schema } from '@troupe/protocol';
+import type { AnyAgent } from '../define-agent.ts';
+import { jsonSchemaOf, type Tool } from '../define-tool.ts';
+import type { Job } from '../job.ts';
+
+/** The tools of a run: the job's if it names some, else the agent's. Of two with one name the last counts; unknown names are listed. */
+export const toolsOf = (agent: AnyAgent, job: Job): { tools: Map<string, Tool>; unknown: string[] } => {
+  const known = new Map(agent.tools.map((tool) => [tool.name, tool]));
+  const wanted = typeof job === 'string' ? undefined : job.tools;
+  if (!wanted) return { tools: known, unknown: [] };
+  const tools = new Map<string, Tool>();
+  const unknown: string[] = [];
+  for (const item of wanted) {
+    const tool = typeof item === 'string' ? known.get(item) : item;
+    if (tool) tools.set(tool.name, tool);
+    else unknown.push(String(item));
+  }
+  return { tools, unknown };
+};
+
+/** The schema of a run's answer, and how its model is told: the job's if it has one, else the agent's. @throws FaultError `schema.invalid` */
+export const outputOf = (agent: AnyAgent, job: Job): { outputSchema?: Schema; outputJSONSchema?: JSONSchema } => {
+  const own = typeof job === 'string' ? undefined : job.outputSchema;
+  if (own)
+    return {
+      outputSchema: own,
+      outputJSONSchema: jsonSchemaOf(own, `The outputSchema of the job for "${agent.name}"`),
+    };
+  const { outputSchema, outputJSONSchema } = agent;
+  return { ...(outputSchema && { outputSchema }), ...(outputJSONSchema && { outputJSONSchema }) };
+};

@@ -1,0 +1,97 @@
+/**
+ * What is told passes here before subscribers hear it: open questions are kept, hooks called, and whoever waits for a run is woken.
+ */
+import { type Answer, FaultError, isEnded, isTerminal, isWithin, type Question, type RunEvent } from '@troupe/protocol';
+import { Subject } from 'rxjs';
+import type { LiveRun } from '../run/live-run.ts';
+import type { RuntimeOptions } from './options.ts';
+
+type Waiter = { wanted(event: RunEvent): boolean; wake(): void; giveUp(): void };
+
+/** Nothing more will be heard of a suspended run here. */
+const closedError = () =>
+  new FaultError(
+    'runtime.closed',
+    'The runtime was closed and the run suspended. It goes on where its store is opened again.',
+  );
+
+/** True for an event after which a run has ended, or waits for a person. */
+export const settles = (event: RunEvent): boolean =>
+  isTerminal(event) || (event.type === 'run.paused' && event.reason === 'question');
+export const isSettled = (run: LiveRun): boolean => isEnded(run.ledger.status) || run.ledger.pausedFor === 'question';
+
+/** @param shield Keeps what a hook throws from everybody else. */
+export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, act: () => void) => void) => {
+  const questions = new Map<string, Question>();
+  const answers = new Map<string, Answer>();
+  const waiters = new Map<string, Set<Waiter>>();
+  const events$ = new Subject<RunEvent>();
+  const questionsChanged$ = new Subject<void>();
+
+  const keepQuestions = (event: RunEvent): void => {
+    if (event.type === 'question.asked') questions.set(event.question.id, event.question);
+    else if (event.type === 'question.answered') {
+      questions.delete(event.questionId);
+      answers.set(event.questionId, event.answer);
+    } else if (isTerminal(event)) {
+      let changed = false;
+      for (const [id, { runId }] of questions) if (runId === event.runId) changed = questions.delete(id) || changed;
+      if (!changed) return;
+    } else return;
+    questionsChanged$.next();
+  };
+
+  const tell = (event: RunEvent): void => {
+    keepQuestions(event);
+    if (event.type === 'child.started') shield('hooks.childStart', () => hooks?.childStart?.(event));
+    if (event.type === 'child.settled') shield('hooks.childStop', () => hooks?.childStop?.(event));
+    const waiting = waiters.get(event.runId);
+    if (waiting) for (const waiter of [...waiting]) if (waiter.wanted(event)) waiter.wake();
+    events$.next(event);
+  };
+
+  return {
+    tell,
+    events$,
+    questionsChanged$,
+    /** Answers that were given, by question. */
+    answers,
+    question: (id: string): Question | undefined => questions.get(id),
+    /** Open questions of a run and everything below it, oldest first. */
+    questionsOf: (runId: string): Question[] =>
+      [...questions.values()].filter((question) => isWithin(question.runId, runId)),
+    /** What `take` gives at the moment such an event of the run is told. Rejects with `runtime.closed` when the run is suspended. */
+    next: <T>(run: LiveRun, wanted: (event: RunEvent) => boolean, take: () => T): Promise<T> =>
+      new Promise((resolve, reject) => {
+        if (run.suspended) return reject(closedError());
+        const waiting = waiters.get(run.runId) ?? new Set<Waiter>();
+        waiters.set(run.runId, waiting);
+        const off = () => {
+          waiting.delete(waiter);
+          if (waiting.size === 0) waiters.delete(run.runId);
+        };
+        const waiter: Waiter = {
+          wanted,
+          wake: () => {
+            off();
+            resolve(take());
+          },
+          giveUp: () => {
+            off();
+            reject(closedError());
+          },
+        };
+        waiting.add(waiter);
+      }),
+    /** Sends everybody who waits away. */
+    dismiss(): void {
+      for (const waiting of [...waiters.values()]) for (const waiter of [...waiting]) waiter.giveUp();
+    },
+    close(): void {
+      events$.complete();
+      questionsChanged$.complete();
+    },
+  };
+};
+
+export type Desk = ReturnType<typeof openDesk>;

@@ -1,0 +1,75 @@
+import {
+  type Answer,
+  FaultError,
+  type Receipt,
+  type Report,
+  type RunEvent,
+  type RunFilter,
+  type RunRow,
+  type RunTree,
+} from '@troupe/protocol';
+import type { Observable } from 'rxjs';
+import type { AnyActorRef } from 'xstate';
+import type { Agent, AnyAgent } from '../define-agent.ts';
+import type { Job } from '../job.ts';
+import type { Run } from '../run/run.ts';
+import type { EventFilter } from './read-events.ts';
+
+/** How a run is started. */
+export type StartOptions = {
+  /** Default: a new one. A run that exists is given back when agent and job are the same. */
+  runId?: string;
+  /** Aborting it interrupts the run. */
+  signal?: AbortSignal;
+  /** The conversation that owns the run. */
+  sessionKey?: string;
+};
+
+/** Events as a stream and as an async iterable. */
+export type EventStream = Observable<RunEvent> & AsyncIterable<RunEvent>;
+
+/** Starts runs and keeps them. Make one with `createRuntime`. */
+export type Runtime = {
+  /** Starts a run, or gives back the one that is there. @throws FaultError `run.exists`, `agent.duplicate`, `runtime.closed`, `job.invalid` */
+  start<T>(agent: Agent<T>, job: Job, options?: StartOptions): Run<T>;
+  /** `start(…).report`. */
+  run<T>(agent: Agent<T>, job: Job, options?: StartOptions): Promise<Report<T>>;
+  /** Answers the run's only open question, or lets a paused run go on, and waits for the next settlement. */
+  resume(runId: string, answer?: Answer): Promise<Report>;
+  /** Answers a question of any run at any depth. */
+  answer(questionId: string, answer: Answer): Promise<Receipt>;
+  /** A handle of a run that is alive or ended. @throws FaultError `run.unknown` */
+  attach(runId: string): Promise<Run>;
+  /** Events of all runs, as they are told. */
+  readonly events$: Observable<RunEvent>;
+  /** Stored events, then live ones: no gap, no double. `after` is `rootSeq` with `rootId`, `seq` with `runId`, else a cursor. */
+  events(filter?: EventFilter): EventStream;
+  readonly runs: {
+    get(runId: string): Promise<RunRow | undefined>;
+    /** Newest first; at most `limit`, default 100. @throws FaultError `query.invalid` */
+    list(filter?: RunFilter): Promise<RunRow[]>;
+    /** The run and everything below it. @throws FaultError `run.unknown` */
+    tree(rootId: string): Promise<RunTree>;
+  };
+  /** Refuses every new child until {@link resumeSpawning}; running ones are untouched. */
+  pauseSpawning(): void;
+  resumeSpawning(): void;
+  /**
+   * Ends the runtime. `interrupt` (default): every run ends with `run.interrupted`, reason `closed`. `suspend` (default with a
+   * lasting store): nothing is told, and the stored runs stay as they are. Streams complete; a second call waits for the first.
+   */
+  close(options?: { runs?: 'suspend' | 'interrupt'; graceMs?: number }): Promise<void>;
+};
+
+/** What {@link agentLogic} needs beyond the public runtime. */
+export type RuntimeInternals = {
+  startUnder(agent: AnyAgent, job: Job, runId: string | undefined, parent: AnyActorRef): Run;
+  stop(runId: string): void;
+};
+/** The other side of each runtime. */
+export const internals = new WeakMap<Runtime, RuntimeInternals>();
+export const internalsOf = (runtime: Runtime): RuntimeInternals => {
+  const found = internals.get(runtime);
+  if (!found) throw new FaultError('runtime.invalid', 'This is no runtime that createRuntime made.');
+  return found;
+};
