@@ -64,7 +64,7 @@ export const checkBudget = (budget: Budget | undefined, whose: string): void => 
 };
 
 /** Tools by name; a name that is taken twice is an error. */
-export const checkTools = (tools: readonly Tool[], whose: string): void => {
+const checkTools = (tools: readonly Tool[], whose: string): void => {
   const seen = new Set<string>();
   for (const { name } of tools) {
     if (seen.has(name))

@@ -1,4 +1,3 @@
-import { FaultError, type ModelProvider } from '@troupe/protocol';
 import { scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -56,13 +55,7 @@ describe('the provider of a run', () => {
 
   test("[HM-062] is the runtime's where nothing is chosen, with its retries and fallbacks; only the model may differ", async () => {
     // given a runtime whose first provider is down
-    const down: ModelProvider = {
-      name: 'down',
-      // biome-ignore lint/correctness/useYield: it never gets that far
-      async *takeTurn() {
-        throw new FaultError('model.unavailable', 'down', { retryable: true });
-      },
-    };
+    const down = scriptedProvider(() => ({ fault: { code: 'model.unavailable', message: 'down', retryable: true } }));
     const spare = scriptedProvider([calling, 'Found.', 'Done.']);
     const provider = withFallback([{ provider: withRetry(down, { attempts: 2, baseMs: 0 }) }, { provider: spare }]);
     const { runtime, events } = openRuntime({ provider, model: 'large' });

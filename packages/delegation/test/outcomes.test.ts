@@ -85,9 +85,8 @@ describe('a sub-worker that fails', () => {
   });
 
   test('of a thrown error announces it, once, after its start [B-02, BG-033]', async () => {
-    class AdapterError extends Error {
-      override readonly name = 'AdapterError';
-    }
+    // whose class set no name of its own
+    class AdapterError extends Error {}
     const { troupe, report, told } = await play({ throws: new AdapterError('adapter exploded') });
     // its events begin with its start and hold one end, which carries message and class
     expect(troupe.types(child)[0]).toBe('run.started');

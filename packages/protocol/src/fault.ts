@@ -82,9 +82,12 @@ export class FaultError extends Error {
 export const isFaultError = (error: unknown): error is FaultError =>
   typeof error === 'object' && error !== null && marker in error;
 
+/** The class of an error, also where the class did not set a name of its own. */
+const classOf = ({ name, constructor }: Error): string => (name === 'Error' ? constructor.name || name : name);
+
 /** Anything thrown, as data. An error that is not a {@link FaultError} gets `code` and its class as `details.errorType`. */
 export const faultOf = (error: unknown, code: string): Fault => {
   if (isFaultError(error)) return error.toFault();
-  const errorType = error instanceof Error ? error.name : typeof error;
+  const errorType = error instanceof Error ? classOf(error) : typeof error;
   return { code, message: redact(messageOf(error)), retryable: false, details: { errorType } };
 };

@@ -85,6 +85,9 @@ export type ChildReport = z.infer<typeof ChildReport>;
 /** What a run gave, as stored. */
 export const ReportData = z.object({
   runId: z.string(),
+  /** The run, and its call, that started this one. */
+  parentId: z.string().optional(),
+  callId: z.string().optional(),
   agent: z.string(),
   status: z.enum(['completed', 'failed', 'interrupted', 'paused']),
   exitReason: ExitReason,

@@ -4,7 +4,7 @@ const pathOf = ({ path }: SchemaIssue): string =>
   path?.map((step) => String(typeof step === 'object' ? step.key : step)).join('.') ?? '';
 
 /** Issues of a check as one sentence: where, what. */
-export const sentenceOf = (issues: readonly SchemaIssue[]): string =>
+const sentenceOf = (issues: readonly SchemaIssue[]): string =>
   issues.map((issue) => [pathOf(issue), issue.message].filter(Boolean).join(': ')).join('; ');
 
 /** Checks a value; waits only when the schema does. */

@@ -93,7 +93,7 @@ export type SpawnRequest = {
   refused?: { kind: string; limit?: number; message: string };
 };
 
-export type Ending = {
+type Ending = {
   status: 'completed' | 'failed' | 'interrupted';
   exitReason: ExitReason;
   fault?: Fault;

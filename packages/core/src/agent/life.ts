@@ -33,7 +33,7 @@ export const endOf = (run: RunContext, status: ChildEnd['status'], exitReason: E
 const hasParent = (run: RunContext): boolean => run.parentId !== undefined && !run.detached;
 
 /** Gives the parent's slot back while this run does no work; it asks again before its next turn. */
-export const giveSlotBack = (step: Step): void => {
+const giveSlotBack = (step: Step): void => {
   if (step.run.slot !== 'held') return;
   step.run.slot = 'released';
   if (hasParent(step.run)) step.notes.push({ type: 'slot.released', childId: step.run.runId });

@@ -1,4 +1,4 @@
-import { type Fault, type JSONValue, toJSON } from '@troupe/protocol';
+import { type JSONValue, toJSON } from '@troupe/protocol';
 
 /** What a tool may return instead of a plain value. */
 export type ToolResult = { content?: string; data?: JSONValue; error?: string };
@@ -79,6 +79,3 @@ export const previewOf = (text: string, length = 200): { preview: string; trunca
   text.length > length
     ? { preview: `${text.slice(0, length)}…`, truncated: true }
     : { preview: text, truncated: false };
-
-/** A fault as a tool's result. */
-export const resultOfFault = (fault: Fault): ToolResult => ({ error: fault.message });

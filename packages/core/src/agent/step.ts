@@ -7,7 +7,7 @@ import type { CallState, ChildEnd, CrewOrder, Draft, RunContext, RunInput } from
 import { emptyPool, warningsOf } from './limits.ts';
 
 /** What a run tells the run that started it, while it lives. */
-export type ParentNote =
+type ParentNote =
   | { type: 'child.paused'; end: ChildEnd; questionIds: string[] }
   | { type: 'child.resumed'; childId: string }
   | { type: 'slot.released' | 'slot.wanted'; childId: string };

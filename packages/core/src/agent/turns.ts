@@ -8,7 +8,7 @@ const wrapUpNote =
   'This is your last turn. Do not call any more tools: answer now, with what you have, and say plainly what is missing.';
 const askAgain = 'You gave no answer. Answer now in text, with what you have.';
 
-export const isLastTurn = ({ allowance, turns }: Pick<RunContext, 'allowance' | 'turns'>): boolean =>
+const isLastTurn = ({ allowance, turns }: Pick<RunContext, 'allowance' | 'turns'>): boolean =>
   allowance.limits.turns !== undefined && allowance.limits.turns > 1 && turns + 1 >= allowance.limits.turns;
 
 /** Opens a turn: what was steered is read now, and before the last turn the run is told to wrap up. */
@@ -25,7 +25,7 @@ export const openTurn = (step: Step): void => {
 };
 
 /** Books what a model call used: on the run, on its tree, on its model. */
-export const charge = ({ run }: Step, usage: Usage, costUsd: number | null, model = run.model): void => {
+const charge = ({ run }: Step, usage: Usage, costUsd: number | null, model = run.model): void => {
   const priced: Usage = costUsd === null ? usage : { ...usage, costUsd };
   run.usage = {
     own: addUsage(run.usage.own, priced),

@@ -126,6 +126,8 @@ export const reportOf = (run: LiveRun, questions: Report['questions'], now: numb
   const { status } = ledger;
   return {
     runId: run.runId,
+    ...(run.parentId !== undefined && { parentId: run.parentId }),
+    ...(run.callId !== undefined && { callId: run.callId }),
     agent: run.agent.name,
     status: status === 'completed' || status === 'failed' || status === 'interrupted' ? status : 'paused',
     exitReason: ledger.exitReason ?? 'question',

@@ -5,7 +5,7 @@
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import type { RunContext } from '../agent/context.ts';
 
-export const emptyOutbox: RunContext['outbox'] = Object.freeze({ events: [], messages: [] });
+const emptyOutbox: RunContext['outbox'] = Object.freeze({ events: [], messages: [] });
 
 /** Takes what a step left in the outbox; `null` when it left nothing. */
 export const takeOutbox = (snapshot: AnyMachineSnapshot): RunContext['outbox'] | null => {

@@ -93,5 +93,3 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
     },
   };
 };
-
-export type Desk = ReturnType<typeof openDesk>;
