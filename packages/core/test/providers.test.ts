@@ -66,4 +66,15 @@ describe('the provider of a run', () => {
     expect(asked(spare)).toEqual(['lead:large', 'child:small', 'lead:large']);
     expect(events.filter(({ type, agent }) => type === 'turn.attempted' && agent === 'child')).toHaveLength(2);
   });
+
+  test('is priced by the model that answered, where a fallback did', async () => {
+    const down = scriptedProvider([{ fault: { code: 'model.unavailable', message: 'down', retryable: true } }]);
+    const provider = withFallback([{ provider: down }, { provider: scriptedProvider(['Done.']), model: 'small' }]);
+    const pricing = { price: (model: string) => (model === 'small' ? 0.25 : 8) };
+    const { runtime, events } = openRuntime({ provider, model: 'large', pricing });
+    const { usage } = await runtime.run(defineAgent({ name: 'lead', instructions: '' }), 'go');
+    expect(usage.total.costUsd).toBe(0.25);
+    expect(Object.keys(usage.byModel)).toEqual(['small']);
+    expect(events.find(({ type }) => type === 'turn.completed')).toMatchObject({ model: 'small', costUsd: 0.25 });
+  });
 });

@@ -93,6 +93,8 @@ export const StoredEvent = z.discriminatedUnion('type', [
     reasoning: z.string().optional(),
     usage: Usage,
     costUsd: z.number().nullable(),
+    /** Who answered, where that is not the model of `turn.started`: usage counts for it. */
+    model: z.string().optional(),
     finish: z.enum(['stop', 'calls', 'length', 'filter']),
   }),
 

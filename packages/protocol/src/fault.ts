@@ -83,7 +83,7 @@ export const isFaultError = (error: unknown): error is FaultError =>
   typeof error === 'object' && error !== null && marker in error;
 
 /** The class of an error, also where the class did not set a name of its own. */
-const classOf = ({ name, constructor }: Error): string => (name === 'Error' ? constructor.name || name : name);
+const classOf = (error: Error): string => (error.name === 'Error' && error.constructor.name) || error.name;
 
 /** Anything thrown, as data. An error that is not a {@link FaultError} gets `code` and its class as `details.errorType`. */
 export const faultOf = (error: unknown, code: string): Fault => {

@@ -68,6 +68,7 @@ const takeTurn = async (world: World, run: LiveRun, turn: number, abort: LazyAbo
   let reasoning = '';
   let calls: ToolCall[] = [];
   let usage: Usage = noUsage;
+  let answering = run.model;
   let finish: ClosedTurn['finish'] | undefined;
   const parts = provider.takeTurn(requestOf(run, model, world), {
     get signal() {
@@ -97,7 +98,8 @@ const takeTurn = async (world: World, run: LiveRun, turn: number, abort: LazyAbo
         return;
       case 'usage':
         usage = part.usage;
-        return tell({ type: 'model.used', usage: priced(world, run.model, usage) });
+        answering = part.model ?? run.model;
+        return tell({ type: 'model.used', usage: priced(world, answering, usage) });
       case 'attempt': {
         const fact = attempted(world, run, model, part, usage);
         text = run.partial = reasoning = '';
@@ -124,11 +126,21 @@ const takeTurn = async (world: World, run: LiveRun, turn: number, abort: LazyAbo
   const view = viewOf(run, world);
   const planned = await Promise.all(calls.map((call) => planCall(call, run.tools, view)));
   const output = calls.length === 0 && run.outputSchema && text.trim() !== '' ? await outputOf(run, text) : undefined;
-  const costUsd = world.priceOf(run.model, usage);
-  if (costUsd === null) warnOfPrice(world, run, tell);
+  const costUsd = world.priceOf(answering, usage);
+  if (costUsd === null) warnOfPrice(world, run, answering, tell);
   tell({
     type: 'turn.closed',
-    turn: { text, ...(reasoning && { reasoning }), calls, planned, usage, costUsd, finish, ...(output && { output }) },
+    turn: {
+      text,
+      ...(reasoning && { reasoning }),
+      calls,
+      planned,
+      usage,
+      costUsd,
+      finish,
+      ...(answering !== run.model && { model: answering }),
+      ...(output && { output }),
+    },
   });
 };
 
@@ -141,13 +153,13 @@ const outputOf = async (run: LiveRun, text: string): Promise<NonNullable<ClosedT
 
 const warned = new WeakSet<LiveRun>();
 /** Says once a run that its cost is not known, where somebody counts it. */
-const warnOfPrice = (world: World, run: LiveRun, tell: Tell): void => {
+const warnOfPrice = (world: World, run: LiveRun, model: string, tell: Tell): void => {
   const counts = world.pricing !== undefined || run.context?.allowance.limits.costUsd !== undefined;
   if (!counts || warned.has(run)) return;
   warned.add(run);
   tell({
     type: 'warning',
     code: 'price.unknown',
-    message: `No price is known for model "${run.model}": its cost counts as 0. Add it to the runtime's pricing, or set unknownPrice to "deny".`,
+    message: `No price is known for model "${model}": its cost counts as 0. Add it to the runtime's pricing, or set unknownPrice to "deny".`,
   });
 };

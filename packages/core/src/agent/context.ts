@@ -77,6 +77,8 @@ export type ClosedTurn = {
   planned: PlannedCall[];
   usage: Usage;
   costUsd: number | null;
+  /** Who answered, where that is not the run's model. */
+  model?: string;
   finish: 'stop' | 'calls' | 'length' | 'filter';
   /** Present when the run has an output schema and the answer was final. */
   output?: { data: JSONValue } | { problem: string };

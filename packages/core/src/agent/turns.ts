@@ -49,7 +49,7 @@ export const recordTurn = (step: Step, turn: ClosedTurn): void => {
   run.turns += 1;
   run.lastInputTokens = turn.usage.inputTokens;
   if (turn.text) run.text = turn.text;
-  charge(step, turn.usage, turn.costUsd);
+  charge(step, turn.usage, turn.costUsd, turn.model);
   const message = {
     role: 'assistant' as const,
     content: turn.text,
@@ -63,6 +63,7 @@ export const recordTurn = (step: Step, turn: ClosedTurn): void => {
     ...(turn.reasoning && { reasoning: turn.reasoning }),
     usage: turn.usage,
     costUsd: turn.costUsd,
+    ...(turn.model !== undefined && { model: turn.model }),
     finish: turn.finish,
   });
   warn(step);

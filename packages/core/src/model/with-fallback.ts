@@ -44,7 +44,8 @@ async function* fallenBack(
 ): AsyncGenerator<ModelPart, void> {
   let told = 0;
   for (const [index, { provider, model = request.model }] of choices.entries()) {
-    const failed = yield* attempt(provider, { ...request, model }, turn, () => ++told);
+    const asked = model === request.model ? provider : naming(provider, model);
+    const failed = yield* attempt(asked, { ...request, model }, turn, () => ++told);
     if (!failed) return;
     if (index === choices.length - 1 || !on(failed.error.toFault())) {
       yield failed.part;
@@ -53,3 +54,13 @@ async function* fallenBack(
     yield { ...failed.part, waitMs: 0 };
   }
 }
+
+/** The same provider, whose usage says which model it is of: the run asked for another. */
+const naming = (provider: ModelProvider, model: string): ModelProvider => ({
+  get name() {
+    return nameOf(provider);
+  },
+  async *takeTurn(request, turn) {
+    for await (const part of provider.takeTurn(request, turn)) yield part.type === 'usage' ? { model, ...part } : part;
+  },
+});

@@ -95,7 +95,7 @@ const spend = (
   const costUsd = 'costUsd' in usage && usage.costUsd !== null ? usage.costUsd : usage.usage.costUsd;
   const priced = costUsd === undefined ? usage.usage : { ...usage.usage, costUsd };
   const { own, total, byModel } = ledger.usage;
-  const model = usage.type === 'turn.completed' ? ledger.model : usage.model;
+  const model = usage.model ?? ledger.model;
   ledger.usage = {
     ...ledger.usage,
     own: addUsage(own, priced),

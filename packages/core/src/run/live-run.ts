@@ -51,6 +51,10 @@ export type LiveRun = {
   actor: AnyActorRef | undefined;
   epoch: number;
   seq: number;
+  /** Events that the store has acknowledged. */
+  stored: number;
+  /** Why the run cannot be stored any more: it says nothing but its end. */
+  broken?: { error: unknown };
   /** Live parts told since the last stored event. */
   part: number;
   /** Text of the turn in flight. */
@@ -86,6 +90,7 @@ export const openLiveRun = (
   actor: undefined,
   epoch: 0,
   seq: 0,
+  stored: 0,
   part: 0,
   partial: '',
   detached: false,

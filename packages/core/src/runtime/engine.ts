@@ -20,7 +20,7 @@ import { stepOf } from '../agent/step.ts';
 import { chargeAborted } from '../agent/turns.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
-import { activeMsOf, noteWaiting } from '../run/ledger.ts';
+import { activeMsOf, enter, noteWaiting } from '../run/ledger.ts';
 import { type Ending, lifecycle } from '../run/lifecycle.ts';
 import { type LiveRun, openLiveRun, reportOf } from '../run/live-run.ts';
 import { recorded, takeOutbox } from '../run/recorded.ts';
@@ -49,16 +49,19 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     }
   };
 
+  /** A step could not be stored: the run is stopped before it does anything more. Its end is told after its children's. */
   const broken = (run: LiveRun, error: unknown): void => {
-    if (run.ended) return;
+    if (run.broken) return;
+    run.broken = { error };
     logger.error(`Run "${run.runId}" cannot be stored and stops here.`, faultOf(error, 'store.unavailable'));
-    const end = unstoredEnd(run, error, clock.now());
-    run.ledger.status = 'failed';
-    run.ledger.exitReason = 'error';
-    if (end.type === 'run.failed') run.ledger.fault = end.fault;
-    run.ended = true;
-    recorder.feedOf(run.rootId).push([end]);
-    queueMicrotask(() => stop(run));
+    if (run.ended) tellBroken(run, error);
+    else queueMicrotask(() => stop(run));
+  };
+
+  const tellBroken = (run: LiveRun, error: unknown): void => {
+    const events = unstoredEnd(run, error, clock.now());
+    for (const event of events) enter(run.ledger, event);
+    recorder.feedOf(run.rootId).push(events);
   };
 
   const desk = openDesk(options.hooks, shield);
@@ -121,6 +124,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
       recorder.record(run, [{ ...end, usage: { ...run.ledger.usage, activeMs: activeMsOf(run.ledger, clock.now()) } }]);
     }
     run.ended = true;
+    if (run.broken) tellBroken(run, run.broken.error);
     runs.delete(runId);
     tellParent(run, context);
     leave(run);

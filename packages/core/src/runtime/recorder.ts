@@ -5,7 +5,6 @@
 import {
   type Clock,
   type Commit,
-  FaultError,
   faultOf,
   isFaultError,
   type LiveDraft,
@@ -85,7 +84,7 @@ export const openRecorder = (
   };
 
   const record = (run: LiveRun, drafts: readonly (Draft | Terminal)[]): void => {
-    if (run.suspended || run.ended || drafts.length === 0) return;
+    if (run.suspended || run.ended || run.broken || drafts.length === 0) return;
     const at = clock.now();
     const expectedSeq = run.seq;
     const events = drafts.map((draft) => {
@@ -117,13 +116,19 @@ export const openRecorder = (
     try {
       const stored = store.commit(commit);
       if (stored instanceof Promise) later(run, feed, stored);
-      else feed.push(stored);
+      else feed.push(acknowledged(run, stored));
     } catch (error) {
       on.broken(run, error);
     }
   };
 
-  const later = (run: LiveRun, feed: Feed, stored: Promise<StoredEvent[]>): void => {
+  const acknowledged = (run: LiveRun, stored: StoredEvent[]): StoredEvent[] => {
+    run.stored += stored.length;
+    return stored;
+  };
+
+  const later = (run: LiveRun, feed: Feed, commit: Promise<StoredEvent[]>): void => {
+    const stored = commit.then((events) => acknowledged(run, events));
     feed.push(stored);
     const done: Promise<void> = stored.then(
       () => {},
@@ -147,7 +152,7 @@ export const openRecorder = (
       feeds.delete(rootId);
     },
     tellLive(run, draft) {
-      if (run.ended || run.suspended) return;
+      if (run.ended || run.suspended || run.broken) return;
       run.part += 1;
       const event = { ...envelope(run, clock.now()), ...draft, live: true, seq: run.seq, part: run.part };
       feedOf(run.rootId).push([redact(event) as LiveEvent]);
@@ -175,28 +180,34 @@ const filled = (run: LiveRun, draft: Draft | Terminal, at: number): object => {
   return draft;
 };
 
-/** The end of a run whose step could not be stored: told live, so that whoever listens is not left waiting; the stored run stays as it was. */
-export const unstoredEnd = (run: LiveRun, error: unknown, at: number): StoredEvent => {
-  const why = isFaultError(error)
-    ? error
-    : new FaultError(
-        'store.unavailable',
-        `Run "${run.runId}" could not be stored: ${faultOf(error, 'store.unavailable').message}`,
-        { cause: error },
-      );
-  const { runId, rootId, depth, agent, ledger } = run;
-  return {
-    id: `${runId}:${run.seq + 1}`,
-    type: 'run.failed',
-    seq: run.seq + 1,
+/**
+ * The end of a run whose step could not be stored: told all the same, so that nobody waits for ever; the stored run stays as it
+ * was. Such events have no place in the tree: their `rootSeq` is 0.
+ */
+export const unstoredEnd = (run: LiveRun, error: unknown, at: number): StoredEvent[] => {
+  const { runId, rootId, parentId, depth, agent, ledger, job, model, stored } = run;
+  const why = faultOf(error, 'store.unavailable').message;
+  const fault = {
+    code: 'store.unavailable',
+    message: isFaultError(error) ? why : `Run "${runId}" could not be stored: ${why}`,
+    retryable: false,
+    runId,
+  };
+  const stamp = (seq: number) => ({
+    id: `${runId}:${seq}`,
+    seq,
     rootSeq: 0,
     at,
     runId,
     rootId,
+    ...(parentId !== undefined && { parentId }),
     depth,
     agent: agent.name,
-    exitReason: 'error',
-    fault: { ...why.toFault(), code: 'store.unavailable', runId },
-    usage: ledger.usage,
-  };
+  });
+  const { usage } = ledger;
+  if (stored > 0) return [{ type: 'run.failed', ...stamp(stored + 1), exitReason: 'error', fault, usage }];
+  return [
+    { type: 'run.started', ...stamp(1), job, model, budget: {} },
+    { type: 'run.failed', ...stamp(2), exitReason: 'error', fault, usage },
+  ];
 };

@@ -1,8 +1,8 @@
-import { Observable, type Observer, Subscriber } from 'rxjs';
+import { Observable, type Observer, type OperatorFunction, Subscriber } from 'rxjs';
 
 /**
  * The same stream, whose subscribers cannot break anything: what one of them throws, at once or from a promise that it gives
- * back, is handed to `caught`, and the others, and the run, go on (L8).
+ * back, is handed to `caught`, and the others, and the run, go on (L8). Streams piped from it are guarded, too.
  */
 export const guarded = <T>(source$: Observable<T>, caught: (error: unknown) => void): Observable<T> => {
   const attempt = <A extends unknown[]>(handler: ((...args: A) => unknown) | undefined | null) =>
@@ -33,5 +33,8 @@ export const guarded = <T>(source$: Observable<T>, caught: (error: unknown) => v
       complete: attempt(observer.complete?.bind(observer)) ?? (() => {}),
     });
   }) as typeof stream$.subscribe;
+  const pipe = stream$.pipe.bind(stream$) as (...steps: OperatorFunction<unknown, unknown>[]) => Observable<unknown>;
+  stream$.pipe = ((...steps: OperatorFunction<unknown, unknown>[]) =>
+    guarded(pipe(...steps), caught)) as typeof stream$.pipe;
   return stream$;
 };

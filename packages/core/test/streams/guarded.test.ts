@@ -92,3 +92,23 @@ test('a handler keeps its object', () => {
   guarded(of(1, 2), () => {}).subscribe(reader);
   expect(reader.heard).toEqual([1, 2]);
 });
+
+test('[L8] a subscriber or a step behind a pipe that throws is told of, and hurts no other', () => {
+  const { source$, caught, stream$ } = open();
+  const other: number[] = [];
+  stream$.pipe(map((value) => value * 10)).subscribe((value) => {
+    throw new Error(`at ${value}`);
+  });
+  const broken$ = stream$.pipe(
+    map((value) => {
+      if (value === 2) throw new Error('step');
+      return value;
+    }),
+  );
+  broken$.subscribe((value) => other.push(value));
+  stream$.subscribe((value) => other.push(value * 100));
+  source$.next(1);
+  source$.next(2);
+  expect(caught).toEqual(['at 10', 'at 20', 'step']);
+  expect(other).toEqual([1, 100, 200]);
+});

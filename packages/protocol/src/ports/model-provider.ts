@@ -36,8 +36,11 @@ export type ModelPart =
   | { type: 'reasoning'; delta: string }
   /** A complete call; `arguments` is JSON text as the model wrote it. */
   | { type: 'call'; id: string; name: string; arguments: string }
-  /** What the turn used so far. A later one of the same attempt replaces it: vendors report running totals. */
-  | { type: 'usage'; usage: Usage }
+  /**
+   * What the turn used so far. A later one of the same attempt replaces it: vendors report running totals.
+   * `model` is who answered, where that is not the model that was asked for.
+   */
+  | { type: 'usage'; usage: Usage; model?: string }
   /** An attempt that came to nothing: what was sent of this turn before is void, its usage is charged. */
   | {
       type: 'attempt';

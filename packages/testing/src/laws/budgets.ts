@@ -12,7 +12,7 @@
  * ends, and the usage of a terminal event is the sum of all.
  */
 import { type EventOf, type Grant, isTerminal, type StoredEvent, tokensOf, type Usage } from '@troupe/protocol';
-import { at, type Log, type Violation } from './log.ts';
+import { at, isUnstored, type Log, type Violation } from './log.ts';
 
 type Pool = { tokens: number; costUsd: number; descendants: number };
 type Kind = keyof Pool;
@@ -133,6 +133,7 @@ const settle = (account: Account, event: EventOf<'child.settled'>, child: Accoun
 };
 
 const close = (account: Account, event: EventOf<'run.completed' | 'run.failed' | 'run.interrupted'>): Violation[] => {
+  if (isUnstored(event)) return [];
   const told = tokensOf(event.usage.total);
   const found = [...account.live.keys()].map((childId) =>
     at('L4', event, `it ended, but what was set aside for child "${childId}" has not returned.`),

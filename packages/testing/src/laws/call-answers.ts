@@ -5,7 +5,7 @@
  * Models repeat call ids, so a call is known by its place in its turn; its id must fit.
  */
 import { isTerminal, type StoredEvent, type ToolCall } from '@troupe/protocol';
-import { at, type Log, type RunLog, type Violation } from './log.ts';
+import { at, isUnstored, type Log, type RunLog, type Violation } from './log.ts';
 
 export const callAnswers = ({ runs }: Log): Violation[] => [...runs.values()].flatMap(answersOf);
 
@@ -17,7 +17,7 @@ const answersOf = ({ events }: RunLog): Violation[] => {
 
   const due = (event: StoredEvent): Violation[] => {
     const missing = unanswered();
-    if (missing.length === 0) return [];
+    if (missing.length === 0 || isUnstored(event)) return [];
     calls = [];
     answered = 0;
     return [

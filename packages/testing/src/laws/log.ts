@@ -18,6 +18,9 @@ export type Violation = {
 /** A stored event and its place in the log, counted from 0. */
 export type Placed<E extends StoredEvent = StoredEvent> = { event: E; place: number };
 
+/** True for what was told of a run that could not be stored any more: what else belongs to its end is not in the log. */
+export const isUnstored = (event: StoredEvent): boolean => event.rootSeq === 0;
+
 /** What a log tells of one run. */
 export type RunLog = {
   runId: string;

@@ -1,14 +1,14 @@
 /**
  * L6, as far as a log shows it: `seq` is 1, 2, 3 … for each run and `rootSeq` for each tree, both in the order of the log,
- * and an id is made of run and `seq`. A live event carries the `seq` of a stored event that was told before it.
+ * and an id is made of run and `seq`. An event that could not be stored says so: it has no place in its tree, `rootSeq` 0. A live event carries the `seq` of a stored event that was told before it.
  */
 import type { StoredEvent } from '@troupe/protocol';
-import { at, type Log, type Violation } from './log.ts';
+import { at, isUnstored, type Log, type Violation } from './log.ts';
 
 export const numbering = (log: Log): Violation[] => [
   ...log.stored.flatMap(idOf),
   ...counted(log, 'seq', ({ runId }) => runId),
-  ...counted(log, 'rootSeq', ({ rootId }) => rootId),
+  ...counted({ ...log, stored: log.stored.filter((event) => !isUnstored(event)) }, 'rootSeq', ({ rootId }) => rootId),
   ...early(log),
 ];
 
