@@ -18,6 +18,8 @@ import {
 
 export type Ledger = {
   status: RunStatus;
+  /** False while a run is queued for the first time, whatever else happens to it. */
+  begun: boolean;
   /** Of the turn in hand. */
   model: string;
   exitReason?: ExitReason;
@@ -44,6 +46,7 @@ export type Ledger = {
 
 export const openLedger = (): Ledger => ({
   status: 'queued',
+  begun: false,
   model: '',
   text: null,
   usage: { total: noUsage, own: noUsage, byModel: {}, turns: 0, toolCalls: 0, activeMs: 0 },
@@ -112,6 +115,7 @@ export const enter = (ledger: Ledger, event: StoredEvent): void => {
   switch (event.type) {
     case 'run.started':
       ledger.status = 'running';
+      ledger.begun = true;
       ledger.activeSince = event.at;
       break;
     case 'run.paused':
@@ -120,10 +124,10 @@ export const enter = (ledger: Ledger, event: StoredEvent): void => {
       rest(ledger, event.at);
       break;
     case 'run.resumed':
-      ledger.status = 'running';
+      ledger.status = ledger.begun ? 'running' : 'queued';
       delete ledger.pausedFor;
       if (ledger.letGo) ledger.letGo = 'answered';
-      ledger.activeSince = event.at;
+      if (ledger.begun) ledger.activeSince = event.at;
       break;
     case 'run.detached':
       ledger.letGo = 'unanswered';

@@ -4,7 +4,13 @@ import type { RunContext } from '../../src/agent/context.ts';
 import { poolKinds } from '../../src/agent/limits.ts';
 import type { Stage } from './stage.ts';
 
-type Moment = { stage: Stage; context: RunContext; isIn(state: object | string): boolean; active: boolean; event: AnyEventObject };
+type Moment = {
+  stage: Stage;
+  context: RunContext;
+  isIn(state: object | string): boolean;
+  active: boolean;
+  event: AnyEventObject;
+};
 
 const invariants: Record<string, (moment: Moment) => boolean> = {
   'L9 its model works exactly while it thinks or summarises': ({ stage, active, isIn }) => {
@@ -12,20 +18,45 @@ const invariants: Record<string, (moment: Moment) => boolean> = {
     return stage.outside.inFlight(stage.runId).length === Number(thinks);
   },
   'L3 a call that executes has an actor, and no other has': ({ stage, context, active }) => {
-    const executing = context.calls.flatMap(({ phase, outcome }, at) => ((phase === 'running' || phase === 'closing') && !outcome ? [at] : []));
+    const executing = context.calls.flatMap(({ phase, outcome }, at) =>
+      (phase === 'running' || phase === 'closing') && !outcome ? [at] : [],
+    );
     return !active || stage.callActors().join() === executing.join();
   },
-  'L2 nobody works for a run that has ended': ({ stage, active }) => active || stage.outside.working().every((work) => 'runId' in work && work.runId !== stage.runId),
+  'L2 nobody works for a run that has ended': ({ stage, active }) =>
+    active || stage.outside.working().every((work) => 'runId' in work && work.runId !== stage.runId),
   'L4 what is promised is there': ({ context: { allowance, spent, reserved } }) =>
-    poolKinds.every((kind) => reserved[kind] === 0 || spent[kind] + reserved[kind] <= (allowance.limits[kind] ?? Number.POSITIVE_INFINITY)),
+    poolKinds.every(
+      (kind) =>
+        reserved[kind] === 0 || spent[kind] + reserved[kind] <= (allowance.limits[kind] ?? Number.POSITIVE_INFINITY),
+    ),
   'L4 nothing is promised to children that have ended': ({ context: { calls, reserved } }) =>
     calls.some(({ live }) => live > 0) || poolKinds.every((kind) => reserved[kind] === 0),
-  'L4 no more turns than its budget': ({ context }) => context.turns <= (context.allowance.limits.turns ?? Number.POSITIVE_INFINITY),
-  'L1 it has told one end if it has ended, and none before': ({ stage, active }) => stage.endings().length === Number(!active),
+  'L4 no more turns than its budget': ({ context }) =>
+    context.turns <= (context.allowance.limits.turns ?? Number.POSITIVE_INFINITY),
+  'L1 it has told one end if it has ended, and none before': ({ stage, active }) =>
+    stage.endings().length === Number(!active),
   'a person is asked exactly while a call waits for one': ({ stage, context, active }) =>
-    !active || (stage.run.questions.length > 0) === context.calls.some(({ phase }) => phase === 'asking'),
-  'what it says of itself is how it stands': ({ stage, active, isIn }) =>
-    !active || stage.run.status === (isIn('queued') ? 'queued' : isIn('paused') ? 'paused' : isIn('interrupting') ? 'interrupting' : 'running'),
+    !active || stage.run.questions.length > 0 === context.calls.some(({ phase }) => phase === 'asking'),
+  'what a person answered waits only as long as the run is paused': ({ context, active, isIn }) =>
+    !active ||
+    isIn({ paused: 'command' }) ||
+    isIn('interrupting') ||
+    context.calls.every(({ phase }) => phase !== 'ready'),
+  'it waits for a person only when a call or a child does': ({ context, active, isIn }) =>
+    !active ||
+    !isIn({ paused: 'question' }) ||
+    context.calls.some(({ phase, asking }) => phase === 'asking' || asking > 0),
+  'what it says of itself is how it stands': ({ stage, context, active, isIn }) =>
+    !active ||
+    stage.run.status ===
+      (isIn('queued') && context.announced === 'queued'
+        ? 'queued'
+        : isIn('paused')
+          ? 'paused'
+          : isIn('interrupting')
+            ? 'interrupting'
+            : 'running'),
   'a command reaches the children that live': ({ stage, context, event }) =>
     !['pause', 'resume', 'interrupt'].includes(event.type) ||
     context.calls
@@ -44,5 +75,7 @@ export const brokenIn = (stage: Stage, event: AnyEventObject): string[] => {
     active: state.status === 'active',
     isIn: (wanted) => matchesState(wanted as never, state.value),
   };
-  return Object.entries(invariants).flatMap(([name, holds]) => (holds(moment) ? [] : [`not so after ${event.type}: ${name}`]));
+  return Object.entries(invariants).flatMap(([name, holds]) =>
+    holds(moment) ? [] : [`not so after ${event.type}: ${name}`],
+  );
 };

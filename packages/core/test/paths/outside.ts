@@ -5,10 +5,22 @@ import { type AnyAgent, defineAgent } from '../../src/define-agent.ts';
 import { defineTool, spawned, type Tool, type ToolContext } from '../../src/define-tool.ts';
 
 /** Something that was asked and is not answered. */
-export type Open = { resolve(value: unknown): void; reject(error: unknown): void; signal?: AbortSignal; context?: ToolContext };
+export type Open = {
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+  signal?: AbortSignal;
+  context?: ToolContext;
+};
 
 /** A model call that is fed part by part. */
-export type Feed = { runId: string; isSummary: boolean; signal: AbortSignal; over: boolean; push(part: ModelPart): void; end(error?: Error): void };
+export type Feed = {
+  runId: string;
+  isSummary: boolean;
+  signal: AbortSignal;
+  over: boolean;
+  push(part: ModelPart): void;
+  end(error?: Error): void;
+};
 
 export const helper: AnyAgent = defineAgent({ name: 'helper', instructions: 'Help.' });
 
@@ -18,14 +30,20 @@ export const openOutside = () => {
 
   const ask = (key: string, about: Pick<Open, 'signal' | 'context'> = {}): Promise<unknown> =>
     new Promise((resolve, reject) => {
-      const close = <A extends unknown[]>(settle: (...args: A) => void) => (...args: A) => {
-        open.delete(key);
-        settle(...args);
-      };
+      const close =
+        <A extends unknown[]>(settle: (...args: A) => void) =>
+        (...args: A) => {
+          open.delete(key);
+          settle(...args);
+        };
       open.set(key, { resolve: close(resolve), reject: close(reject), ...about });
     });
 
-  async function* parts(feed: Feed, queue: (ModelPart | null | Error)[], woken: () => Promise<void>): AsyncGenerator<ModelPart, void> {
+  async function* parts(
+    feed: Feed,
+    queue: (ModelPart | null | Error)[],
+    woken: () => Promise<void>,
+  ): AsyncGenerator<ModelPart, void> {
     try {
       for (;;) {
         const part = queue.shift();
@@ -91,8 +109,11 @@ export const openOutside = () => {
     feeds,
     /** Model calls of a run that nobody has stopped. */
     inFlight: (runId: string) => feeds.filter((feed) => feed.runId === runId && !feed.over && !feed.signal.aborted),
-    working: () => [...feeds.filter(({ over, signal }) => !over && !signal.aborted), ...[...open.values()].filter(({ signal }) => signal && !signal.aborted)],
-    children: (count: number, onPaused: 'bubble' | 'error') => spawned(Array.from({ length: count }, () => ({ agent: helper, job: 'help', onPaused }))),
+    working: () => [
+      ...feeds.filter(({ over, signal }) => !over && !signal.aborted),
+      ...[...open.values()].filter(({ signal }) => signal && !signal.aborted),
+    ],
+    children: (count: number, onPaused: 'bubble' | 'error') =>
+      spawned(Array.from({ length: count }, () => ({ agent: helper, job: 'help', onPaused }))),
   };
 };
-export type Outside = ReturnType<typeof openOutside>;

@@ -1,9 +1,17 @@
 /** What can happen to a run, scene by scene: each shows another part of the chart and keeps its graph small. */
-import { callKeyOf, noUsage, questionIdOf } from '@troupe/protocol';
+import { noUsage } from '@troupe/protocol';
 import type { Cases } from '@troupe/testing';
+import { matchesState, type SnapshotFrom } from 'xstate';
 import { z } from 'zod';
 import type { AgentMachine } from '../../src/agent/agent-machine.ts';
-import type { ChildEnd, ChildState, ClosedTurn, RunContext, RunMachineEvent, SpawnRequest } from '../../src/agent/context.ts';
+import type {
+  ChildEnd,
+  ChildState,
+  ClosedTurn,
+  RunContext,
+  RunMachineEvent,
+  SpawnRequest,
+} from '../../src/agent/context.ts';
 import { emptyPool, exhaustedBy } from '../../src/agent/limits.ts';
 import type { Scene } from './stage.ts';
 
@@ -29,7 +37,10 @@ const calling = (...tools: string[]): RunMachineEvent =>
     })),
   });
 const text = closed({ text: 'Done.' });
-const fault = (code: string): RunMachineEvent => ({ type: 'turn.failed', fault: { code, message: code, retryable: false } });
+const fault = (code: string): RunMachineEvent => ({
+  type: 'turn.failed',
+  fault: { code, message: code, retryable: false },
+});
 const used: RunMachineEvent = { type: 'model.used', usage: { inputTokens: 1, outputTokens: 1 } };
 const attempted: RunMachineEvent = {
   type: 'model.attempted',
@@ -41,17 +52,26 @@ const interrupt: RunMachineEvent = { type: 'interrupt', reason: 'enough' };
 const pausing: RunMachineEvent[] = [{ type: 'pause' }, { type: 'resume' }];
 const steer: RunMachineEvent = { type: 'steer', text: 'hurry' };
 
-const inCalls = (of: (call: RunContext['calls'][number], index: number) => RunMachineEvent[]): Told => ({ calls }) => calls.flatMap(of);
+const inCalls =
+  (of: (call: RunContext['calls'][number], index: number) => RunMachineEvent[]): Told =>
+  ({ calls }) =>
+    calls.flatMap(of);
 /** Tools that are executed answer; `how` says in which ways. */
 const settling = (...how: ('ok' | 'error')[]) =>
   inCalls((call, index) =>
-    call.phase === 'running' && call.shares === 0 && (call.tool !== 'free' || call.children.length > 0) || call.phase === 'closing'
+    (call.phase === 'running' && call.shares === 0 && (call.tool !== 'free' || call.children.length > 0)) ||
+    call.phase === 'closing'
       ? how.map((status) => ({ type: 'call.settled', index, outcome: { status, result: 'done' } }))
       : [],
   );
 const answers = inCalls((call) =>
   call.phase === 'asking' && call.question
-    ? [true, { decline: 'no' }].map((answer) => ({ type: 'answer' as const, questionId: call.question?.id ?? '', answer, by: 'user' }))
+    ? [true, { decline: 'no' }].map((answer) => ({
+        type: 'answer' as const,
+        questionId: call.question?.id ?? '',
+        answer,
+        by: 'user',
+      }))
     : [],
 );
 const request = (onPaused: SpawnRequest['onPaused']): SpawnRequest => ({ agent: 'helper', tools: 0, onPaused });
@@ -59,7 +79,15 @@ const request = (onPaused: SpawnRequest['onPaused']): SpawnRequest => ({ agent: 
 const spawning = (count: number, onPaused: SpawnRequest['onPaused'] = 'bubble') =>
   inCalls((call, index) =>
     call.phase === 'running' && call.children.length === 0 && (call.tool === 'free' || call.shares > 0)
-      ? [{ type: 'call.spawns', index, from: 0, at: 0, requests: Array.from({ length: count }, () => request(onPaused)) }]
+      ? [
+          {
+            type: 'call.spawns',
+            index,
+            from: 0,
+            at: 0,
+            requests: Array.from({ length: count }, () => request(onPaused)),
+          },
+        ]
       : [],
   );
 const endOf = ({ runId }: ChildState, status: ChildEnd['status'], exitReason: ChildEnd['exitReason']): ChildEnd => ({
@@ -70,7 +98,10 @@ const endOf = ({ runId }: ChildState, status: ChildEnd['status'], exitReason: Ch
   byModel: {},
   spent: emptyPool,
 });
-export const stopped = (child: ChildState): RunMachineEvent => ({ type: 'child.settled', end: endOf(child, 'interrupted', 'stopped') });
+export const stopped = (child: ChildState): RunMachineEvent => ({
+  type: 'child.settled',
+  end: endOf(child, 'interrupted', 'stopped'),
+});
 const ofChildren: Told = ({ calls, allowance }) =>
   calls
     .flatMap(({ children }) => children)
@@ -81,16 +112,25 @@ const ofChildren: Told = ({ calls, allowance }) =>
         { type: 'child.settled', end: endOf(child, 'completed', 'answered') },
         { type: 'child.settled', end: endOf(child, 'failed', 'model_error') },
       ];
-      if (child.status === 'live') facts.push({ type: 'child.paused', end: endOf(child, 'paused', 'question'), questionIds: [] });
+      if (child.status === 'live')
+        facts.push({ type: 'child.paused', end: endOf(child, 'paused', 'question'), questionIds: [] });
       else facts.push({ type: 'child.resumed', ...about });
       if (child.slot === 'held') facts.push({ type: 'slot.released', ...about });
-      if (child.slot === 'none' && allowance.limits.concurrency !== undefined) facts.push({ type: 'slot.wanted', ...about });
+      if (child.slot === 'none' && allowance.limits.concurrency !== undefined)
+        facts.push({ type: 'slot.wanted', ...about });
       return facts;
     });
 /** The alarm of a limit rings twice: at its soft limit and at the hard one. */
 const time =
   (kind: 'activeMs' | 'deadlineMs'): Told =>
-  ({ warned }) => [{ type: warned.includes(kind) ? 'limit.reached' : 'limit.near', kind, limit: 1_000, spent: warned.includes(kind) ? 1_000 : 800 }];
+  ({ warned }) => [
+    {
+      type: warned.includes(kind) ? 'limit.reached' : 'limit.near',
+      kind,
+      limit: 1_000,
+      spent: warned.includes(kind) ? 1_000 : 800,
+    },
+  ];
 const memory: Told = ({ recalled }) =>
   recalled
     ? [{ type: 'memory.stored' }, { type: 'memory.stored', problem: 'no memory' }]
@@ -100,23 +140,43 @@ const memory: Told = ({ recalled }) =>
       ];
 
 /** What each actor of a run may tell it. */
-const telling = (by: { model?: RunMachineEvent[]; crew?: Told[]; alarm?: Told; memory?: Told; summarizer?: Told }): NonNullable<Happenings['tells']> => ({
+const telling = (by: {
+  model?: RunMachineEvent[];
+  crew?: Told[];
+  alarm?: Told;
+  memory?: Told;
+  summarizer?: Told;
+}): NonNullable<Happenings['tells']> => ({
   model: () => by.model ?? [],
   summarizer: ({ snapshot }) => by.summarizer?.(snapshot.context) ?? [],
   crew: ({ snapshot }) => (by.crew ?? []).flatMap((told) => told(snapshot.context)),
   memory: ({ snapshot }) => by.memory?.(snapshot.context) ?? [],
-  alarm: ({ id, snapshot }) =>
-    id === 'grace' ? [{ type: 'grace.over' }] : (by.alarm?.(snapshot.context) ?? []),
+  alarm: ({ id, snapshot }) => (id === 'grace' ? [{ type: 'grace.over' }] : (by.alarm?.(snapshot.context) ?? [])),
 });
 
 /** What tells two states of a run apart. */
 export const abstract = (context: RunContext) => ({
   turn: [context.turn, context.turns],
-  calls: context.calls.map(({ phase, outcome, children }) => [phase, outcome !== undefined, children.map(({ status, slot, started }) => [status, slot, started].join())]),
+  calls: context.calls.map(({ phase, outcome, children }) => [
+    phase,
+    outcome !== undefined,
+    children.map(({ status, slot, started }) => [status, slot, started].join()),
+  ]),
   slot: context.slot,
   waits: context.inbox.length > 0,
-  tries: [context.outputAttempts, context.askedForAnswer, context.compactions, context.contextFull, context.turns > context.compactedAt],
-  once: [context.announced, context.recalled, context.detached, context.warned.filter((kind) => kind.endsWith('Ms')).join()],
+  tries: [
+    context.outputAttempts,
+    context.askedForAnswer,
+    context.compactions,
+    context.contextFull,
+    context.turns > context.compactedAt,
+  ],
+  once: [
+    context.announced,
+    context.recalled,
+    context.detached,
+    context.warned.filter((kind) => kind.endsWith('Ms')).join(),
+  ],
   unpaid: context.pendingUsage !== null,
   over: exhaustedBy(context)?.kind,
   long: context.messages > (context.compaction.maxMessages ?? Number.POSITIVE_INFINITY),
@@ -127,9 +187,10 @@ const talk = ['What?', 'This.', 'And?', 'That.', 'So?', 'Well.'].map((content, n
   role: n % 2 === 0 ? ('user' as const) : ('assistant' as const),
   content,
 }));
-const root = 'root';
 
-export const scenes: Record<string, Scene & { happens: Happenings }> = {
+export type Played = Scene & { happens: Happenings };
+
+export const scenes: Record<string, Played> = {
   'that answers': {
     agent: { outputSchema: z.object({ ok: z.boolean() }), compaction: { onContextError: false }, budget: { turns: 3 } },
     happens: {
@@ -155,7 +216,12 @@ export const scenes: Record<string, Scene & { happens: Happenings }> = {
     happens: {
       events: [...pausing, interrupt, steer],
       settles: { memory: broke },
-      tells: telling({ model: [text, calling('work')], crew: [settling('ok', 'error')], memory, alarm: time('deadlineMs') }),
+      tells: telling({
+        model: [text, calling('work')],
+        crew: [settling('ok', 'error')],
+        memory,
+        alarm: time('deadlineMs'),
+      }),
     },
   },
   'that works against the clock': {
@@ -175,7 +241,14 @@ export const scenes: Record<string, Scene & { happens: Happenings }> = {
   },
   'that calls too much': {
     agent: { budget: { turns: 2, toolCalls: 1 } },
-    happens: { events: [...pausing], tells: telling({ model: [text, calling('work', 'work')], crew: [settling('ok', 'error')] }) },
+    happens: {
+      events: [...pausing],
+      tells: telling({ model: [text, calling('work', 'work')], crew: [settling('ok', 'error')] }),
+    },
+  },
+  'that is poor': {
+    agent: { budget: { tokens: 15 } },
+    happens: { tells: telling({ model: [text, calling('work')], crew: [settling('ok')] }) },
   },
   'with two children that take turns': {
     agent: { budget: { turns: 2, concurrency: 1, tokens: 100, descendants: 2 } },
@@ -197,7 +270,11 @@ export const scenes: Record<string, Scene & { happens: Happenings }> = {
     agent: { budget: { turns: 2, deadlineMs: 1_000 } },
     happens: {
       events: [...pausing],
-      tells: telling({ model: [text, calling('free')], crew: [spawning(1, 'error'), ofChildren, settling('ok', 'error')], alarm: time('deadlineMs') }),
+      tells: telling({
+        model: [text, calling('free')],
+        crew: [spawning(1, 'error'), ofChildren, settling('ok', 'error')],
+        alarm: time('deadlineMs'),
+      }),
     },
   },
   'with a child beside its work': {
@@ -219,7 +296,11 @@ export const scenes: Record<string, Scene & { happens: Happenings }> = {
         ...(context.slot === 'wanted' ? [{ type: 'slot.granted' as const }] : []),
         ...answers(context),
       ],
-      tells: telling({ model: [text, calling('risky')], crew: [settling('ok')], memory: (context) => memory(context).slice(0, 1) }),
+      tells: telling({
+        model: [text, calling('risky')],
+        crew: [settling('ok')],
+        memory: (context) => memory(context).slice(0, 1),
+      }),
     },
   },
   'that talks long': {
@@ -243,10 +324,15 @@ export const scenes: Record<string, Scene & { happens: Happenings }> = {
   'that has nothing to leave out': {
     agent: { budget: { turns: 2 }, compaction: { maxMessages: 1 } },
     happens: {
-      tells: telling({ model: [text, calling('work')], crew: [settling('ok')], summarizer: () => [{ type: 'context.kept' }] }),
+      tells: telling({
+        model: [text, calling('work')],
+        crew: [settling('ok')],
+        summarizer: () => [{ type: 'context.kept' }],
+      }),
     },
   },
 };
 
-/** The id of the question that the n-th call of a turn asks. */
-export const asked = (turn: number, index: number): string => questionIdOf(callKeyOf(root, turn, index));
+/** Where there is nothing to summarise, a run is done with summarising at once. */
+export const goesOnByItself = ({ value, context }: SnapshotFrom<AgentMachine>): boolean =>
+  matchesState({ running: 'compacting' }, value) && context.compaction.maxMessages === 1;

@@ -3,12 +3,19 @@
  * are the real ones, and so is everything above and beside them.
  */
 import type { ExitReason } from '@troupe/protocol';
-import { type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type AnyStateMachine, assign, setup } from 'xstate';
-import type { Ending, RunContext, RunInput } from '../../src/agent/context.ts';
+import {
+  type AnyActorRef,
+  type AnyEventObject,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  assign,
+  setup,
+} from 'xstate';
+import type { RunContext, RunInput, RunOutput } from '../../src/agent/context.ts';
 import * as life from '../../src/agent/life.ts';
 import { openContext, type Step, stepOf } from '../../src/agent/step.ts';
 
-type Told = { type: 'test.end'; status: Ending['status']; exitReason: ExitReason };
+type Told = { type: 'test.end'; status: RunOutput['status']; exitReason: ExitReason };
 const types = {} as { context: RunContext; events: Told | AnyEventObject; input: RunInput };
 
 const step = (change: (step: Step, event: AnyEventObject) => void) =>
@@ -83,19 +90,22 @@ export const played = <M extends AnyStateMachine>(machine: M): M =>
       played(
         machine.provide({
           ...given,
-          actors: Object.fromEntries(Object.entries(given.actors).map(([name, logic]) => [name, name === 'crew' ? logic : fragile(logic)])),
+          actors: Object.fromEntries(
+            Object.entries(given.actors).map(([name, logic]) => [name, name === 'crew' ? logic : fragile(logic)]),
+          ),
         } as never) as M,
       ),
     getInitialSnapshot: (scope: Scope, input: RunInput) => {
       cast.actors.set(input.runId, scope.self);
       cast.inputs.set(input.runId, input);
       const chart: AnyStateMachine = cast.plays(input.runId) ? obedient : machine;
-      return chart.getInitialSnapshot(scope as never, input as never);
+      return chart.getInitialSnapshot(scope as never, input);
     },
     transition: (snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope) => {
       const { runId } = snapshot.context as RunContext;
       if (cast.plays(runId)) cast.heard.set(runId, [...(cast.heard.get(runId) ?? []), event.type]);
-      return chartOf(snapshot).transition(snapshot as never, event as never, scope as never);
+      return chartOf(snapshot).transition(snapshot as never, event, scope as never);
     },
-    start: (snapshot: AnyMachineSnapshot, scope: Scope) => (chartOf(snapshot).start as (...args: unknown[]) => void)(snapshot, scope),
+    start: (snapshot: AnyMachineSnapshot, scope: Scope) =>
+      (chartOf(snapshot).start as (...args: unknown[]) => void)(snapshot, scope),
   });

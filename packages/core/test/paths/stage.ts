@@ -1,6 +1,12 @@
 /** A run on a real runtime, played event by event as a path says. */
-import { callKeyOf, childIdOf, FaultError, isTerminal, type RunEvent } from '@troupe/protocol';
-import { type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type InspectionEvent, SimulatedClock } from 'xstate';
+import { callKeyOf, childIdOf, FaultError, isTerminal, type ModelPart, type RunEvent } from '@troupe/protocol';
+import {
+  type AnyActorRef,
+  type AnyEventObject,
+  type AnyMachineSnapshot,
+  type InspectionEvent,
+  SimulatedClock,
+} from 'xstate';
 import type { RunContext, RunFact, RunMachineEvent } from '../../src/agent/context.ts';
 import { endOf } from '../../src/agent/life.ts';
 import { type AgentOptions, defineAgent } from '../../src/define-agent.ts';
@@ -43,7 +49,8 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
     graceMs: 10,
     logger: { warn() {}, error() {} },
     inspect: (event: InspectionEvent) => {
-      if (event.type === '@xstate.microstep' && event.actorRef === cast.actors.get(runId)) takenIn(event._transitions, taken);
+      if (event.type === '@xstate.microstep' && event.actorRef === cast.actors.get(runId))
+        takenIn(event._transitions, taken);
     },
     ...options,
     ...(agent?.memoryScope !== undefined && { memory: outside.memory }),
@@ -69,12 +76,12 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
     await settle();
   }
   const run = asChild ? root.child(runId) : root;
-  const actor = (): AnyActorRef => cast.actors.get(runId) as AnyActorRef;
-  const state = (): AnyMachineSnapshot => actor().getSnapshot() as AnyMachineSnapshot;
+  const actorOf = (id: string): AnyActorRef => cast.actors.get(id) as AnyActorRef;
+  const state = (): AnyMachineSnapshot => actorOf(runId).getSnapshot() as AnyMachineSnapshot;
   const childOf = (name: string): AnyActorRef => state().children[name] as AnyActorRef;
 
   const slotOf = (childId: string) => {
-    const context = (cast.actors.get(rootId)?.getSnapshot() as AnyMachineSnapshot).context as RunContext;
+    const context = (actorOf(rootId).getSnapshot() as AnyMachineSnapshot).context as RunContext;
     return context.calls[0]?.children.find((child) => child.runId === childId)?.slot;
   };
   /** What a played run tells its parent. */
@@ -109,7 +116,7 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
       case 'model.used':
         return feed?.push({ type: 'usage', usage: event.usage });
       case 'model.attempted':
-        return feed?.push({ type: 'attempt', ...event.attempt });
+        return feed?.push({ ...event.attempt, type: 'attempt' } as ModelPart);
       case 'context.summarized':
         feed?.push({ type: 'text', delta: event.summary });
         feed?.push({ type: 'usage', usage: event.usage });
@@ -123,7 +130,8 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
         const { context, resolve } = outside.open.get(`call ${event.index}`) ?? {};
         const tool = (state().context as RunContext).calls[event.index]?.tool;
         const [request] = event.requests;
-        if (tool === 'delegate') return resolve?.(outside.children(event.requests.length, request?.onPaused ?? 'bubble'));
+        if (tool === 'delegate')
+          return resolve?.(outside.children(event.requests.length, request?.onPaused ?? 'bubble'));
         return context?.spawn(helper, 'help', { onPaused: request?.onPaused ?? 'bubble' });
       }
       case 'call.settled': {
@@ -131,7 +139,9 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
         return event.outcome.status === 'ok' ? asked?.resolve('done') : asked?.reject(new Error('no luck'));
       }
       case 'child.settled':
-        return cast.actors.get(event.end.childId)?.send({ type: 'test.end', status: event.end.status, exitReason: event.end.exitReason } as never);
+        return cast.actors
+          .get(event.end.childId)
+          ?.send({ type: 'test.end', status: event.end.status, exitReason: event.end.exitReason });
       case 'child.paused': {
         const child = cast.actors.get(event.end.childId)?.getSnapshot() as AnyMachineSnapshot;
         return note(event.end.childId, { ...event, end: endOf(child.context as RunContext, 'paused', 'question') });
@@ -143,7 +153,7 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
       case 'slot.granted':
         return note(blockerId, { type: 'slot.released', childId: blockerId });
       case 'detach':
-        return actor().send(event as never);
+        return actorOf(runId).send(event);
       case 'limit.near':
         return clock.increment(800);
       case 'limit.reached':
@@ -158,7 +168,9 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
   /** An actor of the run breaks. The crew breaks where it can: at an order that it cannot obey. */
   const breakActor = (name: string): void =>
     childOf(name).send(
-      name === 'crew' ? { type: 'crew.orders', orders: [{ type: 'crew.start', childId: 'nobody' }] } : ({ type: 'test.break' } as never),
+      name === 'crew'
+        ? { type: 'crew.orders', orders: [{ type: 'crew.start', childId: 'nobody' }] }
+        : ({ type: 'test.break' } as never),
     );
 
   takeSlot();
@@ -173,7 +185,7 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
     /** Calls that are executed now, by their place in the turn. */
     callActors: (): number[] => {
       const crew = childOf('crew')?.getSnapshot() as { calls?: Map<string, unknown> } | undefined;
-      return [...(crew?.calls?.keys() ?? [])].map((id) => Number(id.split('-')[1])).toSorted();
+      return [...(crew?.calls?.keys() ?? [])].map((id) => Number(id.split('-')[1])).toSorted((a, b) => a - b);
     },
     heardBy: (childId: string): string[] => cast.heard.get(childId) ?? [],
     async play(event: AnyEventObject): Promise<unknown> {

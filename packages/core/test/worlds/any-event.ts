@@ -1,9 +1,17 @@
 /** Everything a run may ever hear, in no order: also what no actor would say then. */
 import { childIdOf, questionIdOf, type Usage } from '@troupe/protocol';
 import fc from 'fast-check';
-import type { ChildEnd, ClosedTurn, PlannedCall, RunContext, RunInput, RunMachineEvent, SpawnRequest } from '../../src/agent/context.ts';
-import { type CallOutcome, outcomeOf } from '../../src/agent/outcome.ts';
+import type {
+  ChildEnd,
+  ClosedTurn,
+  PlannedCall,
+  RunContext,
+  RunInput,
+  RunMachineEvent,
+  SpawnRequest,
+} from '../../src/agent/context.ts';
 import { allowanceOf } from '../../src/agent/limits.ts';
+import { type CallOutcome, outcomeOf } from '../../src/agent/outcome.ts';
 
 const one = fc.constantFrom;
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
@@ -56,13 +64,17 @@ const planned: fc.Arbitrary<Omit<PlannedCall, 'callId'>> = one(
   { tool: 'delegate', arguments: {}, delegates: true },
   { tool: 'nothing', arguments: {}, problem: 'Tool not found: nothing.' },
   { tool: 'risky', arguments: {}, asks: { kind: 'confirmation' as const, prompt: 'Sure?', options: ['yes', 'no'] } },
-  { tool: 'ask', arguments: {}, asks: { kind: 'input' as const, prompt: 'What?', options: [], inputKey: 'user_input' } },
+  {
+    tool: 'ask',
+    arguments: {},
+    asks: { kind: 'input' as const, prompt: 'What?', options: [], inputKey: 'user_input' },
+  },
 );
 const turn: fc.Arbitrary<ClosedTurn> = fc
   .record({
     text: one('', 'Well.'),
     calls: fc.oneof(
-      { weight: 1, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.array(planned, { maxLength: 0 }) },
       { weight: 5, arbitrary: fc.array(planned, { minLength: 1, maxLength: 3 }) },
     ),
     usage,
@@ -91,17 +103,23 @@ const request: fc.Arbitrary<SpawnRequest> = fc
     budget: maybe(one({ tokens: 20 }, { tokens: 1_000 }, { descendants: 1 }, { turns: 1 })),
     refused: maybe(one({ kind: 'paused', message: 'spawning is paused' })),
   })
-  .map(({ onPaused, budget, refused }) => ({ agent: 'helper', tools: 1, onPaused, ...(budget && { budget }), ...(refused && { refused }) }));
-const end: fc.Arbitrary<ChildEnd> = fc.record({ childId, usage, status: one('completed' as const, 'failed' as const, 'interrupted' as const) }).map(
-  ({ childId, usage, status }) => ({
+  .map(({ onPaused, budget, refused }) => ({
+    agent: 'helper',
+    tools: 1,
+    onPaused,
+    ...(budget && { budget }),
+    ...(refused && { refused }),
+  }));
+const end: fc.Arbitrary<ChildEnd> = fc
+  .record({ childId, usage, status: one('completed' as const, 'failed' as const, 'interrupted' as const) })
+  .map(({ childId, usage, status }) => ({
     childId,
     status,
     exitReason: status === 'completed' ? ('answered' as const) : ('model_error' as const),
     usage,
     byModel: { m: usage },
     spent: { tokens: usage.inputTokens + usage.outputTokens, costUsd: 0, descendants: 0 },
-  }),
-);
+  }));
 const fault = one(
   { code: 'model.unavailable', message: 'Later.', retryable: true },
   { code: 'model.context_length', message: 'Too long.', retryable: false },
@@ -118,9 +136,17 @@ const often: fc.Arbitrary<RunMachineEvent>[] = [
 ];
 const seldom: fc.Arbitrary<RunMachineEvent>[] = [
   usage.map((usage) => ({ type: 'model.used', usage })),
-  usage.map((usage) => ({ type: 'model.attempted', attempt: { number: 1, provider: 'p', model: 'm', usage }, costUsd: null })),
+  usage.map((usage) => ({
+    type: 'model.attempted',
+    attempt: { number: 1, provider: 'p', model: 'm', usage },
+    costUsd: null,
+  })),
   fault.map((fault) => ({ type: 'turn.failed', fault })),
-  end.map((end) => ({ type: 'child.paused', end: { ...end, status: 'paused', exitReason: 'question' }, questionIds: [] })),
+  end.map((end) => ({
+    type: 'child.paused',
+    end: { ...end, status: 'paused', exitReason: 'question' },
+    questionIds: [],
+  })),
   childId.map((childId) => ({ type: 'child.resumed', childId })),
   childId.map((childId) => ({ type: 'slot.released', childId })),
   childId.map((childId) => ({ type: 'slot.wanted', childId })),
@@ -135,8 +161,19 @@ const seldom: fc.Arbitrary<RunMachineEvent>[] = [
       by: 'user',
     })),
   ),
-  one({ type: 'memory.recalled', found: true }, { type: 'memory.recalled', found: false, problem: 'broken' }, { type: 'memory.stored' }),
-  usage.map((usage) => ({ type: 'context.summarized', summary: 'short', summarized: 2, kept: 1, usage, costUsd: null })),
+  one(
+    { type: 'memory.recalled', found: true },
+    { type: 'memory.recalled', found: false, problem: 'broken' },
+    { type: 'memory.stored' },
+  ),
+  usage.map((usage) => ({
+    type: 'context.summarized',
+    summary: 'short',
+    summarized: 2,
+    kept: 1,
+    usage,
+    costUsd: null,
+  })),
   one({ type: 'warning', code: 'w', message: 'm' }),
 ];
 const last: fc.Arbitrary<RunMachineEvent> = one(
@@ -151,7 +188,15 @@ const anyEvent: fc.Arbitrary<RunMachineEvent> = fc.oneof(
 );
 
 /** Material for one step: anything at all, or what fits the state of the run. */
-export type Happening = { fits: boolean; any: RunMachineEvent; turn: ClosedTurn; requests: SpawnRequest[]; outcome: CallOutcome; end: ChildEnd; n: number };
+export type Happening = {
+  fits: boolean;
+  any: RunMachineEvent;
+  turn: ClosedTurn;
+  requests: SpawnRequest[];
+  outcome: CallOutcome;
+  end: ChildEnd;
+  n: number;
+};
 export const happening: fc.Arbitrary<Happening> = fc.record({
   fits: fc.nat(7).map((n) => n > 0),
   any: anyEvent,
@@ -163,7 +208,11 @@ export const happening: fc.Arbitrary<Happening> = fc.record({
 });
 
 /** What the actors of a run in this state would say next. */
-export const eventIn = (value: unknown, context: RunContext, { fits, any, turn, requests, outcome, end, n }: Happening): RunMachineEvent => {
+export const eventIn = (
+  value: unknown,
+  context: RunContext,
+  { fits, any, turn, requests, outcome, end, n }: Happening,
+): RunMachineEvent => {
   const pick = <T>(items: readonly T[]): T | undefined => items[n % Math.max(1, items.length)];
   const index = pick(context.calls.flatMap(({ phase }, at) => (phase === 'settled' ? [] : [at])));
   const call = index === undefined ? undefined : context.calls[index];
@@ -171,19 +220,35 @@ export const eventIn = (value: unknown, context: RunContext, { fits, any, turn, 
   const state = JSON.stringify(value);
   if (!fits) return any;
   if (state.includes('recalling')) return { type: 'memory.recalled', found: false };
-  if (state.includes('thinking')) return { type: 'turn.closed', turn: n % 3 === 0 ? turn : { ...turn, output: undefined as never, text: 'Well.' } };
+  if (state.includes('thinking'))
+    return { type: 'turn.closed', turn: n % 3 === 0 ? turn : { ...turn, output: undefined as never, text: 'Well.' } };
   if (state.includes('queued') || state.includes('waiting')) return { type: 'slot.granted' };
-  if (state.includes('compacting')) return { type: 'context.summarized', summary: 's', summarized: 1, kept: 1, usage: { inputTokens: 1, outputTokens: 1 }, costUsd: null };
+  if (state.includes('compacting'))
+    return {
+      type: 'context.summarized',
+      summary: 's',
+      summarized: 1,
+      kept: 1,
+      usage: { inputTokens: 1, outputTokens: 1 },
+      costUsd: null,
+    };
   if (state.includes('concluding')) return { type: 'memory.stored' };
   if (state.includes('command')) return { type: 'resume' };
-  const asked = pick(context.calls.flatMap(({ question, phase }) => (question && phase === 'asking' ? [question] : [])));
+  const asked = pick(
+    context.calls.flatMap(({ question, phase }) => (question && phase === 'asking' ? [question] : [])),
+  );
   if (asked && n % 2 === 0) return { type: 'answer', questionId: asked.id, answer: n % 3 > 0, by: 'user' };
   if (child && n % 4 === 0)
     return n % 8 === 0
-      ? { type: 'child.paused', end: { ...end, childId: child.runId, status: 'paused', exitReason: 'question' }, questionIds: [] }
+      ? {
+          type: 'child.paused',
+          end: { ...end, childId: child.runId, status: 'paused', exitReason: 'question' },
+          questionIds: [],
+        }
       : { type: n % 16 === 4 ? 'slot.released' : 'slot.wanted', childId: child.runId };
   if (child && n % 4 < 3) return { type: 'child.settled', end: { ...end, childId: child.runId } };
   if (index === undefined || !call) return any;
-  if (call.phase === 'running' && (call.shares > 0 || n % 3 === 0)) return { type: 'call.spawns', index, from: call.children.length, at: 0, requests };
+  if (call.phase === 'running' && (call.shares > 0 || n % 3 === 0))
+    return { type: 'call.spawns', index, from: call.children.length, at: 0, requests };
   return { type: 'call.settled', index, outcome };
 };

@@ -3,8 +3,6 @@ import { type AnyStateMachine, enqueueActions } from 'xstate';
 
 let armed: Readonly<Record<string, number>> = {};
 let uses: Record<string, number> = {};
-/** How often each bomb went off. */
-export const exploded: Record<string, number> = {};
 
 /** Puts bombs into every mined machine from now on. */
 export const arm = (bombs: Readonly<Record<string, number>>): void => {
@@ -17,7 +15,6 @@ const use = (name: string): void => {
   if (wanted === undefined) return;
   uses[name] = (uses[name] ?? 0) + 1;
   if (uses[name] !== wanted) return;
-  exploded[name] = (exploded[name] ?? 0) + 1;
   throw new Error(`${name} throws`);
 };
 
@@ -37,7 +34,7 @@ export const mined = <M extends AnyStateMachine>(machine: M): M => {
       ...each(actions, (name) =>
         enqueueActions(({ enqueue }) => {
           use(name);
-          enqueue({ type: `safe ${name}` } as never);
+          enqueue({ type: `safe ${name}` });
         }),
       ),
       ...Object.fromEntries(Object.entries(actions).map(([name, action]) => [`safe ${name}`, action])),

@@ -28,7 +28,8 @@ const holds = (check: (states: State[], input: RunInput) => void) =>
   );
 
 const isStuck = (call: CallState): boolean =>
-  call.phase !== 'settled' && (call.phase === 'asking' || call.phase === 'ready' || (call.live > 0 && call.asking === call.live));
+  call.phase !== 'settled' &&
+  (call.phase === 'asking' || call.phase === 'ready' || (call.live > 0 && call.asking === call.live));
 
 /** Each call of the conversation is followed by its answers, in call order; those of the last turn may be still to come. */
 const answersIn = (messages: readonly Message[]): void => {
@@ -96,7 +97,8 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
         const before = states[at - 1]?.context;
         if (!before || before.children === context.children) return;
         for (const kind of poolKinds)
-          if (limits[kind] !== undefined) expect(context.spent[kind] + context.reserved[kind]).toBeLessThanOrEqual(limits[kind]);
+          if (limits[kind] !== undefined)
+            expect(context.spent[kind] + context.reserved[kind]).toBeLessThanOrEqual(limits[kind]);
         expect(context.children).toBeLessThanOrEqual(limits.children ?? Number.POSITIVE_INFINITY);
       });
     });
@@ -128,8 +130,12 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
         const context = JSON.parse(JSON.stringify(state.context)) as RunContext;
         expect(context).toEqual(state.context);
         if (state.status !== 'active') return;
-        const again = Object.assign(agentMachine.resolveState({ value: state.value, context }), { children: state.children });
-        const [here, there] = [state, again].map((from) => transition(agentMachine, from as State, eventIn(state.value, context, next))[0]);
+        const again = Object.assign(agentMachine.resolveState({ value: state.value, context }), {
+          children: state.children,
+        });
+        const [here, there] = [state, again].map(
+          (from) => transition(agentMachine, from as State, eventIn(state.value, context, next))[0],
+        );
         expect(there?.value).toEqual(here?.value);
         expect(there?.context).toEqual(here?.context);
       }),
@@ -138,7 +144,14 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
   });
 });
 
-const countsOf = ({ open, stuck, live, shares, working, queue }: RunContext) => ({ open, stuck, live, shares, working, queue: queue.toSorted() });
+const countsOf = ({ open, stuck, live, shares, working, queue }: RunContext) => ({
+  open,
+  stuck,
+  live,
+  shares,
+  working,
+  queue: queue.toSorted(),
+});
 const recount = ({ calls }: RunContext): ReturnType<typeof countsOf> => {
   const children = calls.flatMap((call) => call.children);
   return {
@@ -147,6 +160,9 @@ const recount = ({ calls }: RunContext): ReturnType<typeof countsOf> => {
     live: children.filter(({ status }) => status !== 'ended').length,
     shares: calls.reduce((sum, call) => sum + call.shares, 0),
     working: children.filter(({ slot }) => slot === 'held').length,
-    queue: children.filter(({ slot }) => slot === 'queued').map(({ runId }) => runId).toSorted(),
+    queue: children
+      .filter(({ slot }) => slot === 'queued')
+      .map(({ runId }) => runId)
+      .toSorted(),
   };
 };

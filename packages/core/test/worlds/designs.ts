@@ -1,18 +1,19 @@
 /** Lifecycles that look right. The worlds refute each of them. */
 import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from 'xstate';
-import type { Ending, LifecycleHooks } from '../../src/run/lifecycle.ts';
+import type { LifecycleHooks } from '../../src/run/lifecycle.ts';
 
 type Scope = { self: AnyActorRef; stopChild(child: AnyActorRef): void };
 type Design = (machine: AnyStateMachine, hooks: LifecycleHooks) => AnyStateMachine;
 
-const over = (machine: AnyStateMachine, methods: object): AnyStateMachine => Object.assign(Object.create(machine), methods);
+const over = (machine: AnyStateMachine, methods: object): AnyStateMachine =>
+  Object.assign(Object.create(machine), methods);
 
 /** Nobody listens to these actors: without an observer their errors would end the process. */
 const silently =
   (machine: AnyStateMachine) =>
   (scope: Scope, input: unknown): AnyMachineSnapshot => {
     scope.self.subscribe({ error: () => {} });
-    return machine.getInitialSnapshot(scope as never, input as never);
+    return machine.getInitialSnapshot(scope as never, input);
   };
 
 const observe = ({ self }: Scope, snapshot: AnyMachineSnapshot, hooks: LifecycleHooks): void => {
@@ -43,9 +44,9 @@ const byTransition: Design = (machine, hooks) =>
       (machine.start as any)(snapshot, scope);
     },
     transition: (snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope) => {
-      const next = machine.transition(snapshot as never, event as never, scope as never) as AnyMachineSnapshot;
+      const next = machine.transition(snapshot as never, event, scope as never) as AnyMachineSnapshot;
       const ended = snapshot.status === 'active' && next.status !== 'active';
-      if (ended) hooks.ended(scope.self, next, (next.status === 'done' ? { how: 'done' } : { how: 'stopped' }) as Ending);
+      if (ended) hooks.ended(scope.self, next, { how: next.status === 'done' ? 'done' : 'stopped' });
       return next;
     },
   });
@@ -56,11 +57,12 @@ const orphaning =
   (machine, hooks) => {
     const logic = real(machine, hooks);
     return over(logic, {
-      start: (snapshot: AnyMachineSnapshot, scope: Scope) => (logic.start as any)(snapshot, { ...scope, stopChild: () => {} }),
+      start: (snapshot: AnyMachineSnapshot, scope: Scope) =>
+        (logic.start as any)(snapshot, { ...scope, stopChild: () => {} }),
     });
   };
 
-export const designsLike = (real: Design) => ({ real, noStandIn, byTransition, orphaning: orphaning(real) });
+const designsLike = (real: Design) => ({ real, noStandIn, byTransition, orphaning: orphaning(real) });
 export type DesignName = keyof ReturnType<typeof designsLike>;
 
 let current: DesignName = 'real';

@@ -2,7 +2,6 @@ import type { Budget } from '@troupe/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  type Allowance,
   addPool,
   admit,
   allowanceOf,
@@ -18,11 +17,14 @@ import {
 
 const numRuns = Number(process.env.RUNS ?? 2_000);
 const amount = fc.integer({ min: 0, max: 1_000 });
-const pools = fc.record({ tokens: amount, costUsd: amount.map((cents) => cents / 100), descendants: fc.nat(12) }, { requiredKeys: [] });
+const pools = fc.record(
+  { tokens: amount, costUsd: amount.map((cents) => cents / 100), descendants: fc.nat(12) },
+  { requiredKeys: [] },
+);
 const keep = fc.constantFrom(0, 0.1, 0.5, 1);
 
 const ledgerOf = (limits: Budget, share: number, spent = emptyPool): Ledger => ({
-  allowance: { limits, ceilings: limits, warnAt: 0.8, keep: share } as Allowance,
+  allowance: { limits, ceilings: limits, warnAt: 0.8, keep: share },
   spent,
   reserved: emptyPool,
   turns: 0,
@@ -54,10 +56,12 @@ describe('admit', () => {
           expect(leftOf(ledger, kind)).toBeGreaterThanOrEqual(-near);
           const given = grants.map((grant) => grant[kind]).filter((value) => value !== undefined);
           expect(given.length).toBe(limits[kind] === undefined ? 0 : grants.length);
-          if (grants.length === siblings && given.length > 0) expect(Math.max(...given) - Math.min(...given)).toBeLessThanOrEqual(1 + near);
+          if (grants.length === siblings && given.length > 0)
+            expect(Math.max(...given) - Math.min(...given)).toBeLessThanOrEqual(1 + near);
         }
         const kept = (kind: 'tokens' | 'costUsd') => (limits[kind] ?? 0) * share;
-        for (const kind of ['tokens', 'costUsd'] as const) expect(leftOf(ledger, kind)).toBeGreaterThanOrEqual(kept(kind) - near);
+        for (const kind of ['tokens', 'costUsd'] as const)
+          expect(leftOf(ledger, kind)).toBeGreaterThanOrEqual(kept(kind) - near);
       }),
       { numRuns },
     );
@@ -106,17 +110,21 @@ describe('admit', () => {
 
   test('gives the last of anything to one of those that race for it [L4, F-11]', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 2, max: 30 }), fc.constantFrom('descendants' as const, 'children' as const, 'tokens' as const), (racers, kind) => {
-        let ledger = ledgerOf({ [kind]: 1 }, 0);
-        let admitted = 0;
-        for (let racer = 0; racer < racers; racer++) {
-          const verdict = admit(ledger, ask(kind === 'tokens' ? { budget: { tokens: 1 } } : {}));
-          if ('refusal' in verdict) continue;
-          admitted += 1;
-          ledger = reserve(ledger, verdict.grant);
-        }
-        expect(admitted).toBe(1);
-      }),
+      fc.property(
+        fc.integer({ min: 2, max: 30 }),
+        fc.constantFrom('descendants' as const, 'children' as const, 'tokens' as const),
+        (racers, kind) => {
+          let ledger = ledgerOf({ [kind]: 1 }, 0);
+          let admitted = 0;
+          for (let racer = 0; racer < racers; racer++) {
+            const verdict = admit(ledger, ask(kind === 'tokens' ? { budget: { tokens: 1 } } : {}));
+            if ('refusal' in verdict) continue;
+            admitted += 1;
+            ledger = reserve(ledger, verdict.grant);
+          }
+          expect(admitted).toBe(1);
+        },
+      ),
       { numRuns: numRuns / 10 },
     );
   });
@@ -125,11 +133,15 @@ describe('admit', () => {
 describe('a reservation', () => {
   test('returns whole, in whatever order children settle [L4]', () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ tokens: amount, costUsd: amount, descendants: amount }), { maxLength: 9 }), fc.integer(), (grants, seed) => {
-        const all = grants.reduce(addPool, emptyPool);
-        const shuffled = grants.toSorted((a, b) => ((a.tokens * seed) % 7) - ((b.tokens * seed) % 7));
-        expect(shuffled.reduce(takePool, all)).toEqual(emptyPool);
-      }),
+      fc.property(
+        fc.array(fc.record({ tokens: amount, costUsd: amount, descendants: amount }), { maxLength: 9 }),
+        fc.integer(),
+        (grants, seed) => {
+          const all = grants.reduce(addPool, emptyPool);
+          const shuffled = grants.toSorted((a, b) => ((a.tokens * seed) % 7) - ((b.tokens * seed) % 7));
+          expect(shuffled.reduce(takePool, all)).toEqual(emptyPool);
+        },
+      ),
       { numRuns },
     );
   });
@@ -137,18 +149,27 @@ describe('a reservation', () => {
 
 describe('allowanceOf', () => {
   test('is the tightest of all limits that were set [F-10]', () => {
-    const budget = fc.record({ turns: amount, tokens: amount, depth: amount, concurrency: fc.integer({ min: 1, max: 9 }), deadlineMs: amount }, { requiredKeys: [] });
+    const budget = fc.record(
+      { turns: amount, tokens: amount, depth: amount, concurrency: fc.integer({ min: 1, max: 9 }), deadlineMs: amount },
+      { requiredKeys: [] },
+    );
     fc.assert(
-      fc.property(budget, fc.array(fc.option(budget, { nil: undefined }), { maxLength: 4 }), amount, ({ deadlineMs: _, ...inherited }, budgets, now) => {
-        const { ceilings, limits } = allowanceOf(inherited, budgets, now);
-        for (const kind of ['turns', 'tokens', 'depth', 'concurrency'] as const) {
-          const set = [inherited[kind], ...budgets.map((one) => one?.[kind])].filter((value) => value !== undefined);
-          expect(ceilings[kind]).toBe(set.length > 0 ? Math.min(...set) : undefined);
-          if (set.length > 0) expect(limits[kind]).toBe(ceilings[kind]);
-        }
-        const deadlines = budgets.flatMap((one) => (one?.deadlineMs === undefined ? [] : [now + one.deadlineMs]));
-        expect(ceilings.deadlineAt).toBe(deadlines.length > 0 ? Math.min(...deadlines) : undefined);
-      }),
+      fc.property(
+        budget,
+        fc.array(fc.option(budget, { nil: undefined }), { maxLength: 4 }),
+        amount,
+        (first, budgets, now) => {
+          const { deadlineMs: _, ...inherited } = first;
+          const { ceilings, limits } = allowanceOf(inherited, budgets, now);
+          for (const kind of ['turns', 'tokens', 'depth', 'concurrency'] as const) {
+            const set = [inherited[kind], ...budgets.map((one) => one?.[kind])].filter((value) => value !== undefined);
+            expect(ceilings[kind]).toBe(set.length > 0 ? Math.min(...set) : undefined);
+            if (set.length > 0) expect(limits[kind]).toBe(ceilings[kind]);
+          }
+          const deadlines = budgets.flatMap((one) => (one?.deadlineMs === undefined ? [] : [now + one.deadlineMs]));
+          expect(ceilings.deadlineAt).toBe(deadlines.length > 0 ? Math.min(...deadlines) : undefined);
+        },
+      ),
       { numRuns },
     );
   });

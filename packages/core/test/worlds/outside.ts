@@ -18,6 +18,12 @@ export type Outside = {
   paid: Map<string, number>;
 };
 
+const none = z.object({}).loose();
+const many = z.object({ count: z.number(), budget: z.any().optional() });
+const manyAndWait = many.extend({ wait: z.boolean() });
+const verdict = z.object({ ok: z.boolean() });
+const text = z.string();
+
 type CallPart = Extract<ModelPart, { type: 'call' }>;
 const call = (name: string, args: unknown = {}, id = `${name}-1`): CallPart => ({
   type: 'call',
@@ -56,6 +62,15 @@ const callsOf = (said: Said): CallPart[] => {
       return [call('delegate', { count: 2 }), call('delegate', { count: 1 }, 'delegate-2')];
     case 'delegate and work':
       return [call('delegate', { count: 1, budget: { tokens: 60 } }), call('plain'), call('timed')];
+    case 'delegate on a budget': {
+      const budget = { tokens: 40, descendants: 1 };
+      return [
+        call('delegate', { count: 2, budget }),
+        call('free', { count: 1, wait: true, budget }),
+        call('plain'),
+        call('free', { count: 2, wait: true, budget: { tokens: 60 } }, 'free-2'),
+      ];
+    }
     case 'let go':
       return [call('hurried', { count: 1 }), call('delegate', { count: 0 })];
     case 'spawn':
@@ -71,7 +86,8 @@ const callsOf = (said: Said): CallPart[] => {
   }
 };
 
-const textOf = (said: Said): string => (said === 'empty' ? '' : said === 'json' || said === 'text' ? '{"ok":true}' : 'Well.');
+const textOf = (said: Said): string =>
+  said === 'empty' ? '' : said === 'json' || said === 'text' ? '{"ok":true}' : 'Well.';
 
 export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
   const working = new Set<Work>();
@@ -87,7 +103,7 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
   };
   const whenAborted = (signal: AbortSignal) =>
     new Promise<never>((_, reject) => {
-      const stop = () => reject(signal.reason);
+      const stop = () => reject(signal.reason as Error);
       if (signal.aborted) stop();
       else signal.addEventListener('abort', stop);
     });
@@ -125,19 +141,37 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
           return await whenAborted(signal);
         case 'attempts':
           yield { type: 'usage', usage: { inputTokens: 3, outputTokens: 0 } };
-          yield { type: 'attempt', number: 1, provider: 'p', model: 'other', fault: { code: 'model.unavailable', message: 'Busy.', retryable: true } };
+          yield {
+            type: 'attempt',
+            number: 1,
+            provider: 'p',
+            model: 'other',
+            fault: { code: 'model.unavailable', message: 'Busy.', retryable: true },
+          };
           pay(3);
-          yield { type: 'attempt', number: 2, provider: 'p', model: 'other', usage: { inputTokens: 4, outputTokens: 0 }, waitMs: 1 };
+          yield {
+            type: 'attempt',
+            number: 2,
+            provider: 'p',
+            model: 'other',
+            usage: { inputTokens: 4, outputTokens: 0 },
+            waitMs: 1,
+          };
           pay(4);
           await Promise.race([delay(), whenAborted(signal)]);
           yield { type: 'text', delta: '{"ok":true}' };
+          break;
+        default:
       }
       const calls = callsOf(said);
       for (const part of calls) yield part;
       yield { type: 'usage', usage: { inputTokens: 20, outputTokens: 5 } };
       pay(25);
       if (said === 'cut') return;
-      yield { type: 'finish', reason: said === 'long' ? 'length' : said === 'filtered' ? 'filter' : calls.length > 0 ? 'calls' : 'stop' };
+      yield {
+        type: 'finish',
+        reason: said === 'long' ? 'length' : said === 'filtered' ? 'filter' : calls.length > 0 ? 'calls' : 'stop',
+      };
     } finally {
       end();
     }
@@ -182,8 +216,6 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
     }
   };
 
-  const none = z.object({}).loose();
-  const many = z.object({ count: z.number(), budget: z.any().optional() });
   const plain = (name: string, options: object = {}): Tool =>
     defineTool({ name, description: name, inputSchema: none, execute: (_, context) => act(context), ...options });
   const bang = { name: 'bang', run: () => Promise.reject(new Error('a hook throws')) };
@@ -205,19 +237,23 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
         ),
       settle: (reports) => {
         if (reports.some(({ exitReason }) => exitReason === 'max_turns')) throw new Error('settle throws');
-        return { data: reports.map(({ runId, status, exitReason }) => ({ run_id: runId, status, exit_reason: exitReason })) };
+        return {
+          data: reports.map(({ runId, status, exitReason }) => ({ run_id: runId, status, exit_reason: exitReason })),
+        };
       },
     });
   const free = (name: string, options: object = {}): Tool =>
     defineTool({
       name,
       description: () => name,
-      inputSchema: many.extend({ wait: z.boolean() }),
+      inputSchema: manyAndWait,
       execute: async ({ count, wait, budget }, context) => {
         const end = begin('tool (free)', context.runId, context.signal);
         try {
           const children = await Promise.all(
-            Array.from({ length: count }, () => context.spawn(agent, { input: 'go', metadata: { by: 'free' } }, budget && { budget })),
+            Array.from({ length: count }, () =>
+              context.spawn(agent, { input: 'go', metadata: { by: 'free' } }, budget && { budget }),
+            ),
           );
           if (!wait) return 'left them';
           const reports = await Promise.all(children.map((child) => child.ended));
@@ -233,7 +269,7 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
     plain('plain'),
     plain('timed', { timeoutMs: 4 }),
     plain('flaky', { retries: 2, retryDelayMs: 3 }),
-    plain('checked', { outputSchema: z.string() }),
+    plain('checked', { outputSchema: text }),
     plain('guarded', { before: [bang] }),
     plain('hooked', { after: [bang] }),
     plain('risky', { confirm: true }),
@@ -252,7 +288,7 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
     budget: plan.agentBudget,
     ...(remembers && { memoryScope: 'work' }),
     outputRetries: plan.said.length % 2,
-    ...(plan.features.includes('schema') && { outputSchema: z.object({ ok: z.boolean() }) }),
+    ...(plan.features.includes('schema') && { outputSchema: verdict }),
     ...(plan.features.includes('short conversations') && { compaction: { maxMessages: 6 } }),
   }) as Agent;
   return { provider, agent, working, paid };

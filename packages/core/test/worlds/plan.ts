@@ -2,8 +2,8 @@
 import type { Budget } from '@troupe/protocol';
 import fc from 'fast-check';
 
-export const answers = ['text', 'json', 'prose', 'empty', 'long', 'filtered'] as const;
-export const plainCalls = [
+const answers = ['text', 'json', 'prose', 'empty', 'long', 'filtered'] as const;
+const plainCalls = [
   'one',
   'two',
   'unknown',
@@ -16,17 +16,18 @@ export const plainCalls = [
   'input',
   'handoff',
 ] as const;
-export const delegations = [
+const delegations = [
   'delegate',
   'delegate many',
   'delegate and work',
+  'delegate on a budget',
   'let go',
   'spawn',
   'spawn at once',
   'spawn and leave',
   'spawn rich',
 ] as const;
-export const modelFaults = [
+const modelFaults = [
   'throw',
   'reject',
   'fault',
@@ -39,14 +40,18 @@ export const modelFaults = [
   'half',
 ] as const;
 /** What a model does in one turn. */
-export type Said = (typeof answers)[number] | (typeof plainCalls)[number] | (typeof delegations)[number] | (typeof modelFaults)[number];
+export type Said =
+  | (typeof answers)[number]
+  | (typeof plainCalls)[number]
+  | (typeof delegations)[number]
+  | (typeof modelFaults)[number];
 
 /** What a tool does when it is called. */
-export const deeds = ['text', 'data', 'error', 'progress', 'throw', 'reject', 'never', 'deaf', 'undefined'] as const;
+const deeds = ['text', 'data', 'error', 'progress', 'throw', 'reject', 'never', 'deaf', 'undefined'] as const;
 export type Deed = (typeof deeds)[number];
 
 /** What somebody does to the `who`-th run, or to the runtime. */
-export const commands = [
+const commands = [
   'pause',
   'resume',
   'steer',
@@ -63,7 +68,7 @@ export const commands = [
 export type Command = (typeof commands)[number];
 
 /** Optional parts of a world. */
-export const features = [
+const features = [
   'prices',
   'memory',
   'broken memory',
@@ -74,7 +79,7 @@ export const features = [
   /** The first root is invoked by a machine of the user. */
   'in a machine',
 ] as const;
-export type Feature = (typeof features)[number];
+type Feature = (typeof features)[number];
 
 export type Plan = {
   /** Turns in the order they are asked for, whoever asks; every later one is an answer. */
@@ -87,7 +92,7 @@ export type Plan = {
   features: readonly Feature[];
   /** Observers that throw. */
   rude: readonly ('subscriber' | 'hooks' | 'inspector' | 'logger')[];
-  steps: { command?: Command; who: number; ms: number }[];
+  steps: { command: Command | 'nothing'; who: number; ms: number }[];
   /** Done by a subscriber, synchronously, when it hears the `at`-th event. */
   reactions: { at: number; command: Command | 'close' | 'suspend'; who: number }[];
   /** Named guards and actions of the chart that throw the n-th time they are used. */
@@ -97,27 +102,30 @@ export type Plan = {
 
 const small = (max: number) => fc.integer({ min: 0, max });
 
-const budget: fc.Arbitrary<Budget> = fc.record(
-  {
-    turns: small(5),
-    toolCalls: small(6),
-    tokens: fc.integer({ min: 0, max: 400 }),
-    costUsd: fc.constantFrom(0, 0.01, 0.05, 0.2),
-    descendants: small(5),
-    children: small(3),
-    concurrency: fc.integer({ min: 1, max: 2 }),
-    depth: small(3),
-    toolsPerChild: fc.constantFrom(3, 30),
-    activeMs: fc.constantFrom(0, 1, 12, 60),
-    deadlineMs: fc.constantFrom(0, 1, 12, 60),
-    keep: fc.constantFrom(0, 0.3, 1),
-  },
-  { requiredKeys: [] },
-);
+const pools = {
+  tokens: fc.oneof({ weight: 1, arbitrary: small(60) }, { weight: 4, arbitrary: fc.integer({ min: 60, max: 600 }) }),
+  costUsd: fc.constantFrom(0, 0.05, 0.2, 0.5),
+  descendants: small(5),
+};
+const others = {
+  turns: small(5),
+  toolCalls: small(6),
+  children: small(3),
+  concurrency: fc.integer({ min: 1, max: 2 }),
+  depth: small(3),
+  toolsPerChild: fc.constantFrom(3, 30),
+  activeMs: fc.constantFrom(0, 1, 12, 60),
+  deadlineMs: fc.constantFrom(0, 1, 12, 60),
+  keep: fc.constantFrom(0, 0.3, 1),
+};
+const some = <T extends object>(kinds: T, most: number) => fc.subarray(Object.keys(kinds), { maxLength: most });
 /** Most kinds are not limited, or little would happen. */
 const fewLimits = fc
-  .tuple(budget, fc.subarray(['turns', 'toolCalls', 'tokens', 'costUsd', 'descendants', 'children', 'concurrency', 'depth', 'toolsPerChild', 'activeMs', 'deadlineMs', 'keep'] as const, { maxLength: 3 }))
-  .map(([all, kinds]): Budget => Object.fromEntries(kinds.flatMap((kind) => (all[kind] === undefined ? [] : [[kind, all[kind]]]))));
+  .tuple(fc.record(pools), fc.record(others), some(pools, 2), some(others, 2))
+  .map(([pooled, counted, ...kinds]): Budget => {
+    const all: Budget = { ...pooled, ...counted };
+    return Object.fromEntries(kinds.flat().map((kind) => [kind, all[kind as keyof Budget]]));
+  });
 
 const said = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...answers) },
@@ -130,7 +138,10 @@ const command = fc.constantFrom(...commands);
 export const calmPlans: fc.Arbitrary<Plan> = fc.record({
   said: fc.array(said, { minLength: 1, maxLength: 14 }),
   deeds: fc.array(
-    fc.oneof({ weight: 5, arbitrary: fc.constantFrom<Deed>('text', 'data') }, { weight: 1, arbitrary: fc.constantFrom(...deeds) }),
+    fc.oneof(
+      { weight: 5, arbitrary: fc.constantFrom<Deed>('text', 'data') },
+      { weight: 1, arbitrary: fc.constantFrom(...deeds) },
+    ),
     { minLength: 1, maxLength: 5 },
   ),
   delays: fc.array(fc.constantFrom(0, 0, 0, 1, 5, 20), { minLength: 1, maxLength: 5 }),
@@ -142,18 +153,33 @@ export const calmPlans: fc.Arbitrary<Plan> = fc.record({
     { weight: 1, arbitrary: fc.subarray(['subscriber', 'hooks', 'inspector', 'logger'] as const) },
   ) as fc.Arbitrary<Plan['rude']>,
   steps: fc.array(
-    fc.record({ command: fc.option(command, { nil: undefined, freq: 3 }), who: small(5), ms: fc.constantFrom(0, 0, 1, 5, 20) }),
+    fc.record({
+      command: fc.oneof({ weight: 3, arbitrary: command }, { weight: 1, arbitrary: fc.constant('nothing' as const) }),
+      who: small(5),
+      ms: fc.constantFrom(0, 0, 1, 5, 20),
+    }),
     { maxLength: 8 },
   ),
-  reactions: fc.array(fc.record({ at: small(25), command: fc.oneof({ weight: 6, arbitrary: command }, { weight: 1, arbitrary: fc.constantFrom('close' as const, 'suspend' as const) }), who: small(5) }), {
-    maxLength: 2,
-  }),
-  bombs: fc.constant({}),
+  reactions: fc.array(
+    fc.record({
+      at: small(25),
+      command: fc.oneof(
+        { weight: 6, arbitrary: command },
+        { weight: 1, arbitrary: fc.constantFrom('close' as const, 'suspend' as const) },
+      ),
+      who: small(5),
+    }),
+    { maxLength: 2 },
+  ),
+  bombs: fc.constant<Plan['bombs']>({}),
   end: fc.constantFrom('close', 'close at once', 'suspend', 'interrupt', 'stop'),
 });
 
 /** The same worlds, in which the chart itself breaks. */
 export const wildPlans = (names: readonly string[]): fc.Arbitrary<Plan> =>
   fc
-    .tuple(calmPlans, fc.dictionary(fc.constantFrom(...names), fc.integer({ min: 1, max: 6 }), { minKeys: 1, maxKeys: 2 }))
+    .tuple(
+      calmPlans,
+      fc.dictionary(fc.constantFrom(...names), fc.integer({ min: 1, max: 6 }), { minKeys: 1, maxKeys: 2 }),
+    )
     .map(([plan, bombs]) => ({ ...plan, bombs }));

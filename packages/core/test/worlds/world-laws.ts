@@ -21,25 +21,33 @@ export const findingsIn = async (world: World): Promise<string[]> => {
 };
 
 /** A command to a chart that breaks just then is told so. */
-const isBomb = (error: unknown): boolean => error instanceof Error && /throws$/.test(error.message);
+const isBomb = (error: unknown): boolean => error instanceof Error && error.message.endsWith('throws');
 
 /** L9, L2: what is dead has nobody at work. */
 const nobodyWorks = ({ outside, ghosts }: World): string[] =>
   [...ghosts, ...[...outside.working].filter(({ signal }) => !signal.aborted)].map(
-    ({ what, runId }) => `L9 ${what} still works for "${runId}", which has ended`,
+    ({ what, runId }) => `L9 ${what} still works for "${runId}", which has ended or was interrupted`,
   );
 
 /** A run that nobody holds up comes to an end by itself. */
 const nobodyHangs = ({ left, outside, plan }: World): string[] => {
-  const mayHang = plan.said.some((said) => said === 'never' || said === 'deaf' || said === 'half') || plan.deeds.some((deed) => deed === 'never' || deed === 'deaf');
-  return mayHang || outside.working.size > 1_000 ? [] : left.map((runId) => `"${runId}" does not end, though nothing holds it up`);
+  const mayHang =
+    plan.said.some((said) => said === 'never' || said === 'deaf' || said === 'half') ||
+    plan.deeds.some((deed) => deed === 'never' || deed === 'deaf');
+  return mayHang || outside.working.size > 1_000
+    ? []
+    : left.map((runId) => `"${runId}" does not end, though nothing holds it up`);
 };
 
 /** The chart has no bug of its own. */
 const bugs = ({ plan }: World, stored: readonly StoredEvent[]): string[] =>
   Object.keys(plan.bombs).length > 0
     ? []
-    : stored.flatMap((event) => (event.type === 'run.failed' && event.fault.code === 'run.bug' ? [`a bug in "${event.runId}": ${event.fault.message}`] : []));
+    : stored.flatMap((event) =>
+        event.type === 'run.failed' && event.fault.code === 'run.bug'
+          ? [`a bug in "${event.runId}": ${event.fault.message}`]
+          : [],
+      );
 
 /** L9, L4: what was used is charged, also when the work was aborted, and to the run that asked for it. */
 const charges = ({ outside, plan, suspended }: World, stored: readonly StoredEvent[]): string[] =>
@@ -78,15 +86,20 @@ const trees = async ({ runtime, roots, suspended }: World, stored: readonly Stor
     if (mine.length === 0) continue;
     const nodes = nodesOf(await runtime.runs.tree(id));
     const ids = new Set(mine.map(({ runId }) => runId));
-    if (nodes.length !== ids.size) found.push(`the tree of "${id}" has ${nodes.length} runs, its events tell of ${ids.size}`);
+    if (nodes.length !== ids.size)
+      found.push(`the tree of "${id}" has ${nodes.length} runs, its events tell of ${ids.size}`);
     for (const node of nodes) {
-      const end = mine.find((event) => event.runId === node.runId && isTerminal(event)) as EventOf<'run.completed' | 'run.failed' | 'run.interrupted'> | undefined;
+      const end = mine.find((event) => event.runId === node.runId && isTerminal(event)) as
+        | EventOf<'run.completed' | 'run.failed' | 'run.interrupted'>
+        | undefined;
       if (!end) {
         if (!suspended) found.push(`"${node.runId}" has no end`);
         continue;
       }
-      if (`run.${node.status}` !== end.type) found.push(`"${node.runId}" is ${node.status} in the tree, and told ${end.type}`);
-      if (JSON.stringify(node.usage) !== JSON.stringify(end.usage)) found.push(`the usage of "${node.runId}" differs between tree and end`);
+      if (`run.${node.status}` !== end.type)
+        found.push(`"${node.runId}" is ${node.status} in the tree, and told ${end.type}`);
+      if (JSON.stringify(node.usage) !== JSON.stringify(end.usage))
+        found.push(`the usage of "${node.runId}" differs between tree and end`);
       const detached = new Set(mine.flatMap((event) => (event.type === 'run.detached' ? [event.runId] : [])));
       const below = node.children.filter(({ runId }) => !detached.has(runId));
       const sum = below.reduce((tokens, child) => tokens + tokensOf(child.usage.total), tokensOf(node.usage.own));
@@ -102,15 +115,17 @@ const reports = async ({ roots, suspended, plan }: World): Promise<string[]> => 
   if (suspended) return [];
   const found: string[] = [];
   for (const root of roots) {
-    const report = await Promise.race([root.report, Promise.resolve().then(() => null)]) ?? (await soon(root.ended));
+    const report = (await Promise.race([root.report, Promise.resolve().then(() => null)])) ?? (await soon(root.ended));
     if (!report) found.push(`the report of "${root.id}" never comes`);
-    else if (report.status !== root.status) found.push(`"${root.id}" is ${root.status}, and reported as ${report.status}`);
+    else if (report.status !== root.status)
+      found.push(`"${root.id}" is ${root.status}, and reported as ${report.status}`);
     else if (!plan.features.includes('short conversations') && !plan.said.includes('context full')) {
       const { messages } = report;
       messages.forEach(({ calls = [] }, at) => {
         calls.forEach(({ id }, n) => {
           const answer = messages[at + 1 + n];
-          if (answer?.role !== 'tool' || answer.callId !== id) found.push(`L3 call "${id}" of "${root.id}" has no answer in its place`);
+          if (answer?.role !== 'tool' || answer.callId !== id)
+            found.push(`L3 call "${id}" of "${root.id}" has no answer in its place`);
         });
       });
     }

@@ -1,11 +1,12 @@
 /** Plays a plan on a real runtime, and keeps what everybody saw. */
-import { isLive, isTerminal, type RunEvent, type StoredEvent } from '@troupe/protocol';
+import { isLive, isTerminal, isWithin, type RunEvent, type StoredEvent } from '@troupe/protocol';
 import { createActor, SimulatedClock, setup } from 'xstate';
 import { memoryStore } from '../../src/defaults/memory-store.ts';
 import type { Run } from '../../src/run/run.ts';
 import { agentLogic } from '../../src/runtime/agent-logic.ts';
-import { createRuntime, type Runtime } from '../../src/runtime/create-runtime.ts';
+import { createRuntime } from '../../src/runtime/create-runtime.ts';
 import type { RuntimeOptions } from '../../src/runtime/options.ts';
+import type { Runtime } from '../../src/runtime/runtime.ts';
 import { type Outside, openOutside, type Work } from './outside.ts';
 import type { Command, Plan } from './plan.ts';
 
@@ -22,7 +23,7 @@ export type World = {
   suspended: boolean;
   /** Roots that were still alive when everything had been answered, resumed and waited for. */
   left: string[];
-  /** What worked for a run that had ended. */
+  /** What worked for a run that had ended, or was interrupted. */
   ghosts: Work[];
   /** Whether closing has begun, and has ended. */
   shut: boolean;
@@ -33,18 +34,18 @@ export type World = {
 
 const macrotask = setImmediate;
 /** Lets everything that is ready to happen, happen. Takes no time of any clock. */
-export const settle = (): Promise<void> => new Promise((resolve) => macrotask(resolve));
+const settle = (): Promise<void> => new Promise((resolve) => macrotask(resolve));
 
 const throwing = (what: string) => (): never => {
   throw new Error(`${what} throws`);
 };
 
+const settleSoon = (): Promise<void> => Promise.resolve().then(() => {});
 /** Answers a little later, in order. */
 const slowly = (store: ReturnType<typeof memoryStore>): NonNullable<RuntimeOptions['store']> => ({
   ...store,
   commit: async (commit) => {
-    await null;
-    await null;
+    await settleSoon();
     return store.commit(commit);
   },
 });
@@ -61,9 +62,13 @@ const optionsOf = (plan: Plan, clock: SimulatedClock, outside: Outside): Runtime
     budget: { ...budget, depth: Math.min(budget.depth ?? 3, 3) },
     graceMs: 10,
     store: features.includes('slow store') ? slowly(store) : store,
-    logger: rude.includes('logger') ? { warn: throwing('logger'), error: throwing('logger') } : { warn() {}, error() {} },
+    logger: rude.includes('logger')
+      ? { warn: throwing('logger'), error: throwing('logger') }
+      : { warn() {}, error() {} },
     ...(features.includes('prices') && {
-      pricing: { price: (model, usage) => (model === 'other' ? null : (usage.inputTokens + usage.outputTokens) / 1_000) },
+      pricing: {
+        price: (model, usage) => (model === 'other' ? null : (usage.inputTokens + usage.outputTokens) / 1_000),
+      },
     }),
     ...(features.includes('memory') && { memory: memoryStore() }),
     ...(features.includes('broken memory') && {
@@ -96,6 +101,7 @@ export const live = async (plan: Plan): Promise<World> => {
   const { events, ended, roots, joined } = world;
   const abort = new AbortController();
   const runIds: string[] = [];
+  const letGo = new Set<string>();
 
   const start = (): void => {
     if (roots.length > 2) return;
@@ -109,7 +115,15 @@ export const live = async (plan: Plan): Promise<World> => {
   const shut = (how: Plan['end']): Promise<void> => {
     if (!world.shut) world.suspended = how === 'suspend';
     world.shut = true;
-    return runtime.close(how === 'suspend' ? { runs: 'suspend' } : { runs: 'interrupt', graceMs: how === 'close at once' ? 0 : 30 });
+    return runtime.close(
+      how === 'suspend' ? { runs: 'suspend' } : { runs: 'interrupt', graceMs: how === 'close at once' ? 0 : 30 },
+    );
+  };
+  /** An interrupt reaches everything below at once, but for what was let go. */
+  const listen = (runId: string): void => {
+    const isAlone = (id: string) => [...letGo].some((other) => isWithin(id, other));
+    for (const work of outside.working)
+      if (isWithin(work.runId, runId) && !isAlone(work.runId) && !work.signal.aborted) world.ghosts.push(work);
   };
   const attempt = (command: Command | 'close' | 'suspend', who: number): unknown => {
     const run = handleOf(who);
@@ -121,8 +135,11 @@ export const live = async (plan: Plan): Promise<World> => {
         return run?.resume();
       case 'steer':
         return run?.steer('hurry');
-      case 'interrupt':
-        return run?.interrupt();
+      case 'interrupt': {
+        const receipt = run?.interrupt();
+        if (run) listen(run.id);
+        return receipt;
+      }
       case 'answer':
         return question && runtime.answer(question.id, true);
       case 'decline':
@@ -159,6 +176,7 @@ export const live = async (plan: Plan): Promise<World> => {
   runtime.events$.subscribe((event) => {
     if (event.seq === 1 && !isLive(event)) runIds.push(event.runId);
     if (isTerminal(event)) ended.add(event.runId);
+    if (event.type === 'run.detached') letGo.add(event.runId);
     events.push(event);
     for (const reaction of plan.reactions) if (reaction.at === events.length) act(reaction.command, reaction.who);
   });
@@ -168,7 +186,11 @@ export const live = async (plan: Plan): Promise<World> => {
   if (plan.features.includes('in a machine')) {
     const machine = setup({ actors: { worker: agentLogic(outside.agent, runtime) } }).createMachine({
       initial: 'working',
-      states: { working: { invoke: { src: 'worker', input: 'go', onDone: 'done', onError: 'broken' } }, done: {}, broken: {} },
+      states: {
+        working: { invoke: { src: 'worker', input: 'go', onDone: 'done', onError: 'broken' } },
+        done: {},
+        broken: {},
+      },
     });
     const actor = createActor(machine, { clock }).start();
     await settle();
@@ -189,7 +211,7 @@ export const live = async (plan: Plan): Promise<World> => {
   };
 
   for (const { command, who, ms } of plan.steps) {
-    if (command) act(command, who);
+    if (command !== 'nothing') act(command, who);
     if (ms > 0) await pass(ms);
   }
 
@@ -220,4 +242,5 @@ export const live = async (plan: Plan): Promise<World> => {
 };
 
 /** Stored events only. */
-export const storedIn = (events: readonly RunEvent[]): StoredEvent[] => events.filter((event): event is StoredEvent => !isLive(event));
+export const storedIn = (events: readonly RunEvent[]): StoredEvent[] =>
+  events.filter((event): event is StoredEvent => !isLive(event));
