@@ -149,4 +149,25 @@ describe('[BG-053] memory', () => {
     expect(commits.filter(([, status]) => status === 'completed')).toEqual([[['run.completed'], 'completed']]);
     expect(commits.at(-1)?.[1]).toBe('completed');
   });
+
+  test('is not waited for by a run that is interrupted, and what comes late is not heard [L9]', async () => {
+    let finish = (_value: string) => {};
+    const slow = { ...memoryStore(), read: () => new Promise<string>((resolve) => (finish = resolve)) };
+    const { runtime, provider } = open(['Done.'], slow);
+    const run = runtime.start(leadOf(), 'Go.');
+    await settle();
+    await run.interrupt();
+    expect(await run.ended).toMatchObject({ status: 'interrupted' });
+    finish('too late');
+    await settle();
+    expect(provider.requests).toEqual([]);
+    await expect(runtime.runs.get(run.id)).resolves.toMatchObject({ status: 'interrupted' });
+  });
+
+  test('is the empty text when a run ended without any', async () => {
+    const memory = memoryStore();
+    const { runtime } = open([{ text: '' }, { text: '' }], memory);
+    await runtime.run(leadOf(), 'Go.');
+    expect(await memory.read('agent:lead', 'last_output')).toBeUndefined();
+  });
 });

@@ -1,9 +1,11 @@
 import { isLive, type RunEvent, type RunStore } from '@troupe/protocol';
 import { scriptedProvider } from '@troupe/testing';
+import { lastValueFrom, Subject, toArray } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { openRuntime, settle } from '../../../test/support/open-runtime.ts';
 import { defineAgent, defineTool, memoryStore, spawned } from '../src/index.ts';
+import { eventsFrom } from '../src/runtime/read-events.ts';
 
 /** A store that answers later, as one on a disk or a network does: nothing it says is known in the same tick. */
 const slowStore = (on: { commit?: () => void } = {}) => {
@@ -140,5 +142,53 @@ describe('with a store that answers later', () => {
     expect(report.fault).toMatchObject({ code: 'store.unavailable' });
     expect(report.fault?.message).toContain('executed by another process');
     expect(provider.requests).toEqual([]);
+  });
+});
+
+describe('a reader of a store that answers later', () => {
+  const tree = async () => {
+    const { slow } = slowStore();
+    const { runtime } = openRuntime({ store: slow, provider: scriptedProvider(['Done.']) });
+    const run = runtime.start(child, 'go');
+    await run.ended;
+    return { slow, rootId: run.id };
+  };
+
+  test('may leave in the middle: nothing more is read [F-17]', async () => {
+    const { slow, rootId } = await tree();
+    const read: RunEvent[] = [];
+    const live$ = new Subject<RunEvent>();
+    const reading = eventsFrom(slow, { rootId }, live$, () => true).subscribe((event) => {
+      read.push(event);
+      if (read.length === 2) reading.unsubscribe();
+    });
+    await settle();
+    expect(read).toHaveLength(2);
+    expect(live$.observed).toBe(false);
+  });
+
+  test('hears when the store cannot be read, and when the live events break off', async () => {
+    const broken = {
+      events: () => ({
+        [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error('The disk is gone.')) }),
+      }),
+    };
+    await expect(lastValueFrom(eventsFrom(broken, {}, new Subject(), () => true))).rejects.toThrow('The disk is gone.');
+    const live$ = new Subject<RunEvent>();
+    const { slow } = slowStore();
+    const reading = lastValueFrom(
+      eventsFrom(slow, {}, live$, () => true),
+      { defaultValue: null },
+    );
+    live$.error(new Error('No more.'));
+    await expect(reading).rejects.toThrow('No more.');
+  });
+
+  test('is at its end when the live events are, also when they end before everything stored was read', async () => {
+    const { slow, rootId } = await tree();
+    const live$ = new Subject<RunEvent>();
+    const all = lastValueFrom(eventsFrom(slow, { rootId }, live$, () => true).pipe(toArray()));
+    live$.complete();
+    expect((await all).at(-1)).toMatchObject({ type: 'run.completed' });
   });
 });

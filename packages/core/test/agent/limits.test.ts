@@ -11,6 +11,7 @@ import {
   reservationOf,
   type SpawnAsk,
   takePool,
+  tightest,
   warningsOf,
 } from '../../src/agent/limits.ts';
 
@@ -150,4 +151,22 @@ test('what is set aside for a child is its grant and the child itself, in the ki
   );
   expect(addPool(pool(1, 2, 3), pool(10, 20, 30))).toEqual(pool(11, 22, 33));
   expect(takePool(pool(11, 22, 33), pool(10, 30, 3))).toEqual(pool(1, 0, 30));
+});
+
+describe('two budgets that both bind', () => {
+  test('are one budget: the smaller of each kind, and how to warn as the second says [F-10]', () => {
+    expect(tightest({ tokens: 5, turns: 3, warnAt: 0.5 }, { tokens: 9, children: 1, warnAt: 0.9 })).toEqual({
+      tokens: 5,
+      turns: 3,
+      children: 1,
+      warnAt: 0.9,
+    });
+    expect(tightest({ keep: 0.3 }, { tokens: 1 })).toEqual({ keep: 0.3, tokens: 1 });
+  });
+
+  test('are the one that is there', () => {
+    expect(tightest(undefined, { turns: 2 })).toEqual({ turns: 2 });
+    expect(tightest({ turns: 2 }, undefined)).toEqual({ turns: 2 });
+    expect(tightest(undefined, undefined)).toBeUndefined();
+  });
 });

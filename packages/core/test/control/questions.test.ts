@@ -120,6 +120,26 @@ describe('a confirmation', () => {
     expect(report.calls[0]).toMatchObject({ status: 'ok', result: 'paid 5' });
     expect(report.questions).toMatchObject([{ tool: 'pay', arguments: { amount: 500 } }]);
   });
+
+  test('is asked for when the tool cannot say whether it is needed, and not when its arguments are wrong', async () => {
+    const pay = defineTool({
+      name: 'pay',
+      description: '',
+      inputSchema: z.object({ amount: z.number() }),
+      confirm: () => {
+        throw new Error('no idea');
+      },
+      execute: ({ amount }) => `paid ${amount}`,
+    });
+    const { agent, runtime } = asking(
+      [pay],
+      { calls: [{ name: 'pay', arguments: { amount: 'much' } }] },
+      { calls: [{ name: 'pay', arguments: { amount: 5 } }] },
+    );
+    const report = await runtime.start(agent, 'pay').report;
+    expect(report.calls[0]).toMatchObject({ status: 'error', result: expect.stringContaining('amount') });
+    expect(report.questions).toMatchObject([{ tool: 'pay', prompt: 'Confirm pay' }]);
+  });
 });
 
 test('a hand-off is answered by a person instead of the tool [BG-078]', async () => {

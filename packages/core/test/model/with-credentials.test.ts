@@ -1,4 +1,4 @@
-import type { ModelProvider } from '@troupe/protocol';
+import { FaultError, type ModelProvider } from '@troupe/protocol';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { type CredentialPool, credentialPool } from '../../src/model/credential-pool.ts';
@@ -140,5 +140,14 @@ describe('withCredentials', () => {
       code: 'model.no_credential',
       retryable: false,
     });
+  });
+
+  test('[HM-064] names the credential in a fault, and keeps whatever else the fault says', async () => {
+    const fault = new FaultError('model.failed', 'No.', { runId: 'r', callId: 'c', details: { status: 500 } });
+    const provider = withCredentials(credentialPool(keys), () => scriptedProvider([{ throws: fault }]));
+    expect(provider.name).toBe('unnamed');
+    const error = await taking(provider).toEnd();
+    expect(error).toMatchObject({ runId: 'r', callId: 'c', details: { status: 500, credentialId: 'one' } });
+    expect(provider.name).toBe('scripted');
   });
 });

@@ -1,8 +1,9 @@
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { wait } from '../../src/model/wait.ts';
 import { withRetry } from '../../src/model/with-retry.ts';
-import { answerIn, attemptsIn, chargedIn, settle, taking } from './turn.ts';
+import { answerIn, attemptsIn, CountingClock, chargedIn, settle, taking } from './turn.ts';
 
 const busy: Turn = {
   text: 'Hal',
@@ -184,5 +185,25 @@ describe('withRetry', () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  test('makes a fault of whatever a provider throws, and says what kind of thing it was', async () => {
+    const text: unknown = 'a mere text';
+    const provider = {
+      takeTurn: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(text) }) }),
+    };
+    const turn = taking(withRetry(provider));
+    expect(await turn.toEnd()).toMatchObject({
+      code: 'model.error',
+      message: 'a mere text',
+      details: { errorType: 'string' },
+    });
+    expect(attemptsIn(turn.parts)).toMatchObject([{ provider: 'unnamed', fault: { code: 'model.error' } }]);
+  });
+
+  test('ends at once when the turn was aborted before it waits, and leaves no timer [L9]', async () => {
+    const clock = new CountingClock();
+    await expect(wait(1_000, { clock, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'model.aborted' });
+    expect(clock.pending).toBe(0);
   });
 });
