@@ -110,6 +110,23 @@ const checkChoices = ({ name, model, outputRetries, settings = {}, compaction = 
  */
 export const isSameAgent = (a: AnyAgent, b: AnyAgent): boolean => a === b || wordsOf(a) === wordsOf(b);
 
+const fingerprints = new WeakMap<AnyAgent, string>();
+
+/** What an agent says, as a short text: another text means that its definition has changed (FNV-1a, forwards and backwards). */
+export const fingerprintOf = (agent: AnyAgent): string => {
+  const known = fingerprints.get(agent);
+  if (known !== undefined) return known;
+  const words = wordsOf(agent);
+  let [a, b] = [0x811c9dc5, 0x9dc5811c];
+  for (let i = 0; i < words.length; i++) {
+    a = Math.imul(a ^ words.charCodeAt(i), 0x01000193);
+    b = Math.imul(b ^ words.charCodeAt(words.length - 1 - i), 0x01000193);
+  }
+  const print = [a, b].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
+  fingerprints.set(agent, print);
+  return print;
+};
+
 const wordsOf = ({ outputSchema: _schema, tools, ...rest }: AnyAgent): string =>
   JSON.stringify(
     toJSON({ ...rest, tools: tools.map(({ name, inputJSONSchema }) => ({ name, inputJSONSchema })) }),

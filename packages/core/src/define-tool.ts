@@ -78,6 +78,8 @@ export type ChildRequest = {
   budget?: Budget;
   /** `bubble` (default): the call waits with its child. `error`: the call fails, the child is let go and stays answerable. */
   onPaused?: 'error' | 'bubble';
+  /** What the tool's `rebuild` makes the agent from again after a restart, where it was made for this child alone. */
+  data?: JSONValue;
   /** A count that several runs share: the child takes a place before it starts and keeps it only if it completes. */
   quota?: { key: string; max: number; message: string };
 };

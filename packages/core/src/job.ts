@@ -9,7 +9,7 @@ import {
   toJSON,
 } from '@troupe/protocol';
 import { checkBudget } from './define-agent.ts';
-import type { Tool } from './define-tool.ts';
+import { jsonSchemaOf, type Tool } from './define-tool.ts';
 
 /** A request for a run. Text alone is the input. */
 export type Job =
@@ -32,12 +32,15 @@ export type Job =
 /** What of a job is data. @throws FaultError `job.invalid` */
 export const jobDataOf = (job: Job, whose: string): JobData => {
   if (typeof job === 'string') return { input: job };
-  const { outputSchema: _schema, budget, tools, constraints, input, ...rest } = job;
+  const { outputSchema, budget, tools, constraints, input, ...rest } = job;
   checkBudget(budget, whose);
   const found = JobData.safeParse({
     ...rest,
     input: toJSON(input),
     ...(constraints !== undefined && { constraints: typeof constraints === 'string' ? [constraints] : constraints }),
+    ...(outputSchema && {
+      outputSchema: toJSON(jsonSchemaOf(outputSchema, `The outputSchema of the job for ${whose}`)),
+    }),
     ...(tools && { tools: tools.map((tool) => (typeof tool === 'string' ? tool : tool.name)) }),
   });
   if (found.success) return found.data;

@@ -139,14 +139,16 @@ describe('[BG-053] memory', () => {
     const commits: [string[], string][] = [];
     const watched: RunStore = {
       ...store,
-      commit: (commit) => {
-        commits.push([commit.events.map(({ type }) => type), commit.row.status]);
-        return store.commit(commit);
+      commit: (steps) => {
+        for (const { events, row } of steps) commits.push([events.map(({ type }) => type), row.status]);
+        return store.commit(steps);
       },
     };
     const { runtime } = openRuntime({ provider: scriptedProvider(['Done.']), store: watched });
     await runtime.run(leadOf(), 'Go.');
-    expect(commits.filter(([, status]) => status === 'completed')).toEqual([[['run.completed'], 'completed']]);
+    expect(commits.filter(([, status]) => status === 'completed')).toEqual([
+      [['turn.completed', 'run.completed'], 'completed'],
+    ]);
     expect(commits.at(-1)?.[1]).toBe('completed');
   });
 

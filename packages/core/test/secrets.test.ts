@@ -48,7 +48,7 @@ describe('[BG-056] an unexpected error', () => {
     const store = {
       ...memory,
       commit: (commit: Parameters<typeof memory.commit>[0]) => {
-        if (++commits > 2) throw new Error(`disk of ${key} full`);
+        if (++commits > 1) throw new Error(`disk of ${key} full`);
         return memory.commit(commit);
       },
     };

@@ -13,14 +13,30 @@ const slowStore = (on: { commit?: () => void } = {}) => {
   const later = () => new Promise<void>((resolve) => setImmediate(resolve));
   const slow: RunStore = {
     lasting: false,
-    claim: async (runId, owner) => {
+    claim: async (runId, owner, options) => {
       await later();
-      return store.claim(runId, owner);
+      return store.claim(runId, owner, options);
     },
-    commit: async (commit) => {
+    renew: async (owner, options) => {
+      await later();
+      return store.renew(owner, options);
+    },
+    release: async (owner) => {
+      await later();
+      return store.release(owner);
+    },
+    commit: async (commits) => {
       await later();
       on.commit?.();
-      return store.commit(commit);
+      return store.commit(commits);
+    },
+    checkpoint: async (runId) => {
+      await later();
+      return store.checkpoint(runId);
+    },
+    prune: async (options) => {
+      await later();
+      return store.prune(options);
     },
     get: async (runId) => {
       await later();
@@ -135,13 +151,15 @@ describe('with a store that answers later', () => {
 
   test('a run that another owner holds is not executed twice', async () => {
     const { slow } = slowStore();
-    const held: RunStore = { ...slow, claim: async () => null };
+    const one = defineAgent({ name: 'one', instructions: '' });
+    const first = openRuntime({ provider: scriptedProvider([{ hang: true }]), store: slow, open: true });
+    first.runtime.start(one, 'Go.', { runId: 'r' });
+    await settle();
     const provider = scriptedProvider(['never']);
-    const { runtime } = openRuntime({ provider, store: held, open: true });
-    const report = await runtime.start(defineAgent({ name: 'one', instructions: '' }), 'Go.').ended;
-    expect(report.fault).toMatchObject({ code: 'store.unavailable' });
-    expect(report.fault?.message).toContain('executed by another process');
+    const { runtime, events } = openRuntime({ provider, store: slow, open: true });
+    await expect(runtime.start(one, 'Go.', { runId: 'r' }).ended).rejects.toMatchObject({ code: 'store.fenced' });
     expect(provider.requests).toEqual([]);
+    expect(events).toEqual([]);
   });
 });
 

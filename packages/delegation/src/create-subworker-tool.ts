@@ -1,4 +1,14 @@
-import { defineAgent, defineTool, type RunView, spawned, type Tool, type ToolResult } from '@troupe/core';
+import {
+  type AgentOptions,
+  type AnyAgent,
+  defineAgent,
+  defineTool,
+  type RunView,
+  spawned,
+  type Tool,
+  type ToolResult,
+} from '@troupe/core';
+import { toJSON } from '@troupe/protocol';
 import { z } from 'zod';
 import { policyOf, type SubworkerOptions, type SubworkerPolicy } from './subworker-options.ts';
 import { resultOf } from './subworker-result.ts';
@@ -47,6 +57,16 @@ const describe = (policy: SubworkerPolicy): string => {
     .join(' ');
 };
 
+/** What a sub-worker is made of: data, so that it can be made again after a restart. */
+type Made = Pick<AgentOptions, 'name' | 'instructions' | 'model' | 'settings' | 'compaction'> & { tools: string[] };
+
+const make = ({ tools, ...made }: Made, policy: SubworkerPolicy): AnyAgent =>
+  defineAgent({
+    ...made,
+    tools: tools.flatMap((wanted) => policy.tools.get(wanted) ?? []),
+    outputRetries: policy.structuredOutputRetries,
+  });
+
 const create = (name: string, options: SubworkerOptions): Tool => {
   const policy = policyOf(name, options);
   return defineTool({
@@ -57,19 +77,20 @@ const create = (name: string, options: SubworkerOptions): Tool => {
     execute: (input, { view }): ToolResult | ReturnType<typeof spawned> => {
       const decision = decide(input, policy, view);
       if ('error' in decision) return decision;
-      const tools = [...new Set(input.tools)].flatMap((wanted) => policy.tools.get(wanted) ?? []);
-      const agent = defineAgent({
-        name: input.name,
-        instructions: input.instructions,
+      const { name: worker, instructions, tools } = input;
+      const { settings, compaction } = view;
+      const made: Made = {
+        name: worker,
+        instructions,
         model: decision.model,
-        tools,
-        outputRetries: policy.structuredOutputRetries,
-        ...(view.settings && { settings: view.settings }),
-        ...(view.compaction && { compaction: view.compaction }),
-      });
+        tools: [...new Set(tools)],
+        ...(settings && { settings }),
+        ...(compaction && { compaction }),
+      };
       return spawned([
         {
-          agent,
+          agent: make(made, policy),
+          data: toJSON(made),
           job: input.task,
           budget: { turns: policy.maxIterations, toolCalls: policy.maxToolCalls },
           onPaused: policy.onPaused,
@@ -81,6 +102,7 @@ const create = (name: string, options: SubworkerOptions): Tool => {
         },
       ]);
     },
+    rebuild: (data) => make(data as Made, policy),
     settle: ([report]) => (report ? resultOf(report) : { error: 'Subworker failed' }),
   });
 };

@@ -76,7 +76,12 @@ export const StoredEvent = z.discriminatedUnion('type', [
   fact('run.failed', { exitReason: ExitReason, fault: Fault, partialText: z.string().optional(), ...usage }),
   fact('run.interrupted', { exitReason: ExitReason, reason: z.string(), partialText: z.string().optional(), ...usage }),
 
-  fact('turn.started', { turn: z.number(), model: z.string() }),
+  fact('turn.started', {
+    turn: z.number(),
+    model: z.string(),
+    /** What the run was told before this turn, in order: steering, and notes on its own answers. */
+    heard: z.array(z.string()).optional(),
+  }),
   fact('turn.attempted', {
     turn: z.number(),
     number: z.number(),
@@ -149,7 +154,13 @@ export const StoredEvent = z.discriminatedUnion('type', [
     usage: Usage,
     costUsd: z.number().nullable(),
   }),
-  fact('memory.read', { scope: z.string(), key: z.string(), found: z.boolean() }),
+  fact('memory.read', {
+    scope: z.string(),
+    key: z.string(),
+    found: z.boolean(),
+    /** What was found, as the model is told. */
+    text: z.string().optional(),
+  }),
   fact('memory.written', { scope: z.string(), key: z.string() }),
   fact('policy.applied', { policy: z.string(), decision: z.string(), subject: z.string() }),
   fact('warning.raised', { code: z.string(), message: z.string() }),

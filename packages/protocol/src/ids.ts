@@ -9,7 +9,7 @@ export type RunId = string;
 /** Names one tool call as the model named it. Models repeat themselves: unique only inside a turn, and not always there. */
 export type CallId = string;
 
-/** Names one question: `<runId>/<turn>-<index>?`. The run that waits for the answer can be read from it. */
+/** Names one question: `<runId>/<turn>-<index>?`, and a number where the call had to ask again. The run that waits can be read from it. */
 export type QuestionId = string;
 
 /** The key of one call of one run, unique for ever: what an idempotent tool sends along. */
@@ -18,12 +18,15 @@ export const callKeyOf = (runId: RunId, turn: number, index: number): string => 
 /** The id of the n-th child of a call, counted from 0. */
 export const childIdOf = (callKey: string, n: number): RunId => `${callKey}/${n}`;
 
-/** The id of the question that a call asks. */
-export const questionIdOf = (callKey: string): QuestionId => `${callKey}?`;
+/** The id of the question that a call asks; `again` counts the times that it had to ask whether to run once more. */
+export const questionIdOf = (callKey: string, again = 0): QuestionId => `${callKey}?${again || ''}`;
+
+/** How often the call of a question had asked again by then. */
+export const againOf = (questionId: QuestionId): number => Number(questionId.slice(questionId.lastIndexOf('?') + 1));
 
 /** The run that asked, read from a question's id; `null` when the text is no question id. */
 export const runOfQuestion = (questionId: QuestionId): RunId | null => {
-  const key = questionId.endsWith('?') ? questionId.slice(0, -1) : '';
+  const key = /^([\s\S]*)\?\d*$/.exec(questionId)?.[1] ?? '';
   const cut = key.lastIndexOf('/');
   return cut > 0 ? key.slice(0, cut) : null;
 };

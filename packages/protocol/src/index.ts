@@ -12,6 +12,7 @@ export {
 } from './event.ts';
 export { Fault, FaultError, faultOf, isFaultError } from './fault.ts';
 export {
+  againOf,
   type CallId,
   callKeyOf,
   childIdOf,
@@ -37,6 +38,7 @@ export type {
 } from './ports/model-provider.ts';
 export type { Pricing } from './ports/pricing.ts';
 export type {
+  Checkpoint,
   Commit,
   EventQuery,
   NewEvent,
@@ -46,7 +48,14 @@ export type {
   RunStore,
   RunTree,
 } from './ports/run-store.ts';
-export type { InputOf, OutputOf, Schema, SchemaIssue, SchemaResult } from './ports/schema.ts';
+export {
+  type InputOf,
+  type OutputOf,
+  type Schema,
+  type SchemaIssue,
+  type SchemaResult,
+  schemaOf,
+} from './ports/schema.ts';
 export { Answer, Question, type Receipt } from './question.ts';
 export { keepSecret, redact } from './redact.ts';
 export {

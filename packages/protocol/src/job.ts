@@ -16,6 +16,8 @@ export const JobData = z.object({
   attachments: z.array(Part).optional(),
   /** Names of the tools to use instead of the agent's. */
   tools: z.array(z.string()).optional(),
+  /** The schema of the answer, as JSON Schema, where the job brings one. */
+  outputSchema: z.record(z.string(), JSONValue).optional(),
   metadata: z.record(z.string(), JSONValue).optional(),
 });
 export type JobData = z.infer<typeof JobData>;

@@ -1,3 +1,5 @@
+export { type CrashOptions, type CrashOutcome, exploreCrashes, type Life } from './crash/explore-crashes.ts';
+export { type Death, type MortalStore, mortalStore } from './crash/mortal-store.ts';
 export { checkRunLaws, type LawOptions } from './laws/check-run-laws.ts';
 export type { Violation } from './laws/log.ts';
 export {

@@ -213,6 +213,8 @@ const checked = async (tool: Tool, output: unknown): Promise<ToolResult> => {
 
 const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
   const { world, run, input } = execution;
+  /** Spawns of this attempt: the n-th is the n-th child of the call, also when an attempt before this one started it. */
+  let spawns = 0;
   return {
     get signal() {
       return own.signal;
@@ -232,7 +234,7 @@ const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
           return reject(
             world.refusal(`The call "${input.tool}" has ended: it can start no more runs.`, { kind: 'ended' }),
           );
-        const childId = ask(execution, [{ agent, job, ...options }], execution.children.length, {
+        const childId = ask(execution, [{ agent, job, ...options }], spawns++, {
           accept: (child) => resolve(world.handleOf(child) as never),
           refuse: reject,
         });
@@ -274,7 +276,8 @@ const ask = (
           message: `"${agent.name}" was not started: spawning is paused. Try again later, or do this work yourself.`,
         },
       };
-    if (quota && !world.quotas.take(quota.key, quota.max, childId))
+    const isThere = run.context?.calls[input.index]?.children[from + i] !== undefined;
+    if (quota && !isThere && !world.quotas.take(quota.key, quota.max, childId))
       return { ...data, refused: { kind: 'quota', limit: quota.max, message: quota.message } };
     return data;
   });

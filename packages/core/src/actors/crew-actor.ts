@@ -58,7 +58,8 @@ export const crewActor = (world: World): CrewLogic => {
   };
 
   const reportsFor = (run: LiveRun, index: number): Report[] =>
-    (run.context?.calls[index]?.children ?? []).flatMap(({ runId }) => {
+    (run.context?.calls[index]?.children ?? []).flatMap(({ runId, agent, refusal }) => {
+      if (refusal) return refusedReport(runId, agent, world.refusal(refusal.message, refusal));
       const report = run.reports.get(runId);
       run.reports.delete(runId);
       return report ? [report] : [];
@@ -100,14 +101,26 @@ export const crewActor = (world: World): CrewLogic => {
         return accept?.(child);
       }
       case 'crew.refuse': {
-        const { childId, agent, refusal } = order;
+        const { childId, refusal } = order;
         const pending = run.spawns.get(childId);
         run.spawns.delete(childId);
         const error = world.refusal(refusal.message, refusal);
         if (pending?.request.quota) world.quotas.settle(pending.request.quota.key, childId, false);
-        if (pending?.refuse) return pending.refuse(error);
-        run.reports.set(childId, refusedReport(childId, agent, error));
+        return pending?.refuse?.(error);
+      }
+      case 'crew.attach': {
+        const actor = world.bringBackChild(run, order.childId, scope.self)?.actor;
+        if (actor?.getSnapshot().status === 'active') crew.children.set(order.childId, actor);
         return;
+      }
+      case 'crew.reuse': {
+        const pending = run.spawns.get(order.childId);
+        run.spawns.delete(order.childId);
+        const child = world.runs.get(order.childId) ?? run.former.get(order.childId);
+        if (child) return pending?.accept?.(child);
+        return pending?.refuse?.(
+          world.refusal(`Run "${order.childId}" was started before, and is not stored.`, { kind: 'lost' }),
+        );
       }
       case 'crew.slot':
         return crew.children.get(order.childId)?.send({ type: 'slot.granted' });
@@ -130,14 +143,7 @@ export const crewActor = (world: World): CrewLogic => {
   };
 
   return {
-    getInitialSnapshot: (_scope, input) => ({
-      status: 'active',
-      output: undefined,
-      error: undefined,
-      input,
-      calls: new Map(),
-      children: new Map(),
-    }),
+    getInitialSnapshot: (_scope, input) => crewOf(input),
     transition: (crew, event, scope) => {
       const run = world.runs.get(crew.input.runId);
       if (event.type === 'xstate.stop') {
@@ -158,9 +164,20 @@ export const crewActor = (world: World): CrewLogic => {
       else run.actor?.send(event);
       return crew;
     },
-    getPersistedSnapshot: (crew) => crew,
+    // Calls and children are found again from the run's own context.
+    getPersistedSnapshot: ({ status, input }) => ({ status, input }) as never,
+    restoreSnapshot: (persisted) => crewOf((persisted as unknown as { input: { runId: string } }).input),
   };
 };
+
+const crewOf = (input: { runId: string }): CrewSnapshot => ({
+  status: 'active',
+  output: undefined,
+  error: undefined,
+  input,
+  calls: new Map(),
+  children: new Map(),
+});
 
 /** A child's actor has ended: its end was told to the run before, by its lifecycle. */
 const forget = (crew: CrewSnapshot, event: AnyEventObject): void => {

@@ -6,32 +6,26 @@ import { withMemory } from '../agent/conversation.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 
-/** What to tell the run, and what is remembered. */
-type Told = { fact: RunFact; memory?: string };
-
-const recall = async (world: World, _run: LiveRun, scope: string): Promise<Told> => {
+const recall = async (world: World, _run: LiveRun, scope: string): Promise<RunFact> => {
   try {
     const value = await world.memory.read(scope, 'context');
-    if (value === undefined) return { fact: { type: 'memory.recalled', found: false } };
-    return {
-      fact: { type: 'memory.recalled', found: true },
-      memory: typeof value === 'string' ? value : JSON.stringify(value),
-    };
+    if (value === undefined) return { type: 'memory.recalled' };
+    return { type: 'memory.recalled', text: typeof value === 'string' ? value : JSON.stringify(value) };
   } catch (error) {
     const problem = `The memory "${scope}" could not be read: ${redact(messageOf(error))}. The run goes on without it.`;
-    return { fact: { type: 'memory.recalled', found: false, problem } };
+    return { type: 'memory.recalled', problem };
   }
 };
 
-const store = async (world: World, run: LiveRun, scope: string): Promise<Told> => {
+const store = async (world: World, run: LiveRun, scope: string): Promise<RunFact> => {
   try {
     await run.writing;
     const { data, text = '' } = run.context ?? {};
     await world.memory.write(scope, 'last_output', redact(data === undefined ? text : data));
-    return { fact: { type: 'memory.stored' } };
+    return { type: 'memory.stored' };
   } catch (error) {
     const problem = `The memory "${scope}" could not be written: ${redact(messageOf(error))}. The answer stands.`;
-    return { fact: { type: 'memory.stored', problem } };
+    return { type: 'memory.stored', problem };
   }
 };
 
@@ -41,9 +35,10 @@ export const memoryActor = (world: World) =>
     const run = world.runs.get(input.runId);
     if (!run) throw new Error(`Run "${input.runId}" is not alive here.`);
     let stopped = false;
-    void (input.store ? store : recall)(world, run, input.scope).then(({ fact, memory }) => {
+    void (input.store ? store : recall)(world, run, input.scope).then((fact) => {
       if (stopped) return;
-      if (memory !== undefined) run.transcript = withMemory(run.transcript, memory);
+      if (fact.type === 'memory.recalled' && fact.text !== undefined)
+        run.transcript = withMemory(run.transcript, fact.text);
       sendBack(fact);
     });
     return () => {

@@ -150,6 +150,7 @@ export const agentMachine: AgentMachine = base
         const question = context.calls[askingCall(context, event.questionId)]?.question;
         return question !== undefined && readAnswer(question, event.answer).decision !== 'unclear';
       },
+      isLost: ({ event }) => event.type === 'recovered' && event.lost !== undefined,
       letsGo: ({ context }) => context.parentId !== undefined && !context.detached,
     },
     actions: {
@@ -216,6 +217,10 @@ export const agentMachine: AgentMachine = base
       releaseSlot: act<'slot.released'>((step, { childId }) => releaseSlot(step, childId)),
       wantSlot: act<'slot.wanted'>((step, { childId }) => wantSlot(step, childId)),
 
+      recover: act<'recovered'>(life.recover),
+      recoverInterrupting: act(life.recoverInterrupting),
+      lose: act<'recovered'>(life.lose),
+
       recall: act<'memory.recalled'>((step, event) => life.recalled(step, event)),
       remember: act<'memory.stored'>((step, event) => life.remembered(step, event)),
       setAlarm: base.enqueueActions(({ context, enqueue }) => {
@@ -253,6 +258,7 @@ export const agentMachine: AgentMachine = base
       'slot.wanted': { actions: 'wantSlot' },
       'slot.granted': { actions: 'takeSlot' },
       warning: { actions: 'warn' },
+      recovered: [{ guard: 'isLost', target: '.interrupting', actions: 'lose' }, { actions: 'recover' }],
       steer: { actions: 'steer' },
       answer: { guard: 'isAnswer', actions: 'answer' },
       detach: { guard: 'letsGo', actions: 'detach' },
@@ -387,6 +393,7 @@ export const agentMachine: AgentMachine = base
         ],
         on: {
           'grace.over': { actions: 'stopCrew' },
+          recovered: { actions: 'recoverInterrupting' },
           interrupt: {},
           'limit.near': {},
           'limit.reached': {},

@@ -1,9 +1,9 @@
 /**
  * What tool calls do to a run (L3): each call that a model made is answered exactly once, in call order, whatever becomes of it.
  */
-import { type Answer, callKeyOf, type Fault, type Question, questionIdOf } from '@troupe/protocol';
+import { type Answer, againOf, callKeyOf, type Fault, type Question, questionIdOf } from '@troupe/protocol';
 import { readAnswer } from './answers.ts';
-import type { CallState, PlannedCall, RunContext } from './context.ts';
+import type { CallState, PlannedCall, RunContext, UnknownOutcome } from './context.ts';
 import { type CallOutcome, declined, notExecuted, previewOf } from './outcome.ts';
 import { type Step, say, setCall, tell, warn } from './step.ts';
 
@@ -69,7 +69,7 @@ export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => 
       askedAt: 0,
       ...call.asks,
     };
-    return { ...blank(call), phase: 'asking', question };
+    return { ...blank(call), phase: 'asking', kind: question.kind, question };
   });
   run.calls = calls;
   run.told = 0;
@@ -95,7 +95,7 @@ export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => 
 const execute = (
   { run, orders }: Step,
   index: number,
-  { callId, tool, arguments: args, given, question }: CallState,
+  { callId, tool, arguments: args, given, kind }: CallState,
 ): void => {
   orders.push({
     type: 'crew.execute',
@@ -105,7 +105,7 @@ const execute = (
     tool,
     arguments: args,
     ...(given !== undefined && { given }),
-    ...(question && { kind: question.kind }),
+    ...(kind && { kind }),
   });
 };
 
@@ -131,9 +131,22 @@ const tellSettled = (step: Step): void => {
         ...data,
       });
     tell(step, { role: 'tool', callId, content: outcome.result });
+    run.calls = run.calls.with(run.told, answered(call));
     run.told += 1;
   }
 };
+
+/** What is left of a call once it is answered: what it said and was told stands in the conversation. */
+const answered = ({ callId, tool }: CallState): CallState => ({
+  callId,
+  tool,
+  arguments: null,
+  phase: 'settled',
+  shares: 0,
+  children: [],
+  live: 0,
+  asking: 0,
+});
 
 /** A call has its outcome. A call that still has children waits for them: no child outlives its call. */
 export const settleCall = (step: Step, index: number, outcome: CallOutcome): void => {
@@ -178,11 +191,51 @@ export const answerCall = (
   const decision = readAnswer(call.question, answer);
   if (decision.decision === 'unclear') return;
   say(step, { type: 'question.answered', questionId, answer, by });
-  if (decision.decision === 'declined') return settleCall(step, index, declined(decision.reason));
-  const given = { ...call, given: decision.value };
+  const isAgain = againOf(questionId) > 0;
+  if (decision.decision === 'declined')
+    return settleCall(step, index, isAgain ? leftUnknown(call.tool, decision.reason) : declined(decision.reason));
+  const given = isAgain ? call : { ...call, given: decision.value };
   if (paused) return setCall(step, index, { ...given, phase: 'ready' });
   setCall(step, index, { ...given, phase: 'running' });
   execute(step, index, given);
+};
+
+const unknownText = (tool: string): string =>
+  `"${tool}" was executing when its process ended: nobody knows whether it took effect.`;
+const leftUnknown = (tool: string, why = ''): CallOutcome =>
+  notExecuted('error', `Outcome unknown: ${unknownText(tool)} It was not run again${why && `: ${why}`}.`);
+
+/** After a restart: calls that were executing run again, wait for a person, or fail; children and results are taken up again. */
+export const recoverCalls = (step: Step, unknown: Readonly<Record<number, UnknownOutcome>>): void => {
+  const { run, orders } = step;
+  for (const { children } of run.calls)
+    for (const { runId, status } of children)
+      if (status !== 'ended') orders.push({ type: 'crew.attach', childId: runId });
+  run.calls.forEach((call, index) => {
+    if (call.phase === 'closing') orders.push({ type: 'crew.close', index, turn: run.turn });
+    if (call.phase === 'waiting') afterLastChild(step, index);
+    if (call.phase === 'running') recoverCall(step, index, call, unknown[index] ?? 'again');
+  });
+};
+
+const recoverCall = (step: Step, index: number, call: CallState, verdict: UnknownOutcome): void => {
+  if (verdict === 'again') return execute(step, index, call);
+  if (verdict === 'fail') return settleCall(step, index, leftUnknown(call.tool));
+  const { runId, rootId, turn } = step.run;
+  const question: Question = {
+    id: questionIdOf(callKeyOf(runId, turn, index), againOf(call.question?.id ?? '') + 1),
+    runId,
+    rootId,
+    callId: call.callId,
+    tool: call.tool,
+    arguments: call.arguments,
+    kind: 'confirmation',
+    prompt: `${unknownText(call.tool)} Run it again?`,
+    options: ['yes', 'no'],
+    askedAt: 0,
+  };
+  setCall(step, index, { ...call, phase: 'asking', question });
+  say(step, { type: 'question.asked', question });
 };
 
 /** Starts what was answered while the run was paused. */

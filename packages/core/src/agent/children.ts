@@ -74,6 +74,11 @@ export const spawn = (
     if (planned) setCall(step, index, { ...call, shares: requests.length - i });
     const n = from + i;
     const childId = childIdOf(callKeyOf(run.runId, run.turn, index), n);
+    const there = call.children[n];
+    if (there) {
+      again(step, index, there);
+      return;
+    }
     const shares = planned ? run.shares : run.live + 1 + run.shares;
     const verdict: { grant: ChildState['grant'] } | { refusal: Omit<Refusal, 'limit'> & { limit?: number } } = gone
       ? { refusal: gone }
@@ -96,6 +101,7 @@ export const spawn = (
         slot: 'none',
         started: false,
         onPaused: request.onPaused,
+        refusal,
       });
       return;
     }
@@ -127,6 +133,12 @@ export const spawn = (
   if (!call || !planned || gone) return;
   setCall(step, index, { ...call, phase: 'waiting', shares: 0 });
   afterLastChild(step, index);
+};
+
+/** A call that is executed again asks for a child it has: it gets that one, or hears again why not. */
+const again = ({ orders }: Step, index: number, { runId: childId, agent, refusal }: ChildState): void => {
+  if (refusal) orders.push({ type: 'crew.refuse', index, childId, agent, refusal });
+  else orders.push({ type: 'crew.reuse', childId });
 };
 
 const addChild = (step: Step, index: number, child: ChildState): void => {
@@ -222,6 +234,7 @@ export const pauseChild = (step: Step, end: ChildEnd): void => {
   if (place?.child.status !== 'live') return;
   if (place.child.onPaused === 'bubble') return setChild(step, place, { ...place.child, status: 'asking' });
   step.orders.push({ type: 'crew.detach', childId: end.childId });
+  setChild(step, place, { ...place.child, letGo: true });
   settleChild(step, end);
 };
 

@@ -33,7 +33,14 @@ export type ChildState = {
   started: boolean;
   /** What happens to the call when the child waits for a person. */
   onPaused: 'error' | 'bubble';
+  /** Why it never ran. */
+  refusal?: SpawnRefusal;
+  /** It waited for a person when its call let it go. */
+  letGo?: true;
 };
+
+/** Why a spawn was not admitted. */
+type SpawnRefusal = { kind: string; limit?: number; message: string };
 
 /** A call of the turn in hand. */
 export type CallState = {
@@ -53,7 +60,8 @@ export type CallState = {
   asking: number;
   outcome?: CallOutcome;
   question?: Question;
-  /** The value a person gave, for the tool to run with. */
+  /** How its tool asks, and the value a person gave, for the tool to run with. */
+  kind?: Question['kind'];
   given?: JSONValue;
 };
 
@@ -92,7 +100,7 @@ export type SpawnRequest = {
   agentBudget?: Budget;
   onPaused: 'error' | 'bubble';
   /** Decided before the budget is asked: spawning is paused, a quota is used up … */
-  refused?: { kind: string; limit?: number; message: string };
+  refused?: SpawnRefusal;
 };
 
 type Ending = {
@@ -152,7 +160,7 @@ export type RunContext = RunInput &
     /** Children that wait for a slot, first in first out; and slots in use. */
     queue: string[];
     working: number;
-    /** Steering, read before the next turn. */
+    /** What the run is told before its next turn: steering, and notes on its own answers. */
     inbox: string[];
     warned: string[];
     wrapUp: boolean;
@@ -207,7 +215,7 @@ export type RunFact =
   | { type: 'limit.near'; kind: 'activeMs' | 'deadlineMs'; limit: number; spent: number }
   | { type: 'limit.reached'; kind: 'activeMs' | 'deadlineMs'; limit: number; spent: number }
   | { type: 'grace.over' }
-  | { type: 'memory.recalled'; found: boolean; problem?: string }
+  | { type: 'memory.recalled'; text?: string; problem?: string }
   | { type: 'memory.stored'; problem?: string }
   | {
       type: 'context.summarized';
@@ -219,7 +227,18 @@ export type RunFact =
     }
   /** Nothing of the conversation can be left out. */
   | { type: 'context.kept' }
-  | { type: 'warning'; code: string; message: string };
+  | { type: 'warning'; code: string; message: string }
+  /** The run was brought back from its store. */
+  | {
+      type: 'recovered';
+      /** What becomes of the calls that were executing, by index: nobody knows whether they took effect. */
+      unknown: Record<number, UnknownOutcome>;
+      /** Why the run cannot go on here. */
+      lost?: { exitReason: ExitReason; fault: Fault };
+    };
+
+/** A call whose outcome is not known runs again, waits for a person, or fails. */
+export type UnknownOutcome = 'again' | 'ask' | 'fail';
 
 export type RunMachineEvent = RunCommand | RunFact;
 
@@ -252,8 +271,11 @@ export type CrewOrder =
       index: number;
       childId: string;
       agent: string;
-      refusal: { kind: string; limit?: number; message: string };
+      refusal: SpawnRefusal;
     }
+  /** A child that was stored: to be brought back under this run, or given to a call that is executed again. */
+  | { type: 'crew.attach'; childId: string }
+  | { type: 'crew.reuse'; childId: string }
   | { type: 'crew.close'; index: number; turn: number }
   | { type: 'crew.slot'; childId: string }
   | { type: 'crew.detach'; childId: string }

@@ -1,8 +1,8 @@
 /** What happens to a run as a whole: begun, paused, steered, interrupted, let go. */
 import type { ExitReason } from '@troupe/protocol';
-import { cancelCalls, openQuestions, startReady } from './calls.ts';
+import { cancelCalls, openQuestions, recoverCalls, startReady } from './calls.ts';
 import { onlyWaitsForChildren } from './children.ts';
-import type { ChildEnd, RunCommand, RunContext } from './context.ts';
+import type { ChildEnd, RunCommand, RunContext, RunFact } from './context.ts';
 import { type Step, say } from './step.ts';
 import { chargeAborted } from './turns.ts';
 
@@ -119,6 +119,33 @@ export const runOutOfTime = (step: Step, kind: 'activeMs' | 'deadlineMs', limit:
   endChildren(step, message);
 };
 
+type Recovered = Extract<RunFact, { type: 'recovered' }>;
+
+/** The run was brought back from its store: its calls and children are taken up again. */
+export const recover = (step: Step, { unknown }: Recovered): void => {
+  chargeAborted(step, {
+    code: 'model.aborted',
+    message: 'The process that made this model call ended before it was answered.',
+    retryable: true,
+  });
+  recoverCalls(step, unknown);
+};
+
+/** Nobody can execute the run any more: it fails, and takes its children along. */
+export const lose = (step: Step, { lost }: Recovered): void => {
+  if (!lost) return;
+  chargeAborted(step);
+  recoverCalls(step, {});
+  step.run.end = { status: 'failed', ...lost };
+  endChildren(step, lost.fault.message);
+};
+
+/** The run was being interrupted: what is below it hears so again. */
+export const recoverInterrupting = (step: Step): void => {
+  recoverCalls(step, {});
+  endChildren(step, step.run.end?.reason ?? step.run.end?.fault?.message ?? 'The run was interrupted.');
+};
+
 /** The run that started this one has let it go: it is its own root from now on. */
 export const detach = (step: Step): void => {
   step.run.detached = true;
@@ -126,11 +153,19 @@ export const detach = (step: Step): void => {
   say(step, { type: 'run.detached' });
 };
 
-export const recalled = (step: Step, { found, problem }: { found: boolean; problem?: string }): void => {
+export const recalled = (step: Step, { text, problem }: { text?: string; problem?: string }): void => {
   const { run } = step;
   run.recalled = true;
+  const found = text !== undefined;
   if (found) run.messages += 1;
-  if (problem === undefined) say(step, { type: 'memory.read', scope: run.memoryScope ?? '', key: 'context', found });
+  if (problem === undefined)
+    say(step, {
+      type: 'memory.read',
+      scope: run.memoryScope ?? '',
+      key: 'context',
+      found,
+      ...(found && { text }),
+    });
   else say(step, { type: 'warning.raised', code: 'memory.unreadable', message: problem });
 };
 

@@ -14,14 +14,15 @@ const isLastTurn = ({ allowance, turns }: Pick<RunContext, 'allowance' | 'turns'
 /** Opens a turn: what was steered is read now, and before the last turn the run is told to wrap up. */
 export const openTurn = (step: Step): void => {
   const { run } = step;
-  for (const text of run.inbox) tell(step, { role: 'user', content: text });
+  const heard = [...run.inbox];
   run.inbox = [];
   if (!run.wrapUp && isLastTurn(run)) {
     run.wrapUp = true;
-    tell(step, { role: 'user', content: wrapUpNote });
+    heard.push(wrapUpNote);
   }
+  for (const content of heard) tell(step, { role: 'user', content });
   run.turn = run.turns + 1;
-  say(step, { type: 'turn.started', turn: run.turn, model: run.model });
+  say(step, { type: 'turn.started', turn: run.turn, model: run.model, ...(heard.length > 0 && { heard }) });
 };
 
 /** Books what a model call used: on the run, on its tree, on its model. */
@@ -118,18 +119,20 @@ export const accept = ({ run }: Step, turn: ClosedTurn): void => {
   run.end = { status: 'completed', exitReason: 'answered' };
 };
 
+/** The run is told before its next turn. */
+const note = ({ run }: Step, text: string): void => {
+  run.inbox = [...run.inbox, text];
+};
+
 /** The answer does not fit the output schema: the model hears what is wrong. */
 export const askForOutput = (step: Step, problem: string): void => {
   step.run.outputAttempts += 1;
-  tell(step, {
-    role: 'user',
-    content: `Your answer does not fit the required format: ${problem}\nAnswer again with valid JSON only.`,
-  });
+  note(step, `Your answer does not fit the required format: ${problem}\nAnswer again with valid JSON only.`);
 };
 
 export const askForAnswer = (step: Step): void => {
   step.run.askedForAnswer = true;
-  tell(step, { role: 'user', content: askAgain });
+  note(step, askAgain);
 };
 
 /** The conversation is to be made shorter. `full`: because the provider said that it is too long. */

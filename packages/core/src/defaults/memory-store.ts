@@ -1,4 +1,5 @@
 import {
+  type Checkpoint,
   type Commit,
   type EventQuery,
   FaultError,
@@ -12,56 +13,97 @@ import {
   type RunStore,
 } from '@troupe/protocol';
 
-type Stored = { row: RunRow; events: ReadEvent[] };
+type Stored = { row: RunRow; events: ReadEvent[]; checkpoint?: Checkpoint };
 
 /**
  * Runs and memories for the life of the process. Keeps every promise of the ports but the one of outliving it;
  * answers at once, so nobody waits for it.
+ *
+ * @param options.now What leases are measured by, in epoch milliseconds. Default: the machine's time.
  */
-export const memoryStore = (): RunStore & MemoryStore => {
+export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): RunStore & MemoryStore => {
+  const leases = new Map<string, number>();
   const claims = new Map<string, { epoch: number; owner: string }>();
   const runs = new Map<string, Stored>();
   const roots = new Map<string, ReadEvent[]>();
-  const all: ReadEvent[] = [];
+  /** Every event in the order of commits; those of forgotten trees are gaps, so that cursors stay what they were. */
+  let all: (ReadEvent | undefined)[] = [];
   const memories = new Map<string, Map<string, JSONValue>>();
 
-  const refuse = (code: string, message: string): never => {
-    throw new FaultError(code, message);
+  const refuse = (code: string, message: string, runId?: string): never => {
+    throw new FaultError(code, message, runId === undefined ? {} : { runId });
   };
 
-  const commit = ({ runId, rootId, epoch, expectedSeq, events, row }: Commit): ReadEvent[] => {
-    const claim = claims.get(runId);
-    if (!claim || claim.epoch !== epoch)
+  /** @param before The run's last step of the same commit. */
+  const check = ({ runId, owner, epoch, expectedSeq }: Commit, before: Commit | undefined): void => {
+    const known = runs.get(runId);
+    const claim = claims.get(runId) ?? (known ? undefined : { epoch: 1, owner });
+    if (!claim || claim.epoch !== epoch || claim.owner !== owner)
       refuse(
         'store.fenced',
-        `Run "${runId}" is at epoch ${claim?.epoch ?? 0}, and this writer holds epoch ${epoch}. Another process has claimed it: stop this one.`,
+        `Run "${runId}" is at epoch ${claim?.epoch ?? 0} of "${claim?.owner ?? 'nobody'}"; this writer is "${owner}" at epoch ${epoch}. Another process has claimed it: stop this one.`,
+        runId,
       );
-    const known = runs.get(runId);
-    const seq = known?.events.length ?? 0;
-    if (known && isEnded(known.row.status))
-      refuse('store.ended', `Run "${runId}" has ended (${known.row.status}); nothing can be added.`);
+    const seq = before ? before.expectedSeq + before.events.length : (known?.events.length ?? 0);
+    const status = (before ?? known)?.row.status;
+    if (status && isEnded(status))
+      refuse('store.ended', `Run "${runId}" has ended (${status}); nothing can be added.`, runId);
     if (seq !== expectedSeq)
       refuse(
         'store.conflict',
         `Run "${runId}" has ${seq} events, but this writer expected ${expectedSeq}. Read it again, or stop one of the two.`,
+        runId,
       );
-    const root = roots.get(rootId) ?? [];
-    roots.set(rootId, root);
-    const stored = events.map(
-      (event, i): ReadEvent => ({ ...event, rootSeq: root.length + 1 + i, cursor: String(all.length + 1 + i) }),
-    );
-    const run: Stored = known ?? { row, events: [] };
-    run.row = row;
-    runs.set(runId, run);
-    for (const event of stored) {
-      run.events.push(event);
-      root.push(event);
-      all.push(event);
-    }
-    return stored;
   };
 
-  const slice = (query: EventQuery): { events: readonly ReadEvent[]; from: number } => {
+  const commit = (commits: readonly Commit[]): ReadEvent[] => {
+    const last = new Map<string, Commit>();
+    for (const step of commits) {
+      check(step, last.get(step.runId));
+      last.set(step.runId, step);
+    }
+    return commits.flatMap(write);
+  };
+
+  const write = ({ runId, rootId, owner, epoch, events, row, checkpoint }: Commit): ReadEvent[] => {
+    claims.set(runId, { epoch, owner });
+    const root = roots.get(rootId) ?? [];
+    roots.set(rootId, root);
+    const run: Stored = runs.get(runId) ?? { row, events: [] };
+    runs.set(runId, run);
+    run.row = row;
+    if (isEnded(row.status)) delete run.checkpoint;
+    else if (checkpoint) run.checkpoint = checkpoint;
+    return events.map((event) => {
+      const stored = { ...event, rootSeq: root.length + 1, cursor: String(all.length + 1) };
+      run.events.push(stored);
+      root.push(stored);
+      all.push(stored);
+      return stored;
+    });
+  };
+
+  const prune = ({ olderThan, keep }: { olderThan: number; keep: number }): number => {
+    const trees = Map.groupBy(runs.values(), ({ row }) => row.rootId);
+    const old = [...trees]
+      .filter(([, tree]) => tree.every(({ row }) => isEnded(row.status)))
+      .map(([rootId, tree]) => ({ rootId, tree, endedAt: Math.max(...tree.map(({ row }) => row.endedAt ?? 0)) }))
+      .sort((a, b) => b.endedAt - a.endedAt)
+      .slice(keep)
+      .filter(({ endedAt }) => endedAt < olderThan);
+    for (const { rootId, tree } of old) {
+      roots.delete(rootId);
+      for (const { row } of tree) {
+        runs.delete(row.runId);
+        claims.delete(row.runId);
+      }
+    }
+    const gone = new Set(old.map(({ rootId }) => rootId));
+    all = all.map((event) => (event && gone.has(event.rootId) ? undefined : event));
+    return old.length;
+  };
+
+  const slice = (query: EventQuery): { events: readonly (ReadEvent | undefined)[]; from: number } => {
     if ('rootId' in query) return { events: roots.get(query.rootId) ?? [], from: query.after ?? 0 };
     if ('runId' in query) return { events: runs.get(query.runId)?.events ?? [], from: query.after ?? 0 };
     const from = query.after === undefined ? 0 : Number(query.after);
@@ -75,28 +117,50 @@ export const memoryStore = (): RunStore & MemoryStore => {
 
   return {
     lasting: false,
-    claim(runId, owner) {
+    claim(runId, owner, { leaseMs }) {
       const claim = claims.get(runId);
-      if (claim && claim.owner !== owner && !isEnded(runs.get(runId)?.row.status ?? 'running')) return null;
-      const next = { epoch: (claim?.epoch ?? 0) + 1, owner };
-      claims.set(runId, next);
-      return { epoch: next.epoch };
+      const isFree =
+        !claim ||
+        claim.owner === owner ||
+        (leases.get(claim.owner) ?? 0) <= now() ||
+        isEnded(runs.get(runId)?.row.status ?? 'running');
+      if (!isFree) return null;
+      leases.set(owner, now() + leaseMs);
+      const epoch = (claim?.epoch ?? 0) + 1;
+      claims.set(runId, { epoch, owner });
+      return { epoch };
+    },
+    renew(owner, { leaseMs }) {
+      leases.set(owner, now() + leaseMs);
+    },
+    release(owner) {
+      leases.delete(owner);
     },
     commit,
+    checkpoint: (runId) => {
+      const found = runs.get(runId)?.checkpoint;
+      return found && (JSON.parse(JSON.stringify(found)) as Checkpoint);
+    },
+    prune,
     get: (runId) => runs.get(runId)?.row,
-    list({ status, rootId, limit = 100, before }: RunFilter = {}) {
+    list({ status, rootId, quota, limit = 100, before }: RunFilter = {}) {
       const wanted = status === undefined ? null : new Set(typeof status === 'string' ? [status] : status);
       const rows = [...runs.values()].map(({ row }) => row).reverse();
       const from = before === undefined ? 0 : rows.findIndex(({ runId }) => runId === before) + 1;
       if (before !== undefined && from === 0) return [];
       return rows
         .slice(from)
-        .filter((row) => (!wanted || wanted.has(row.status)) && (rootId === undefined || row.rootId === rootId))
+        .filter((row) => !wanted || wanted.has(row.status))
+        .filter((row) => rootId === undefined || row.rootId === rootId)
+        .filter((row) => quota === undefined || row.quota === quota)
         .slice(0, limit);
     },
     *events(query) {
       const { events, from } = slice(query);
-      for (let i = from; i < events.length; i++) yield events[i] as ReadEvent;
+      for (let i = from; i < events.length; i++) {
+        const event = events[i];
+        if (event) yield event;
+      }
     },
     read: (scope, key) => memories.get(scope)?.get(key),
     write(scope, key, value) {

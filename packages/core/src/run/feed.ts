@@ -7,8 +7,10 @@ import { Subject } from 'rxjs';
 
 export type Feed = {
   readonly events$: Subject<RunEvent>;
-  /** Tells events, or holds everything after them until they are known. A rejected promise tells nothing. */
-  push(events: readonly RunEvent[] | Promise<readonly RunEvent[]>): void;
+  /** Tells events behind everything before them. */
+  push(events: readonly RunEvent[]): void;
+  /** Holds everything after it until the events are known that stand here. */
+  reserve(): (events: readonly RunEvent[]) => void;
   /** True while something waits to be told. */
   readonly busy: boolean;
 };
@@ -50,22 +52,16 @@ export const openFeed = (told: (event: RunEvent) => void): Feed => {
       return slots.length > 0;
     },
     push(events) {
-      if (!(events instanceof Promise)) {
-        slots.push({ events });
-        return schedule();
-      }
+      slots.push({ events });
+      schedule();
+    },
+    reserve() {
       const slot: Slot = { events: null };
       slots.push(slot);
-      events.then(
-        (known) => {
-          slot.events = known;
-          schedule();
-        },
-        () => {
-          slot.events = [];
-          schedule();
-        },
-      );
+      return (events) => {
+        slot.events = events;
+        schedule();
+      };
     },
   };
 };

@@ -37,6 +37,8 @@ export type Ledger = {
   children: ChildReport[];
   createdAt: number;
   endedAt?: number;
+  /** When its last event was. */
+  lastAt: number;
   /** Since when the run has been working, or `null`. */
   activeSince: number | null;
   /** Since when a run that had begun waits for a slot again, and how long it did since its last event. */
@@ -54,6 +56,7 @@ export const openLedger = (): Ledger => ({
   answered: 0,
   children: [],
   createdAt: 0,
+  lastAt: 0,
   activeSince: null,
   waitingSince: null,
   waitedMs: 0,
@@ -129,6 +132,12 @@ export const enter = (ledger: Ledger, event: StoredEvent): void => {
       if (ledger.letGo) ledger.letGo = 'answered';
       if (ledger.begun) ledger.activeSince = event.at;
       break;
+    case 'run.recovered':
+      // Nobody worked between the last event and this one.
+      if (ledger.activeSince === null) break;
+      rest(ledger, ledger.lastAt);
+      ledger.activeSince = event.at;
+      break;
     case 'run.detached':
       ledger.letGo = 'unanswered';
       break;
@@ -184,6 +193,7 @@ export const enter = (ledger: Ledger, event: StoredEvent): void => {
     default:
       break;
   }
+  ledger.lastAt = event.at;
 };
 
 const end = (ledger: Ledger, event: StoredEvent, status: RunStatus, exitReason: ExitReason): void => {

@@ -8,7 +8,7 @@ import {
   type Schema,
   toJSON,
 } from '@troupe/protocol';
-import type { AnyActorRef } from 'xstate';
+import type { AnyActorRef, StateValue } from 'xstate';
 import type { ChildEnd, RunContext } from '../agent/context.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import type { ChildRequest, Tool } from '../define-tool.ts';
@@ -43,10 +43,14 @@ export type LiveRun = {
   readonly sessionKey?: string;
   /** Quota whose place is held until the run ends. */
   readonly quota?: string;
+  /** What its agent was like, and how the call that made the agent makes it again. */
+  readonly fingerprint?: string;
+  readonly made?: RunRow['made'];
   readonly ledger: Ledger;
   /** The conversation as the model sees it. */
   transcript: Message[];
-  /** What the machine knew after its last step. */
+  /** Where the machine stood after its last step, and what it knew. */
+  value: StateValue | undefined;
   context: RunContext | undefined;
   actor: AnyActorRef | undefined;
   epoch: number;
@@ -77,18 +81,26 @@ export type LiveRun = {
   whenAlone?: () => void;
   /** Ends of children that the machine has not taken note of. */
   readonly unheard: Map<string, ChildEnd>;
+  /** Children that had ended when the run was brought back, for calls that ask for them again. */
+  readonly former: Map<string, LiveRun>;
 };
 
 export const openLiveRun = (
   about: Pick<LiveRun, 'runId' | 'rootId' | 'depth' | 'agent' | 'tools' | 'job' | 'model'> &
-    Partial<Pick<LiveRun, 'parentId' | 'callId' | 'outputSchema' | 'outputJSONSchema' | 'sessionKey' | 'quota'>>,
+    Partial<
+      Pick<
+        LiveRun,
+        'parentId' | 'callId' | 'outputSchema' | 'outputJSONSchema' | 'sessionKey' | 'quota' | 'fingerprint' | 'made'
+      >
+    >,
 ): LiveRun => ({
   ...about,
   ledger: openLedger(),
   transcript: [],
+  value: undefined,
   context: undefined,
   actor: undefined,
-  epoch: 0,
+  epoch: 1,
   seq: 0,
   stored: 0,
   part: 0,
@@ -102,11 +114,13 @@ export const openLiveRun = (
   letGo: new Set(),
   below: new Set(),
   unheard: new Map(),
+  former: new Map(),
 });
 
 /** The run as a list shows it. */
 export const rowOf = (run: LiveRun): RunRow => {
-  const { runId, rootId, parentId, callId, agent, model, depth, sessionKey, job, ledger } = run;
+  const { runId, rootId, parentId, callId, agent, model, depth, sessionKey, job, ledger, quota, fingerprint, made } =
+    run;
   return {
     runId,
     rootId,
@@ -122,6 +136,10 @@ export const rowOf = (run: LiveRun): RunRow => {
     usage: ledger.usage,
     createdAt: ledger.createdAt,
     ...(ledger.endedAt !== undefined && { endedAt: ledger.endedAt }),
+    ...(run.detached && { detached: true }),
+    ...(quota !== undefined && { quota }),
+    ...(fingerprint !== undefined && { fingerprint }),
+    ...(made && { made }),
   };
 };
 

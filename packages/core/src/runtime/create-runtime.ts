@@ -5,7 +5,9 @@
  */
 import {
   FaultError,
+  faultOf,
   isEnded,
+  isFaultError,
   isTerminal,
   isWithin,
   type Receipt,
@@ -27,6 +29,7 @@ import { isSettled, settles } from './desk.ts';
 import { openEngine } from './engine.ts';
 import { type RuntimeOptions, settle } from './options.ts';
 import { type EventFilter, eventsFrom } from './read-events.ts';
+import { openRecovery } from './recovery.ts';
 import { runsOf } from './runs-of.ts';
 import { internals, type Runtime, type StartOptions } from './runtime.ts';
 import { storedRun } from './stored-run.ts';
@@ -42,21 +45,22 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     const live = engine.world.runs.get(runId);
     if (live) return new Run(live, host);
     const row = store.get(runId);
-    if (row instanceof Promise)
-      throw new FaultError('run.unknown', `Run "${runId}" is not alive here. Use await runtime.attach("${runId}").`);
+    if (row instanceof Promise) throw notAlive(runId);
     return fromRow(runId, row);
   };
+  const notAlive = (runId: string) =>
+    new FaultError('run.unknown', `Run "${runId}" is not alive here. Use await runtime.attach("${runId}").`);
 
   const fromRow = (runId: string, row: RunRow | undefined): Run => {
     if (!row) throw new FaultError('run.unknown', `There is no run "${runId}" in this runtime's store.`);
     const events = store.events({ runId });
-    if (Symbol.asyncIterator in events)
-      throw new FaultError('run.unknown', `Run "${runId}" is not alive here. Use await runtime.attach("${runId}").`);
-    return new Run(storedRun(row, events, agents.get(row.agent)), host);
+    if (Symbol.asyncIterator in events) throw notAlive(runId);
+    return new Run(recovery.keep(storedRun(row, events, agents.get(row.agent))), host);
   };
 
   const engine = openEngine(options, (run) => new Run(run, host));
   const { world, recorder, desk, report } = engine;
+  const recovery = openRecovery(store, agents, engine, options);
 
   /** What was recorded is told in order: a settlement that is recorded but not told yet is waited for. */
   const whenTold = async (run: LiveRun): Promise<void> => {
@@ -98,11 +102,26 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     handleOf,
     send: async (run, command) => {
       const asker = command.type === 'answer' ? runOfQuestion(command.questionId) : null;
-      const target = asker === null || asker === run.runId ? run : (world.runs.get(asker) ?? run);
       if (command.type === 'answer' && asker !== null && !isWithin(asker, run.runId))
         return { status: 'rejected', reason: `question "${command.questionId}" is not asked below run "${run.runId}"` };
-      return deliver(target, command);
+      const targetId = asker ?? run.runId;
+      // A run that is alive hears a command at once.
+      const refused = world.runs.has(targetId) ? null : await awake(targetId, run);
+      return refused ?? deliver(world.runs.get(targetId) ?? run, command);
     },
+  };
+
+  /** Brings a stored run to life that somebody has a command for; says why when that cannot be. */
+  const awake = async (runId: string, run?: LiveRun): Promise<Receipt | null> => {
+    if (run?.ended || run?.suspended) return null;
+    if (closing) return { status: 'rejected', reason: 'the runtime is closed' };
+    try {
+      await recovery.takeUp(runId);
+      return null;
+    } catch (error) {
+      if (isFaultError(error) && (error.code === 'run.ended' || error.code === 'run.unknown')) return null;
+      return { status: 'rejected', reason: faultOf(error, 'store.unavailable').message };
+    }
   };
 
   const deliver = async (run: LiveRun, command: RunCommand): Promise<Receipt> => {
@@ -135,13 +154,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     const id = runId ?? options.ids.next('run');
     if (id.trim() === '' || id.includes('/'))
       throw new FaultError('run.invalid', `"${id}" cannot be a run's id. Expected text without "/".`);
-    const known = agents.get(agent.name);
-    if (known && !isSameAgent(known, agent))
-      throw new FaultError(
-        'agent.duplicate',
-        `Another agent is named "${agent.name}" in this runtime. Stored runs name their agent: rename one of the two.`,
-      );
-    agents.set(agent.name, agent);
+    register(agent);
     const budgets = [options.budget, agent.budget, typeof job === 'string' ? undefined : job.budget];
     const live = engine.bringToLife(agent, job, {
       runId: id,
@@ -156,11 +169,25 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     return new Run(live, host);
   };
 
+  const register = (agent: AnyAgent): void => {
+    const known = agents.get(agent.name);
+    if (known && !isSameAgent(known, agent))
+      throw new FaultError(
+        'agent.duplicate',
+        `Another agent is named "${agent.name}" in this runtime. Stored runs name their agent: rename one of the two.`,
+      );
+    agents.set(agent.name, agent);
+  };
+
   const existing = (agent: AnyAgent, job: Job, runId: string): Run | null => {
     const live = world.runs.get(runId);
     const row = live ? { agent: live.agent.name, job: live.job } : store.get(runId);
     if (!row || row instanceof Promise) return null;
-    if (row.agent === agent.name && isSameJob(row.job, jobDataOf(job, `agent "${agent.name}"`))) return handleOf(runId);
+    if (row.agent === agent.name && isSameJob(row.job, jobDataOf(job, `agent "${agent.name}"`))) {
+      register(agent);
+      if (!live) void awake(runId);
+      return handleOf(runId);
+    }
     throw new FaultError(
       'run.exists',
       `Run "${runId}" exists, of agent "${row.agent}" with another job. Use a new id, or attach to it.`,
@@ -181,13 +208,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   const attach = async (runId: string): Promise<Run> => {
-    const live = world.runs.get(runId);
-    if (live) return new Run(live, host);
-    const row = await store.get(runId);
-    if (!row) throw new FaultError('run.unknown', `There is no run "${runId}" in this runtime's store.`);
-    const events = [];
-    for await (const event of store.events({ runId })) events.push(event);
-    return new Run(storedRun(row, events, agents.get(row.agent)), host);
+    return new Run(world.runs.get(runId) ?? (await recovery.read(runId)), host);
   };
 
   const suspend = (): void => {
@@ -224,6 +245,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     if (how === 'suspend') suspend();
     else await interruptAll(graceMs);
     await recorder.flushed();
+    await engine.lease.release();
     recorder.end();
     desk.close();
   };
@@ -233,6 +255,9 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     run: (agent, job, startOptions) => runtime.start(agent, job, startOptions).report,
     async resume(runId, answer) {
       const run = await attach(runId);
+      const refused = await awake(runId);
+      if (refused?.status === 'rejected')
+        throw new FaultError('run.claimed', `Run "${runId}" was not resumed: ${refused.reason}`, { runId });
       const live = world.runs.get(runId);
       if (answer === undefined) {
         if (live?.ledger.pausedFor === 'paused') await run.resume();
@@ -256,6 +281,10 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     },
     async answer(questionId, answer) {
       const runId = runOfQuestion(questionId);
+      if (runId !== null && !desk.answers.has(questionId)) {
+        const refused = world.runs.has(runId) ? null : await awake(runId);
+        if (refused) return refused;
+      }
       const live = runId === null ? undefined : world.runs.get(runId);
       if (live) return deliver(live, { type: 'answer', questionId, answer, by: 'user' });
       if (desk.answers.has(questionId)) {
@@ -265,6 +294,11 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       return { status: 'rejected', reason: `no open question "${questionId}"` };
     },
     attach,
+    async recover() {
+      if (closing) throw new FaultError('runtime.closed', 'Nothing was recovered: the runtime is closed.');
+      const { recovered, skipped } = await recovery.takeUpAll();
+      return { recovered: recovered.map((run) => new Run(run, host)), skipped };
+    },
     events$: guarded(desk.events$, caught),
     events(filter: EventFilter = {}) {
       const wanted = (event: RunEvent): boolean =>
@@ -276,7 +310,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       const events$ = guarded(eventsFrom(store, filter, desk.events$, wanted), caught);
       return Object.assign(events$, { [Symbol.asyncIterator]: () => iterate(events$) });
     },
-    runs: runsOf(store),
+    runs: runsOf(store, clock),
     pauseSpawning() {
       world.spawningPaused = true;
     },

@@ -1,11 +1,11 @@
 /** What a run is made of: what its job says, else what its agent says. */
-import type { JSONSchema, Schema } from '@troupe/protocol';
+import { type JobData, type JSONSchema, type Schema, schemaOf } from '@troupe/protocol';
 import type { AnyAgent } from '../define-agent.ts';
 import { jsonSchemaOf, type Tool } from '../define-tool.ts';
 import type { Job } from '../job.ts';
 
 /** The tools of a run: the job's if it names some, else the agent's. Of two with one name the last counts; unknown names are listed. */
-export const toolsOf = (agent: AnyAgent, job: Job): { tools: Map<string, Tool>; unknown: string[] } => {
+export const toolsOf = (agent: AnyAgent, job: Job | JobData): { tools: Map<string, Tool>; unknown: string[] } => {
   const known = new Map(agent.tools.map((tool) => [tool.name, tool]));
   const wanted = typeof job === 'string' ? undefined : job.tools;
   if (!wanted) return { tools: known, unknown: [] };
@@ -30,3 +30,9 @@ export const outputOf = (agent: AnyAgent, job: Job): { outputSchema?: Schema; ou
   const { outputSchema, outputJSONSchema } = agent;
   return { ...(outputSchema && { outputSchema }), ...(outputJSONSchema && { outputJSONSchema }) };
 };
+
+/** The same for a stored job, whose schema is data: it checks as its JSON Schema says, and transforms nothing. */
+export const outputFrom = (agent: AnyAgent, job: JobData): ReturnType<typeof outputOf> =>
+  job.outputSchema
+    ? { outputSchema: schemaOf(job.outputSchema), outputJSONSchema: job.outputSchema }
+    : outputOf(agent, '');

@@ -1,12 +1,21 @@
 /**
  * What is told passes here before subscribers hear it: open questions are kept, hooks called, and whoever waits for a run is woken.
  */
-import { type Answer, FaultError, isEnded, isTerminal, isWithin, type Question, type RunEvent } from '@troupe/protocol';
+import {
+  type Answer,
+  FaultError,
+  isEnded,
+  isTerminal,
+  isWithin,
+  type Question,
+  type RunEvent,
+  runOfQuestion,
+} from '@troupe/protocol';
 import { Subject } from 'rxjs';
 import type { LiveRun } from '../run/live-run.ts';
 import type { RuntimeOptions } from './options.ts';
 
-type Waiter = { wanted(event: RunEvent): boolean; wake(): void; giveUp(): void };
+type Waiter = { wanted(event: RunEvent): boolean; wake(): void; giveUp(why: FaultError): void };
 
 /** Nothing more will be heard of a suspended run here. */
 const closedError = () =>
@@ -76,16 +85,27 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
             off();
             resolve(take());
           },
-          giveUp: () => {
+          giveUp: (why) => {
             off();
-            reject(closedError());
+            reject(why);
           },
         };
         waiting.add(waiter);
       }),
-    /** Sends everybody who waits away. */
-    dismiss(): void {
-      for (const waiting of [...waiters.values()]) for (const waiter of [...waiting]) waiter.giveUp();
+    /** Forgets what was asked and answered in a tree: what of it is true stands in the store. */
+    forget(rootId: string): void {
+      for (const kept of [questions, answers])
+        for (const id of kept.keys()) if (isWithin(runOfQuestion(id) ?? '', rootId)) kept.delete(id);
+      questionsChanged$.next();
+    },
+    /** Takes note of what a stored run asked and was answered, without telling anybody. */
+    restore(events: readonly RunEvent[]): void {
+      for (const event of events) keepQuestions(event);
+    },
+    /** Sends everybody who waits away, or those who wait for one run. */
+    dismiss(runId?: string, why: FaultError = closedError()): void {
+      const leaving = runId === undefined ? [...waiters.values()] : [waiters.get(runId) ?? []];
+      for (const waiting of leaving) for (const waiter of [...waiting]) waiter.giveUp(why);
     },
     close(): void {
       events$.complete();

@@ -2,7 +2,7 @@
  * Where runs come to life: makes their actors, records their steps, tells their parents of their end.
  * One machine logic a runtime; what differs between runs is looked up by run id.
  */
-import { FaultError, faultOf, isEnded, type Question, type Report, redact } from '@troupe/protocol';
+import { FaultError, faultOf, isEnded, isFaultError, type Question, type Report, redact } from '@troupe/protocol';
 import { type AnyActorRef, type AnyMachineSnapshot, createActor, type InspectionEvent, toObserver } from 'xstate';
 import { alarmActor } from '../actors/alarm-actor.ts';
 import { crewActor } from '../actors/crew-actor.ts';
@@ -12,14 +12,15 @@ import { summarizerActor } from '../actors/summarizer-actor.ts';
 import { agentMachine } from '../agent/agent-machine.ts';
 import { closeOpenCalls, openQuestions } from '../agent/calls.ts';
 import { locate, settleChild } from '../agent/children.ts';
-import type { RunContext, RunInput } from '../agent/context.ts';
+import type { RunContext, RunInput, UnknownOutcome } from '../agent/context.ts';
 import { openingOf } from '../agent/conversation.ts';
 import { endOf } from '../agent/life.ts';
 import type { Allowance } from '../agent/limits.ts';
 import { stepOf } from '../agent/step.ts';
 import { chargeAborted } from '../agent/turns.ts';
-import type { AnyAgent } from '../define-agent.ts';
+import { type AnyAgent, fingerprintOf } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
+import { checkpointOf, contextIn, isProgress, snapshotFrom } from '../run/checkpoint.ts';
 import { activeMsOf, enter, noteWaiting } from '../run/ledger.ts';
 import { type Ending, lifecycle } from '../run/lifecycle.ts';
 import { type LiveRun, openLiveRun, reportOf } from '../run/live-run.ts';
@@ -27,6 +28,8 @@ import { recorded, takeOutbox } from '../run/recorded.ts';
 import type { Run } from '../run/run.ts';
 import { outputOf, toolsOf } from './definition-of.ts';
 import { openDesk } from './desk.ts';
+import { endFrom, type FoundRun, lostChild } from './found-run.ts';
+import { openLease } from './lease.ts';
 import { findProvider, priceBy, type settle } from './options.ts';
 import { openQuotas } from './quotas.ts';
 import { openRecorder, unstoredEnd } from './recorder.ts';
@@ -34,6 +37,9 @@ import { terminalOf } from './terminal-of.ts';
 import type { World } from './world.ts';
 
 export type Settled = ReturnType<typeof settle>;
+export type Engine = ReturnType<typeof openEngine>;
+
+const isFenced = (error: unknown): error is FaultError => isFaultError(error) && error.code === 'store.fenced';
 
 export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) => {
   const { clock, logger, store, ids } = options;
@@ -49,13 +55,27 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     }
   };
 
-  /** A step could not be stored: the run is stopped before it does anything more. Its end is told after its children's. */
-  const broken = (run: LiveRun, error: unknown): void => {
-    if (run.broken) return;
-    run.broken = { error };
-    logger.error(`Run "${run.runId}" cannot be stored and stops here.`, faultOf(error, 'store.unavailable'));
-    if (run.ended) tellBroken(run, error);
-    else queueMicrotask(() => stop(run));
+  /**
+   * A commit of a tree was refused: all its runs stop before they do anything more, for what one of them did not store another may
+   * have built on. Their ends are told, and not stored: `recover()` takes the tree up where its store left it.
+   */
+  const broken = (rootId: string, of: readonly LiveRun[], error: unknown): void => {
+    const tree = [...new Set([...runs.values(), ...of])].filter((run) => run.rootId === rootId && !run.broken);
+    if (tree.length === 0) return;
+    const elsewhere = isFenced(error);
+    const what = elsewhere ? 'is executed elsewhere now, and stops here' : 'cannot be stored, and stops here';
+    logger[elsewhere ? 'warn' : 'error'](`Run "${rootId}" ${what}.`, faultOf(error, 'store.unavailable'));
+    for (const run of tree) {
+      run.broken = { error };
+      // Another owner tells its story now; whoever waits for it here is told why.
+      if (elsewhere) run.suspended = true;
+      if (elsewhere) desk.dismiss(run.runId, error);
+      else if (run.ended) tellBroken(run, error);
+    }
+    desk.forget(rootId);
+    queueMicrotask(() => {
+      for (const run of tree) if (!run.ended && (run.detached || !runs.has(run.parentId ?? ''))) stop(run);
+    });
   };
 
   const tellBroken = (run: LiveRun, error: unknown): void => {
@@ -65,7 +85,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
   };
 
   const desk = openDesk(options.hooks, shield);
-  const recorder = openRecorder({ clock, store, logger }, { told: desk.tell, broken });
+  const recorder = openRecorder({ clock, store, owner }, { told: desk.tell, broken });
 
   const stop = (run: LiveRun): void => {
     const actor = run.actor as unknown as { _stop(): void } | undefined;
@@ -88,15 +108,21 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     const context = snapshot.context as RunContext;
     const run = runs.get(context.runId);
     if (!run) return undefined;
+    const isNews = isProgress(run, snapshot);
+    run.value = snapshot.value;
     run.context = context;
     const waits = context.slot === 'wanted' && (snapshot.matches({ running: 'waiting' }) || snapshot.matches('queued'));
     noteWaiting(run.ledger, waits, clock.now());
     const outbox = takeOutbox(snapshot);
-    if (outbox) {
-      if (outbox.messages.length > 0) run.transcript.push(...outbox.messages);
-      recorder.record(run, outbox.events);
-    }
+    if (outbox) run.transcript.push(...outbox.messages);
+    if (outbox || isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot));
     return run;
+  };
+
+  const begun = (snapshot: AnyMachineSnapshot): void => {
+    const run = runs.get((snapshot.context as RunContext).runId);
+    if (run?.seq) recorder.record(run, [{ type: 'run.recovered' }]);
+    step(snapshot);
   };
 
   /** The end of a run, however it came: its open calls are answered, its terminal event is recorded, its parent hears of it. */
@@ -124,7 +150,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
       recorder.record(run, [{ ...end, usage: { ...run.ledger.usage, activeMs: activeMsOf(run.ledger, clock.now()) } }]);
     }
     run.ended = true;
-    if (run.broken) tellBroken(run, run.broken.error);
+    if (run.broken && !run.suspended) tellBroken(run, run.broken.error);
     runs.delete(runId);
     tellParent(run, context);
     leave(run);
@@ -149,7 +175,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     const end = endOf(context, isEnded(status) ? status : 'failed', exitReason ?? 'error');
     parent.unheard.set(run.runId, end);
     parent.actor.send({ type: 'child.settled', end });
-    if (place()?.child.status === 'ended') parent.unheard.delete(run.runId);
+    if ((place()?.child.status ?? 'ended') === 'ended') parent.unheard.delete(run.runId);
   };
 
   /** A tree without a live run needs no feed once everything in it is told. */
@@ -195,7 +221,8 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
       const pending = parent.spawns.get(childId);
       parent.spawns.delete(childId);
       if (!pending) throw new Error(`Child "${childId}" was admitted, but nobody asked for it.`);
-      const { agent, quota } = pending.request;
+      const { agent, quota, data } = pending.request;
+      const tool = parent.context?.turn === turn ? parent.context.calls[index]?.tool : undefined;
       const callId = parent.context?.turn === turn ? parent.context.calls[index]?.callId : undefined;
       return bringToLife(agent, pending.request.job, {
         runId: childId,
@@ -208,7 +235,17 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
         ...(callId !== undefined && { callId }),
         ...(parent.sessionKey !== undefined && { sessionKey: parent.sessionKey }),
         ...(quota && { quota: quota.key }),
+        ...(data !== undefined && tool !== undefined && { made: { tool, data } }),
       });
+    },
+    bringBackChild(parent, childId, crew) {
+      const child = found.get(childId);
+      found.delete(childId);
+      if (child && !child.ended) return bringBack(child, crew);
+      const end = child ? endFrom(child) : lostChild(childId);
+      if (child) parent.reports.set(childId, report(child));
+      parent.actor?.send({ type: 'child.settled', end });
+      return null;
     },
     handleOf,
     questionsOf: desk.questionsOf,
@@ -235,7 +272,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
       (_self, snapshot) => step(snapshot),
     ),
     {
-      begun: (_self, snapshot) => step(snapshot),
+      begun: (_self, snapshot) => begun(snapshot),
       ended: (self, snapshot, ending) => finish(self.id, snapshot, ending),
     },
   );
@@ -245,12 +282,12 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     inspect: (event: InspectionEvent) => shield('The inspection observer', () => inspect.next?.(event)),
   };
 
-  /** Makes a run and starts its actor. @throws FaultError when the job is wrong or another owner holds the run */
+  /** Makes a run and starts its actor. @throws FaultError when the job is wrong */
   const bringToLife = (
     agent: AnyAgent,
     job: Job,
     about: Pick<LiveRun, 'runId' | 'rootId' | 'depth'> &
-      Partial<Pick<LiveRun, 'parentId' | 'callId' | 'sessionKey' | 'quota'>> & {
+      Partial<Pick<LiveRun, 'parentId' | 'callId' | 'sessionKey' | 'quota' | 'made'>> & {
         allowance: Allowance;
         slot: RunInput['slot'];
         parent?: AnyActorRef;
@@ -266,13 +303,11 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
       tools,
       job: redact(data),
       model,
+      fingerprint: fingerprintOf(agent),
       ...outputOf(agent, job),
     });
     run.transcript = openingOf(agent.instructions, data);
-    claim(run);
-    runs.set(run.runId, run);
-    if (run.parentId !== undefined) runs.get(run.parentId)?.below.add(run.runId);
-    alive.set(run.rootId, (alive.get(run.rootId) ?? 0) + 1);
+    enlist(run);
     const scope = agent.memoryScope ?? (options.remembers ? `agent:${agent.name}` : undefined);
     const input: RunInput = {
       runId: run.runId,
@@ -289,13 +324,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
       graceMs: options.graceMs,
       opening: run.transcript.length,
     };
-    const actor = createActor(logic, {
-      id: run.runId,
-      input,
-      ...(parent ? { parent } : { clock, ...inspector }),
-    } as never) as AnyActorRef;
-    run.actor = actor;
-    actor.start();
+    const actor = startActor(run, { input }, parent);
     for (const name of unknown)
       actor.send({
         type: 'warning',
@@ -305,19 +334,48 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     return run;
   };
 
-  const claim = (run: LiveRun): void => {
-    const claimed = store.claim(run.runId, owner);
-    const take = (granted: { epoch: number } | null): void => {
-      if (!granted)
-        throw new FaultError(
-          'run.claimed',
-          `Run "${run.runId}" is executed by another process. Attach to it there, or wait until its lease has run out.`,
-        );
-      run.epoch = granted.epoch;
-    };
-    if (claimed instanceof Promise) run.writing = claimed.then(take);
-    else take(claimed);
+  /** Starts the actor of a stored run where its checkpoint left it, and those of its children below it. */
+  const bringBack = (run: FoundRun, parent?: AnyActorRef): LiveRun => {
+    enlist(run);
+    const actor = startActor(run, { snapshot: snapshotFrom(run.checkpoint) }, parent);
+    for (const warning of run.warnings) actor.send({ type: 'warning', ...warning });
+    actor.send({ type: 'recovered', unknown: unknownOutcomes(run), ...(run.lost && { lost: run.lost }) });
+    return run;
   };
 
-  return { world, recorder, desk, bringToLife, report, stop, shield };
+  /** What becomes of calls that were executing: what may run again runs again. */
+  const unknownOutcomes = ({ checkpoint, tools }: FoundRun): Record<number, UnknownOutcome> => {
+    const unknown: Record<number, UnknownOutcome> = {};
+    contextIn(checkpoint).calls.forEach(({ phase, kind, ...call }, index) => {
+      if (phase !== 'running') return;
+      const tool = tools.get(call.tool);
+      const isSafe = !tool || tool.idempotent || tool.settle || kind === 'handoff';
+      unknown[index] = isSafe ? 'again' : options.unknownOutcome;
+    });
+    return unknown;
+  };
+
+  const enlist = (run: LiveRun): void => {
+    runs.set(run.runId, run);
+    if (run.parentId !== undefined && !run.detached) runs.get(run.parentId)?.below.add(run.runId);
+    alive.set(run.rootId, (alive.get(run.rootId) ?? 0) + 1);
+    lease.hold();
+  };
+
+  const startActor = (run: LiveRun, from: object, parent: AnyActorRef | undefined): AnyActorRef => {
+    const actor = createActor(logic, {
+      id: run.runId,
+      ...from,
+      ...(parent ? { parent } : { clock, ...inspector }),
+    } as never) as AnyActorRef;
+    run.actor = actor;
+    actor.start();
+    return actor;
+  };
+
+  /** Runs that were found in the store, until they are brought back. */
+  const found = new Map<string, FoundRun>();
+  const lease = openLease({ clock, store, owner, leaseMs: options.leaseMs, isNeeded: () => runs.size > 0 });
+
+  return { world, recorder, desk, owner, found, lease, bringToLife, bringBack, report, stop, shield };
 };

@@ -44,6 +44,18 @@ export type RuntimeOptions = {
   inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
   /** Milliseconds that children get to end by themselves when a run is interrupted. Default 5,000. */
   graceMs?: number;
+  /**
+   * What {@link Runtime.recover} does with a run whose agent is defined differently now: it fails, exit reason `agent_changed`
+   * (`refuse`, default), or goes on with a warning (`continue`).
+   */
+  onAgentChanged?: 'refuse' | 'continue';
+  /**
+   * What happens to a call that was executing when its process ended, and whose tool is not `idempotent`: a person is asked whether
+   * to run it again (`ask`, default), or it fails, and the model is told that its outcome is unknown (`fail`).
+   */
+  unknownOutcome?: 'ask' | 'fail';
+  /** Milliseconds after which runs of a process that has gone silent may be taken over by another one. Default 30,000. */
+  leaseMs?: number;
 };
 
 const isMemory = (store: Partial<MemoryStore>): store is MemoryStore =>
@@ -80,6 +92,16 @@ export const settle = (options: RuntimeOptions) => {
       'runtime.invalid',
       `unknownPrice is "${String(options.unknownPrice)}". Expected "zero" or "deny".`,
     );
+  const { onAgentChanged = 'refuse', unknownOutcome = 'ask', leaseMs = 30_000 } = options;
+  if (onAgentChanged !== 'refuse' && onAgentChanged !== 'continue')
+    throw new FaultError(
+      'runtime.invalid',
+      `onAgentChanged is "${String(onAgentChanged)}". Expected "refuse" or "continue".`,
+    );
+  if (unknownOutcome !== 'ask' && unknownOutcome !== 'fail')
+    throw new FaultError('runtime.invalid', `unknownOutcome is "${String(unknownOutcome)}". Expected "ask" or "fail".`);
+  if (!(leaseMs >= 0))
+    throw new FaultError('runtime.invalid', `leaseMs is ${leaseMs}. Expected milliseconds of 0 or more.`);
   checkBudget(budget, 'the runtime');
   const names = new Set<string>();
   for (const { name } of agents) {
@@ -94,6 +116,9 @@ export const settle = (options: RuntimeOptions) => {
     memory,
     agents,
     graceMs,
+    onAgentChanged,
+    unknownOutcome,
+    leaseMs,
     remembers: options.memory !== undefined,
     unknownPrice: options.unknownPrice ?? ('zero' as const),
     clock: options.clock ?? systemClock,

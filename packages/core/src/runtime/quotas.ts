@@ -4,6 +4,7 @@ import type { Quotas } from './world.ts';
 type QuotaState = { completed: number; holders: readonly string[] };
 type QuotaEvent =
   | { type: 'take'; max: number; holder: string }
+  | { type: 'restore'; completed: number; holders: readonly string[] }
   | { type: 'settle'; holder: string; completed: boolean };
 
 /** One count: `completed + in flight` never exceeds what is asked for, and one event decides at a time. */
@@ -15,6 +16,11 @@ const quota = fromTransition<QuotaState, QuotaEvent, never, undefined>(
         ? state
         : { ...state, holders: [...state.holders, event.holder] };
     }
+    if (event.type === 'restore')
+      return {
+        completed: Math.max(state.completed, event.completed),
+        holders: [...new Set([...state.holders, ...event.holders])],
+      };
     if (!state.holders.includes(event.holder)) return state;
     return {
       completed: state.completed + Number(event.completed),
@@ -39,6 +45,9 @@ export const openQuotas = (): Quotas => {
       const actor = actorOf(key);
       actor.send({ type: 'take', max, holder });
       return actor.getSnapshot().context.holders.includes(holder);
+    },
+    restore(key, completed, holders) {
+      actorOf(key).send({ type: 'restore', completed, holders });
     },
     settle(key, holder, completed) {
       actorOf(key).send({ type: 'settle', holder, completed });

@@ -1,15 +1,18 @@
 /**
  * Written, then told (L6): stamps what a run says, hands it to the store, and tells it once the store has it.
  * Every stored event passes here, and so does every live one; secrets pass nowhere.
+ *
+ * What the runs of one tree record in one tick goes to the store as one commit: a parent and the child it starts, a child's end
+ * and what its parent makes of it stand there together or not at all (L7).
  */
 import {
+  type Checkpoint,
   type Clock,
   type Commit,
   faultOf,
   isFaultError,
   type LiveDraft,
   type LiveEvent,
-  type Logger,
   type NewEvent,
   type RunEvent,
   type RunStore,
@@ -25,7 +28,7 @@ type Terminal = { type: 'run.completed' | 'run.failed' | 'run.interrupted'; [key
 
 export type Recorder = {
   /** Records one step: all of it or nothing. A terminal draft is the last that a run records. */
-  record(run: LiveRun, drafts: readonly (Draft | Terminal)[]): void;
+  record(run: LiveRun, drafts: readonly (Draft | Terminal)[], checkpoint?: Checkpoint): void;
   tellLive(run: LiveRun, draft: LiveDraft): void;
   /** The feed of a tree; opened on first use. */
   feedOf(rootId: string): Feed;
@@ -37,17 +40,32 @@ export type Recorder = {
   flushed(): Promise<void>;
 };
 
+type Step = { run: LiveRun; commit: Commit };
+
+/** What a tree has recorded in one tick, in order. */
+type Group = {
+  readonly steps: Step[];
+  /** Shared by all that the tree records until the store refuses one of them: what follows is refused with it. */
+  readonly tree: { refusal?: { error: unknown } };
+  /** Resolves when the store has answered, whatever it says. */
+  readonly done: Promise<void>;
+  close(stored: readonly StoredEvent[]): void;
+};
+
 export const openRecorder = (
-  { clock, store, logger }: { clock: Clock; store: RunStore; logger: Logger },
+  { clock, store, owner }: { clock: Clock; store: RunStore; owner: string },
   on: {
     told(event: RunEvent): void;
-    /** The store refused a run's step: the run cannot go on here. */
-    broken(run: LiveRun, error: unknown): void;
+    /** The store refused a commit of a tree: nothing of the tree can go on here. `runs` are those that the commit was about. */
+    broken(rootId: string, runs: readonly LiveRun[], error: unknown): void;
   },
 ): Recorder => {
   const feeds = new Map<string, Feed>();
   let over = false;
-  const writing = new Set<Promise<unknown>>();
+  /** Of each tree, what this tick has recorded so far. */
+  const groups = new Map<string, Group>();
+  const trees = new Map<string, Group['tree']>();
+  const writing = new Set<Promise<void>>();
   /** The last write of each tree that is not acknowledged: its commits go out one after another, so they are told in the store's order. */
   const tails = new Map<string, Promise<void>>();
 
@@ -83,8 +101,8 @@ export const openRecorder = (
     return redact(event) as NewEvent;
   };
 
-  const record = (run: LiveRun, drafts: readonly (Draft | Terminal)[]): void => {
-    if (run.suspended || run.ended || run.broken || drafts.length === 0) return;
+  const record = (run: LiveRun, drafts: readonly (Draft | Terminal)[], checkpoint?: Checkpoint): void => {
+    if (run.suspended || run.ended || run.broken || (drafts.length === 0 && !checkpoint)) return;
     const at = clock.now();
     const expectedSeq = run.seq;
     const events = drafts.map((draft) => {
@@ -93,55 +111,82 @@ export const openRecorder = (
       return event;
     });
     run.part = 0;
-    const commit: Commit = {
-      runId: run.runId,
-      rootId: run.rootId,
-      epoch: run.epoch,
-      expectedSeq,
-      events,
-      row: rowOf(run),
-    };
-    write(run, commit);
+    const group = groups.get(run.rootId) ?? openGroup(run.rootId);
+    const { runId, rootId, epoch } = run;
+    const row = rowOf(run);
+    const last = group.steps.at(-1);
+    if (last?.run === run) {
+      last.commit.events.push(...events);
+      Object.assign(last.commit, { row, ...(checkpoint && { checkpoint }) });
+    } else {
+      const commit = { runId, rootId, owner, epoch, expectedSeq, events, row, ...(checkpoint && { checkpoint }) };
+      group.steps.push({ run, commit });
+    }
+    run.writing = group.done;
   };
 
-  const write = (run: LiveRun, commit: Commit): void => {
-    const feed = feedOf(run.rootId);
-    const ahead = tails.get(run.rootId);
-    if (run.writing || ahead)
-      return later(
-        run,
-        feed,
-        Promise.all([run.writing, ahead]).then(() => store.commit({ ...commit, epoch: run.epoch })),
-      );
+  const openGroup = (rootId: string): Group => {
+    const tell = feedOf(rootId).reserve();
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    const steps: Step[] = [];
+    const tree = trees.get(rootId) ?? {};
+    trees.set(rootId, tree);
+    const group: Group = {
+      steps,
+      tree,
+      done,
+      close(stored) {
+        tell(stored);
+        writing.delete(done);
+        if (tails.get(rootId) === done) tails.delete(rootId);
+        for (const { run } of steps) if (run.writing === done) run.writing = undefined;
+        resolve();
+      },
+    };
+    groups.set(rootId, group);
+    writing.add(done);
+    queueMicrotask(() => flush(rootId, group));
+    return group;
+  };
+
+  const flush = (rootId: string, group: Group): void => {
+    if (groups.get(rootId) === group) groups.delete(rootId);
+    const ahead = tails.get(rootId);
+    tails.set(rootId, group.done);
+    if (ahead) void ahead.then(() => write(rootId, group));
+    else write(rootId, group);
+  };
+
+  const write = (rootId: string, group: Group): void => {
+    const { refusal } = group.tree;
+    if (refusal) return refused(rootId, group, refusal.error);
     try {
-      const stored = store.commit(commit);
-      if (stored instanceof Promise) later(run, feed, stored);
-      else feed.push(acknowledged(run, stored));
+      const stored = store.commit(group.steps.map(({ commit }) => commit));
+      if (stored instanceof Promise)
+        stored.then(
+          (events) => written(group, events),
+          (error: unknown) => refused(rootId, group, error),
+        );
+      else written(group, stored);
     } catch (error) {
-      on.broken(run, error);
+      refused(rootId, group, error);
     }
   };
 
-  const acknowledged = (run: LiveRun, stored: StoredEvent[]): StoredEvent[] => {
-    run.stored += stored.length;
-    return stored;
+  const written = (group: Group, stored: readonly StoredEvent[]): void => {
+    for (const { run, commit } of group.steps) run.stored += commit.events.length;
+    group.close(stored);
   };
 
-  const later = (run: LiveRun, feed: Feed, commit: Promise<StoredEvent[]>): void => {
-    const stored = commit.then((events) => acknowledged(run, events));
-    feed.push(stored);
-    const done: Promise<void> = stored.then(
-      () => {},
-      (error: unknown) => on.broken(run, error),
+  const refused = (rootId: string, group: Group, error: unknown): void => {
+    group.tree.refusal = { error };
+    if (trees.get(rootId) === group.tree) trees.delete(rootId);
+    on.broken(
+      rootId,
+      group.steps.map(({ run }) => run),
+      error,
     );
-    run.writing = done;
-    tails.set(run.rootId, done);
-    writing.add(done);
-    void done.then(() => {
-      writing.delete(done);
-      if (tails.get(run.rootId) === done) tails.delete(run.rootId);
-      if (run.writing === done) run.writing = undefined;
-    });
+    group.close([]);
   };
 
   return {
@@ -150,10 +195,13 @@ export const openRecorder = (
     closeFeed(rootId) {
       feeds.get(rootId)?.events$.complete();
       feeds.delete(rootId);
+      trees.delete(rootId);
     },
     tellLive(run, draft) {
       if (run.ended || run.suspended || run.broken) return;
       run.part += 1;
+      // What is recorded from now on comes behind this.
+      groups.delete(run.rootId);
       const event = { ...envelope(run, clock.now()), ...draft, live: true, seq: run.seq, part: run.part };
       feedOf(run.rootId).push([redact(event) as LiveEvent]);
     },
@@ -166,7 +214,6 @@ export const openRecorder = (
       // What is stored is told in the next microtask.
       await Promise.resolve();
       if ([...feeds.values()].some((feed) => feed.busy)) await Promise.resolve();
-      logger satisfies Logger;
     },
   };
 };

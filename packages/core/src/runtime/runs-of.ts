@@ -1,9 +1,15 @@
-import { FaultError, type RunStore, type RunTree } from '@troupe/protocol';
+import { type Clock, FaultError, type RunStore, type RunTree } from '@troupe/protocol';
 import type { Runtime } from './runtime.ts';
 
+/** What runs record in one tick is stored at its end. */
+const thisTick = Promise.resolve();
+
 /** Stored runs, to be looked up. */
-export const runsOf = (store: RunStore): Runtime['runs'] => ({
-  get: async (runId) => store.get(runId),
+export const runsOf = (store: RunStore, clock: Clock): Runtime['runs'] => ({
+  async get(runId) {
+    await thisTick;
+    return store.get(runId);
+  },
   async list(filter) {
     const { limit } = filter ?? {};
     if (limit !== undefined && !(Number.isInteger(limit) && limit >= 0))
@@ -11,9 +17,19 @@ export const runsOf = (store: RunStore): Runtime['runs'] => ({
         'query.invalid',
         `runs.list was given the limit ${limit}. Expected a whole number of 0 or more, or none for 100.`,
       );
+    await thisTick;
     return store.list(filter);
   },
+  async prune({ olderThan, keep = 0 }) {
+    if (!(olderThan >= 0) || !(Number.isInteger(keep) && keep >= 0))
+      throw new FaultError(
+        'query.invalid',
+        `runs.prune was given olderThan ${olderThan} and keep ${keep}. Expected milliseconds of 0 or more, and a whole number of 0 or more.`,
+      );
+    return store.prune({ olderThan: clock.now() - olderThan, keep });
+  },
   async tree(rootId) {
+    await thisTick;
     const rows = [...(await store.list({ rootId, limit: Number.MAX_SAFE_INTEGER }))].reverse();
     const nodes = new Map<string, RunTree>(rows.map((row) => [row.runId, { ...row, children: [] }]));
     for (const node of nodes.values()) if (node.parentId !== undefined) nodes.get(node.parentId)?.children.push(node);

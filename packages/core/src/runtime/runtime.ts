@@ -34,12 +34,25 @@ export type Runtime = {
   start<T>(agent: Agent<T>, job: Job, options?: StartOptions): Run<T>;
   /** `start(…).report`. */
   run<T>(agent: Agent<T>, job: Job, options?: StartOptions): Promise<Report<T>>;
-  /** Answers the run's only open question, or lets a paused run go on, and waits for the next settlement. */
+  /**
+   * Answers the run's only open question, or lets a paused run go on, and waits for the next settlement. A stored run is brought back
+   * first. @throws FaultError `run.unknown`, `run.claimed`, `question.unknown`, `question.ambiguous`, `question.rejected`
+   */
   resume(runId: string, answer?: Answer): Promise<Report>;
   /** Answers a question of any run at any depth. */
   answer(questionId: string, answer: Answer): Promise<Receipt>;
-  /** A handle of a run that is alive or ended. @throws FaultError `run.unknown` */
+  /**
+   * A handle of any run in the store. One that is not alive here is read, not brought back, until it is given a command or
+   * {@link recover} comes. @throws FaultError `run.unknown`
+   */
   attach(runId: string): Promise<Run>;
+  /**
+   * Brings stored runs back that nobody executes: after a crash, or after `close({ runs: 'suspend' })`. Results that were stored are not
+   * asked for again; calls whose outcome is unknown follow their tool's `idempotent` and the option `unknownOutcome`; paused runs
+   * wait on. Runs whose agent is unknown here fail, exit reason `agent_unknown`: give `createRuntime` all your `agents`.
+   * `skipped` are trees that another process executes, or that could not be read. Safe to call at any time, any number of times.
+   */
+  recover(): Promise<{ recovered: Run[]; skipped: { runId: string; reason: string }[] }>;
   /** Events of all runs, as they are told. */
   readonly events$: Observable<RunEvent>;
   /** Stored events, then live ones: no gap, no double. `after` is `rootSeq` with `rootId`, `seq` with `runId`, else a cursor. */
@@ -48,6 +61,11 @@ export type Runtime = {
     get(runId: string): Promise<RunRow | undefined>;
     /** Newest first; at most `limit`, default 100. @throws FaultError `query.invalid` */
     list(filter?: RunFilter): Promise<RunRow[]>;
+    /**
+     * Forgets trees that ended longer ago than `olderThan` (milliseconds), except for the `keep` (default 0) that ended last.
+     * Gives back how many. @throws FaultError `query.invalid`
+     */
+    prune(options: { olderThan: number; keep?: number }): Promise<number>;
     /** The run and everything below it. @throws FaultError `run.unknown` */
     tree(rootId: string): Promise<RunTree>;
   };

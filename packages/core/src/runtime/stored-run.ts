@@ -3,14 +3,19 @@ import { openingOf } from '../agent/conversation.ts';
 import { type AnyAgent, defineAgent } from '../define-agent.ts';
 import { enter } from '../run/ledger.ts';
 import { type LiveRun, openLiveRun } from '../run/live-run.ts';
+import { hear } from '../run/transcript.ts';
+import { outputFrom, toolsOf } from './definition-of.ts';
 
-/** A run that is not alive here, put together from what was stored: it can be read, not commanded. Its agent may not be known here. */
+/** Stands for an agent that nobody knows here: enough to read its runs, or to end them. */
+export const unknownAgent = (name: string): AnyAgent => defineAgent({ name, instructions: '' });
+
+/** A run put together from what was stored: it can be read, and brought back to life. */
 export const storedRun = (
   row: RunRow,
   events: Iterable<StoredEvent>,
-  agent: AnyAgent = defineAgent({ name: row.agent, instructions: '' }),
+  agent: AnyAgent = unknownAgent(row.agent),
 ): LiveRun => {
-  const { runId, rootId, parentId, callId, depth, model, sessionKey, job } = row;
+  const { runId, rootId, parentId, callId, depth, model, sessionKey, job, quota, made, fingerprint } = row;
   const run = openLiveRun({
     runId,
     rootId,
@@ -18,25 +23,23 @@ export const storedRun = (
     model,
     job,
     agent,
-    tools: new Map(),
+    tools: toolsOf(agent, job).tools,
+    ...outputFrom(agent, job),
     ...(parentId !== undefined && { parentId }),
     ...(callId !== undefined && { callId }),
     ...(sessionKey !== undefined && { sessionKey }),
+    ...(quota !== undefined && { quota }),
+    ...(made && { made }),
+    ...(fingerprint !== undefined && { fingerprint }),
   });
-  run.transcript = openingOf(agent.instructions, job);
-  run.ended = true;
-  let steered: string[] = [];
+  run.detached = row.detached === true;
+  let transcript = openingOf(agent.instructions, job);
   for (const event of events) {
     enter(run.ledger, event);
-    run.seq = event.seq;
-    if (event.type === 'run.steered') steered.push(event.text);
-    if (event.type === 'turn.started') {
-      run.transcript.push(...steered.map((content) => ({ role: 'user' as const, content })));
-      steered = [];
-    }
-    if (event.type === 'turn.completed') run.transcript.push(event.message);
-    if (event.type === 'call.completed' || event.type === 'call.failed')
-      run.transcript.push({ role: 'tool', callId: event.callId, content: event.result });
+    transcript = hear(transcript, event);
+    run.seq = run.stored = event.seq;
   }
+  run.transcript = transcript;
+  run.ended = run.ledger.endedAt !== undefined;
   return run;
 };

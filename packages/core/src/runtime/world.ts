@@ -44,6 +44,10 @@ export type World = {
   tellLive(run: LiveRun, draft: LiveDraft): void;
   /** Makes the child of an admitted spawn and starts its actor under `parent`. */
   startChild(run: LiveRun, order: Extract<CrewOrder, { type: 'crew.start' }>, parent: AnyActorRef): LiveRun;
+  /**
+   * Brings a stored child back under `parent`. `null` when it had ended, or is not stored: its run is told so.
+   */
+  bringBackChild(run: LiveRun, childId: string, parent: AnyActorRef): LiveRun | null;
   /** Registers an agent's spawn under the id its child will have. @throws FaultError when the job is wrong */
   prepare(run: LiveRun, childId: string, request: { agent: AnyAgent; job: Job }): void;
   handleOf(run: LiveRun): Run;
@@ -58,6 +62,8 @@ export type World = {
 export type Quotas = {
   /** True when a place was free and is now taken. */
   take(key: string, max: number, holder: string): boolean;
+  /** Counts runs that had completed before, and those that hold a place still. */
+  restore(key: string, completed: number, holders: readonly string[]): void;
   /** Gives the place back, or keeps it for good. */
   settle(key: string, holder: string, completed: boolean): void;
 };

@@ -3,7 +3,7 @@ import type { ReadEvent } from '@troupe/protocol';
 import { memoryStoreContract, runStoreContract } from '@troupe/testing/contracts';
 import { describe, expect, test } from 'vitest';
 
-runStoreContract('memoryStore', () => memoryStore());
+runStoreContract('memoryStore', ({ now }) => memoryStore({ now }));
 memoryStoreContract('memoryStore', () => memoryStore());
 
 describe('memoryStore', () => {

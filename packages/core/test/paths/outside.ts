@@ -85,6 +85,7 @@ export const openOutside = () => {
       name,
       description: name,
       inputSchema: numbered.loose(),
+      idempotent: true,
       execute: ({ n }, context) => ask(`call ${n}`, { signal: context.signal, context }),
       ...options,
     });
@@ -107,6 +108,11 @@ export const openOutside = () => {
     memory,
     open,
     feeds,
+    /** Whoever asked is gone. */
+    forget(): void {
+      open.clear();
+      for (const feed of feeds) feed.over = true;
+    },
     /** Model calls of a run that nobody has stopped. */
     inFlight: (runId: string) => feeds.filter((feed) => feed.runId === runId && !feed.over && !feed.signal.aborted),
     working: () => [

@@ -134,10 +134,7 @@ const time =
 const memory: Told = ({ recalled }) =>
   recalled
     ? [{ type: 'memory.stored' }, { type: 'memory.stored', problem: 'no memory' }]
-    : [
-        { type: 'memory.recalled', found: false },
-        { type: 'memory.recalled', found: false, problem: 'no memory' },
-      ];
+    : [{ type: 'memory.recalled' }, { type: 'memory.recalled', problem: 'no memory' }];
 
 /** What each actor of a run may tell it. */
 const telling = (by: {

@@ -101,6 +101,12 @@ export const played = <M extends AnyStateMachine>(machine: M): M =>
       const chart: AnyStateMachine = cast.plays(input.runId) ? obedient : machine;
       return chart.getInitialSnapshot(scope as never, input);
     },
+    restoreSnapshot: (persisted: { context: RunContext }, scope: Scope) => {
+      const { runId } = persisted.context;
+      cast.actors.set(runId, scope.self);
+      const chart: AnyStateMachine = cast.plays(runId) ? obedient : machine;
+      return chart.restoreSnapshot(persisted as never, scope as never);
+    },
     transition: (snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope) => {
       const { runId } = snapshot.context as RunContext;
       if (cast.plays(runId)) cast.heard.set(runId, [...(cast.heard.get(runId) ?? []), event.type]);

@@ -1,5 +1,7 @@
 /** A run on a real runtime, played event by event as a path says. */
+
 import { callKeyOf, childIdOf, FaultError, isTerminal, type ModelPart, type RunEvent } from '@troupe/protocol';
+import { mortalStore } from '@troupe/testing';
 import {
   type AnyActorRef,
   type AnyEventObject,
@@ -9,9 +11,11 @@ import {
 } from 'xstate';
 import type { RunContext, RunFact, RunMachineEvent } from '../../src/agent/context.ts';
 import { endOf } from '../../src/agent/life.ts';
-import { type AgentOptions, defineAgent } from '../../src/define-agent.ts';
+import { memoryStore } from '../../src/defaults/memory-store.ts';
+import { type AgentOptions, type AnyAgent, defineAgent } from '../../src/define-agent.ts';
 import { spawned } from '../../src/define-tool.ts';
 import type { Job } from '../../src/job.ts';
+import type { Run } from '../../src/run/run.ts';
 import { createRuntime } from '../../src/runtime/create-runtime.ts';
 import type { RuntimeOptions } from '../../src/runtime/options.ts';
 import { takenIn } from './chart.ts';
@@ -42,24 +46,38 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
   const clock = new SimulatedClock();
   const taken = new Set<string>();
   const events: RunEvent[] = [];
-  const runtime = createRuntime({
-    provider: outside.provider,
-    model: 'm',
-    clock,
-    graceMs: 10,
-    logger: { warn() {}, error() {} },
-    inspect: (event: InspectionEvent) => {
-      if (event.type === '@xstate.microstep' && event.actorRef === cast.actors.get(runId))
-        takenIn(event._transitions, taken);
-    },
-    ...options,
-    ...(agent?.memoryScope !== undefined && { memory: outside.memory }),
-  });
-  runtime.events$.subscribe((event) => {
-    events.push(event);
-  });
   const worker = defineAgent({ name: 'worker', instructions: 'Work.', tools: outside.tools, ...agent });
   const lead = defineAgent({ name: 'lead', instructions: 'Lead.', tools: outside.tools, budget: { concurrency: 1 } });
+  const base = memoryStore();
+  /** The program that a path is played in, from start to crash. */
+  const live = (agents: readonly AnyAgent[]) => {
+    const mortal = mortalStore(base);
+    const runtime = createRuntime({
+      provider: outside.provider,
+      model: 'm',
+      clock,
+      store: mortal.store,
+      leaseMs: 0,
+      agents,
+      graceMs: 10,
+      logger: { warn() {}, error() {} },
+      inspect: (event: InspectionEvent) => {
+        if (event.type === '@xstate.microstep' && event.actorRef === cast.actors.get(runId))
+          takenIn(event._transitions, taken);
+      },
+      ...options,
+      ...(agent?.memoryScope !== undefined && { memory: outside.memory }),
+    });
+    const told = runtime.events$.subscribe((event) => {
+      events.push(event);
+    });
+    const die = (): void => {
+      mortal.die();
+      told.unsubscribe();
+    };
+    return { runtime, die };
+  };
+  let { runtime, die } = live([worker, lead, helper]);
 
   const root = runtime.start(asChild ? lead : worker, asChild ? 'lead' : job, { runId: rootId });
   await settle();
@@ -75,7 +93,7 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
     outside.open.get('call 0')?.resolve(spawned(requests));
     await settle();
   }
-  const run = asChild ? root.child(runId) : root;
+  let run: Run<unknown> = asChild ? root.child(runId) : root;
   const actorOf = (id: string): AnyActorRef => cast.actors.get(id) as AnyActorRef;
   const state = (): AnyMachineSnapshot => actorOf(runId).getSnapshot() as AnyMachineSnapshot;
   const childOf = (name: string): AnyActorRef => state().children[name] as AnyActorRef;
@@ -161,6 +179,7 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
       case 'grace.over':
         return clock.increment(10);
       case 'context.kept':
+      case 'recovered':
       case 'warning':
         return;
     }
@@ -176,7 +195,9 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
   takeSlot();
   return {
     runId,
-    run,
+    get run() {
+      return run;
+    },
     events,
     outside,
     taken,
@@ -198,6 +219,15 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
       takeSlot();
       await settle();
       return told;
+    },
+    /** Kills the program, and starts it again on what it has stored. @param knows Default: the agents it knew. */
+    async restart(knows: readonly AnyAgent[] = [worker, lead, helper]): Promise<void> {
+      die();
+      outside.forget();
+      ({ runtime, die } = live(knows));
+      await runtime.recover();
+      run = await runtime.attach(runId);
+      await settle();
     },
     endings: () => events.filter((event) => event.runId === runId && isTerminal(event)),
     async close(): Promise<void> {

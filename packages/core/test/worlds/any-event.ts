@@ -162,8 +162,8 @@ const seldom: fc.Arbitrary<RunMachineEvent>[] = [
     })),
   ),
   one(
-    { type: 'memory.recalled', found: true },
-    { type: 'memory.recalled', found: false, problem: 'broken' },
+    { type: 'memory.recalled', text: 'remembered' },
+    { type: 'memory.recalled', problem: 'broken' },
     { type: 'memory.stored' },
   ),
   usage.map((usage) => ({
@@ -219,7 +219,7 @@ export const eventIn = (
   const child = pick(context.calls.flatMap(({ children }) => children).filter(({ status }) => status !== 'ended'));
   const state = JSON.stringify(value);
   if (!fits) return any;
-  if (state.includes('recalling')) return { type: 'memory.recalled', found: false };
+  if (state.includes('recalling')) return { type: 'memory.recalled' };
   if (state.includes('thinking'))
     return { type: 'turn.closed', turn: n % 3 === 0 ? turn : { ...turn, output: undefined as never, text: 'Well.' } };
   if (state.includes('queued') || state.includes('waiting')) return { type: 'slot.granted' };

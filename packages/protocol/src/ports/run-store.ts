@@ -1,5 +1,6 @@
 import type { StoredEvent } from '../event.ts';
 import type { JobData } from '../job.ts';
+import type { JSONValue } from '../json.ts';
 import type { ExitReason, RunStatus, UsageReport } from '../report.ts';
 
 /** One run as a list shows it. */
@@ -20,28 +21,49 @@ export type RunRow = {
   /** Epoch milliseconds. */
   createdAt: number;
   endedAt?: number;
+  /** The run that started it has let it go: it is its own root now. */
+  detached?: boolean;
+  /** The count whose place it takes, or has taken by completing. */
+  quota?: string;
+  /** What its agent was like when it started, as a hash. */
+  fingerprint?: string;
+  /** What the tool of `callId` needs to make the agent again, where it made one for this run alone. */
+  made?: { tool: string; data: JSONValue };
 };
 
 /** A run and the runs it started, oldest first. */
 export type RunTree = RunRow & { children: RunTree[] };
 
-export type RunFilter = { status?: RunStatus | readonly RunStatus[]; rootId?: string; limit?: number; before?: string };
+export type RunFilter = {
+  status?: RunStatus | readonly RunStatus[];
+  rootId?: string;
+  quota?: string;
+  limit?: number;
+  before?: string;
+};
 
 /** Events as the recorder hands them over: the store adds `rootSeq`. */
 type Unordered<E> = E extends unknown ? Omit<E, 'rootSeq'> : never;
 export type NewEvent = Unordered<StoredEvent>;
 
+/** What a run goes on from: data only, and of the same size whatever the run has behind it. Only its writer understands it. */
+export type Checkpoint = { readonly [key: string]: unknown };
+
 /** Everything that one step of a run writes: all of it or nothing. */
 export type Commit = {
   runId: string;
   rootId: string;
-  /** The epoch of the claim under which the run is executed. */
+  /** Who executes the run, and the epoch of the claim. Nobody needs to claim a run that is new: its first commit, at epoch 1, does. */
+  owner: string;
   epoch: number;
   /** How many events the writer believes the run has. */
   expectedSeq: number;
+  /** None when only the checkpoint has changed. */
   events: NewEvent[];
   /** The row as it stands after this step. */
   row: RunRow;
+  /** Takes the place of the one before. A run that has ended keeps none. */
+  checkpoint?: Checkpoint;
 };
 
 /** Where a reader stands: in one tree by `rootSeq`, in one run by `seq`, over all trees by an opaque text made by the store. */
@@ -60,20 +82,37 @@ export interface RunStore {
   /** True when what is stored outlives the process. */
   readonly lasting: boolean;
   /**
-   * Takes the right to execute a run, and raises its epoch: commits of older epochs are refused from now on.
-   * `null` when another owner holds it. An owner may claim again; a run that does not exist yet can be claimed.
+   * Takes the right to execute a run for `leaseMs`, and raises its epoch: commits of older epochs are refused from now on.
+   * `null` when another owner holds it, its lease has not run out, and the store does not know that owner to be dead.
+   * An owner may claim again; a run that does not exist yet can be claimed.
    */
-  claim(runId: string, ownerId: string): Promise<{ epoch: number } | null> | { epoch: number } | null;
+  claim(
+    runId: string,
+    owner: string,
+    options: { leaseMs: number },
+  ): Promise<{ epoch: number } | null> | { epoch: number } | null;
+  /** Prolongs every lease of an owner: from now on they run for `leaseMs`. An owner that never said how long has none. */
+  renew(owner: string, options: { leaseMs: number }): Promise<void> | void;
+  /** Gives every claim of an owner back: anybody may claim its runs at once. */
+  release(owner: string): Promise<void> | void;
   /**
-   * Writes one step. Gives back the events with their place in the tree, and their cursor if it is known by then, in order.
+   * Writes steps that belong together, of runs of one tree, one after another: all of them or nothing. A run may take several of
+   * them. Gives back the events with their place in the tree, and their cursor if it is known by then, in order.
    *
-   * @throws FaultError `store.fenced` when the epoch is not the newest; `store.conflict` when the run has more or fewer
-   * events than `expectedSeq`; `store.ended` when the run has ended. Nothing is written then.
+   * @throws FaultError `store.fenced` when another owner or a newer epoch holds one of the runs; `store.conflict` when one has
+   * more or fewer events than `expectedSeq`; `store.ended` when one has ended. Nothing is written then; `runId` names the run.
    */
-  commit(commit: Commit): Promise<StoredEvent[]> | StoredEvent[];
+  commit(commits: readonly Commit[]): Promise<StoredEvent[]> | StoredEvent[];
+  /** What the last commit of a run left to go on from; `undefined` when it has ended or does not exist. */
+  checkpoint(runId: string): Promise<Checkpoint | undefined> | Checkpoint | undefined;
   get(runId: string): Promise<RunRow | undefined> | RunRow | undefined;
   /** Newest first; at most `limit` (default 100), older than the run `before`. */
   list(filter?: RunFilter): Promise<RunRow[]> | RunRow[];
   /** Stored events after a point, oldest first, in the order of their commits. */
   events(query: EventQuery): Iterable<ReadEvent> | AsyncIterable<ReadEvent>;
+  /**
+   * Forgets whole trees in which every run has ended: those that ended before `olderThan` (epoch milliseconds), but not the `keep`
+   * that ended last. Gives back how many.
+   */
+  prune(options: { olderThan: number; keep: number }): Promise<number> | number;
 }

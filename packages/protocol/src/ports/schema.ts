@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { JSONSchema } from '../json.ts';
 
 /**
@@ -31,3 +32,9 @@ export type SchemaResult<Output> =
 export type InputOf<S> = S extends Schema<infer I, unknown> ? I : never;
 /** What a check gives back. */
 export type OutputOf<S> = S extends Schema<never, infer O> ? O : S extends Schema<infer _I, infer O> ? O : never;
+
+/**
+ * A schema that checks what its JSON Schema says. For schemas that were stored: what the original transformed or refined beyond
+ * JSON Schema is not known any more.
+ */
+export const schemaOf = (schema: JSONSchema): Schema => z.fromJSONSchema(schema);

@@ -1,7 +1,7 @@
 import { describe, onTestFinished, test } from 'vitest';
-import type { Contract, ContractOptions, Open } from './contract.ts';
+import { type Contract, type ContractOptions, type Open, openTime } from './contract.ts';
 
-/** Declares a contract as a vitest suite: one test for each sentence, each with instances of its own. */
+/** Declares a contract as a vitest suite: one test for each sentence, each with instances and a time of its own. */
 export const declareContract = <Port>(
   name: string,
   contract: Contract<Port>,
@@ -10,11 +10,12 @@ export const declareContract = <Port>(
 ): void => {
   describe(`${name} keeps its contract`, () => {
     test.for(contract)('%s', { timeout: 60_000 }, async ([_sentence, check]) => {
+      const time = openTime();
       await check(async () => {
-        const port = await open();
+        const port = await open(time);
         if (close) onTestFinished(() => close(port));
         return port;
-      });
+      }, time);
     });
   });
 };

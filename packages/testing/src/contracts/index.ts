@@ -1,3 +1,3 @@
-export type { ContractOptions, Open } from './contract.ts';
+export type { ContractOptions, Open, Surroundings } from './contract.ts';
 export { memoryStoreContract } from './memory-store-contract.ts';
 export { runStoreContract } from './run-store-contract.ts';

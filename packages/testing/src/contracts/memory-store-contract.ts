@@ -1,6 +1,6 @@
 import type { JSONValue, MemoryStore } from '@troupe/protocol';
 import { expect } from 'vitest';
-import type { Contract, ContractOptions, Open } from './contract.ts';
+import type { Contract, ContractOptions, Open, Reopen } from './contract.ts';
 import { declareContract } from './declare.ts';
 
 /**
@@ -134,14 +134,14 @@ export const memoryStoreSentences: Contract<MemoryStore> = [
   ],
 ];
 
-const lasting = <Store extends MemoryStore>(reopen: (store: Store) => Store | Promise<Store>): Contract<Store> => [
+const lasting = <Store extends MemoryStore>(reopen: Reopen<Store>): Contract<Store> => [
   [
     'remembers everything when it is opened again',
-    async (open) => {
+    async (open, time) => {
       const store = await open();
       for (const key of ['b', 'a']) await store.write('s', key, { key });
       const before = await store.search('s', '');
-      expect(await (await reopen(store)).search('s', '')).toEqual(before);
+      expect(await (await reopen(store, time)).search('s', '')).toEqual(before);
     },
   ],
 ];

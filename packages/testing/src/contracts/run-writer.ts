@@ -10,6 +10,9 @@ import type {
   UsageReport,
 } from '@troupe/protocol';
 
+/** For how long runs are claimed here. */
+export const leaseMs = 60_000;
+
 const usage: UsageReport = {
   total: { inputTokens: 0, outputTokens: 0 },
   own: { inputTokens: 0, outputTokens: 0 },
@@ -34,78 +37,83 @@ export const rowOf = ({ runId, ...about }: RunAbout): RunRow => ({
   ...about,
 });
 
+const envelope = ({ runId, rootId, agent, depth }: RunRow, seq: number) => ({
+  id: `${runId}:${seq}`,
+  seq,
+  runId,
+  rootId,
+  agent,
+  depth,
+  at: 0,
+});
+
 /** Events that say texts, numbered after `seq`. */
-const eventsOf = ({ runId, rootId, agent, depth }: RunRow, seq: number, texts: readonly string[]): NewEvent[] =>
+const eventsOf = (row: RunRow, seq: number, texts: readonly string[]): NewEvent[] =>
   texts.map((message, index) => ({
     type: 'warning.raised',
     code: 'said',
     message,
-    id: `${runId}:${seq + index + 1}`,
-    seq: seq + index + 1,
-    runId,
-    rootId,
-    agent,
-    depth,
-    at: 0,
+    ...envelope(row, seq + index + 1),
   }));
 
 export type RunWriter = {
   readonly epoch: number;
-  /** What would be committed next. */
+  /** What would be committed next: one event for each text, numbered after `expectedSeq`. */
   next(texts: readonly string[], change?: Partial<Commit>): Commit;
+  /** What would be committed as the last step. */
+  last(about?: { endedAt?: number; expectedSeq?: number }): Commit;
   /** Commits one event for each text. */
   say(...texts: string[]): Promise<StoredEvent[]>;
   /** Commits the terminal event. */
-  end(): Promise<StoredEvent[]>;
+  end(endedAt?: number): Promise<StoredEvent[]>;
+  /** Commits a step of its own. */
+  commit(step: Commit): Promise<StoredEvent[]>;
 };
 
-/** Claims a run and writes it. */
-export const writeRun = async (store: RunStore, about: RunAbout, ownerId = 'owner'): Promise<RunWriter> => {
+/** Writes a run as `owner` without claiming it: its first commit does, at epoch 1. */
+export const writerOf = (
+  store: RunStore,
+  about: RunAbout,
+  { owner = 'owner', epoch = 1, seq = 0 }: { owner?: string; epoch?: number; seq?: number } = {},
+): RunWriter => {
   const row = rowOf(about);
   const { runId, rootId } = row;
-  const claim = await store.claim(runId, ownerId);
-  if (!claim) throw new Error(`Nobody else has run "${runId}", but it could not be claimed.`);
-  const { epoch } = claim;
-  let seq = 0;
+  let written = seq;
   const next: RunWriter['next'] = (texts, change) => ({
     runId,
     rootId,
+    owner,
     epoch,
-    expectedSeq: seq,
-    events: eventsOf(row, seq, texts),
+    expectedSeq: written,
+    events: eventsOf(row, change?.expectedSeq ?? written, texts),
     row,
     ...change,
   });
-  const commit = async (step: Commit) => {
-    const stored = await store.commit(step);
-    seq += step.events.length;
+  const last: RunWriter['last'] = ({ endedAt = 1, expectedSeq = written } = {}) => {
+    const event: NewEvent = { type: 'run.completed', text: 'done', usage, ...envelope(row, expectedSeq + 1) };
+    const ended: RunRow = { ...row, status: 'completed', exitReason: 'answered', endedAt };
+    return next([], { expectedSeq, events: [event], row: ended });
+  };
+  const commit: RunWriter['commit'] = async (step) => {
+    const stored = await store.commit([step]);
+    written += step.events.length;
     return stored;
   };
   return {
     epoch,
     next,
+    last,
+    commit,
     say: (...texts) => commit(next(texts)),
-    end: () => {
-      const [event] = eventsOf(row, seq, ['']);
-      if (!event) throw new Error('No event to end with.');
-      const { id, at, agent, depth } = event;
-      const last: NewEvent = {
-        type: 'run.completed',
-        text: 'done',
-        usage,
-        id,
-        seq: seq + 1,
-        runId,
-        rootId,
-        at,
-        agent,
-        depth,
-      };
-      return commit(
-        next([], { events: [last], row: { ...row, status: 'completed', exitReason: 'answered', endedAt: 1 } }),
-      );
-    },
+    end: (endedAt = 1) => commit(last({ endedAt })),
   };
+};
+
+/** Claims a run and writes it. */
+export const writeRun = async (store: RunStore, about: RunAbout, owner = 'owner'): Promise<RunWriter> => {
+  const claim = await store.claim(about.runId, owner, { leaseMs });
+  if (!claim) throw new Error(`Nobody else has run "${about.runId}", but it could not be claimed.`);
+  return writerOf(store, about, { owner, epoch: claim.epoch });
 };
 
 /** The next events of a query, at most `limit`. */
@@ -126,3 +134,17 @@ export const take = async (
 /** What events said, in order. */
 export const textsOf = (events: readonly StoredEvent[]): string[] =>
   events.map((event) => (event.type === 'warning.raised' ? event.message : event.type));
+
+/** Events as they are whether or not their cursor is known. */
+export const withoutCursor = (events: readonly object[]): object[] =>
+  events.map((event) => ({ ...event, cursor: undefined }));
+
+export const oneTo = (n: number): number[] => Array.from({ length: n }, (_, index) => index + 1);
+
+export const idsOf = (rows: readonly RunRow[]): string[] => rows.map(({ runId }) => runId);
+
+/** Text that has lost its way in some store before. */
+export const awkward = 'Zoë 👩‍👩‍👧 e\u0301 שלום \u2028 "\'\\ \u0000 \ud800 %_ \r\n';
+
+/** Ten million characters and some. */
+export const tenMB = (): string => 'ten bytes '.repeat(1_048_576);

@@ -1,4 +1,5 @@
 import {
+  type Checkpoint,
   type Commit,
   type EventQuery,
   FaultError,
@@ -8,166 +9,296 @@ import {
   type RunRow,
   type RunStore,
 } from '@troupe/protocol';
-
-/** Ways to break the contract, each in one place. */
-export const storeBugs = [
-  'claims never raise the epoch',
-  'anybody may claim',
-  'a refused claim fences the owner',
-  'a claim makes a row',
-  'no fence',
-  'only older epochs are fenced',
-  'unclaimed runs can be written',
-  'no conflict below',
-  'no conflict above',
-  'a conflict writes its row',
-  'a fenced commit uses up a number',
-  'writes after the end',
-  'the end of one run ends its tree',
-  'rootSeq per run',
-  'rootSeq over all trees',
-  'rootSeq with gaps between commits',
-  'commits are interleaved',
-  'text is normalised',
-  'zero bytes are lost',
-  'long text is cut',
-  'the first row stays',
-  'oldest first',
-  'before is included',
-  'before goes by age',
-  'no default limit',
-  'status of the first row',
-  'an empty list of statuses means all',
-  'root by prefix',
-  'ids in any case',
-  'after is included',
-  'all trees by tree',
-  'cursors are rootSeqs',
-  'a page may show an event twice',
-] as const;
-export type StoreBug = (typeof storeBugs)[number];
+import { oldTrees } from './reference-pruning.ts';
+import type { StoreBug } from './store-bugs.ts';
 
 const later = () => new Promise<void>((resolve) => setImmediate(resolve));
 
+/** What a store leaves behind when it is closed. */
+type Left = {
+  claims: Map<string, { owner: string; epoch: number }>;
+  leases: Map<string, number>;
+  rows: Map<string, RunRow>;
+  firstRows: Map<string, RunRow>;
+  checkpoints: Map<string, Checkpoint>;
+  log: ReadEvent[];
+  /** Events ever written, of each tree and of all. */
+  written: Map<string, number>;
+};
+
+const nothing = (): Left => ({
+  claims: new Map(),
+  leases: new Map(),
+  rows: new Map(),
+  firstRows: new Map(),
+  checkpoints: new Map(),
+  log: [],
+  written: new Map(),
+});
+
+export type ReferenceStore = RunStore & { closed(): Left };
+
 /** A store in memory, as plain as can be, with a bug if one is asked for. */
-export const referenceStore = (bug?: StoreBug): RunStore => {
-  const owners = new Map<string, { ownerId: string; epoch: number }>();
-  const rows = new Map<string, RunRow>();
-  const firstRows = new Map<string, RunRow>();
-  const log: ReadEvent[] = [];
+export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = nothing()): ReferenceStore => {
+  const { claims, leases, rows, firstRows, checkpoints, written } = left;
+  let { log } = left;
+  const pruned: RunRow[] = [];
   let lost = 0;
+  let refusedNow = false;
 
   const same = (a: string, b: string) => (bug === 'ids in any case' ? a.toLowerCase() === b.toLowerCase() : a === b);
   const inTree = (rootId: string, { rootId: its }: { rootId: string }) =>
     bug === 'root by prefix' ? its.startsWith(rootId) : same(its, rootId);
-  const refuse = (code: string): never => {
-    throw new FaultError(code, code);
+  const refuse = (code: string, runId: string): never => {
+    refusedNow = true;
+    setImmediate(() => setImmediate(() => (refusedNow = false)));
+    throw new FaultError(code, `Run ${runId}: ${code}`, bug === 'refusals name no run' ? {} : { runId });
   };
   const keep = (text: string) => {
     if (bug === 'text is normalised') return text.normalize();
     if (bug === 'zero bytes are lost') return text.replaceAll('\u0000', '');
     return bug === 'long text is cut' ? text.slice(0, 1_000_000) : text;
   };
-  const place = (runId: string, rootId: string) => {
-    const all = bug === 'rootSeq over all trees';
-    const mine = log.filter(
-      (event) => all || (bug === 'rootSeq per run' ? event.runId === runId : event.rootId === rootId),
-    );
-    return (mine.at(-1)?.rootSeq ?? 0) + lost + 1;
+  const count = (name: string): number => {
+    const n = (written.get(name) ?? 0) + 1;
+    written.set(name, n);
+    return n;
   };
-  const check = ({ runId, rootId, epoch, expectedSeq, row }: Commit) => {
-    const newest = owners.get(runId)?.epoch ?? (bug === 'unclaimed runs can be written' ? epoch : 0);
-    const stale = bug === 'only older epochs are fenced' ? epoch < newest : epoch !== newest;
-    if (stale && bug !== 'no fence') {
+  const isFenced = ({ runId, owner, epoch }: Commit) => {
+    const claim = claims.get(runId);
+    if (bug === 'no fence') return false;
+    if (bug === 'a lapsed lease fences' && (leases.get(owner) ?? Infinity) <= now()) return true;
+    if (!claim) return epoch !== 1 && bug !== 'a first commit may have any epoch';
+    if (bug === 'a first commit takes what is claimed' && !rows.has(runId)) return false;
+    if (claim.owner !== owner && bug !== 'epochs fence, owners do not') return true;
+    return bug === 'only older epochs are fenced' ? epoch < claim.epoch : epoch !== claim.epoch;
+  };
+  const check = (step: Commit, before: Commit | undefined) => {
+    const { runId, rootId, owner, epoch, expectedSeq, row } = step;
+    if (isFenced(step)) {
       if (bug === 'a fenced commit uses up a number') lost += 1;
-      refuse('store.fenced');
+      if (bug === 'a fenced commit claims') claims.set(runId, { owner, epoch });
+      refuse('store.fenced', runId);
     }
-    const ended = [...rows.values()].some(
+    const known = bug === 'steps of a run are checked against what is stored' ? undefined : before;
+    const ended = [
+      ...rows.values(),
+      ...(known && bug !== 'steps after the end of a run are taken' ? [known.row] : []),
+    ].some(
       ({ runId: id, rootId: root, status }) =>
         isEnded(status) && (id === runId || (bug === 'the end of one run ends its tree' && root === rootId)),
     );
-    if (ended && bug !== 'writes after the end') refuse('store.ended');
-    const has = log.filter((event) => event.runId === runId).length;
+    if (ended && bug !== 'writes after the end') refuse('store.ended', runId);
+    if (known && bug === 'steps of a run are not checked against each other') return;
+    const has = known ? known.expectedSeq + known.events.length : log.filter((event) => event.runId === runId).length;
     const conflict =
       (has > expectedSeq && bug !== 'no conflict below') || (has < expectedSeq && bug !== 'no conflict above');
     if (conflict) {
       if (bug === 'a conflict writes its row') rows.set(runId, row);
-      refuse('store.conflict');
+      if (bug === 'a conflict writes its checkpoint' && step.checkpoint) checkpoints.set(runId, step.checkpoint);
+      refuse('store.conflict', runId);
     }
   };
-  const push = (commit: Commit, event: Commit['events'][number]): ReadEvent => {
-    const { runId, rootId } = commit;
-    const stored = { ...event, rootSeq: place(runId, rootId), cursor: '' };
+  const push = ({ runId, rootId }: Commit, event: Commit['events'][number]): ReadEvent => {
+    const tree = bug === 'rootSeq over all trees' ? '' : bug === 'rootSeq per run' ? runId : rootId;
+    const stored: ReadEvent = { ...event, rootSeq: count(`tree ${tree}`) + lost, cursor: '' };
     if (stored.type === 'warning.raised') stored.message = keep(stored.message);
-    stored.cursor = `${bug === 'cursors are rootSeqs' ? stored.rootSeq : log.length + 1}`;
+    if (bug === 'times are made to grow') stored.at = Math.max(stored.at, log.at(-1)?.at ?? 0);
+    const place = bug === 'cursors of pruned events are used again' ? log.length + 1 : count('all');
+    stored.cursor = `${bug === 'cursors are rootSeqs' ? stored.rootSeq : place}`;
     log.push(stored);
     return stored;
   };
+  const cut = (row: RunRow): RunRow => {
+    if (bug === 'long jobs are cut')
+      return { ...row, job: JSON.parse(keep(JSON.stringify(row.job).slice(0, 1_000_000) || '0')) };
+    if (bug === 'the first job stays') return { ...row, job: rows.get(row.runId)?.job ?? row.job };
+    if (bug !== 'rows lose what is rare') return row;
+    const { made: _made, fingerprint: _fingerprint, ...rest } = row;
+    return rest;
+  };
+  const write = async (step: Commit): Promise<ReadEvent[]> => {
+    const { runId, rootId, owner, epoch, events, row, checkpoint } = step;
+    if (bug !== 'a first commit claims nothing' || claims.has(runId)) claims.set(runId, { owner, epoch });
+    if (bug === 'writers have a lease for ever' && !leases.has(owner)) leases.set(owner, Infinity);
+    if (events.length === 0 && bug === 'a commit without events is dropped') return [];
+    if (events.length === 0 && bug === 'a commit without events uses up a number') count(`tree ${rootId}`);
+    if (bug !== 'the first row stays' || !rows.has(runId)) rows.set(runId, cut(row));
+    if (!firstRows.has(runId)) firstRows.set(runId, row);
+    const slot = bug === 'one checkpoint for all runs' ? '' : runId;
+    if (bug === 'the first checkpoint stays' ? checkpoint && !checkpoints.has(slot) : checkpoint)
+      checkpoints.set(slot, checkpoint as Checkpoint);
+    if (!checkpoint && bug === 'a commit without checkpoint drops it') checkpoints.delete(slot);
+    if (isEnded(row.status) && bug === 'the end of one run drops all checkpoints') checkpoints.clear();
+    if (isEnded(row.status) && bug !== 'checkpoints outlive the end') checkpoints.delete(slot);
+    if (bug === 'rootSeq with gaps between commits' && log.length > 0) lost += 1;
+    const stored: ReadEvent[] = [];
+    for (const event of events) {
+      if (bug === 'commits are interleaved') await later();
+      stored.push(push(step, event));
+    }
+    return stored;
+  };
+  const commit = async (steps: readonly Commit[]): Promise<ReadEvent[]> => {
+    const before = new Map<string, Commit>();
+    const wanted: Commit[] = [];
+    const early: ReadEvent[] = [];
+    for (const step of steps) {
+      try {
+        if (bug !== 'only the first step is checked' || step === steps[0]) check(step, before.get(step.runId));
+        wanted.push(step);
+      } catch (error) {
+        if (bug === 'the first step is to blame') refuse((error as FaultError).code, steps[0]?.runId ?? '');
+        if (bug !== 'steps that are refused are left out' || steps.length === 1) throw error;
+      }
+      before.set(step.runId, step);
+      if (bug === 'steps are written one by one') early.push(...(await write(step)));
+    }
+    if (bug === 'steps are written one by one') return early;
+    if (bug === 'steps are written run by run') wanted.sort((a, b) => a.runId.localeCompare(b.runId));
+    const first = new Map(wanted.toReversed().map((step) => [step.runId, step.row]));
+    const stored: ReadEvent[] = [];
+    for (const step of wanted)
+      stored.push(
+        ...(await write(
+          bug === 'the first row of several counts' ? { ...step, row: first.get(step.runId) ?? step.row } : step,
+        )),
+      );
+    if (bug === 'one refusal refuses those beside it') {
+      await later();
+      if (refusedNow) refuse('store.conflict', steps[0]?.runId ?? '');
+    }
+    return stored;
+  };
+
+  const forget = (isGone: (about: { runId: string; rootId: string }) => boolean) => {
+    for (const row of [...rows.values()].filter(isGone)) {
+      const { runId, rootId } = row;
+      if (bug === 'brings pruned rows back') pruned.push(row);
+      if (bug !== 'pruning leaves rows') rows.delete(runId);
+      if (bug !== 'pruning leaves checkpoints') checkpoints.delete(runId);
+      else checkpoints.set(runId, { runId });
+      if (bug !== 'pruning leaves claims') claims.delete(runId);
+      if (bug !== 'pruning leaves numbers') written.delete(`tree ${rootId}`);
+    }
+    if (bug !== 'pruning leaves events') log = log.filter((event) => !isGone(event));
+    if (bug === 'pruning moves cursors') log = log.map((event, index) => ({ ...event, cursor: `${index + 1}` }));
+  };
+  const prune: RunStore['prune'] = (options) => {
+    const { isOld, count: found } = oldTrees([...rows.values()], options, bug);
+    forget(isOld);
+    return found;
+  };
+
+  const isFree = (runId: string, owner: string) => {
+    const claim = claims.get(runId);
+    if (!claim || bug === 'anybody may claim') return true;
+    if (claim.owner === owner) return bug !== 'nobody may claim again';
+    const until = leases.get(claim.owner) ?? 0;
+    return until <= now() && (bug !== 'leases run for ever' || until === 0);
+  };
 
   return {
-    lasting: false,
-    claim(runId, ownerId) {
-      const held = owners.get(runId);
-      if (held && held.ownerId !== ownerId && bug !== 'anybody may claim') {
-        if (bug === 'a refused claim fences the owner') held.epoch += 1;
+    lasting: bug !== 'does not last',
+    claim(runId, owner, { leaseMs }) {
+      const claim = claims.get(runId);
+      if (!isFree(runId, owner)) {
+        if (claim && bug === 'a refused claim fences the owner') claim.epoch += 1;
+        if (claim && bug === 'a refused claim prolongs a lease') leases.set(claim.owner, now() + leaseMs);
         return null;
       }
-      const epoch = bug === 'claims never raise the epoch' ? 1 : (held?.epoch ?? 0) + 1;
-      owners.set(runId, { ownerId, epoch });
+      const lease = bug === 'leases run twice as long' ? 2 * leaseMs : leaseMs;
+      leases.set(owner, (bug === 'leases are measured by another clock' ? performance.now() : now()) + lease);
+      const epoch = bug === 'claims never raise the epoch' ? 1 : (claim?.epoch ?? 0) + 1;
+      claims.set(runId, { owner, epoch });
       if (bug === 'a claim makes a row') rows.set(runId, { runId, rootId: runId } as RunRow);
       return { epoch };
     },
-    async commit(commit) {
-      check(commit);
-      rows.set(commit.runId, bug === 'the first row stays' ? (rows.get(commit.runId) ?? commit.row) : commit.row);
-      if (!firstRows.has(commit.runId)) firstRows.set(commit.runId, commit.row);
-      if (bug === 'rootSeq with gaps between commits' && log.length > 0) lost += 1;
-      const stored: ReadEvent[] = [];
-      for (const event of commit.events) {
-        if (bug === 'commits are interleaved') await later();
-        stored.push(push(commit, event));
-      }
-      return stored;
+    renew(owner, { leaseMs }) {
+      if (bug === 'renewing does nothing') return;
+      if (bug === 'renewing prolongs every lease') for (const each of leases.keys()) leases.set(each, now() + leaseMs);
+      for (const claim of claims.values())
+        if (claim.owner === owner && bug === 'renewing raises the epoch') claim.epoch += 1;
+      const last = [...claims.values()].at(-1)?.owner ?? owner;
+      leases.set(bug === 'renewing prolongs the lease of the last claim' ? last : owner, now() + leaseMs);
+    },
+    release(owner) {
+      if (bug === 'releasing does nothing') return;
+      if (bug === 'a release fails when there is nothing to release' && !leases.has(owner))
+        refuse('store.unknown', owner);
+      if (bug === 'releasing gives everything back') leases.clear();
+      if (bug === 'releasing gives one claim back') {
+        const [runId] = [...claims].find(([, claim]) => claim.owner === owner) ?? [''];
+        const claim = claims.get(runId);
+        if (claim) claims.set(runId, { ...claim, owner: '' });
+      } else leases.delete(owner);
+    },
+    commit,
+    checkpoint(runId) {
+      const found = checkpoints.get(bug === 'one checkpoint for all runs' ? '' : runId);
+      if (!found) return (bug === 'no checkpoint is null' ? null : undefined) as undefined;
+      if (bug === 'checkpoints are given as they came') return structuredClone(found);
+      if (bug === 'checkpoints lose empty text')
+        return JSON.parse(JSON.stringify(found, (_key, value) => (value === '' ? null : value)));
+      const text = JSON.stringify(found);
+      if (bug !== 'checkpoints are given away') return JSON.parse(text);
+      const given = JSON.parse(text);
+      checkpoints.set(runId, given);
+      return given;
     },
     get: (runId) => [...rows.values()].find((row) => same(row.runId, runId)),
-    list: ({ status, rootId, limit = bug === 'no default limit' ? 1_000 : 100, before }: RunFilter = {}) => {
+    list({ status, rootId, quota, limit = bug === 'no default limit' ? 1_000 : 100, before }: RunFilter = {}) {
       const wanted = status === undefined ? undefined : typeof status === 'string' ? [status] : status;
-      const all = [...rows.values()].map((row, index) => ({ row, index }));
-      const newest = all
-        .toSorted((a, b) => b.row.createdAt - a.row.createdAt || b.index - a.index)
-        .map(({ row }) => row);
+      const newest = [...rows.values()].reverse();
       if (bug === 'oldest first') newest.reverse();
       const from =
         before === undefined
           ? 0
           : newest.findIndex(({ runId }) => runId === before) + Number(bug !== 'before is included');
       const age = rows.get(before ?? '')?.createdAt ?? Number.POSITIVE_INFINITY;
+      const takes = (row: RunRow) => {
+        if (quota === undefined || bug === 'quota is ignored') return true;
+        if (bug === 'quota by prefix') return row.quota?.startsWith(quota);
+        if (bug === 'quota in any case') return row.quota?.toLowerCase() === quota.toLowerCase();
+        return row.quota === quota && !(bug === 'quota of runs that have not ended' && isEnded(row.status));
+      };
       return newest
         .slice(bug === 'before goes by age' ? 0 : from)
         .filter((row) => bug !== 'before goes by age' || row.createdAt < age)
         .filter((row) => rootId === undefined || inTree(rootId, row))
+        .filter(takes)
         .filter((row) => {
-          const { status: now } = (bug === 'status of the first row' ? firstRows.get(row.runId) : undefined) ?? row;
+          const { status: its } = (bug === 'status of the first row' ? firstRows.get(row.runId) : undefined) ?? row;
           if (bug === 'an empty list of statuses means all' && wanted?.length === 0) return true;
-          return wanted === undefined || wanted.includes(now);
+          return wanted === undefined || wanted.includes(its);
         })
         .slice(0, limit);
     },
     *events(query: EventQuery) {
       const least = bug === 'after is included' ? -1 : 0;
+      const sorted = bug === 'events are sorted by time' ? log.toSorted((a, b) => a.at - b.at) : log;
       if ('rootId' in query)
-        yield* log.filter((event) => inTree(query.rootId, event) && event.rootSeq > (query.after ?? 0) + least);
+        yield* sorted.filter((event) => inTree(query.rootId, event) && event.rootSeq > (query.after ?? 0) + least);
       else if ('runId' in query)
-        yield* log.filter((event) => same(event.runId, query.runId) && event.seq > (query.after ?? 0) + least);
+        yield* sorted.filter((event) => same(event.runId, query.runId) && event.seq > (query.after ?? 0) + least);
       else {
-        const all = bug === 'all trees by tree' ? log.toSorted((a, b) => a.rootId.localeCompare(b.rootId)) : log;
+        const all = bug === 'all trees by tree' ? sorted.toSorted((a, b) => a.rootId.localeCompare(b.rootId)) : sorted;
         const from =
-          bug === 'cursors are rootSeqs'
+          bug === 'cursors are rootSeqs' || bug === 'all trees by tree'
             ? all.findIndex(({ cursor }) => cursor === query.after) + 1
-            : Number(query.after ?? 0);
+            : all.filter(({ cursor }) => Number(cursor) <= Number(query.after ?? 0)).length;
         const again = bug === 'a page may show an event twice' && from > 2 ? 1 : 0;
         yield* all.slice(from - again);
       }
+    },
+    prune,
+    closed() {
+      if (bug !== 'keeps its claims when it is closed') leases.clear();
+      if (bug === 'forgets checkpoints') checkpoints.clear();
+      if (bug === 'forgets epochs') claims.clear();
+      for (const row of pruned) rows.set(row.runId, row);
+      if (bug === 'counts cursors from what is left') written.set('all', log.length);
+      return { ...left, log };
     },
   };
 };

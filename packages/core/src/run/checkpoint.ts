@@ -1,0 +1,48 @@
+/**
+ * What a run goes on from: where its machine stands, what it knows, and which of its actors were at work. Its size does not grow
+ * with what the run has behind it: the conversation is in its events, and a call that is answered leaves next to nothing.
+ */
+import type { Checkpoint } from '@troupe/protocol';
+import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
+import type { RunContext } from '../agent/context.ts';
+import type { LiveRun } from './live-run.ts';
+
+type Worker = { src: unknown; input: unknown };
+
+/** Taken after a step, before its effects. */
+export const checkpointOf = ({ value, context, children }: AnyMachineSnapshot): Checkpoint => {
+  const workers: Record<string, Worker> = {};
+  for (const [id, child] of Object.entries(children as Record<string, AnyActorRef>)) {
+    const { status, input } = child.getSnapshot() as { status: string; input: unknown };
+    if (status === 'active') workers[id] = { src: child.src, input };
+  }
+  return { value, context, workers };
+};
+
+/** The machine snapshot that a checkpoint stands for: XState starts its actors again. */
+export const snapshotFrom = ({ value, context, workers }: Checkpoint): object => ({
+  status: 'active',
+  output: undefined,
+  error: undefined,
+  value,
+  context,
+  historyValue: {},
+  children: Object.fromEntries(
+    Object.entries(workers as Record<string, Worker>).map(([id, { src, input }]) => [
+      id,
+      { src, syncSnapshot: false, snapshot: { status: 'active', output: undefined, error: undefined, input } },
+    ]),
+  ),
+});
+
+export const contextIn = ({ context }: Checkpoint): RunContext => context as RunContext;
+
+/** Whether a step that said nothing changed anything. */
+export const isProgress = (
+  { value, context }: Pick<LiveRun, 'value' | 'context'>,
+  after: Pick<AnyMachineSnapshot, 'value' | 'context'>,
+): boolean =>
+  !context || differ(context, after.context as RunContext) || JSON.stringify(value) !== JSON.stringify(after.value);
+
+const differ = (before: RunContext, after: RunContext): boolean =>
+  (Object.keys(after) as (keyof RunContext)[]).some((key) => key !== 'outbox' && before[key] !== after[key]);

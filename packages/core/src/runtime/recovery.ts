@@ -1,0 +1,301 @@
+/**
+ * Brings stored runs back (L7): claims a tree that nobody executes, reads it, and starts its actors where their checkpoints left them.
+ *
+ * A run that let go of a child and the child are trees of their own: each is taken up by itself, from its head.
+ */
+import {
+  type Fault,
+  FaultError,
+  faultOf,
+  isEnded,
+  type Report,
+  type RunRow,
+  type RunStore,
+  type StoredEvent,
+} from '@troupe/protocol';
+import { openQuestions } from '../agent/calls.ts';
+import type { AnyAgent } from '../define-agent.ts';
+import { fingerprintOf } from '../define-agent.ts';
+import { contextIn } from '../run/checkpoint.ts';
+import { type LiveRun, reportOf } from '../run/live-run.ts';
+import { toolsOf } from './definition-of.ts';
+import type { Engine } from './engine.ts';
+import type { FoundRun } from './found-run.ts';
+import { storedRun, unknownAgent } from './stored-run.ts';
+
+export type Recovery = {
+  /** Remembers a stored run that somebody holds a handle of: it comes to life as the same object. */
+  keep(run: LiveRun): LiveRun;
+  /** A stored run as it is read: for handles on runs that are not alive here. @throws FaultError `run.unknown` */
+  read(runId: string): Promise<LiveRun>;
+  /**
+   * Brings the tree of a run back, unless it is alive here already.
+   *
+   * @throws FaultError `run.unknown`, `run.ended`, `run.claimed`, `agent.unknown`
+   */
+  takeUp(runId: string): Promise<void>;
+  /** Brings every tree back that can be claimed. Runs whose agent is unknown or has changed fail. */
+  takeUpAll(): Promise<{ recovered: LiveRun[]; skipped: { runId: string; reason: string }[] }>;
+};
+
+type Rows = ReadonlyMap<string, RunRow>;
+
+const everyRow = { limit: Number.MAX_SAFE_INTEGER };
+const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
+
+export const openRecovery = (
+  store: RunStore,
+  agents: ReadonlyMap<string, AnyAgent>,
+  { world, desk, owner, found, bringBack }: Engine,
+  { leaseMs, onAgentChanged }: { leaseMs: number; onAgentChanged: 'refuse' | 'continue' },
+): Recovery => {
+  /** Runs that handles were made for before they came to life here: they come to life as the same objects. */
+  const inert = new Map<string, LiveRun>();
+  const underway = new Map<string, Promise<LiveRun | undefined>>();
+
+  const rowsOf = async (rootId: string): Promise<Rows> =>
+    new Map((await store.list({ rootId, ...everyRow })).toReversed().map((row) => [row.runId, row]));
+
+  const eventsOf = async (runId: string): Promise<StoredEvent[]> => {
+    const events: StoredEvent[] = [];
+    for await (const event of store.events({ runId })) events.push(event);
+    return events;
+  };
+
+  /** The agent of a stored run: one that this runtime knows, or one that a tool of the run above makes again. */
+  const agentOf = (row: RunRow, rows: Rows): AnyAgent | undefined => {
+    if (!row.made) return agents.get(row.agent);
+    const above = row.parentId === undefined ? undefined : rows.get(row.parentId);
+    const maker = above && agentOf(above, rows);
+    const tool = above && maker && toolsOf(maker, above.job).tools.get(row.made.tool);
+    return tool?.rebuild?.(row.made.data);
+  };
+
+  const isHead = (row: RunRow): boolean => row.parentId === undefined || row.detached === true;
+  const headOf = (row: RunRow, rows: Rows): RunRow => {
+    const above = isHead(row) ? undefined : rows.get(row.parentId ?? '');
+    return above ? headOf(above, rows) : row;
+  };
+
+  const keep = (run: LiveRun): LiveRun => {
+    if (run.ended) return run;
+    const known = inert.get(run.runId) ?? run;
+    inert.set(run.runId, known);
+    return Object.assign(known, run);
+  };
+
+  const restored = (row: RunRow, events: readonly StoredEvent[], agent: AnyAgent | undefined): LiveRun => {
+    const run = storedRun(row, events, agent);
+    return keep(run);
+  };
+
+  const read = async (runId: string): Promise<LiveRun> => {
+    const row = await rowFor(runId);
+    const rows = await rowsOf(row.rootId);
+    const agent = agentOr(undefined, () => agentOf(row, rows));
+    const run = restored(row, await eventsOf(runId), agent);
+    if (run.ended) return run;
+    for (const { runId: id, status } of rows.values())
+      if (!isEnded(status) && !world.runs.has(id)) desk.restore(await eventsOf(id));
+    return run;
+  };
+
+  const rowFor = async (runId: string): Promise<RunRow> => {
+    const row = await store.get(runId);
+    if (!row) throw new FaultError('run.unknown', `There is no run "${runId}" in this runtime's store.`, { runId });
+    return row;
+  };
+
+  const claim = async (runId: string): Promise<number> => {
+    const claimed = await store.claim(runId, owner, { leaseMs });
+    if (claimed) return claimed.epoch;
+    throw new FaultError(
+      'run.claimed',
+      `Run "${runId}" is executed by another process. Attach to it there, or wait until its lease has run out.`,
+      { runId },
+    );
+  };
+
+  /** Why a run cannot go on with the agent that is known here. */
+  const lossOf = ({ runId, agent, fingerprint }: RunRow, known: AnyAgent | undefined): FoundRun['lost'] => {
+    const lost = (exitReason: 'agent_unknown' | 'agent_changed', message: string): FoundRun['lost'] => {
+      const fault: Fault = { code: exitReason.replace('_', '.'), message, retryable: false, runId };
+      return { exitReason, fault };
+    };
+    if (!known)
+      return lost(
+        'agent_unknown',
+        `Run "${runId}" is of agent "${agent}", which is not known here. Give it to createRuntime({ agents }), or give the tool that made it a "rebuild".`,
+      );
+    if (fingerprint === undefined || fingerprint === fingerprintOf(known) || onAgentChanged === 'continue')
+      return undefined;
+    return lost(
+      'agent_changed',
+      `Agent "${agent}" is defined differently now than when run "${runId}" started. Bring its definition back, or set onAgentChanged to "continue".`,
+    );
+  };
+
+  const isChanged = ({ fingerprint }: RunRow, known: AnyAgent | undefined): boolean =>
+    known !== undefined && fingerprint !== undefined && fingerprint !== fingerprintOf(known);
+
+  /** An unfinished run that was claimed, as it is stored. */
+  const find = async (row: RunRow, rows: Rows, epoch: number): Promise<FoundRun> => {
+    const { runId, agent: name } = row;
+    const events = await eventsOf(runId);
+    const checkpoint = await store.checkpoint(runId);
+    if (!checkpoint)
+      throw new FaultError(
+        'store.unavailable',
+        `Run "${runId}" has not ended, and its checkpoint is not in the store.`,
+        { runId },
+      );
+    const agent = agentOr(undefined, () => agentOf(row, rows));
+    const lost = lossOf(row, agent);
+    const warnings =
+      !lost && isChanged(row, agent)
+        ? [{ code: 'agent.changed', message: `Agent "${name}" is defined differently now than when this run started.` }]
+        : [];
+    desk.restore(events);
+    const run = restored(row, events, agent ?? unknownAgent(name));
+    return Object.assign(run, { epoch, checkpoint, warnings, ...(lost && { lost }) });
+  };
+
+  /** Children that had ended, for calls that are not answered yet. */
+  const findFormer = async (parent: FoundRun, rows: Rows): Promise<void> => {
+    for (const { children } of contextIn(parent.checkpoint).calls)
+      for (const { runId, status, letGo } of children) {
+        const row = rows.get(runId);
+        if (!row || (status !== 'ended' && !isEnded(row.status))) continue;
+        const events = await eventsOf(runId);
+        const run = storedRun(
+          row,
+          letGo ? untilLetGo(events) : events,
+          agentOr(undefined, () => agentOf(row, rows)),
+        );
+        if (status !== 'ended') found.set(runId, run as FoundRun);
+        parent.former.set(runId, run);
+        parent.reports.set(runId, formerReport(run));
+      }
+  };
+
+  const countQuotas = async (rows: Rows): Promise<void> => {
+    const keys = new Set([...rows.values()].flatMap(({ quota }) => quota ?? []));
+    for (const key of keys) {
+      const taken = await store.list({ quota: key, ...everyRow });
+      const completed = taken.filter(({ status }) => status === 'completed').length;
+      const holders = taken.filter(({ status, detached }) => !isEnded(status) && !detached);
+      world.quotas.restore(
+        key,
+        completed,
+        holders.map(({ runId }) => runId),
+      );
+    }
+  };
+
+  /** Runs that were let go and not answered are interrupted with whoever is alive above them. */
+  const adopt = ({ runId, parentId, ledger }: LiveRun, rows: Rows): void => {
+    if (ledger.letGo !== 'unanswered') return;
+    let above = parentId;
+    while (above !== undefined && !world.runs.has(above)) above = rows.get(above)?.parentId;
+    if (above !== undefined) world.runs.get(above)?.letGo.add(runId);
+  };
+
+  const bring = async (head: RunRow, known: Rows, mayLose: boolean): Promise<LiveRun | undefined> => {
+    const openRuns = (rows: Rows): RunRow[] =>
+      [...rows.values()].filter(
+        (row) => !isEnded(row.status) && !world.runs.has(row.runId) && headOf(row, rows).runId === head.runId,
+      );
+    // Whoever does not know an agent of the tree leaves it alone, unless it is to end there.
+    for (const row of mayLose ? [] : openRuns(known)) {
+      const lost = lossOf(
+        row,
+        agentOr(undefined, () => agentOf(row, known)),
+      );
+      if (lost) throw new FaultError(lost.fault.code, lost.fault.message, { runId: row.runId });
+    }
+    const epochs = new Map<string, number>();
+    for (const { runId } of openRuns(known)) epochs.set(runId, await claim(runId));
+    // Nobody else writes them from here on: what is read now is how they are.
+    const rows = await rowsOf(head.rootId);
+    const runs: FoundRun[] = [];
+    for (const row of openRuns(rows)) {
+      runs.push(await find(row, rows, epochs.get(row.runId) ?? (await claim(row.runId))));
+    }
+    for (const run of runs) await findFormer(run, rows);
+    await countQuotas(rows);
+    for (const run of runs) {
+      inert.delete(run.runId);
+      if (run.runId !== head.runId) found.set(run.runId, run);
+    }
+    const [first] = runs.filter(({ runId }) => runId === head.runId);
+    if (first) bringBack(first);
+    for (const run of [...rows.keys()].flatMap((runId) => world.runs.get(runId) ?? [])) adopt(run, rows);
+    for (const run of runs) if (found.delete(run.runId)) orphan(run);
+    return first;
+  };
+
+  /** A run that nothing above it knows any more. */
+  const orphan = (run: FoundRun): void => {
+    const { actor } = bringBack(run);
+    actor?.send({ type: 'interrupt', reason: 'Nothing that started this run is left.', exitReason: 'orphaned' });
+  };
+
+  const takeUpHead = (head: RunRow, rows: Rows, mayLose: boolean): Promise<LiveRun | undefined> => {
+    const before = underway.get(head.runId);
+    if (before) return before;
+    const now = bring(head, rows, mayLose).finally(() => underway.delete(head.runId));
+    underway.set(head.runId, now);
+    return now;
+  };
+
+  return {
+    keep,
+    read,
+    async takeUp(runId) {
+      if (world.runs.has(runId)) return;
+      const row = await rowFor(runId);
+      if (isEnded(row.status)) throw new FaultError('run.ended', `Run "${runId}" has ended: ${row.status}.`, { runId });
+      const rows = await rowsOf(row.rootId);
+      await takeUpHead(headOf(row, rows), rows, false);
+    },
+    async takeUpAll() {
+      const recovered: LiveRun[] = [];
+      const skipped: { runId: string; reason: string }[] = [];
+      const open = (await store.list({ status: unfinished, ...everyRow })).toReversed();
+      for (const rootId of new Set(open.map((row) => row.rootId))) {
+        const rows = await rowsOf(rootId);
+        const heads = new Set(
+          [...rows.values()].filter(({ status }) => !isEnded(status)).map((row) => headOf(row, rows)),
+        );
+        for (const head of heads) {
+          if (world.runs.has(head.runId)) continue;
+          try {
+            const run = await takeUpHead(head, rows, true);
+            if (run) recovered.push(run);
+          } catch (error) {
+            skipped.push({ runId: head.runId, reason: faultOf(error, 'store.unavailable').message });
+          }
+        }
+      }
+      return { recovered, skipped };
+    },
+  };
+};
+
+/** The events of a run until its parent let it go: what the call that did so was told. */
+const untilLetGo = (events: readonly StoredEvent[]): readonly StoredEvent[] => {
+  const at = events.findIndex(({ type }) => type === 'run.detached');
+  return at < 0 ? events : events.slice(0, at);
+};
+
+const formerReport = (run: LiveRun): Report =>
+  reportOf(run, run.context ? openQuestions(run.context) : [], run.ledger.lastAt);
+
+/** What `find` gives; `otherwise` when a tool breaks over what it is to rebuild. */
+const agentOr = <T>(otherwise: T, find: () => T): T => {
+  try {
+    return find();
+  } catch {
+    return otherwise;
+  }
+};

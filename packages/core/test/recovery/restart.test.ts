@@ -1,0 +1,383 @@
+import {
+  type AnyAgent,
+  createRuntime,
+  defineAgent,
+  defineTool,
+  memoryStore,
+  type RuntimeOptions,
+  spawned,
+  type Tool,
+} from '@troupe/core';
+import { isLive, type RunEvent } from '@troupe/protocol';
+import { checkRunLaws, mortalStore, type Script, scriptedProvider } from '@troupe/testing';
+import { afterEach, describe, expect, test } from 'vitest';
+import { SimulatedClock } from 'xstate';
+import { z } from 'zod';
+import { settle } from '../../../../test/support/open-runtime.ts';
+import { numbered, silent } from './program.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+/** A machine that programs run on, one after another or side by side: a store and a clock. */
+const machine = () => {
+  const clock = new SimulatedClock();
+  const base = memoryStore({ now: () => clock.now() });
+  const boot = (script: Script, options: Partial<RuntimeOptions> = {}) => {
+    const mortal = mortalStore(base);
+    const provider = scriptedProvider(script);
+    const runtime = createRuntime({
+      provider,
+      model: 'm',
+      clock,
+      store: mortal.store,
+      leaseMs: 0,
+      logger: silent,
+      ...options,
+    });
+    // A process that was killed closes nothing.
+    closing.push(async () => (mortal.dead ? undefined : runtime.close({ graceMs: 0 })));
+    return { runtime, provider, kill: () => mortal.die() };
+  };
+  const eventsOf = (rootId: string): RunEvent[] => [...(base.events({ rootId }) as Iterable<RunEvent>)];
+  return { clock, base, boot, eventsOf };
+};
+
+const risky: Tool = defineTool({
+  name: 'risky',
+  description: 'risky',
+  inputSchema: numbered,
+  confirm: true,
+  execute: ({ n }) => `did ${n}`,
+});
+const call = (name: string) => ({ calls: [{ id: 'c', name, arguments: { n: 1 } }] });
+const delegating = (agent: () => AnyAgent, name: string, options: Partial<Tool> = {}): Tool =>
+  defineTool({
+    name,
+    description: name,
+    inputSchema: numbered,
+    execute: () => spawned([{ agent: agent(), job: 'help', ...('rebuild' in options && { data: { of: name } }) }]),
+    settle: ([report]) => ({
+      content: `${report?.status}: ${report?.text}`,
+      ...(report?.fault && { error: report.fault.code }),
+    }),
+    ...(options as object),
+  });
+
+/** Three levels: the lowest asks a person. */
+const leaf = defineAgent({ name: 'leaf', instructions: '', tools: [risky] });
+const middle = defineAgent({ name: 'middle', instructions: '', tools: [delegating(() => leaf, 'down')] });
+const top = defineAgent({ name: 'top', instructions: '', tools: [delegating(() => middle, 'down')] });
+const agents = [top, middle, leaf];
+const script: Script = ({ messages }, { agent }) => {
+  if (messages.some(({ role }) => role === 'assistant')) return `${agent} done`;
+  return call(agent === 'leaf' ? 'risky' : 'down');
+};
+const leafId = 'root/1-0/0/1-0/0';
+
+/** A program that has asked its question and was killed. */
+const killed = async () => {
+  const world = machine();
+  const first = world.boot(script, { agents });
+  await first.runtime.start(top, 'go', { runId: 'root' }).report;
+  first.kill();
+  return world;
+};
+
+describe('[L7] after a restart, a question at the bottom of a tree', () => {
+  test('is answered by its id, and the whole tree goes on', async () => {
+    const { boot, eventsOf } = await killed();
+    const { runtime } = boot(script, { agents });
+    expect(await runtime.answer(`${leafId}/1-0?`, 'yes')).toEqual({ status: 'accepted' });
+    expect(await (await runtime.attach('root')).ended).toMatchObject({ status: 'completed', text: 'top done' });
+    expect(checkRunLaws(eventsOf('root'))).toEqual([]);
+    // and not a second time
+    expect(await runtime.answer(`${leafId}/1-0?`, 'no')).toEqual({ status: 'rejected', reason: 'already answered' });
+  });
+
+  test.each(['root', 'root/1-0/0', leafId])('is answered by resuming %s', async (runId) => {
+    const { boot } = await killed();
+    const { runtime } = boot(script, { agents });
+    if (runId === leafId) expect(await runtime.resume(runId, true)).toMatchObject({ runId, status: 'completed' });
+    else
+      expect(await runtime.resume(runId, true)).toMatchObject({ runId, status: 'completed', exitReason: 'answered' });
+    expect(await (await runtime.attach('root')).ended).toMatchObject({ text: 'top done' });
+  });
+
+  test.each(['root', 'root/1-0/0', leafId])('is seen and answered through a handle of %s', async (runId) => {
+    const { boot } = await killed();
+    const { runtime, provider } = boot(script, { agents });
+    const run = await runtime.attach(runId);
+    expect(run.status).toBe('paused');
+    expect(await run.report).toMatchObject({
+      status: 'paused',
+      exitReason: 'question',
+      questions: [{ tool: 'risky' }],
+    });
+    expect(run.questions).toMatchObject([{ id: `${leafId}/1-0?`, runId: leafId }]);
+    // then nothing was brought back by looking
+    expect(provider.requests).toEqual([]);
+    expect(await run.answer(`${leafId}/1-0?`, true)).toEqual({ status: 'accepted' });
+    expect(await run.ended).toMatchObject({ runId, status: 'completed' });
+    expect(run.questions).toEqual([]);
+  });
+
+  test('waits on when the tree is recovered, also twice and at once', async () => {
+    const { boot, eventsOf } = await killed();
+    const { runtime } = boot(script, { agents });
+    const [one, two] = await Promise.all([runtime.recover(), runtime.recover()]);
+    expect([...one.recovered, ...two.recovered].every(({ id }) => id === 'root')).toBe(true);
+    expect(await runtime.recover()).toEqual({ recovered: [], skipped: [] });
+    expect(eventsOf('root').filter(({ type }) => type === 'run.recovered')).toHaveLength(3);
+    const [run] = [...one.recovered, ...two.recovered];
+    expect(await run?.report).toMatchObject({ status: 'paused', questions: [{ id: `${leafId}/1-0?` }] });
+    await run?.interrupt('enough');
+    expect(await run?.ended).toMatchObject({ status: 'interrupted' });
+    expect(checkRunLaws(eventsOf('root'))).toEqual([]);
+  });
+
+  test('is answered where its agents are not known: refused, and it stays open', async () => {
+    const { boot, eventsOf } = await killed();
+    const stranger = boot(script);
+    expect(await stranger.runtime.answer(`${leafId}/1-0?`, true)).toEqual({
+      status: 'rejected',
+      reason: expect.stringContaining('createRuntime({ agents })'),
+    });
+    await expect(stranger.runtime.resume('root', true)).rejects.toMatchObject({ code: 'run.claimed' });
+    expect(eventsOf('root').at(-1)).toMatchObject({ type: 'run.paused' });
+    const { runtime } = boot(script, { agents });
+    expect(await runtime.resume('root', true)).toMatchObject({ status: 'completed' });
+  });
+});
+
+describe('[L7] a run that is started again under its id', () => {
+  test('goes on where it was', async () => {
+    const { boot } = await killed();
+    const { runtime } = boot(script, { agents });
+    const run = runtime.start(top, 'go', { runId: 'root' });
+    await settle();
+    expect(run.status).toBe('paused');
+    await run.answer(`${leafId}/1-0?`, true);
+    expect(await run.ended).toMatchObject({ status: 'completed' });
+  });
+
+  test('is refused with another job, and with another agent of that name', async () => {
+    const { boot } = await killed();
+    const { runtime } = boot(script, { agents });
+    expect(() => runtime.start(top, 'stay', { runId: 'root' })).toThrow(
+      expect.objectContaining({ code: 'run.exists' }),
+    );
+  });
+});
+
+describe('[L7] a tree that another process executes', () => {
+  test('is skipped while its lease runs, and taken over when it has run out; the first stops without a word', async () => {
+    const { boot, base, clock, eventsOf } = machine();
+    // given a process that went to sleep: it renews its lease no more
+    let asleep = false;
+    const sleepy = {
+      ...base,
+      lasting: true,
+      renew: (...to: Parameters<typeof base.renew>) => (asleep ? undefined : base.renew(...to)),
+    };
+    const first = boot(() => ({ hang: true }), { agents, leaseMs: 1_000, store: sleepy });
+    const run = first.runtime.start(leaf, 'go', { runId: 'root' });
+    await settle();
+    clock.increment(5_000);
+    asleep = true;
+    const second = boot(() => 'Done.', { agents });
+    expect(await second.runtime.recover()).toEqual({
+      recovered: [],
+      skipped: [{ runId: 'root', reason: expect.stringContaining('executed by another process') }],
+    });
+    expect(await second.runtime.answer('root/1-0?', true)).toMatchObject({ status: 'rejected' });
+    // when the lease has run out
+    clock.increment(1_000);
+    const { recovered } = await second.runtime.recover();
+    // then the run goes on there, once
+    expect(await recovered[0]?.ended).toMatchObject({ status: 'completed' });
+    const ended = run.ended.catch((error: unknown) => error);
+    await run.steer('hello');
+    expect(await ended).toMatchObject({ code: 'store.fenced' });
+    expect(checkRunLaws(eventsOf('root'))).toEqual([]);
+  });
+});
+
+describe('[L7] an agent that is not what it was', () => {
+  const before = defineAgent({ name: 'clerk', instructions: 'Be kind.' });
+  const after = defineAgent({ name: 'clerk', instructions: 'Be quick.' });
+  const crash = async () => {
+    const world = machine();
+    const first = world.boot(() => ({ hang: true }), { agents: [before] });
+    first.runtime.start(before, 'go', { runId: 'root' });
+    await settle();
+    first.kill();
+    return world;
+  };
+
+  test('fails its run, and says what to do', async () => {
+    const { boot, eventsOf } = await crash();
+    const { recovered } = await boot(() => 'Done.', { agents: [after] }).runtime.recover();
+    expect(await recovered[0]?.ended).toMatchObject({
+      status: 'failed',
+      exitReason: 'agent_changed',
+      fault: { code: 'agent.changed', message: expect.stringContaining('onAgentChanged') },
+    });
+    expect(checkRunLaws(eventsOf('root'))).toEqual([]);
+  });
+
+  test('goes on with a warning where that is allowed', async () => {
+    const { boot, eventsOf } = await crash();
+    const second = boot(() => 'Done.', { agents: [after], onAgentChanged: 'continue' });
+    const { recovered } = await second.runtime.recover();
+    expect(await recovered[0]?.ended).toMatchObject({ status: 'completed', text: 'Done.' });
+    expect(eventsOf('root').map(({ type }) => type)).toContain('warning.raised');
+    expect(second.provider.requests[0]?.request.messages[0]).toMatchObject({ content: 'Be quick.' });
+  });
+
+  test('is the same agent when it says the same', async () => {
+    const { boot } = await crash();
+    const same = defineAgent({ name: 'clerk', instructions: 'Be kind.' });
+    const { recovered } = await boot(() => 'Done.', { agents: [same] }).runtime.recover();
+    expect(await recovered[0]?.ended).toMatchObject({ status: 'completed' });
+  });
+});
+
+describe('[L7] an agent that was made for one run', () => {
+  const made = () => defineAgent({ name: 'made', instructions: 'Made up.', tools: [risky] });
+  const playing: Script = ({ messages }, { agent }) => {
+    if (messages.some(({ role }) => role === 'assistant')) return `${agent} done`;
+    return call(agent === 'made' ? 'risky' : 'down');
+  };
+  const crash = async (tool: Tool) => {
+    const world = machine();
+    const lead = defineAgent({ name: 'lead', instructions: '', tools: [tool] });
+    const first = world.boot(playing, { agents: [lead] });
+    await first.runtime.start(lead, 'go', { runId: 'root' }).report;
+    first.kill();
+    return { ...world, lead };
+  };
+
+  test('is made again by the tool that made it', async () => {
+    const { boot, lead } = await crash(delegating(made, 'down', { rebuild: made }));
+    const { runtime } = boot(playing, { agents: [lead] });
+    expect(await runtime.resume('root', true)).toMatchObject({
+      status: 'completed',
+      calls: [{ result: 'completed: made done' }],
+    });
+  });
+
+  test.each<[string, Partial<Tool>]>([
+    ['cannot', {}],
+    [
+      'breaks over it',
+      {
+        rebuild: () => {
+          throw new Error('no');
+        },
+      },
+    ],
+  ])('fails its run where that tool %s, and the run above hears of it', async (_how, options) => {
+    const { boot, lead, eventsOf } = await crash(delegating(made, 'down', options));
+    const { recovered } = await boot(playing, { agents: [lead] }).runtime.recover();
+    const report = await recovered[0]?.ended;
+    expect(report).toMatchObject({
+      status: 'completed',
+      children: [{ status: 'failed', exitReason: 'agent_unknown' }],
+    });
+    expect(report?.calls[0]?.result).toContain('agent.unknown');
+    expect(checkRunLaws(eventsOf('root'))).toEqual([]);
+  });
+});
+
+describe('[L7, F-18] time', () => {
+  const slow = defineAgent({ name: 'slow', instructions: '', budget: { activeMs: 1_000, deadlineMs: 10_000 } });
+  const crash = async (workedMs: number, downMs: number) => {
+    const world = machine();
+    const first = world.boot(() => ({ hang: true }), { agents: [slow] });
+    const run = first.runtime.start(slow, 'go', { runId: 'root' });
+    await settle();
+    world.clock.increment(workedMs);
+    await run.steer('still there?');
+    first.kill();
+    world.clock.increment(downMs);
+    return world;
+  };
+
+  test('between a crash and its recovery is not active time', async () => {
+    const { boot, clock } = await crash(400, 5_000);
+    const { recovered } = await boot(() => ({ text: 'Done.', delayMs: 200 }), { agents: [slow] }).runtime.recover();
+    // what it was told before the crash sends it round once more
+    for (let turn = 0; turn < 2; turn++) {
+      await settle();
+      clock.increment(200);
+    }
+    expect(await recovered[0]?.ended).toMatchObject({ status: 'completed', usage: { activeMs: 800, turns: 2 } });
+  });
+
+  test('of work before a crash counts on', async () => {
+    const { boot, clock } = await crash(600, 5_000);
+    const { recovered } = await boot(() => ({ hang: true }), { agents: [slow] }).runtime.recover();
+    await settle();
+    clock.increment(400);
+    expect(await recovered[0]?.ended).toMatchObject({
+      status: 'failed',
+      exitReason: 'timeout',
+      usage: { activeMs: 1_000 },
+    });
+  });
+
+  test('on the wall goes on: a deadline that passed meanwhile ends the run', async () => {
+    const { boot, clock } = await crash(600, 10_000);
+    const { recovered } = await boot(() => ({ hang: true }), { agents: [slow] }).runtime.recover();
+    await settle();
+    clock.increment(1);
+    expect(await recovered[0]?.ended).toMatchObject({
+      exitReason: 'timeout',
+      fault: { details: { kind: 'deadlineMs' } },
+    });
+  });
+});
+
+describe('[L7] a suspended runtime', () => {
+  test('tells no end; its runs go on in the next, which reads on from where a reader stood [F-17]', async () => {
+    const { boot, eventsOf } = machine();
+    const first = boot(() => ({ hang: true }), { agents: [leaf] });
+    const run = first.runtime.start(leaf, 'go', { runId: 'root' });
+    await settle();
+    const ended = run.ended.catch((error: unknown) => error);
+    await first.runtime.close({ runs: 'suspend' });
+    expect(await ended).toMatchObject({ code: 'runtime.closed' });
+    const stood = eventsOf('root').length;
+    const second = boot(() => 'Done.', { agents: [leaf] });
+    const read: RunEvent[] = [];
+    second.runtime.events({ rootId: 'root', after: stood }).subscribe((event) => void read.push(event));
+    await second.runtime.recover();
+    await settle();
+    expect(read.filter((event) => !isLive(event)).map(({ type }) => type)).toEqual([
+      'run.recovered',
+      'turn.completed',
+      'run.completed',
+    ]);
+    expect(checkRunLaws(eventsOf('root'))).toEqual([]);
+  });
+});
+
+describe('[L7] a job with a schema of its own', () => {
+  test('is checked by that schema after a restart', async () => {
+    const { boot } = machine();
+    const clerk = defineAgent({ name: 'clerk', instructions: '' });
+    const first = boot(() => ({ hang: true }), { agents: [clerk] });
+    first.runtime.start(clerk, { input: 'go', outputSchema: z.object({ n: z.number() }) }, { runId: 'root' });
+    await settle();
+    first.kill();
+    const second = boot(['{"n": "no number"}', '{"n": 1}'], { agents: [clerk] });
+    const { recovered } = await second.runtime.recover();
+    expect(await recovered[0]?.ended).toMatchObject({ status: 'completed', data: { n: 1 } });
+    expect(second.provider.requests[0]?.request.output?.schema).toMatchObject({
+      properties: { n: { type: 'number' } },
+    });
+  });
+});

@@ -1,0 +1,60 @@
+import type { RunStore } from '@troupe/protocol';
+import { expect } from 'vitest';
+import type { Contract, Reopen } from '../contract.ts';
+import { awkward, leaseMs, take, textsOf, writeRun } from '../run-writer.ts';
+import { expectRefused } from './expect-refused.ts';
+
+/** What outlives a store that is closed in order. */
+export const lasting = <Store extends RunStore>(reopen: Reopen<Store>): Contract<Store> => [
+  [
+    'remembers everything when it is opened again',
+    async (open, time) => {
+      const store = await open();
+      expect(store.lasting).toBe(true);
+      const run = await writeRun(store, { runId: 'r' });
+      await run.commit(run.next(['a', awkward], { checkpoint: { n: 1 } }));
+      const known = async (from: RunStore) => [
+        await from.get('r'),
+        await from.list(),
+        await from.checkpoint('r'),
+        await take(from, {}),
+      ];
+      const before = await known(store);
+      const again = await reopen(store, time);
+      expect(await known(again)).toEqual(before);
+      const claim = await again.claim('r', 'owner', { leaseMs });
+      expect(claim?.epoch).toBeGreaterThan(run.epoch);
+      await expectRefused(again, run.next(['x']), 'store.fenced');
+      expect(await again.commit([run.next(['b'], { epoch: claim?.epoch ?? 0 })])).toMatchObject([
+        { seq: 3, rootSeq: 3 },
+      ]);
+    },
+  ],
+  [
+    'has given its claims back when it was closed',
+    async (open, time) => {
+      const store = await open();
+      const run = await writeRun(store, { runId: 'r' }, 'one');
+      await run.say('a');
+      await store.claim('never written', 'two', { leaseMs });
+      const again = await reopen(store, time);
+      expect((await again.claim('r', 'three', { leaseMs }))?.epoch).toBeGreaterThan(run.epoch);
+      expect(await again.claim('never written', 'three', { leaseMs })).not.toBeNull();
+    },
+  ],
+  [
+    'remembers that it forgot, and gives no cursor twice',
+    async (open, time) => {
+      const store = await open();
+      const run = await writeRun(store, { runId: 'r' });
+      await run.say('a');
+      await run.end(1);
+      const last = (await take(store, {})).at(-1);
+      expect(await store.prune({ olderThan: 2, keep: 0 })).toBe(1);
+      const again = await reopen(store, time);
+      expect(await again.list()).toEqual([]);
+      await (await writeRun(again, { runId: 's' })).say('b');
+      expect(textsOf(await take(again, last ? { after: last.cursor } : {}))).toEqual(['b']);
+    },
+  ],
+];

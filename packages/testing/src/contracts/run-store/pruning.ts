@@ -1,0 +1,113 @@
+import type { RunStore } from '@troupe/protocol';
+import { expect } from 'vitest';
+import type { Contract } from '../contract.ts';
+import { idsOf, leaseMs, take, textsOf, writeRun, writerOf } from '../run-writer.ts';
+
+/** Writes a tree of one run that ended then. */
+const writeEnded = async (store: RunStore, runId: string, endedAt: number): Promise<void> => {
+  const run = await writeRun(store, { runId });
+  await run.commit(run.next([runId], { checkpoint: { runId } }));
+  await run.end(endedAt);
+};
+
+const everything = Number.MAX_SAFE_INTEGER;
+
+/** What is forgotten, and what never is. */
+export const pruning: Contract<RunStore> = [
+  [
+    'forgets trees that ended before a point in time, and says how many',
+    async (open) => {
+      const store = await open();
+      for (const endedAt of [20, 5, 10]) await writeEnded(store, `r${endedAt}`, endedAt);
+      expect(await store.prune({ olderThan: 5, keep: 0 })).toBe(0);
+      expect(await store.prune({ olderThan: 11, keep: 0 })).toBe(2);
+      expect(idsOf(await store.list())).toEqual(['r20']);
+      expect(await store.prune({ olderThan: 11, keep: 0 })).toBe(0);
+    },
+  ],
+  [
+    'keeps as many trees as it is told, those that ended last',
+    async (open) => {
+      const store = await open();
+      for (const endedAt of [20, 5, 30, 10]) await writeEnded(store, `r${endedAt}`, endedAt);
+      expect(await store.prune({ olderThan: everything, keep: 4 })).toBe(0);
+      expect(await store.prune({ olderThan: 15, keep: 3 })).toBe(1);
+      expect(idsOf(await store.list())).toEqual(['r10', 'r30', 'r20']);
+      expect(await store.prune({ olderThan: everything, keep: 1 })).toBe(2);
+      expect(idsOf(await store.list())).toEqual(['r30']);
+      expect(await store.prune({ olderThan: everything, keep: 0 })).toBe(1);
+      expect(await store.list()).toEqual([]);
+    },
+  ],
+  [
+    'never forgets a tree in which a run has not ended, whatever the other runs of it are',
+    async (open) => {
+      const store = await open();
+      const root = await writeRun(store, { runId: 'r' });
+      const child = await writeRun(store, { runId: 'r/1-0/0', rootId: 'r', parentId: 'r', detached: true });
+      const ended = await writeRun(store, { runId: 'r/1-1/0', rootId: 'r', parentId: 'r' });
+      await root.say('a');
+      await child.say('b');
+      await ended.end(1);
+      await root.end(2);
+      const before = [await store.list(), await take(store, {})];
+      expect(await store.prune({ olderThan: everything, keep: 0 })).toBe(0);
+      expect([await store.list(), await take(store, {})]).toEqual(before);
+      expect(textsOf(await child.say('c'))).toEqual(['c']);
+    },
+  ],
+  [
+    'counts a tree once, and takes it to have ended with its last run',
+    async (open) => {
+      const store = await open();
+      await writeEnded(store, 's', 10);
+      const root = await writeRun(store, { runId: 'r' });
+      const child = await writeRun(store, { runId: 'r/1-0/0', rootId: 'r', parentId: 'r' });
+      await root.end(5);
+      await child.end(15);
+      expect(await store.prune({ olderThan: 15, keep: 1 })).toBe(1);
+      expect(idsOf(await store.list())).toEqual(['r/1-0/0', 'r']);
+      expect(await store.prune({ olderThan: 16, keep: 0 })).toBe(1);
+    },
+  ],
+  [
+    'leaves nothing of a tree that it forgets: it could begin anew',
+    async (open) => {
+      const store = await open();
+      await writeEnded(store, 'r', 1);
+      await writeEnded(store, 'rr', 10);
+      expect(await store.prune({ olderThan: 5, keep: 0 })).toBe(1);
+      expect(await store.get('r')).toBeUndefined();
+      expect(await store.checkpoint('r')).toBeUndefined();
+      expect(await take(store, { runId: 'r' })).toEqual([]);
+      expect(await take(store, { rootId: 'r' })).toEqual([]);
+      expect(textsOf(await take(store, {}))).toEqual(['rr', 'run.completed']);
+      expect(await writerOf(store, { runId: 'r' }, { owner: 'other' }).say('a')).toMatchObject([
+        { seq: 1, rootSeq: 1 },
+      ]);
+      expect(await store.claim('r', 'other', { leaseMs })).not.toBeNull();
+    },
+  ],
+  [
+    'leaves every reader where it stood, also behind an event that is forgotten',
+    async (open) => {
+      const store = await open();
+      await writeEnded(store, 'old', 1);
+      const run = await writeRun(store, { runId: 'r' });
+      await run.say('a', 'b');
+      await writeEnded(store, 'late', 2);
+      const before = await take(store, {});
+      expect(await store.prune({ olderThan: everything, keep: 0 })).toBe(2);
+      const kept = before.filter(({ rootId }) => rootId === 'r');
+      expect(await take(store, {})).toEqual(kept);
+      await run.say('c');
+      await writeEnded(store, 'new', 3);
+      const news = ['c', 'new', 'run.completed'];
+      for (const [index, { cursor }] of before.entries()) {
+        const rest = textsOf(before.slice(index + 1).filter(({ rootId }) => rootId === 'r'));
+        expect(textsOf(await take(store, { after: cursor }))).toEqual([...rest, ...news]);
+      }
+      expect(textsOf(await take(store, { rootId: 'r', after: 1 }))).toEqual(['b', 'c']);
+    },
+  ],
+];

@@ -1,0 +1,156 @@
+import type { RunRow, RunStore } from '@troupe/protocol';
+import { expect } from 'vitest';
+import type { Contract } from '../contract.ts';
+import { idsOf, oneTo, rowOf, take, tenMB, textsOf, writeRun, writerOf } from '../run-writer.ts';
+
+/** Runs as a list shows them. */
+export const rows: Contract<RunStore> = [
+  [
+    'knows no run that was never written',
+    async (open) => {
+      const store = await open();
+      expect(await store.get('r')).toBeUndefined();
+      expect(await store.list()).toEqual([]);
+      expect(await take(store, { runId: 'r' })).toEqual([]);
+      expect(await take(store, { rootId: 'r' })).toEqual([]);
+      expect(await take(store, {})).toEqual([]);
+    },
+  ],
+  [
+    'gives the row of the last commit',
+    async (open) => {
+      const store = await open();
+      const full: RunRow = rowOf({
+        runId: 'r/1-0/0',
+        rootId: 'r',
+        parentId: 'r',
+        callId: 'c',
+        depth: 1,
+        sessionKey: 'k',
+        createdAt: 5,
+        quota: 'q',
+        fingerprint: 'f00d',
+        made: { tool: 'spawn', data: { name: 'Zoë', tools: [null, 1.5, ''] } },
+      });
+      const run = await writeRun(store, full);
+      await run.say('a');
+      expect(await store.get('r/1-0/0')).toEqual(full);
+      expect(await store.list()).toEqual([full]);
+      const paused: RunRow = {
+        ...full,
+        job: { input: 'other' },
+        status: 'paused',
+        exitReason: 'question',
+        detached: true,
+      };
+      await run.commit(run.next(['b'], { row: paused }));
+      expect(await store.get('r/1-0/0')).toEqual(paused);
+    },
+  ],
+  [
+    'gives back a job with 10 MB attached',
+    async (open) => {
+      const store = await open();
+      const url = `data:text/plain,${tenMB()}`;
+      const about = {
+        runId: 'r',
+        job: { input: 'Read it.', attachments: [{ type: 'file' as const, url, name: 'a.txt' }] },
+      };
+      const run = await writeRun(store, about);
+      await run.say('a');
+      await run.say('b');
+      for (const row of [await store.get('r'), ...(await store.list())]) {
+        const [file] = row?.job.attachments ?? [];
+        expect(file?.type === 'file' && file.url === url).toBe(true);
+        expect(row?.job.input).toBe('Read it.');
+      }
+    },
+  ],
+  [
+    'lists the newest runs first',
+    async (open) => {
+      const store = await open();
+      for (const n of oneTo(3)) await (await writeRun(store, { runId: `r${n}`, createdAt: n })).say('a');
+      expect(await store.list()).toEqual([3, 2, 1].map((n) => rowOf({ runId: `r${n}`, createdAt: n })));
+      expect(idsOf(await store.list({ limit: 2 }))).toEqual(['r3', 'r2']);
+      expect(idsOf(await store.list({ before: 'r3' }))).toEqual(['r2', 'r1']);
+      expect(idsOf(await store.list({ before: 'r1' }))).toEqual([]);
+    },
+  ],
+  [
+    'lists 100 runs unless told otherwise',
+    async (open) => {
+      const store = await open();
+      for (const n of oneTo(101)) await (await writeRun(store, { runId: `r${n}`, createdAt: n })).say('a');
+      expect(await store.list()).toHaveLength(100);
+      expect(await store.list({ limit: 200 })).toHaveLength(101);
+    },
+  ],
+  [
+    'lists each run once, page by page, even when all are of one age',
+    async (open) => {
+      const store = await open();
+      for (const n of oneTo(11)) await (await writeRun(store, { runId: `r${n}` })).say('a');
+      const listed: string[] = [];
+      // One page more than there are, so that a store that never comes to an end is found out.
+      for (const _ of oneTo(5)) {
+        const before = listed.at(-1);
+        const page = idsOf(await store.list({ limit: 3, ...(before !== undefined && { before }) }));
+        listed.push(...page);
+      }
+      expect(new Set(listed)).toEqual(new Set(oneTo(11).map((n) => `r${n}`)));
+      expect(listed).toHaveLength(11);
+    },
+  ],
+  [
+    'lists runs by status as it is now, by tree, and by both',
+    async (open) => {
+      const store = await open();
+      const [r, child, s] = [
+        await writeRun(store, { runId: 'r', createdAt: 1 }),
+        await writeRun(store, { runId: 'r/1-0/0', rootId: 'r', createdAt: 2 }),
+        await writeRun(store, { runId: 's', createdAt: 3 }),
+      ];
+      for (const run of [r, child, s]) await run.say('a');
+      await child.end();
+      await s.commit(s.next(['b'], { row: rowOf({ runId: 's', createdAt: 3, status: 'paused' }) }));
+      expect(idsOf(await store.list({ status: 'running' }))).toEqual(['r']);
+      expect(idsOf(await store.list({ status: ['paused', 'completed'] }))).toEqual(['s', 'r/1-0/0']);
+      expect(idsOf(await store.list({ status: [] }))).toEqual([]);
+      expect(idsOf(await store.list({ rootId: 'r' }))).toEqual(['r/1-0/0', 'r']);
+      expect(idsOf(await store.list({ rootId: 'r', status: 'completed' }))).toEqual(['r/1-0/0']);
+      expect(idsOf(await store.list({ rootId: 'r', before: 's', limit: 1 }))).toEqual(['r/1-0/0']);
+    },
+  ],
+  [
+    'lists runs by the quota whose place they take, whatever their status',
+    async (open) => {
+      const store = await open();
+      for (const [runId, quota] of Object.entries({ r: 'k', s: 'k/1', t: 'k', u: 'K' }))
+        await (await writeRun(store, { runId, quota })).say('a');
+      const none = await writeRun(store, { runId: 'v' });
+      await none.say('a');
+      expect(idsOf(await store.list({ quota: 'k' }))).toEqual(['t', 'r']);
+      await writerOf(store, { runId: 'r', quota: 'k' }, { epoch: none.epoch, seq: 1 }).end();
+      expect(idsOf(await store.list({ quota: 'k' }))).toEqual(['t', 'r']);
+      expect(idsOf(await store.list({ quota: 'k', status: 'completed' }))).toEqual(['r']);
+      expect(idsOf(await store.list({ quota: 'k', rootId: 't' }))).toEqual(['t']);
+      expect(idsOf(await store.list({ quota: 'k', before: 't' }))).toEqual(['r']);
+      expect(await store.list({ quota: 'unheard of' })).toEqual([]);
+    },
+  ],
+  [
+    'takes an id by the letter',
+    async (open) => {
+      const store = await open();
+      const ids = ['run_1', 'runx1', 'RUN_1', 'run%', 'run_1/1-0/0'];
+      for (const runId of ids) await (await writeRun(store, { runId })).say(runId);
+      for (const runId of ids) {
+        expect((await store.get(runId))?.runId).toBe(runId);
+        expect(idsOf(await store.list({ rootId: runId }))).toEqual([runId]);
+        expect(textsOf(await take(store, { rootId: runId }))).toEqual([runId]);
+        expect(textsOf(await take(store, { runId }))).toEqual([runId]);
+      }
+    },
+  ],
+];
