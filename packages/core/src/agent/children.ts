@@ -211,7 +211,7 @@ export const settleChild = (step: Step, end: ChildEnd): void => {
   for (const [model, usage] of Object.entries(end.byModel))
     byModel[model] = byModel[model] ? addUsage(byModel[model], usage) : usage;
   run.usage = { own: run.usage.own, total: addUsage(run.usage.total, end.usage), byModel };
-  dropSlot(step, place, { ...child, status: 'ended' });
+  dropSlot(step, place, { ...child, status: 'ended', grant: {}, reserved: emptyPool });
   say(step, {
     type: 'child.settled',
     childId: child.runId,
