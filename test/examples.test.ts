@@ -51,12 +51,18 @@ test('the map of the house names every file', () => {
   expect(files.filter((file) => !map.includes(basename(file)))).toEqual([]);
 });
 
-test("the program in core's README runs", () => {
+test.each([
+  ["core's", 'core', 0, /^completed It is 5\. 2\n$/],
+  ["core's, about crashes,", 'core', 1, /^sum 5 0\n$/],
+  ["the store's", 'store-sqlite', 0, /^42\n$/],
+])('the program in %s README runs', (_whose, name, place, expected) => {
   // Inside the tree, so that the packages are found.
   const folder = mkdtempSync(join(root, 'test', 'readme-'));
   try {
-    writeFileSync(join(folder, 'core.ts'), blocks(read('packages/core/README.md'), 'ts')[0] ?? '');
-    expect(run(join(folder, 'core.ts')).stdout).toBe('completed It is 5. 2\n');
+    writeFileSync(join(folder, 'program.ts'), blocks(read(`packages/${name}/README.md`), 'ts')[place] ?? '');
+    const { stdout, stderr } = spawnSync('node', ['program.ts'], { cwd: folder, encoding: 'utf8', timeout: 60_000 });
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(expected);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -72,7 +72,9 @@ describe('the packages, as they would be published', () => {
     }
   });
 
-  test('install, type-check and run the smallest program of the README in an empty project', ({ skip }) => {
+  test('install, type-check and run the smallest programs of the README and of the store in an empty project', ({
+    skip,
+  }) => {
     if (offline) skip(offline);
 
     // given an empty project that has nothing but the tarballs
@@ -86,7 +88,7 @@ describe('the packages, as they would be published', () => {
     expect(installed.ok, installed.output).toBe(true);
 
     // when all they export is type-checked, declarations included
-    const exported = packages.map((name) => `export * as ${name} from '@troupe/${name}';`);
+    const exported = packages.map((name) => `export * as ${name.replace('-', '_')} from '@troupe/${name}';`);
     writeFileSync(join(project, 'exported.ts'), exported.join('\n'));
     const strict = { module: 'nodenext', target: 'es2024', strict: true };
     const nodeTypes = { types: ['node'], typeRoots: [join(root, 'node_modules/@types')] };
@@ -110,5 +112,15 @@ describe('the packages, as they would be published', () => {
     expect(ran.ok, ran.output).toBe(true);
     expect(ran.stdout.trim()).not.toBe('');
     if (prints) expect(ran.stdout.trim()).toBe(prints);
+
+    // and runs outlive their process, written by the thread that comes with the package
+    const readme = readFileSync(join(root, 'packages/store-sqlite/README.md'), 'utf8');
+    const [, stored = ''] = /^```ts\n(.*?)^```/ms.exec(readme) ?? [];
+    writeFileSync(join(project, 'stored.ts'), stored);
+    for (const life of ['first', 'second']) {
+      const lived = run('node', ['stored.ts'], project);
+      expect(lived.ok, `${life}: ${lived.output}`).toBe(true);
+      expect(lived.stdout).toBe('42\n');
+    }
   }, 300_000);
 });

@@ -1,45 +1,76 @@
-// npm run demo -- [PATH] ["question"] [--out FILE]
+// npm run demo -- [PATH] ["question"] [--out FILE] [--store FILE]
+// npm run demo -- --resume [--out FILE] [--store FILE]
 //
 // Reviews a folder: a lead agent looks at it, gives its areas to children that read the files, and writes a report of what they
 // found. Works with OPENAI_API_KEY or OPENAI_BASE_URL, with a model server on this machine, and without any of them.
+// A review that was killed goes on with --resume, where it was.
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { harmless, oneLine, openModel, reportTable, showLiveTree } from '@troupe/cli';
-import { createRuntime } from '@troupe/core';
-import { messageOf, type Report } from '@troupe/protocol';
+import { createRuntime, type Run } from '@troupe/core';
+import { messageOf, type Report, type RunRow, type RunStore } from '@troupe/protocol';
+import { sqliteStore } from '@troupe/store-sqlite';
 import { findingsIn, leadAgent } from './agents.ts';
 import { Folder } from './folder.ts';
 import { fileTools } from './tools.ts';
 
-const usage = 'Usage: npm run demo -- [PATH] ["question"] [--out FILE]';
+const usage = 'Usage: npm run demo -- [PATH] ["question"] [--out FILE] [--store FILE], or: npm run demo -- --resume';
 const usualQuestion = 'What is in this folder, how do its parts fit together, and what is left to do?';
 
 // A reader that has seen enough (`| head`) ends the printing, not the review.
 process.stdout.on('error', () => {});
 
 try {
-  process.exitCode = await review(process.argv.slice(2));
+  process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   process.stderr.write(`${oneLine(messageOf(error))}\n`);
   process.exitCode = 1;
 }
 
-async function review(args: string[]): Promise<number> {
-  const { path, question, out } = readArgs(args);
-  const folder = await Folder.open(path);
+async function main(args: string[]): Promise<number> {
+  const asked = readArgs(args);
+  await mkdir(dirname(asked.storeFile), { recursive: true });
+  const store = sqliteStore(asked.storeFile);
+  try {
+    return await review(asked, store);
+  } finally {
+    await store.close();
+  }
+}
+
+async function review({ path, question, out, storeFile, resume }: Args, store: RunStore): Promise<number> {
+  const unfinished = resume ? await unfinishedIn(store, storeFile) : null;
+  const folder = await Folder.open(unfinished ? String(unfinished.job.metadata?.folder) : path);
 
   await using model = await openModel();
   say(model.notice);
-  say(`Folder: ${folder.root}\nQuestion: ${question}\n`);
-
-  const runtime = createRuntime({ provider: model.provider, model: model.name, pricing: model.pricing });
-  const run = runtime.start(leadAgent(fileTools(folder)), `Folder: ${folder.name}\nQuestion: ${question}`);
+  const lead = leadAgent(fileTools(folder));
+  const runtime = createRuntime({
+    provider: model.provider,
+    model: model.name,
+    pricing: model.pricing,
+    store,
+    agents: [lead],
+  });
+  let run: Run;
+  if (unfinished) {
+    say(
+      `Going on with the review of ${folder.root} that began at ${new Date(unfinished.createdAt).toLocaleString()}.\n`,
+    );
+    run = await runtime.attach(unfinished.runId);
+  } else {
+    say(`Folder: ${folder.root}\nQuestion: ${question}\n`);
+    run = runtime.start(lead, {
+      input: `Folder: ${folder.name}\nQuestion: ${question}`,
+      metadata: { folder: folder.root },
+    });
+  }
   const view = showLiveTree(run.events$);
   const stop = interruptOn((reason) => void run.interrupt(reason));
 
-  const report = await run.ended;
+  const report = await (unfinished ? runtime.resume(run.id).then(() => run.ended) : run.ended);
   await view.done;
   stop.forget();
 
@@ -50,7 +81,7 @@ async function review(args: string[]): Promise<number> {
   if (children.length > 0) say(checked(children));
   if (text !== null)
     say(`Report: ${await save(out ?? (await usualPlace(folder)), text, model.notice, reportTable(view.tree))}`);
-  say('Runs: kept in memory for the life of this process, and gone with it.');
+  say(`Runs: ${storeFile}`);
   await runtime.close();
 
   if (report.status === 'completed') return 0;
@@ -58,12 +89,25 @@ async function review(args: string[]): Promise<number> {
   throw new Error(`The review failed (${report.exitReason}): ${report.fault?.message ?? 'no reason was given.'}`);
 }
 
-function readArgs(args: string[]): { path: string; question: string; out: string | undefined } {
+/** The newest review that has not ended. */
+async function unfinishedIn(store: RunStore, file: string): Promise<RunRow> {
+  const open = await store.list({ status: ['queued', 'running', 'paused', 'interrupting'] });
+  const review = open.find(({ agent, depth }) => agent === 'lead' && depth === 0);
+  if (review) return review;
+  throw new Error(`There is no unfinished review in ${file}: start one without --resume.`);
+}
+
+type Args = { path: string; question: string; out: string | undefined; storeFile: string; resume: boolean };
+
+function readArgs(args: string[]): Args {
   try {
-    const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { out: { type: 'string' } } });
+    const options = { out: { type: 'string' }, store: { type: 'string' }, resume: { type: 'boolean' } } as const;
+    const { values, positionals } = parseArgs({ args, allowPositionals: true, options });
+    const { out, store = join(tmpdir(), 'troupe-review', 'runs.db'), resume = false } = values;
     const [path = '.', question = usualQuestion, ...rest] = positionals;
     if (rest.length > 0) throw new Error('There are too many arguments: put the question in quotes');
-    return { path, question: question.trim() || usualQuestion, out: values.out };
+    if (resume && positionals.length > 0) throw new Error('A review that goes on has its folder and its question');
+    return { path, question: question.trim() || usualQuestion, out, storeFile: resolve(store), resume };
   } catch (error) {
     const [what] = messageOf(error).split('. ');
     throw new Error(`${what}. ${usage}`, { cause: error });

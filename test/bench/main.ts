@@ -6,6 +6,7 @@ import { cpus } from 'node:os';
 import { createRuntime, defineAgent, defineTool, spawned } from '@troupe/core';
 import type { ModelPart, ModelProvider } from '@troupe/protocol';
 import { z } from 'zod';
+import { measureStored } from './stored.ts';
 
 const usage: ModelPart = { type: 'usage', usage: { inputTokens: 10, outputTokens: 5 } };
 
@@ -86,4 +87,15 @@ for (const width of [10, 100, 1_000, 10_000]) {
 }
 const talk = await measure({ turns: 1, tool: 'listen' }, 50);
 row('2,000 deltas of a child', talk, `${Math.round(2_000 / (talk / 1_000)).toLocaleString('en')} a second`);
+const delegation = await measureStored(agent({ turns: 1, tool: 'ask' }), provider, 60);
+row(
+  'one delegation, stored',
+  delegation.ms,
+  `${(delegation.ms / delegation.loopMs).toFixed(2)} × its facts in a plain loop (${delegation.loopMs.toFixed(2)} ms, ${delegation.commits} commits)`,
+);
+for (const turns of [10, 100, 1_000]) {
+  const { ms, bytes, checkpointBytes } = await measureStored(agent({ turns }), provider, turns > 500 ? 3 : 8);
+  const per = `${micros(ms, turns, 'turn')}, ${Math.round(bytes / turns).toLocaleString('en')} bytes, checkpoint ${checkpointBytes.toLocaleString('en')} bytes`;
+  row(`${turns} tool turns, stored`, ms, per);
+}
 if (process.argv.includes('--json')) console.log(JSON.stringify({ machine, rows }, null, 2));

@@ -22,7 +22,8 @@ const demo = (
   new Promise<Ended>((resolve, reject) => {
     const begun = performance.now();
     const { PATH = '', HOME = '', SystemRoot = '' } = process.env;
-    const child = spawn(process.execPath, [main, ...args], {
+    const store = args.includes('--store') ? [] : ['--store', join(folderWith({}), 'runs.db')];
+    const child = spawn(process.execPath, [main, ...args, ...store], {
       env: { PATH, HOME, SystemRoot, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -81,7 +82,7 @@ describe('the review demo', { timeout: 60_000 }, () => {
     expect(stdout).toMatch(/^together +4 runs/m);
     expect(stdout).toContain('3 of 3 children answered in the agreed form.');
     expect(stdout).toContain(`Report: ${out}`);
-    expect(stdout).toContain('Runs: kept in memory for the life of this process');
+    expect(stdout).toMatch(/^Runs: .*runs\.db$/m);
 
     const report = readFileSync(out, 'utf8');
     expect(report.split('\n')[0]).toMatch(/^> Rehearsal: no language model/);
@@ -172,7 +173,7 @@ describe('the review demo', { timeout: 60_000 }, () => {
     const wrong = await demo([folder, 'why', 'me'], rehearsal);
     expect(wrong.code).toBe(1);
     expect(oneSentence(wrong)).toBe(
-      'There are too many arguments: put the question in quotes. Usage: npm run demo -- [PATH] ["question"] [--out FILE]',
+      'There are too many arguments: put the question in quotes. Usage: npm run demo -- [PATH] ["question"] [--out FILE] [--store FILE], or: npm run demo -- --resume',
     );
     expect(oneSentence(await demo(['--colour'], rehearsal))).toMatch(/^Unknown option '--colour'\. Usage/);
   });
@@ -233,4 +234,29 @@ describe('the review demo', { timeout: 60_000 }, () => {
     expect(ended.stdout).toMatch(/^lead +■ interrupted/m);
     expect(ended.stdout).toMatch(/interrupted: parent_interrupted/);
   });
+
+  test.skipIf(process.platform === 'win32')(
+    'killed in the middle, goes on with --resume and comes to its report [F-12] (Windows has no signals to send)',
+    async () => {
+      const store = join(folderWith({}), 'runs.db');
+      let sent = false;
+      const killed = await demo([folderWith(small), '--store', store], rehearsal, (stdout, kill) => {
+        if (sent || !stdout.includes('src turn 1')) return;
+        sent = true;
+        kill('SIGKILL');
+      });
+      expect(killed.code).toBeNull();
+      const ended = await demo(['--resume', '--store', store], rehearsal);
+      expect(ended.stderr).toBe('');
+      expect(ended.code).toBe(0);
+      expect(ended.stdout).toContain('Going on with the review of ');
+      expect(ended.stdout).toMatch(/^lead +✔ completed/m);
+      expect(ended.stdout).toMatch(/^together +4 runs/m);
+      expect(ended.stdout).toContain('3 of 3 children answered in the agreed form.');
+      // and then there is nothing left to go on with
+      const again = await demo(['--resume', '--store', store], rehearsal);
+      expect(again.code).toBe(1);
+      expect(oneSentence(again)).toBe(`There is no unfinished review in ${store}: start one without --resume.`);
+    },
+  );
 });

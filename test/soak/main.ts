@@ -1,11 +1,31 @@
-// npm run soak [-- RUNS]
+// npm run soak [-- --worlds N] [--seeds N] [--kills N]
 //
-// The random worlds of `npm test`, many more of them (default 200,000 of each kind). Ends with their closing line.
+// The long form of what `npm test` does in short: random worlds (default 200,000 of each kind), simulated worlds that crash
+// (100,000 seeds), and a real program that is killed (200 times). Give one of them to run that one alone.
 import { spawnSync } from 'node:child_process';
+import { parseArgs } from 'node:util';
 
-const [runs = '200000'] = process.argv.slice(2);
-const { status } = spawnSync('vitest', ['run', 'packages/core/test/worlds', '--testTimeout=0'], {
-  stdio: 'inherit',
-  env: { ...process.env, RUNS: runs },
+const kinds = {
+  worlds: {
+    env: 'RUNS',
+    usual: '200000',
+    tests: ['packages/core/test/worlds', '--exclude', '**/crash-worlds.test.ts'],
+  },
+  seeds: { env: 'SEEDS', usual: '100000', tests: ['packages/core/test/worlds/crash-worlds.test.ts'] },
+  kills: { env: 'KILLS', usual: '200', tests: ['test/crash'] },
+} as const;
+
+const { values } = parseArgs({
+  options: { worlds: { type: 'string' }, seeds: { type: 'string' }, kills: { type: 'string' } },
 });
-process.exitCode = status ?? 1;
+const asked = Object.keys(values) as (keyof typeof kinds)[];
+for (const kind of asked.length > 0 ? asked : (Object.keys(kinds) as (keyof typeof kinds)[])) {
+  const { env, usual, tests } = kinds[kind];
+  const count = values[kind] ?? usual;
+  console.log(`\n${kind}: ${count}`);
+  const { status } = spawnSync('vitest', ['run', ...tests, '--testTimeout=0'], {
+    stdio: 'inherit',
+    env: { PROPERTY_SEED: String(Date.now()), ...process.env, [env]: count },
+  });
+  if (status !== 0) process.exitCode = status ?? 1;
+}

@@ -4,22 +4,25 @@
 // nobody imports the command line, and there are no cycles. A check that read nothing finds nothing, so this one also
 // counts: a source file it did not read is a failure.
 import { globSync } from 'node:fs';
+import { builtinModules } from 'node:module';
 import { sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { cruise } from 'dependency-cruiser';
 
-/** What the sources of each package may import beside themselves: `@name` is another package's index.ts. */
+/** What the sources of each package may import beside themselves: `@name` is another package's index.ts, `node:` what comes with Node. */
 const ARROWS = {
   protocol: ['zod'],
   core: ['@protocol', 'xstate', 'rxjs', 'zod'],
   delegation: ['@protocol', '@core', 'zod'],
   openai: ['@protocol', 'openai'],
   prices: ['@protocol', '@pydantic/genai-prices'],
+  'store-sqlite': ['@protocol', 'node:'],
   testing: ['@protocol', '@core', 'xstate', 'fast-check', 'vitest', 'rxjs'],
 };
 
 /** @param {string} name */
 const pathOf = (name) => {
+  if (name === 'node:') return `^(node:)?(${builtinModules.join('|')})$`;
   const room = name.slice(1);
   return room in ARROWS ? `^packages/${room}/src/index\\.ts$` : `(^|/)node_modules/${name}/`;
 };

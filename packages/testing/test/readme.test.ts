@@ -7,6 +7,7 @@ const files = [
   ['model', () => import('./readme/model.ts')],
   ['laws', () => import('./readme/laws.ts')],
   ['paths', () => import('./readme/paths.ts')],
+  ['crashes', () => import('./readme/crashes.ts')],
 ] as const;
 
 describe('the README', () => {

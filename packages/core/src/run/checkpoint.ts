@@ -37,7 +37,10 @@ export const snapshotFrom = ({ value, context, workers }: Checkpoint): object =>
 
 export const contextIn = ({ context }: Checkpoint): RunContext => context as RunContext;
 
-/** Whether a step that said nothing changed anything. */
+/**
+ * Whether a step that said nothing changed anything that must be stored. What an attempt in flight has used so far goes along with the
+ * next step: a commit for every such part would cost more than the moment that a crash could lose.
+ */
 export const isProgress = (
   { value, context }: Pick<LiveRun, 'value' | 'context'>,
   after: Pick<AnyMachineSnapshot, 'value' | 'context'>,
@@ -45,4 +48,6 @@ export const isProgress = (
   !context || differ(context, after.context as RunContext) || JSON.stringify(value) !== JSON.stringify(after.value);
 
 const differ = (before: RunContext, after: RunContext): boolean =>
-  (Object.keys(after) as (keyof RunContext)[]).some((key) => key !== 'outbox' && before[key] !== after[key]);
+  (Object.keys(after) as (keyof RunContext)[]).some(
+    (key) => key !== 'outbox' && key !== 'pendingUsage' && before[key] !== after[key],
+  );

@@ -36,6 +36,8 @@ export type Recorder = {
   closeFeed(rootId: string): void;
   /** Completes every feed: nothing more is told. */
   end(): void;
+  /** Resolves when everything that a tree has recorded is stored, or was refused. */
+  written(rootId: string): Promise<void>;
   /** Resolves when everything recorded so far is stored and told. */
   flushed(): Promise<void>;
 };
@@ -45,6 +47,7 @@ type Step = { run: LiveRun; commit: Commit };
 /** What a tree has recorded in one tick, in order. */
 type Group = {
   readonly steps: Step[];
+  readonly latest: Map<LiveRun, Commit>;
   /** Shared by all that the tree records until the store refuses one of them: what follows is refused with it. */
   readonly tree: { refusal?: { error: unknown } };
   /** Resolves when the store has answered, whatever it says. */
@@ -115,12 +118,16 @@ export const openRecorder = (
     const { runId, rootId, epoch } = run;
     const row = rowOf(run);
     const last = group.steps.at(-1);
-    if (last?.run === run) {
-      last.commit.events.push(...events);
-      Object.assign(last.commit, { row, ...(checkpoint && { checkpoint }) });
+    const before = group.latest.get(run);
+    // Of all the checkpoints of one commit the last one counts; contexts of wide runs are large.
+    if (before && checkpoint) delete before.checkpoint;
+    if (last && last.commit === before) {
+      before.events.push(...events);
+      Object.assign(before, { row, ...(checkpoint && { checkpoint }) });
     } else {
       const commit = { runId, rootId, owner, epoch, expectedSeq, events, row, ...(checkpoint && { checkpoint }) };
       group.steps.push({ run, commit });
+      group.latest.set(run, commit);
     }
     run.writing = group.done;
   };
@@ -133,6 +140,7 @@ export const openRecorder = (
     trees.set(rootId, tree);
     const group: Group = {
       steps,
+      latest: new Map(),
       tree,
       done,
       close(stored) {
@@ -145,14 +153,14 @@ export const openRecorder = (
     };
     groups.set(rootId, group);
     writing.add(done);
-    queueMicrotask(() => flush(rootId, group));
+    const ahead = tails.get(rootId);
+    tails.set(rootId, done);
+    queueMicrotask(() => flush(rootId, group, ahead));
     return group;
   };
 
-  const flush = (rootId: string, group: Group): void => {
+  const flush = (rootId: string, group: Group, ahead: Promise<void> | undefined): void => {
     if (groups.get(rootId) === group) groups.delete(rootId);
-    const ahead = tails.get(rootId);
-    tails.set(rootId, group.done);
     if (ahead) void ahead.then(() => write(rootId, group));
     else write(rootId, group);
   };
@@ -204,6 +212,9 @@ export const openRecorder = (
       groups.delete(run.rootId);
       const event = { ...envelope(run, clock.now()), ...draft, live: true, seq: run.seq, part: run.part };
       feedOf(run.rootId).push([redact(event) as LiveEvent]);
+    },
+    async written(rootId) {
+      for (let last = tails.get(rootId); last; last = tails.get(rootId)) await last;
     },
     end() {
       over = true;

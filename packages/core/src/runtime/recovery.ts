@@ -39,6 +39,7 @@ export type Recovery = {
 };
 
 type Rows = ReadonlyMap<string, RunRow>;
+type Found = { run: FoundRun; events: StoredEvent[] };
 
 const everyRow = { limit: Number.MAX_SAFE_INTEGER };
 const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
@@ -46,7 +47,7 @@ const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
 export const openRecovery = (
   store: RunStore,
   agents: ReadonlyMap<string, AnyAgent>,
-  { world, desk, owner, found, bringBack }: Engine,
+  { world, desk, recorder, owner, found, bringBack }: Engine,
   { leaseMs, onAgentChanged }: { leaseMs: number; onAgentChanged: 'refuse' | 'continue' },
 ): Recovery => {
   /** Runs that handles were made for before they came to life here: they come to life as the same objects. */
@@ -101,6 +102,7 @@ export const openRecovery = (
   };
 
   const rowFor = async (runId: string): Promise<RunRow> => {
+    await recorder.written(runId.replace(/\/.*/, ''));
     const row = await store.get(runId);
     if (!row) throw new FaultError('run.unknown', `There is no run "${runId}" in this runtime's store.`, { runId });
     return row;
@@ -139,7 +141,7 @@ export const openRecovery = (
     known !== undefined && fingerprint !== undefined && fingerprint !== fingerprintOf(known);
 
   /** An unfinished run that was claimed, as it is stored. */
-  const find = async (row: RunRow, rows: Rows, epoch: number): Promise<FoundRun> => {
+  const find = async (row: RunRow, rows: Rows, epoch: number): Promise<Found> => {
     const { runId, agent: name } = row;
     const events = await eventsOf(runId);
     const checkpoint = await store.checkpoint(runId);
@@ -155,9 +157,8 @@ export const openRecovery = (
       !lost && isChanged(row, agent)
         ? [{ code: 'agent.changed', message: `Agent "${name}" is defined differently now than when this run started.` }]
         : [];
-    desk.restore(events);
     const run = restored(row, events, agent ?? unknownAgent(name));
-    return Object.assign(run, { epoch, checkpoint, warnings, ...(lost && { lost }) });
+    return { events, run: Object.assign(run, { epoch, checkpoint, warnings, ...(lost && { lost }) }) };
   };
 
   /** Children that had ended, for calls that are not answered yet. */
@@ -213,16 +214,20 @@ export const openRecovery = (
       );
       if (lost) throw new FaultError(lost.fault.code, lost.fault.message, { runId: row.runId });
     }
+    await recorder.written(head.rootId);
     const epochs = new Map<string, number>();
     for (const { runId } of openRuns(known)) epochs.set(runId, await claim(runId));
     // Nobody else writes them from here on: what is read now is how they are.
     const rows = await rowsOf(head.rootId);
-    const runs: FoundRun[] = [];
+    const all: Found[] = [];
     for (const row of openRuns(rows)) {
-      runs.push(await find(row, rows, epochs.get(row.runId) ?? (await claim(row.runId))));
+      all.push(await find(row, rows, epochs.get(row.runId) ?? (await claim(row.runId))));
     }
+    const runs = all.map(({ run }) => run);
     for (const run of runs) await findFormer(run, rows);
     await countQuotas(rows);
+    // From here on at once: what else happens to the tree meets it alive.
+    for (const { events } of all) desk.restore(events);
     for (const run of runs) {
       inert.delete(run.runId);
       if (run.runId !== head.runId) found.set(run.runId, run);
@@ -240,8 +245,9 @@ export const openRecovery = (
     actor?.send({ type: 'interrupt', reason: 'Nothing that started this run is left.', exitReason: 'orphaned' });
   };
 
-  const takeUpHead = (head: RunRow, rows: Rows, mayLose: boolean): Promise<LiveRun | undefined> => {
-    const before = underway.get(head.runId);
+  const takeUpHead = async (head: RunRow, rows: Rows, mayLose: boolean): Promise<LiveRun | undefined> => {
+    // What is missing below a head that is alive has ended, though its store may not have heard of it yet.
+    const before = world.runs.get(head.runId) ?? underway.get(head.runId);
     if (before) return before;
     const now = bring(head, rows, mayLose).finally(() => underway.delete(head.runId));
     underway.set(head.runId, now);

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   type AnyAgent,
   defineAgent,
@@ -8,8 +11,9 @@ import {
   type Tool,
 } from '@troupe/core';
 import type { Answer, Question, Report } from '@troupe/protocol';
+import { sqliteStore } from '@troupe/store-sqlite';
 import { type CrashOutcome, exploreCrashes } from '@troupe/testing';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type AnyLife, type AnyStore, calls, effect, numbered, program, type Turns } from './program.ts';
 
@@ -25,9 +29,12 @@ type Scene = {
   verify?: (outcome: CrashOutcome) => void;
 };
 
-const explore = ({ turns, tools, lead, helper, helperTools, options, ...rest }: Scene) =>
+const explore = (
+  { turns, tools, lead, helper, helperTools, options, ...rest }: Scene,
+  openStore: () => AnyStore | Promise<AnyStore>,
+) =>
   exploreCrashes<AnyStore, ReturnType<typeof program>>({
-    openStore: () => memoryStore(),
+    openStore,
     program: (life) => {
       const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: helperTools?.(life) ?? [], ...helper });
       const root = defineAgent({ name: 'lead', instructions: 'Lead.', tools: tools?.(life, [leaf]) ?? [], ...lead });
@@ -200,8 +207,28 @@ const scenes: Record<string, Scene> = {
 
 describe('[L7, F-13] killed after any of its commits and recovered, a run comes to the same end', () => {
   test.each(Object.entries(scenes))('%s', async (_name, scene) => {
-    const { crashes, commits } = await explore(scene);
+    const { crashes, commits } = await explore(scene, memoryStore);
     expect(crashes).toBe(2 * commits);
     expect(commits).toBeGreaterThan(1);
+  });
+});
+
+describe('[L7, F-13] and on a file that a thread of its own writes', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'troupe-crashes-'));
+  const store = sqliteStore({ path: join(folder, 'runs.db'), durability: 'normal' });
+  afterAll(async () => {
+    await store.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test.each(Object.entries(scenes))('%s', { timeout: 60_000 }, async (_name, scene) => {
+    const empty = async () => {
+      await store.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0 });
+      await store.reset('here');
+      expect(store.list()).toEqual([]);
+      return store;
+    };
+    const { crashes, commits } = await explore(scene, empty);
+    expect(crashes).toBe(2 * commits);
   });
 });

@@ -117,7 +117,11 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
   };
   const questionsOf = async (): Promise<string[]> => {
     const roots = [...new Set(stored().map(({ rootId }) => rootId))];
-    const runs = await Promise.all(roots.map((rootId) => runtime.attach(rootId)));
+    const runs = await Promise.race([
+      Promise.all(roots.map((rootId) => runtime.attach(rootId))),
+      // A process that dies just then answers nobody.
+      settle().then(() => []),
+    ]);
     return runs.flatMap((run) => run.questions.map(({ id }) => id));
   };
 
@@ -152,6 +156,7 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
     await pass(25);
   }
   await settle();
+  await revive();
   const findings = findingsIn(plan, stored(), told, left);
   if (open().length > 0) findings.push(`L1 ${open().join()} cannot be ended`);
   for (const { what, runId, signal } of outside.working)

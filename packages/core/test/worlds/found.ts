@@ -24,6 +24,18 @@ export const calmWorlds: Plan[] = [
   { ...plain, said: ['half'], features: ['in a machine'], end: 'stop' },
   // … and by a parent that was not told of it (L4).
   { ...plain, said: ['spawn', 'half'], features: ['in a machine'], end: 'stop' },
+  // A command to a run whose end was being written brought its tree to life a second time (L1).
+  {
+    ...plain,
+    said: ['delegate', 'delegate', 'same ids', 'delegate'],
+    delays: [1, 0],
+    budget: { turns: 1 },
+    steps: [
+      { command: 'pause', who: 0, ms: 20 },
+      { command: 'nothing', who: 0, ms: 20 },
+      { command: 'pause', who: 0, ms: 1 },
+    ],
+  },
 ];
 
 export const wildWorlds: Plan[] = [

@@ -64,8 +64,12 @@ export type CrashOutcome = {
   effects: string[];
 };
 
-const settled = async (): Promise<void> => {
-  for (let i = 0; i < 4; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+/** Lets everything happen that is ready to, in the program and in its store. */
+const settled = async (mortal: MortalStore<unknown>): Promise<void> => {
+  for (let i = 0; i < 4; i++) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    await mortal.settled();
+  }
 };
 
 const eventsOf = async (store: RunStore, rootId: string): Promise<StoredEvent[]> => {
@@ -140,18 +144,19 @@ const liveOnce = async <Store extends RunStore & MemoryStore, P extends Program>
     const runs = Map.groupBy(await eventsOf(base, id), ({ runId }) => runId);
     return [...runs.values()].every((events) => events.some(isTerminal));
   };
-  let report = await play(before, id, clock, options, () => first.dead, allEnded);
+  let report = await play(before, id, clock, options, first, allEnded);
   const stored = await eventsOf(base, id);
   const last = stored.at(-1)?.type ?? 'nothing';
   const heading = headingOf({ death, last });
   if (!report && !first.dead) throw new Error(`${heading}: the run did not end.`);
   const asked = effects.length;
   if (!report) {
-    const second = program(lifeIn(mortalStore(base)));
+    const immortal = mortalStore(base);
+    const second = program(lifeIn(immortal));
     const { skipped } = await second.recover();
     if (skipped.length > 0)
       throw new Error(`${heading}: ${skipped[0]?.runId} was not recovered: ${skipped[0]?.reason}`);
-    report = await play(second, id, clock, options, () => false, allEnded);
+    report = await play(second, id, clock, options, immortal, allEnded);
     if (!report) throw new Error(`${heading}: the run did not end after it was recovered.`);
   }
   const events = await eventsOf(base, id);
@@ -178,16 +183,16 @@ const play = async <Store>(
   id: string,
   clock: SimulatedClock,
   { person = () => true }: Pick<CrashOptions<Store>, 'person'>,
-  isDead: () => boolean,
+  life: MortalStore<unknown>,
   allEnded: () => Promise<boolean>,
 ): Promise<Report | null> => {
   for (let round = 0; round < 1_000; round++) {
-    await settled();
-    if (isDead()) return null;
+    await settled(life);
+    if (life.dead) return null;
     const run = await program.attach(id);
     const [question] = run.questions;
     if (!question && isEnded(run.status as Report['status']) && (await allEnded())) return run.report;
-    if (question) await Promise.race([program.answer(question.id, person(question)), settled()]);
+    if (question) await Promise.race([program.answer(question.id, person(question)), settled(life)]);
     else clock.increment(50);
   }
   return null;

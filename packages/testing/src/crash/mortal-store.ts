@@ -4,7 +4,14 @@ import type { MemoryStore, RunStore } from '@troupe/protocol';
 export type Death = { afterCommit: number; as: 'heard' | 'unheard' };
 
 /** A store as one process sees it. Once the process is dead, its calls reach nobody and are never answered. */
-export type MortalStore<Store> = { store: Store; readonly commits: number; readonly dead: boolean; die(): void };
+export type MortalStore<Store> = {
+  store: Store;
+  readonly commits: number;
+  readonly dead: boolean;
+  die(): void;
+  /** Resolves once every call that reached the real store is answered there, though a dead process does not hear it. */
+  settled(): Promise<void>;
+};
 
 const never = new Promise<never>(() => {});
 
@@ -12,10 +19,19 @@ const never = new Promise<never>(() => {});
 export const mortalStore = <Store extends RunStore & MemoryStore>(inner: Store, death?: Death): MortalStore<Store> => {
   let commits = 0;
   let dead = false;
+  const asked = new Set<Promise<unknown>>();
+  const watch = <R>(answer: R): R => {
+    if (answer instanceof Promise && answer !== never) {
+      const over = () => asked.delete(answer);
+      asked.add(answer);
+      answer.then(over, over);
+    }
+    return answer;
+  };
   const living =
     <A extends unknown[], R>(call: (...args: A) => R) =>
     (...args: A): R =>
-      dead ? (never as R) : call(...args);
+      dead ? (never as R) : watch(call(...args));
   const store: Store = {
     ...inner,
     claim: living(inner.claim.bind(inner)),
@@ -29,7 +45,7 @@ export const mortalStore = <Store extends RunStore & MemoryStore>(inner: Store, 
         return never;
       }
       commits += 1;
-      const stored = inner.commit(steps);
+      const stored = watch(inner.commit(steps));
       if (death?.as !== 'unheard' || commits < death.afterCommit) return stored;
       dead = true;
       return never;
@@ -45,6 +61,9 @@ export const mortalStore = <Store extends RunStore & MemoryStore>(inner: Store, 
     },
     die() {
       dead = true;
+    },
+    async settled() {
+      while (asked.size > 0) await Promise.allSettled(asked);
     },
   };
 };

@@ -1,0 +1,23 @@
+/** How memories are compared with what is looked for: as JavaScript does it, in any case, by the letter. */
+import type { JSONValue } from '@troupe/protocol';
+
+const textOf = (value: JSONValue): string => (typeof value === 'string' ? value : JSON.stringify(value));
+
+export const fold = (text: string): string => text.toLowerCase();
+
+/** True when key or value contains `wanted`, which is folded already. */
+export const contains = (key: string, value: JSONValue, wanted: string): boolean =>
+  fold(key).includes(wanted) || fold(textOf(value)).includes(wanted);
+
+/** The index ends a text at a zero byte. */
+const withoutZero = (text: string): string => text.replaceAll('\u0000', ' ');
+
+/** What the index holds of a memory. */
+export const indexed = (key: string, value: JSONValue): string => withoutZero(fold(`${key}\n${textOf(value)}`));
+
+/**
+ * What to ask the index for, which may find too much and never too little; `null` when it cannot help: it knows three characters
+ * and more, and half a character is none to it.
+ */
+export const phraseOf = (wanted: string): string | null =>
+  wanted.isWellFormed() && Array.from(wanted).length >= 3 ? `"${withoutZero(wanted).replaceAll('"', '""')}"` : null;

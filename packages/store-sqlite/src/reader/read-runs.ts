@@ -1,0 +1,43 @@
+import type { Checkpoint, RunFilter, RunRow, RunStore } from '@troupe/protocol';
+import type { AtOnce } from '../answers.ts';
+import type { Reader } from './statements.ts';
+
+type Found = { data: string; job: string };
+
+const columns = 'SELECT runs.data, jobs.data AS job FROM runs JOIN jobs USING (run_id)';
+
+const rowOf = ({ data, job }: Found): RunRow => ({
+  ...(JSON.parse(data) as Omit<RunRow, 'job'>),
+  job: JSON.parse(job) as RunRow['job'],
+});
+
+/** Looks runs up. Answers at once. */
+export const readRuns = (reader: Reader): AtOnce<Pick<RunStore, 'get' | 'list' | 'checkpoint'>> => ({
+  get: (runId) =>
+    reader.read(`${columns} WHERE run_id = ?`, (statement) => {
+      const found = statement.get(runId) as Found | undefined;
+      return found && rowOf(found);
+    }),
+
+  list({ status, rootId, quota, limit = 100, before }: RunFilter = {}) {
+    const wanted: [sql: string, value: string | undefined][] = [
+      ['status IN (SELECT value FROM json_each(?))', status && JSON.stringify([status].flat())],
+      ['root_id = ?', rootId],
+      ['quota = ?', quota],
+      ['id < (SELECT id FROM runs WHERE run_id = ?)', before],
+    ];
+    const given = wanted.flatMap(([sql, value]) => (value === undefined ? [] : [{ sql, value }]));
+    const where = given.length > 0 ? `WHERE ${given.map(({ sql }) => sql).join(' AND ')}` : '';
+    return reader.read(`${columns} ${where} ORDER BY id DESC LIMIT ?`, (statement) =>
+      (statement.all(...given.map(({ value }) => value), Math.min(limit, Number.MAX_SAFE_INTEGER)) as Found[]).map(
+        rowOf,
+      ),
+    );
+  },
+
+  checkpoint: (runId) =>
+    reader.read('SELECT data FROM checkpoints WHERE run_id = ?', (statement) => {
+      const found = statement.get(runId) as { data: string } | undefined;
+      return found && (JSON.parse(found.data) as Checkpoint);
+    }),
+});

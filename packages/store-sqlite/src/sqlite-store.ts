@@ -1,0 +1,154 @@
+import { resolve } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { FaultError, type MemoryStore, type RunStore, type StoredEvent } from '@troupe/protocol';
+import type { AtOnce, Later } from './answers.ts';
+import { connectReader } from './file/connect.ts';
+import { prepareFile } from './file/prepare-file.ts';
+import { indexed } from './reader/memory-text.ts';
+import { readEvents } from './reader/read-events.ts';
+import { readMemories } from './reader/read-memories.ts';
+import { readRuns } from './reader/read-runs.ts';
+import { openReader } from './reader/statements.ts';
+import type { Tasks } from './writer/messages.ts';
+import { ownIdentity } from './writer/process-identity.ts';
+import { openQueue, type Queue } from './writer/queue.ts';
+
+export type SqliteStoreOptions = {
+  /** The file. It is made when there is none, its folder is not. Beside it SQLite keeps `-wal` and `-shm` while it is open. */
+  path: string;
+  /**
+   * `full`: what is acknowledged survives a power failure. `normal`: it survives the end of the process; a power failure may
+   * take the last moments, never the order or the shape of what is left. Default: `full`.
+   */
+  durability?: 'full' | 'normal';
+  /** How large the file may grow, in bytes: commits for which there is no room are refused with `store.unavailable`. Default: as large as its disk. */
+  maxBytes?: number;
+  /** What leases are measured by, in epoch milliseconds. Default: the machine's time. */
+  now?: () => number;
+};
+
+export type SqliteStore = Pick<RunStore, 'events'> &
+  AtOnce<Pick<RunStore & MemoryStore, 'checkpoint' | 'get' | 'list' | 'read' | 'search'>> &
+  Later<Pick<RunStore & MemoryStore, 'claim' | 'renew' | 'release' | 'commit' | 'prune' | 'write' | 'reset'>> & {
+    /** What is stored here is there after the process. */
+    readonly lasting: true;
+    /**
+     * Writes everything that was asked for, gives back the claims that were made through this store, and closes the file.
+     * From now on every other method fails with `store.closed`.
+     */
+    close(): Promise<void>;
+  };
+
+/** Events of one transaction of forgetting: enough to be quick, few enough to let commits through. */
+const forgottenAtOnce = 2_000;
+
+/**
+ * Runs and memories in one SQLite file, for one machine. Reads answer at once; writes are promises that resolve when the file has
+ * them. Other processes may open the same file.
+ *
+ * @param options The file, or the file and how to treat it.
+ * @throws FaultError `store.unavailable` when the file cannot be opened or written; `store.newer` when a newer version wrote it;
+ * `store.corrupt` when it was damaged: it has been set aside then, and opening the same path again starts an empty store.
+ */
+export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore => {
+  const {
+    durability = 'full',
+    maxBytes,
+    now = Date.now,
+    ...given
+  } = typeof options === 'string' ? { path: options } : options;
+  const path = pathOf(given.path);
+  prepareFile(path, now);
+  const db = connectReader(path);
+  const queue = openQueue({ path, durability, maxBytes, self: ownIdentity(), now: now() });
+  const reader = openReader(db, path);
+  let closing: Promise<void> | undefined;
+
+  const check = (): void => {
+    if (closing) throw new FaultError('store.closed', `The store "${path}" is closed. Open it again to use it.`);
+  };
+  const open =
+    <A extends unknown[], R>(work: (...args: A) => R) =>
+    (...args: A): R => {
+      check();
+      return work(...args);
+    };
+  const ask: Queue['ask'] = async (wish) => {
+    check();
+    return queue.ask(wish);
+  };
+  const runs = readRuns(reader);
+  const memories = readMemories(reader);
+
+  return {
+    lasting: true,
+    claim: (runId, owner, { leaseMs }) => ask({ type: 'claim', runId, owner, leaseMs, now: now() }),
+    async renew(owner, { leaseMs }) {
+      await ask({ type: 'renew', owner, leaseMs, now: now() });
+    },
+    async release(owner) {
+      await ask({ type: 'release', owner });
+    },
+    async commit(commits) {
+      if (commits.length === 0) return [];
+      const places = await ask({ type: 'commit', commits });
+      return commits.flatMap(({ events }, i) => events.map((event, n) => placed(event, places[i], n)));
+    },
+    checkpoint: open(runs.checkpoint),
+    get: open(runs.get),
+    list: open(runs.list),
+    events: open(readEvents(reader, check)),
+    async prune(which) {
+      let forgotten = 0;
+      for (const rootIds of inTurns(await ask({ type: 'findOld', ...which })))
+        forgotten += await ask({ type: 'forgetTrees', rootIds });
+      return forgotten;
+    },
+    read: open(memories.read),
+    search: open(memories.search),
+    async write(scope, key, value) {
+      await ask({ type: 'remember', scope, key, value: JSON.stringify(value), text: indexed(key, value) });
+    },
+    async reset(scope) {
+      await ask({ type: 'forgetScope', scope });
+    },
+    close() {
+      closing ??= closeAll(db, queue);
+      return closing;
+    },
+  };
+};
+
+const pathOf = (path: string): string => {
+  if (path !== '' && path !== ':memory:') return resolve(path);
+  throw new FaultError(
+    'store.unavailable',
+    `sqliteStore() was given the path "${path}", which names no file. Give it one, or use memoryStore() of @troupe/core.`,
+  );
+};
+
+const closeAll = async (db: DatabaseSync, queue: Queue): Promise<void> => {
+  try {
+    await queue.close();
+  } finally {
+    db.close();
+  }
+};
+
+const placed = (event: object, first: Tasks['commit']['give'][number] | undefined, n: number): StoredEvent =>
+  ({ ...event, rootSeq: (first?.rootSeq ?? 0) + n, cursor: String((first?.id ?? 0) + n) }) as StoredEvent;
+
+/** Trees to forget, in turns that are quick enough to let other writes through. */
+const inTurns = (trees: Tasks['findOld']['give']): string[][] => {
+  const turns: string[][] = [];
+  let room = 0;
+  for (const { rootId, events } of trees) {
+    if (room <= 0) {
+      turns.push([]);
+      room = forgottenAtOnce;
+    }
+    turns.at(-1)?.push(rootId);
+    room -= events + 1;
+  }
+  return turns;
+};

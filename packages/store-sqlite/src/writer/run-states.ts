@@ -1,0 +1,116 @@
+/** Runs as they stand while a batch is written: read once, changed in memory, written once, whatever a batch does to them. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { RowText, StepText } from './messages.ts';
+
+type RunState = {
+  readonly runId: string;
+  rootId: string;
+  /** 0 and `null` when nobody has claimed it. */
+  epoch: number;
+  owner: string | null;
+  seq: number;
+  /** `null` when it was never written. */
+  status: string | null;
+  ended: boolean;
+  /** What is to be written at the end of the batch. */
+  row?: RowText;
+  checkpoint?: string;
+  changed: boolean;
+};
+
+export type RunStates = {
+  of(runId: string): RunState;
+  /** Writes a claim. */
+  claim(runId: string, owner: string, epoch: number): void;
+  /** Takes note of a step that was checked. */
+  enter(step: StepText): void;
+  /** Writes what the batch has left to write. */
+  flush(): void;
+  /** Forgets everything: another batch begins. */
+  clear(): void;
+};
+
+export const openRunStates = (db: DatabaseSync): RunStates => {
+  const find = db.prepare(`
+    SELECT claims.epoch, claims.owner, runs.root_id, runs.seq, runs.status, runs.ended
+    FROM claims LEFT JOIN runs USING (run_id) WHERE run_id = ?`);
+  const setClaim = db.prepare(`
+    INSERT INTO claims (run_id, owner, epoch) VALUES (?, ?, ?)
+    ON CONFLICT (run_id) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch`);
+  const setRow = db.prepare(`
+    INSERT INTO runs (run_id, root_id, parent_id, agent, status, ended, quota, seq, created_at, ended_at, data)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (run_id) DO UPDATE SET root_id = excluded.root_id, parent_id = excluded.parent_id, agent = excluded.agent,
+      status = excluded.status, ended = excluded.ended, quota = excluded.quota, seq = excluded.seq,
+      created_at = excluded.created_at, ended_at = excluded.ended_at, data = excluded.data`);
+  const setJob = db.prepare('INSERT OR REPLACE INTO jobs (run_id, data) VALUES (?, ?)');
+  const setCheckpoint = db.prepare(`
+    INSERT INTO checkpoints (run_id, data) VALUES (?, ?) ON CONFLICT (run_id) DO UPDATE SET data = excluded.data`);
+  const dropCheckpoint = db.prepare('DELETE FROM checkpoints WHERE run_id = ?');
+  const states = new Map<string, RunState>();
+
+  const load = (runId: string): RunState => {
+    const found = find.get(runId) as
+      | {
+          epoch: number;
+          owner: string;
+          root_id: string | null;
+          seq: number | null;
+          status: string | null;
+          ended: number | null;
+        }
+      | undefined;
+    return {
+      runId,
+      rootId: found?.root_id ?? '',
+      epoch: found?.epoch ?? 0,
+      owner: found?.owner ?? null,
+      seq: found?.seq ?? 0,
+      status: found?.status ?? null,
+      ended: found?.ended === 1,
+      changed: false,
+    };
+  };
+
+  const of = (runId: string): RunState => {
+    const known = states.get(runId);
+    if (known) return known;
+    const state = load(runId);
+    states.set(runId, state);
+    return state;
+  };
+
+  const write = ({ runId, rootId, status, ended, seq, row, checkpoint }: RunState): void => {
+    if (row) {
+      const { parentId, agent, quota, createdAt, endedAt, data, job } = row;
+      setRow.run(runId, rootId, parentId, agent, status, Number(ended), quota, seq, createdAt, endedAt, data);
+      if (job !== null) setJob.run(runId, job);
+    }
+    if (ended) dropCheckpoint.run(runId);
+    else if (checkpoint !== undefined) setCheckpoint.run(runId, checkpoint);
+  };
+
+  return {
+    of,
+    claim(runId, owner, epoch) {
+      setClaim.run(runId, owner, epoch);
+      Object.assign(of(runId), { owner, epoch });
+    },
+    enter({ runId, rootId, owner, epoch, status, ended, events, row, checkpoint }) {
+      const state = of(runId);
+      if (state.owner === null) this.claim(runId, owner, epoch);
+      state.rootId = rootId;
+      state.seq += events.length;
+      state.status = status;
+      state.ended = ended;
+      state.changed = true;
+      // A job is brought once only.
+      if (row) state.row = { ...row, job: row.job ?? state.row?.job ?? null };
+      if (checkpoint !== null) state.checkpoint = checkpoint;
+    },
+    flush() {
+      for (const state of states.values()) if (state.changed) write(state);
+    },
+    clear: () => states.clear(),
+  };
+};

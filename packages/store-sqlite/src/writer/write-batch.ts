@@ -1,0 +1,87 @@
+/** One batch, one transaction. What is refused is refused alone. */
+import type { DatabaseSync } from 'node:sqlite';
+import { isOutage, troubleOf } from '../file/trouble.ts';
+import type { Outcome, Task, WriterData } from './messages.ts';
+import { Refused } from './refused.ts';
+import { openRunStates } from './run-states.ts';
+import { openClaimWriter } from './write-claims.ts';
+import { openMemoryWriter } from './write-memories.ts';
+import { openStepWriter } from './write-steps.ts';
+import { openTreeWriter } from './write-trees.ts';
+
+export const openBatchWriter = (
+  db: DatabaseSync,
+  { path, self, now }: WriterData,
+): ((tasks: readonly Task[]) => Outcome[]) => {
+  const begin = db.prepare('BEGIN IMMEDIATE');
+  const commit = db.prepare('COMMIT');
+  const states = openRunStates(db);
+  const steps = openStepWriter(db);
+  const claims = openClaimWriter(db, self);
+  const trees = openTreeWriter(db);
+  const memories = openMemoryWriter(db);
+  let isSwept = false;
+
+  const perform = (task: Task): unknown => {
+    switch (task.type) {
+      case 'commit':
+        return steps.commit(task.steps, states, claims.register);
+      case 'claim':
+        return claims.claim(task, states);
+      case 'renew':
+        return claims.renew(task);
+      case 'release':
+        return claims.release(task);
+      case 'findOld':
+        return trees.findOld(task);
+      case 'forgetTrees':
+        return trees.forgetTrees(task);
+      case 'remember':
+        return memories.remember(task);
+      case 'forgetScope':
+        return memories.forgetScope(task);
+      case 'close':
+        return claims.releaseAll();
+    }
+  };
+
+  const attempt = (task: Task): Outcome => {
+    try {
+      return { given: perform(task) ?? null };
+    } catch (error) {
+      if (error instanceof Refused) return { refusal: error.refusal };
+      throw error;
+    }
+  };
+
+  const write = (tasks: readonly Task[]): Outcome[] => {
+    begin.run();
+    try {
+      if (!isSwept) claims.sweep(now);
+      const outcomes = tasks.map(attempt);
+      states.flush();
+      steps.flush();
+      commit.run();
+      isSwept = true;
+      claims.committed();
+      return outcomes;
+    } finally {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      claims.rolledBack();
+      states.clear();
+      steps.clear();
+    }
+  };
+
+  /** What cannot be written together is tried one by one: what is to blame fails alone. */
+  const writeAll = (tasks: readonly Task[]): Outcome[] => {
+    try {
+      return write(tasks);
+    } catch (error) {
+      if (tasks.length > 1 && !isOutage(error)) return tasks.flatMap((task) => writeAll([task]));
+      const refusal = troubleOf(error, path, 'written');
+      return tasks.map(() => ({ refusal }));
+    }
+  };
+  return writeAll;
+};

@@ -1,0 +1,112 @@
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, test } from 'vitest';
+import { migrate, migrations, versionOf } from '../src/file/schema.ts';
+import { openFresh, pathOfStore } from './files.ts';
+import { lastStepOf, stepOf } from './steps.ts';
+
+describe('tables', () => {
+  test('are brought up to date by every step that a file has not had, once', () => {
+    const db = new DatabaseSync(':memory:');
+    expect(versionOf(db)).toBe(0);
+    migrate(db);
+    expect(versionOf(db)).toBe(migrations.length);
+    const steps = [...migrations, 'CREATE TABLE later (x)', 'INSERT INTO later VALUES (1)'];
+    for (const _ of [1, 2]) {
+      migrate(db, steps);
+      expect(versionOf(db)).toBe(steps.length);
+      expect(db.prepare('SELECT x FROM later').all()).toEqual([{ x: 1 }]);
+    }
+    // a newer file is never taken back
+    migrate(db);
+    expect(versionOf(db)).toBe(steps.length);
+    db.close();
+  });
+
+  test('stay as they were when a step fails', () => {
+    const db = new DatabaseSync(':memory:');
+    migrate(db);
+    expect(() => migrate(db, [...migrations, 'CREATE TABLE later (x)', 'CREATE nonsense'])).toThrow('syntax error');
+    expect(versionOf(db)).toBe(migrations.length);
+    expect(db.prepare(`SELECT name FROM sqlite_schema WHERE name = 'later'`).all()).toEqual([]);
+    db.close();
+  });
+
+  test('let one terminal event of a run in, whatever writes it', async () => {
+    const store = openFresh();
+    await store.commit([lastStepOf({ runId: 'r' })]);
+    await store.close();
+    const db = new DatabaseSync(pathOfStore(store));
+    const add = `INSERT INTO events (root_id, root_seq, run_id, seq, type, data) VALUES ('r', 2, 'r', 2, 'run.failed', '{}')`;
+    expect(() => db.exec(add)).toThrow('UNIQUE constraint failed');
+    db.close();
+  });
+});
+
+describe('views for people', () => {
+  const question = (id: string) => ({
+    type: 'question.asked',
+    question: { id, kind: 'confirmation', tool: 'delete', prompt: 'Sure?', arguments: { path: 'a.txt' }, options: [] },
+  });
+
+  test('show questions, open, answered and dropped', async () => {
+    const store = openFresh();
+    const answer = { type: 'question.answered', questionId: 'q2', answer: { decline: 'no' }, by: 'ann' };
+    await store.commit([stepOf({ runId: 'r', events: [question('q1'), question('q2'), { ...answer, at: 61_500 }] })]);
+    await store.commit([stepOf({ runId: 's', events: [question('q3')] }), lastStepOf({ runId: 's', expectedSeq: 1 })]);
+    const db = new DatabaseSync(pathOfStore(store), { readOnly: true });
+    expect(db.prepare('SELECT * FROM questions ORDER BY question_id').all()).toEqual([
+      expect.objectContaining({
+        question_id: 'q1',
+        status: 'open',
+        run_id: 'r',
+        agent: 'lead',
+        kind: 'confirmation',
+        tool: 'delete',
+        prompt: 'Sure?',
+        arguments: '{"path":"a.txt"}',
+        asked_at: '1970-01-01 00:00:00.001',
+        answer: null,
+      }),
+      expect.objectContaining({
+        question_id: 'q2',
+        status: 'answered',
+        answer: '{"decline":"no"}',
+        answered_by: 'ann',
+        answered_at: '1970-01-01 00:01:01.500',
+      }),
+      expect.objectContaining({ question_id: 'q3', status: 'dropped' }),
+    ]);
+    db.close();
+    await store.close();
+  });
+
+  test('show calls with what became of them, also when a model repeats their ids', async () => {
+    const store = openFresh();
+    const call = (tool: string, n: number) => ({ type: 'call.started', callId: 'call_1', tool, arguments: { n } });
+    const said = { callId: 'call_1', truncated: false, preview: '' };
+    await store.commit([
+      stepOf({
+        runId: 'r',
+        events: [
+          call('add', 1),
+          call('add', 2),
+          call('send', 3),
+          { type: 'call.completed', tool: 'add', ...said, result: '2' },
+          { type: 'call.failed', tool: 'add', ...said, result: 'Not now.', error: 'Not now.', status: 'refused' },
+          call('wait', 4),
+          { type: 'call.failed', tool: 'send', ...said, result: 'Broken.', error: 'Broken.', at: 1_000 },
+        ],
+      }),
+    ]);
+    const db = new DatabaseSync(pathOfStore(store), { readOnly: true });
+    const sql = `SELECT n, tool, arguments, status, result, took_ms FROM journal WHERE run_id = 'r' ORDER BY n`;
+    expect(db.prepare(sql).all()).toEqual([
+      { n: 1, tool: 'add', arguments: '{"n":1}', status: 'ok', result: '2', took_ms: 3 },
+      { n: 2, tool: 'add', arguments: '{"n":2}', status: 'refused', result: 'Not now.', took_ms: 3 },
+      { n: 3, tool: 'send', arguments: '{"n":3}', status: 'error', result: 'Broken.', took_ms: 997 },
+      { n: 4, tool: 'wait', arguments: '{"n":4}', status: 'unanswered', result: null, took_ms: null },
+    ]);
+    db.close();
+    await store.close();
+  });
+});
