@@ -7,6 +7,8 @@ export default defineConfig({
     setupFiles: ['./test/tools/seed.ts'],
     // Threads start faster than processes, and no test needs a process of its own.
     pool: 'threads',
+    // The usual leaves one core idle.
+    maxWorkers: '100%',
     reporters: ['default', './test/tools/count-reporter.mjs'],
     coverage: {
       provider: 'v8',
