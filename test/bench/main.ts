@@ -3,17 +3,19 @@
 // What Troupe itself costs: runs against a model that answers at once. Absolute times say more about the machine than about the
 // code; what must hold is the growth: time per turn and per child does not rise with history or siblings.
 import { cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createRuntime, defineAgent, defineTool, spawned } from '@troupe/core';
 import type { ModelPart, ModelProvider } from '@troupe/protocol';
 import { z } from 'zod';
-import { measureStored } from './stored.ts';
+import { measureCrowd, measureStored } from './stored.ts';
 
 const usage: ModelPart = { type: 'usage', usage: { inputTokens: 10, outputTokens: 5 } };
 
-/** Calls `name` for `turns` turns, `width` times in each, then answers in `deltas` pieces. */
+/** Calls `name` for `turns` turns, `width` times in each, then answers in `deltas` pieces; each turn takes about `delayMs`. */
 const provider: ModelProvider = {
   async *takeTurn({ settings }, { context }) {
     const plan = settings as unknown as Plan;
+    if (plan.delayMs > 0) await sleep(plan.delayMs * (0.5 + Math.random()));
     if (context.turn <= plan.turns) {
       for (let i = 0; i < plan.width; i++)
         yield { type: 'call', id: `call_${i}`, name: plan.tool, arguments: '{"n":1}' };
@@ -26,8 +28,8 @@ const provider: ModelProvider = {
     yield { type: 'finish', reason: 'stop' };
   },
 };
-type Plan = { turns: number; width: number; tool: string; deltas: number };
-const plan = (given: Partial<Plan>): Plan => ({ turns: 0, width: 1, tool: 'add', deltas: 1, ...given });
+type Plan = { turns: number; width: number; tool: string; deltas: number; delayMs: number };
+const plan = (given: Partial<Plan>): Plan => ({ turns: 0, width: 1, tool: 'add', deltas: 1, delayMs: 0, ...given });
 
 const inputSchema = z.object({ n: z.number() });
 const add = defineTool({ name: 'add', description: 'Adds one.', inputSchema, execute: ({ n }) => n + 1 });
@@ -41,7 +43,14 @@ const delegate = (name: string, agent: typeof leaf) =>
     execute: () => spawned([{ agent, job: 'go' }]),
     settle: ([report]) => ({ content: report?.text ?? '' }),
   });
-const tools = [add, delegate('ask', leaf), delegate('listen', talker)];
+const patient = defineAgent({
+  name: 'patient',
+  instructions: 'Work.',
+  tools: [add],
+  settings: plan({ turns: 10, delayMs: 60 }),
+  budget: { turns: 20 },
+});
+const tools = [add, delegate('ask', leaf), delegate('listen', talker), delegate('delay', patient)];
 const agent = (given: Partial<Plan>) =>
   defineAgent({
     name: 'lead',
@@ -87,15 +96,26 @@ for (const width of [10, 100, 1_000, 10_000]) {
 }
 const talk = await measure({ turns: 1, tool: 'listen' }, 50);
 row('2,000 deltas of a child', talk, `${Math.round(2_000 / (talk / 1_000)).toLocaleString('en')} a second`);
-const delegation = await measureStored(agent({ turns: 1, tool: 'ask' }), provider, 60);
+const delegation = await measureStored(agent({ turns: 1, tool: 'ask' }), provider, 300);
 row(
   'one delegation, stored',
   delegation.ms,
-  `${(delegation.ms / delegation.loopMs).toFixed(2)} × its facts in a plain loop (${delegation.loopMs.toFixed(2)} ms, ${delegation.commits} commits)`,
+  `${(delegation.ms / delegation.factsMs).toFixed(2)} × a loop that writes its facts one by one, ${(delegation.ms / delegation.commitsMs).toFixed(2)} × one that makes the same ${delegation.commits} commits`,
 );
 for (const turns of [10, 100, 1_000]) {
   const { ms, bytes, checkpointBytes } = await measureStored(agent({ turns }), provider, turns > 500 ? 3 : 8);
   const per = `${micros(ms, turns, 'turn')}, ${Math.round(bytes / turns).toLocaleString('en')} bytes, checkpoint ${checkpointBytes.toLocaleString('en')} bytes`;
   row(`${turns} tool turns, stored`, ms, per);
+}
+for (const [what, lead, width] of [
+  ['100 runs side by side, stored', agent({ turns: 10, delayMs: 60 }), 100],
+  ['100 children at once, stored', agent({ turns: 1, width: 100, tool: 'delay' }), 1],
+] as const) {
+  const { ms, eventsPerSecond, p99Ms } = await measureCrowd(lead, provider, width);
+  row(
+    what,
+    ms,
+    `${Math.round(eventsPerSecond).toLocaleString('en')} events a second, event loop p99 ${p99Ms.toFixed(1)} ms`,
+  );
 }
 if (process.argv.includes('--json')) console.log(JSON.stringify({ machine, rows }, null, 2));

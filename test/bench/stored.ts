@@ -1,7 +1,8 @@
 // What storing costs: the same work with `sqliteStore`, and its facts written by a plain loop over `node:sqlite`.
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 import { type AnyAgent, createRuntime } from '@troupe/core';
 import type { Commit, ModelProvider, RunStore } from '@troupe/protocol';
@@ -19,10 +20,11 @@ const inFolder = async <T>(work: (folder: string) => Promise<T>): Promise<T> => 
 const median = (times: number[]): number => times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
 
 export type Stored = {
-  /** Median milliseconds of one run, stored and by the loop. */
+  /** Median milliseconds of one run, stored; by a loop that writes each fact when it happens; by one that makes the same commits. */
   ms: number;
-  loopMs: number;
-  /** Of one run: commits, bytes in the write-ahead log, and the largest checkpoint. */
+  factsMs: number;
+  commitsMs: number;
+  /** Of one run: commits, bytes that the process wrote (0 where nobody counts them), and the largest checkpoint. */
   commits: number;
   bytes: number;
   checkpointBytes: number;
@@ -40,36 +42,76 @@ export const measureStored = (agent: AnyAgent, provider: ModelProvider, rounds: 
         return store.commit(steps);
       },
     };
-    const loop = openLoop(join(folder, 'loop.db'));
-    const [times, loopTimes, bytes]: [number[], number[], number[]] = [[], [], []];
+    const [byFact, byCommit] = [openLoop(join(folder, 'facts.db')), openLoop(join(folder, 'commits.db'))];
+    const [times, factTimes, commitTimes, bytes]: [number[], number[], number[], number[]] = [[], [], [], []];
     let checkpointBytes = 0;
-    for (let i = 0; i < rounds + 2; i++) {
+    const runtime = createRuntime({ provider, model: 'none', store: watching });
+    for (let i = 0; i < rounds + Math.ceil(rounds / 3); i++) {
       seen = [];
-      const runtime = createRuntime({ provider, model: 'none', store: watching });
-      const size = sizeOf(folder);
+      const before = bytesWritten();
       const from = performance.now();
       const report = await runtime.run(agent, 'go');
       times.push(performance.now() - from);
-      bytes.push(sizeOf(folder) - size);
+      bytes.push(bytesWritten() - before);
       if (report.status !== 'completed') throw new Error(`${report.exitReason}: ${report.fault?.message}`);
-      await runtime.close();
       for (const { checkpoint } of seen.flat())
         if (checkpoint) checkpointBytes = Math.max(checkpointBytes, JSON.stringify(checkpoint).length);
-      const began = performance.now();
-      for (const steps of seen) loop.write(steps);
-      loopTimes.push(performance.now() - began);
+      const facts = seen.flatMap((steps) => steps.flatMap(factsOf));
+      factTimes.push(timeOf(() => facts.map((fact) => byFact.write([fact]))));
+      commitTimes.push(timeOf(() => seen.map((steps) => byCommit.write(steps))));
     }
+    await runtime.close();
     await store.close();
-    loop.close();
+    byFact.close();
+    byCommit.close();
     const last = (all: number[]) => median(all.slice(-rounds));
-    return { ms: last(times), loopMs: last(loopTimes), commits: seen.length, bytes: last(bytes), checkpointBytes };
+    const [ms, factsMs, commitsMs] = [last(times), last(factTimes), last(commitTimes)];
+    return { ms, factsMs, commitsMs, commits: seen.length, bytes: last(bytes), checkpointBytes };
   });
 
-const sizeOf = (folder: string): number =>
-  ['runs.db', 'runs.db-wal'].reduce(
-    (sum, name) => sum + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0),
-    0,
-  );
+const timeOf = (work: () => unknown): number => {
+  const from = performance.now();
+  work();
+  return performance.now() - from;
+};
+
+/** One event, with the row and the checkpoint as they stand then. */
+const factsOf = (step: Commit): Commit[] => step.events.map((event) => ({ ...step, events: [event] }));
+
+/** What all threads of this process have written, page cache included. */
+const bytesWritten = (): number => {
+  try {
+    return Number(/^wchar: (\d+)/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+};
+
+export type Crowd = { ms: number; eventsPerSecond: number; p99Ms: number };
+
+/** Runs agents side by side on a store in a file, and watches the event loop. */
+export const measureCrowd = (agent: AnyAgent, provider: ModelProvider, width: number): Promise<Crowd> =>
+  inFolder(async (folder) => {
+    const store = sqliteStore(join(folder, 'runs.db'));
+    const runtime = createRuntime({ provider, model: 'none', store });
+    let events = 0;
+    runtime.events$.subscribe(() => {
+      events += 1;
+    });
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    const started = Array.from({ length: width }, () => runtime.start(agent, 'go'));
+    await new Promise((resolve) => setImmediate(resolve));
+    delay.enable();
+    const from = performance.now();
+    const reports = await Promise.all(started.map((run) => run.ended));
+    const ms = performance.now() - from;
+    delay.disable();
+    const failed = reports.find(({ status }) => status !== 'completed');
+    if (failed) throw new Error(`${failed.exitReason}: ${failed.fault?.message}`);
+    await runtime.close();
+    await store.close();
+    return { ms, eventsPerSecond: (events / ms) * 1_000, p99Ms: delay.percentile(99) / 1e6 };
+  });
 
 /** Rows, events and checkpoints in three tables, one transaction for each commit, as durable as the store. */
 const openLoop = (path: string) => {

@@ -34,7 +34,7 @@ export { type Ending, type LifecycleHooks, lifecycle } from './run/lifecycle.ts'
 export type { Run } from './run/run.ts';
 export { type AgentSnapshot, agentLogic } from './runtime/agent-logic.ts';
 export { createRuntime } from './runtime/create-runtime.ts';
+export type { ReadOptions } from './runtime/event-reader.ts';
 export type { RuntimeOptions } from './runtime/options.ts';
-export type { EventFilter } from './runtime/read-events.ts';
 export type { EventStream, Runtime, StartOptions } from './runtime/runtime.ts';
 export { ofType, textOf } from './streams/of-type.ts';

@@ -12,13 +12,14 @@ import {
 import type { Observable } from 'rxjs';
 import { readAnswer } from '../agent/answers.ts';
 import type { RunCommand } from '../agent/context.ts';
-import { iterate } from '../streams/iterate.ts';
 import type { LiveRun } from './live-run.ts';
 
 /** What a handle needs of the runtime that made it. */
 export type RunHost = {
   /** Events of a run and its descendants, from its start; completes with the run. */
   eventsOf(run: LiveRun): Observable<RunEvent>;
+  /** The same, at the reader's own pace. */
+  readerOf(run: LiveRun): AsyncIterator<RunEvent>;
   questionsOf(runId: string): Question[];
   questionsOf$(runId: string): Observable<Question[]>;
   /** Resolves at the next settlement, at once when the run has ended or waits for a person now. */
@@ -56,7 +57,7 @@ export class Run<T = JSONValue> implements AsyncIterable<RunEvent> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<RunEvent> {
-    return iterate(this.events$);
+    return this.#host.readerOf(this.#run);
   }
 
   /**

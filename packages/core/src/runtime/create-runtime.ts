@@ -4,6 +4,7 @@
  * Keeps L1 (each run ends in exactly one terminal event) together with `run/lifecycle.ts`, and L8 (observers change nothing).
  */
 import {
+  type EventQuery,
   FaultError,
   faultOf,
   isEnded,
@@ -24,11 +25,11 @@ import { type Job, jobDataOf } from '../job.ts';
 import { isSameJob, type LiveRun } from '../run/live-run.ts';
 import { Run, type RunHost, receiptOf } from '../run/run.ts';
 import { guarded } from '../streams/guarded.ts';
-import { iterate } from '../streams/iterate.ts';
 import { isSettled, settles } from './desk.ts';
 import { openEngine } from './engine.ts';
+import { openReader, type ReadOptions } from './event-reader.ts';
 import { type RuntimeOptions, settle } from './options.ts';
-import { type EventFilter, eventsFrom } from './read-events.ts';
+import { eventsFrom } from './read-events.ts';
 import { openRecovery } from './recovery.ts';
 import { runsOf } from './runs-of.ts';
 import { internals, type Runtime, type StartOptions } from './runtime.ts';
@@ -80,6 +81,14 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
         ),
         caught,
       ),
+    readerOf: (run) =>
+      openReader({
+        store,
+        query: { rootId: run.rootId },
+        live$: recorder.feedOf(run.rootId).events$,
+        wanted: (event) => isWithin(event.runId, run.runId),
+        isLast: (event) => event.runId === run.runId && isTerminal(event),
+      }),
     questionsOf: desk.questionsOf,
     questionsOf$: (runId) => {
       const questions$ = desk.questionsChanged$.pipe(
@@ -300,7 +309,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       return { recovered: recovered.map((run) => new Run(run, host)), skipped };
     },
     events$: guarded(desk.events$, caught),
-    events(filter: EventFilter = {}) {
+    events(filter: EventQuery = {}, options: ReadOptions = {}) {
       const wanted = (event: RunEvent): boolean =>
         'rootId' in filter
           ? event.rootId === filter.rootId
@@ -308,7 +317,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
             ? event.runId === filter.runId && event.seq > (filter.after ?? 0)
             : true;
       const events$ = guarded(eventsFrom(store, filter, desk.events$, wanted), caught);
-      return Object.assign(events$, { [Symbol.asyncIterator]: () => iterate(events$) });
+      const read = () => openReader({ store, query: filter, live$: desk.events$, wanted }, options);
+      return Object.assign(events$, { [Symbol.asyncIterator]: read });
     },
     runs: runsOf(store, clock),
     pauseSpawning() {

@@ -1,8 +1,5 @@
-import { isLive, isTerminal, type RunEvent, type RunStore, type StoredEvent } from '@troupe/protocol';
+import { type EventQuery, isLive, isTerminal, type RunEvent, type RunStore, type StoredEvent } from '@troupe/protocol';
 import { Observable } from 'rxjs';
-
-/** Which events a reader wants, and from where. */
-export type EventFilter = { rootId: string; after?: number } | { runId: string; after?: number } | { after?: string };
 
 const isAsync = <T>(source: Iterable<T> | AsyncIterable<T>): source is AsyncIterable<T> =>
   Symbol.asyncIterator in source;
@@ -16,7 +13,7 @@ const isAsync = <T>(source: Iterable<T> | AsyncIterable<T>): source is AsyncIter
  */
 export const eventsFrom = (
   store: Pick<RunStore, 'events'>,
-  query: EventFilter,
+  query: EventQuery,
   live$: Observable<RunEvent>,
   wanted: (event: RunEvent) => boolean,
   isLast: (event: RunEvent) => boolean = () => false,

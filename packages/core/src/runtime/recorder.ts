@@ -3,7 +3,8 @@
  * Every stored event passes here, and so does every live one; secrets pass nowhere.
  *
  * What the runs of one tree record in one tick goes to the store as one commit: a parent and the child it starts, a child's end
- * and what its parent makes of it stand there together or not at all (L7).
+ * and what its parent makes of it stand there together or not at all (L7). What they record while a commit of the tree is under way
+ * goes together, too, once it is answered: a wide tree pays for few commits.
  */
 import {
   type Checkpoint,
@@ -44,9 +45,15 @@ export type Recorder = {
 
 type Step = { run: LiveRun; commit: Commit };
 
-/** What a tree has recorded in one tick, in order. */
+/** Events that are told one after another: live ones come between two passages of a commit. */
+type Passage = { tell(events: readonly StoredEvent[]): void; events: number };
+
+/** What a tree has recorded since its last commit, in order. */
 type Group = {
   readonly steps: Step[];
+  readonly passages: Passage[];
+  /** Where the next event is told; absent when something live was told behind the last one. */
+  passage: Passage | undefined;
   readonly latest: Map<LiveRun, Commit>;
   /** Shared by all that the tree records until the store refuses one of them: what follows is refused with it. */
   readonly tree: { refusal?: { error: unknown } };
@@ -65,7 +72,7 @@ export const openRecorder = (
 ): Recorder => {
   const feeds = new Map<string, Feed>();
   let over = false;
-  /** Of each tree, what this tick has recorded so far. */
+  /** Of each tree, what has not been handed to the store. */
   const groups = new Map<string, Group>();
   const trees = new Map<string, Group['tree']>();
   const writing = new Set<Promise<void>>();
@@ -115,6 +122,7 @@ export const openRecorder = (
     });
     run.part = 0;
     const group = groups.get(run.rootId) ?? openGroup(run.rootId);
+    passageOf(group, run.rootId).events += events.length;
     const { runId, rootId, epoch } = run;
     const row = rowOf(run);
     const last = group.steps.at(-1);
@@ -132,19 +140,33 @@ export const openRecorder = (
     run.writing = group.done;
   };
 
+  const passageOf = (group: Group, rootId: string): Passage => {
+    if (group.passage) return group.passage;
+    const passage = { tell: feedOf(rootId).reserve(), events: 0 };
+    group.passages.push(passage);
+    group.passage = passage;
+    return passage;
+  };
+
   const openGroup = (rootId: string): Group => {
-    const tell = feedOf(rootId).reserve();
     const { promise: done, resolve } = Promise.withResolvers<void>();
     const steps: Step[] = [];
     const tree = trees.get(rootId) ?? {};
     trees.set(rootId, tree);
+    const passages: Passage[] = [];
     const group: Group = {
       steps,
+      passages,
+      passage: undefined,
       latest: new Map(),
       tree,
       done,
       close(stored) {
-        tell(stored);
+        let from = 0;
+        for (const { tell, events } of passages) {
+          tell(stored.slice(from, from + events));
+          from += events;
+        }
         writing.delete(done);
         if (tails.get(rootId) === done) tails.delete(rootId);
         for (const { run } of steps) if (run.writing === done) run.writing = undefined;
@@ -155,17 +177,13 @@ export const openRecorder = (
     writing.add(done);
     const ahead = tails.get(rootId);
     tails.set(rootId, done);
-    queueMicrotask(() => flush(rootId, group, ahead));
+    if (ahead) void ahead.then(() => write(rootId, group));
+    else queueMicrotask(() => write(rootId, group));
     return group;
   };
 
-  const flush = (rootId: string, group: Group, ahead: Promise<void> | undefined): void => {
-    if (groups.get(rootId) === group) groups.delete(rootId);
-    if (ahead) void ahead.then(() => write(rootId, group));
-    else write(rootId, group);
-  };
-
   const write = (rootId: string, group: Group): void => {
+    groups.delete(rootId);
     const { refusal } = group.tree;
     if (refusal) return refused(rootId, group, refusal.error);
     try {
@@ -209,7 +227,8 @@ export const openRecorder = (
       if (run.ended || run.suspended || run.broken) return;
       run.part += 1;
       // What is recorded from now on comes behind this.
-      groups.delete(run.rootId);
+      const group = groups.get(run.rootId);
+      if (group) group.passage = undefined;
       const event = { ...envelope(run, clock.now()), ...draft, live: true, seq: run.seq, part: run.part };
       feedOf(run.rootId).push([redact(event) as LiveEvent]);
     },

@@ -1,5 +1,6 @@
 import {
   type Answer,
+  type EventQuery,
   FaultError,
   type Receipt,
   type Report,
@@ -13,7 +14,7 @@ import type { AnyActorRef } from 'xstate';
 import type { Agent, AnyAgent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
 import type { Run } from '../run/run.ts';
-import type { EventFilter } from './read-events.ts';
+import type { ReadOptions } from './event-reader.ts';
 
 /** How a run is started. */
 export type StartOptions = {
@@ -55,8 +56,11 @@ export type Runtime = {
   recover(): Promise<{ recovered: Run[]; skipped: { runId: string; reason: string }[] }>;
   /** Events of all runs, as they are told. */
   readonly events$: Observable<RunEvent>;
-  /** Stored events, then live ones: no gap, no double. `after` is `rootSeq` with `rootId`, `seq` with `runId`, else a cursor. */
-  events(filter?: EventFilter): EventStream;
+  /**
+   * Stored events, then live ones: no gap, no double. `after` is `rootSeq` with `rootId`, `seq` with `runId`, else a cursor.
+   * Read with `for await`, they come at the reader's pace: `options` says how many are held for it, and who is told when it falls behind.
+   */
+  events(filter?: EventQuery, options?: ReadOptions): EventStream;
   readonly runs: {
     get(runId: string): Promise<RunRow | undefined>;
     /** Newest first; at most `limit`, default 100. @throws FaultError `query.invalid` */

@@ -2,7 +2,7 @@
  * A random world whose program dies, again and again, and whose store refuses at times: each life goes on with what the one before
  * had stored. What is true then must be true of the store alone.
  */
-import { isLive, isTerminal, type RunEvent, type StoredEvent } from '@troupe/protocol';
+import { type Commit, isLive, isTerminal, type RunEvent, type StoredEvent } from '@troupe/protocol';
 import { checkRunLaws, type Death, mortalStore } from '@troupe/testing';
 import fc from 'fast-check';
 import { SimulatedClock } from 'xstate';
@@ -53,6 +53,11 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
   const boot = () => {
     const mortal = mortalStore(base, plan.deaths[lives++]);
     let commits = 0;
+    const commit = (steps: readonly Commit[]) => {
+      commits += 1;
+      if (!mortal.dead && plan.refusals.includes(commits)) throw new Error('The store refuses.');
+      return mortal.store.commit(steps);
+    };
     const runtime = createRuntime({
       provider: outside.provider,
       model: 'some-model',
@@ -66,11 +71,8 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
       logger: { warn() {}, error() {} },
       store: {
         ...mortal.store,
-        commit: (steps) => {
-          commits += 1;
-          if (!mortal.dead && plan.refusals.includes(commits)) throw new Error('The store refuses.');
-          return mortal.store.commit(steps);
-        },
+        // A store that takes its time is asked for the next commit while it works on the last.
+        commit: plan.features.includes('slow store') ? (steps) => Promise.resolve().then(() => commit(steps)) : commit,
       },
       ...(plan.features.includes('memory') && { memory: mortal.store }),
     });

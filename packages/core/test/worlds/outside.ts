@@ -141,6 +141,7 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
           return await whenAborted(signal);
         case 'attempts':
           yield { type: 'usage', usage: { inputTokens: 3, outputTokens: 0 } };
+          pay(3);
           yield {
             type: 'attempt',
             number: 1,
@@ -148,16 +149,22 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
             model: 'other',
             fault: { code: 'model.unavailable', message: 'Busy.', retryable: true },
           };
-          pay(3);
-          yield {
-            type: 'attempt',
-            number: 2,
-            provider: 'p',
-            model: 'other',
-            usage: { inputTokens: 4, outputTokens: 0 },
-            waitMs: 1,
-          };
-          pay(4);
+          // Whoever stops listening over the first attempt does not hear of the second.
+          await new Promise((resolve) => setImmediate(resolve));
+          if (signal.aborted) return;
+          try {
+            yield {
+              type: 'attempt',
+              number: 2,
+              provider: 'p',
+              model: 'other',
+              usage: { inputTokens: 4, outputTokens: 0 },
+              waitMs: 1,
+            };
+          } finally {
+            // Whoever hears of it may stop listening at once.
+            pay(4);
+          }
           await Promise.race([delay(), whenAborted(signal)]);
           yield { type: 'text', delta: '{"ok":true}' };
           break;

@@ -10,11 +10,6 @@ export const applicationId = 0x54726f75;
 const first = `
 PRAGMA application_id = ${applicationId};
 
-CREATE TABLE roots (
-  root_id TEXT PRIMARY KEY,
-  next_seq INTEGER NOT NULL
-) WITHOUT ROWID;
-
 CREATE TABLE owners (
   owner TEXT PRIMARY KEY,
   host TEXT NOT NULL,
@@ -58,7 +53,7 @@ CREATE TABLE checkpoints (
 );
 
 CREATE TABLE events (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  id INTEGER PRIMARY KEY,
   root_id TEXT NOT NULL,
   root_seq INTEGER NOT NULL,
   run_id TEXT NOT NULL,

@@ -12,6 +12,8 @@ import type { Outcome, Task, TaskName, Tasks, WriterData } from './messages.ts';
 const batchTasks = 64;
 /** Characters after which a batch is full. */
 const batchCharacters = 1_048_576;
+/** Tasks that are answered before the event loop has a turn: a batch is told to many runs, and each goes on with what it hears. */
+const answersAtOnce = 8;
 /** Batches that are on their way at a time: one is turned into text while the other is written. */
 const batchesAhead = 2;
 
@@ -39,6 +41,7 @@ export const openQueue = (data: WriterData, entry: URL = writerEntry): Queue => 
   const jobs: StoredJobs = new Map();
   const waiting: Entry[] = [];
   const flights: Entry[][] = [];
+  const answered: { entry: Entry; outcome: Outcome | undefined }[] = [];
   let isPlanned = false;
   let isOver = false;
   let dead: FaultError | undefined;
@@ -103,6 +106,11 @@ export const openQueue = (data: WriterData, entry: URL = writerEntry): Queue => 
     setImmediate(send);
   };
 
+  const answer = (): void => {
+    for (const { entry, outcome } of answered.splice(0, answersAtOnce)) settle(entry, outcome);
+    if (answered.length > 0) setImmediate(answer);
+  };
+
   const die = (why: string): void => {
     if (dead || isOver) return;
     dead = new FaultError(
@@ -116,7 +124,9 @@ export const openQueue = (data: WriterData, entry: URL = writerEntry): Queue => 
     const batch = flights.shift() ?? [];
     if (flights.length === 0) worker.unref();
     if (waiting.length > 0) plan();
-    for (const [i, entry] of batch.entries()) settle(entry, outcomes[i]);
+    const isAnswering = answered.length > 0;
+    for (const [i, entry] of batch.entries()) answered.push({ entry, outcome: outcomes[i] });
+    if (!isAnswering) answer();
   });
   worker.on('error', (error) => die(messageOf(error)));
   worker.on('exit', (code) => die(`exit code ${code}`));

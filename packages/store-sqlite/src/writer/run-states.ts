@@ -9,8 +9,9 @@ type RunState = {
   epoch: number;
   owner: string | null;
   seq: number;
-  /** `null` when it was never written. */
+  /** As it is, and as it is written; `null` when it never was. */
   status: string | null;
+  stored: string | null;
   ended: boolean;
   /** What is to be written at the end of the batch. */
   row?: RowText;
@@ -37,12 +38,14 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
   const setClaim = db.prepare(`
     INSERT INTO claims (run_id, owner, epoch) VALUES (?, ?, ?)
     ON CONFLICT (run_id) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch`);
-  const setRow = db.prepare(`
+  const addRow = db.prepare(`
     INSERT INTO runs (run_id, root_id, parent_id, agent, status, ended, quota, seq, created_at, ended_at, data)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (run_id) DO UPDATE SET root_id = excluded.root_id, parent_id = excluded.parent_id, agent = excluded.agent,
-      status = excluded.status, ended = excluded.ended, quota = excluded.quota, seq = excluded.seq,
-      created_at = excluded.created_at, ended_at = excluded.ended_at, data = excluded.data`);
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  // What an index holds is written only when it changes: an index that is touched is another page on the disk.
+  const setRow = db.prepare('UPDATE runs SET seq = ?, data = ? WHERE run_id = ?');
+  const setStatus = db.prepare(
+    'UPDATE runs SET seq = ?, data = ?, status = ?, ended = ?, ended_at = ? WHERE run_id = ?',
+  );
   const setJob = db.prepare('INSERT OR REPLACE INTO jobs (run_id, data) VALUES (?, ?)');
   const setCheckpoint = db.prepare(`
     INSERT INTO checkpoints (run_id, data) VALUES (?, ?) ON CONFLICT (run_id) DO UPDATE SET data = excluded.data`);
@@ -67,6 +70,7 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
       owner: found?.owner ?? null,
       seq: found?.seq ?? 0,
       status: found?.status ?? null,
+      stored: found?.status ?? null,
       ended: found?.ended === 1,
       changed: false,
     };
@@ -80,12 +84,18 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
     return state;
   };
 
-  const write = ({ runId, rootId, status, ended, seq, row, checkpoint }: RunState): void => {
-    if (row) {
-      const { parentId, agent, quota, createdAt, endedAt, data, job } = row;
-      setRow.run(runId, rootId, parentId, agent, status, Number(ended), quota, seq, createdAt, endedAt, data);
-      if (job !== null) setJob.run(runId, job);
-    }
+  const writeRow = ({ runId, rootId, status, stored, ended, seq }: RunState, row: RowText): void => {
+    const { parentId, agent, quota, createdAt, endedAt, data, job } = row;
+    if (stored === null)
+      addRow.run(runId, rootId, parentId, agent, status, Number(ended), quota, seq, createdAt, endedAt, data);
+    else if (stored === status) setRow.run(seq, data, runId);
+    else setStatus.run(seq, data, status, Number(ended), endedAt, runId);
+    if (job !== null) setJob.run(runId, job);
+  };
+
+  const write = (state: RunState): void => {
+    const { runId, ended, row, checkpoint } = state;
+    if (row) writeRow(state, row);
     if (ended) dropCheckpoint.run(runId);
     else if (checkpoint !== undefined) setCheckpoint.run(runId, checkpoint);
   };

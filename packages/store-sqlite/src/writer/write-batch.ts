@@ -60,7 +60,6 @@ export const openBatchWriter = (
       if (!isSwept) claims.sweep(now);
       const outcomes = tasks.map(attempt);
       states.flush();
-      steps.flush();
       commit.run();
       isSwept = true;
       claims.committed();

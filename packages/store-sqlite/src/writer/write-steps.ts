@@ -6,31 +6,33 @@ import type { RunStates } from './run-states.ts';
 
 export type StepWriter = {
   commit(steps: readonly StepText[], states: RunStates, register: (owner: string) => void): Place[];
-  /** Writes where the trees of the batch go on. */
-  flush(): void;
+  /** Forgets everything: another batch begins. */
   clear(): void;
 };
 
 export const openStepWriter = (db: DatabaseSync): StepWriter => {
   const addEvent = db.prepare(
-    'INSERT INTO events (root_id, root_seq, run_id, seq, type, at, data) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO events (id, root_id, root_seq, run_id, seq, type, at, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   );
-  const findRoot = db.prepare('SELECT next_seq FROM roots WHERE root_id = ?');
-  const setRoot = db.prepare(`
-    INSERT INTO roots (root_id, next_seq) VALUES (?, ?)
-    ON CONFLICT (root_id) DO UPDATE SET next_seq = excluded.next_seq`);
-  /** Where the trees of this batch go on. */
-  const roots = new Map<string, number>();
+  // Numbers are never given twice, also when the last events were forgotten: readers hold them as cursors.
+  const findLast = db.prepare(`
+    SELECT max((SELECT coalesce(max(id), 0) FROM events), (SELECT coalesce(max(value), 0) FROM meta WHERE name = 'forgotten'))
+      AS id`);
+  const findPlace = db.prepare('SELECT coalesce(max(root_seq), 0) AS place FROM events WHERE root_id = ?');
+  /** Where the file and the trees of this batch stand. */
+  let last: number | undefined;
+  const places = new Map<string, number>();
 
   const addEvents = ({ rootId, runId, expectedSeq, events }: StepText): Place => {
-    const first = roots.get(rootId) ?? Number(findRoot.get(rootId)?.next_seq ?? 1);
-    if (events.length === 0) return { rootSeq: first, id: 0 };
-    let id = 0;
-    events.forEach(({ type, at, data }, i) => {
-      id = Number(addEvent.run(rootId, first + i, runId, expectedSeq + i + 1, type, at, data).lastInsertRowid);
-    });
-    roots.set(rootId, first + events.length);
-    return { rootSeq: first, id: id - events.length + 1 };
+    const before = places.get(rootId) ?? Number(findPlace.get(rootId)?.place);
+    last ??= Number(findLast.get()?.id);
+    const place = { rootSeq: before + 1, id: last + 1 };
+    for (const [i, { type, at, data }] of events.entries()) {
+      last += 1;
+      addEvent.run(last, rootId, before + i + 1, runId, expectedSeq + i + 1, type, at, data);
+    }
+    places.set(rootId, before + events.length);
+    return place;
   };
 
   return {
@@ -46,10 +48,10 @@ export const openStepWriter = (db: DatabaseSync): StepWriter => {
         return addEvents(step);
       });
     },
-    flush() {
-      for (const [rootId, next] of roots) setRoot.run(rootId, next);
+    clear() {
+      last = undefined;
+      places.clear();
     },
-    clear: () => roots.clear(),
   };
 };
 

@@ -9,25 +9,28 @@ export type TreeWriter = {
 
 export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
   const find = db.prepare(`
-    SELECT root_id AS rootId, coalesce((SELECT next_seq - 1 FROM roots WHERE roots.root_id = old.root_id), 0) AS events
+    SELECT root_id AS rootId, (SELECT count(*) FROM events WHERE events.root_id = old.root_id) AS events
     FROM (
       SELECT root_id, max(coalesce(ended_at, 0)) AS ended_at, max(id) AS id FROM runs
       GROUP BY root_id HAVING min(ended) = 1
       ORDER BY 2 DESC, 3 DESC LIMIT -1 OFFSET ?
     ) AS old
     WHERE ended_at < ?`);
+  const noteLast = db.prepare(`
+    INSERT OR REPLACE INTO meta (name, value)
+    SELECT 'forgotten', max(coalesce(max(id), 0), coalesce((SELECT value FROM meta WHERE name = 'forgotten'), 0)) FROM events`);
   const goesOn = db.prepare('SELECT 1 FROM runs WHERE root_id = ? AND ended = 0');
   const remove = [
     'DELETE FROM events WHERE root_id = ?',
     'DELETE FROM claims WHERE run_id IN (SELECT run_id FROM runs WHERE root_id = ?)',
     'DELETE FROM runs WHERE root_id = ?',
-    'DELETE FROM roots WHERE root_id = ?',
   ].map((sql) => db.prepare(sql));
 
   return {
     findOld: ({ olderThan, keep }) => find.all(keep, olderThan) as Tasks['findOld']['give'],
     forgetTrees({ rootIds }) {
       let forgotten = 0;
+      noteLast.run();
       for (const rootId of rootIds) {
         if (goesOn.get(rootId)) continue;
         for (const statement of remove) statement.run(rootId);
