@@ -37,4 +37,6 @@ export { createRuntime } from './runtime/create-runtime.ts';
 export type { ReadOptions } from './runtime/event-reader.ts';
 export type { RuntimeOptions } from './runtime/options.ts';
 export type { EventStream, Runtime, StartOptions } from './runtime/runtime.ts';
+export type { SendOptions, Session } from './session/session.ts';
+export { type SessionRuns, sessionMachine } from './session/session-machine.ts';
 export { ofType, textOf } from './streams/of-type.ts';

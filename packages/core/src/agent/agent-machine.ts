@@ -156,9 +156,7 @@ export const agentMachine: AgentMachine = base
     actions: {
       announceQueued: act(life.announceQueued),
       begin: act(life.begin),
-      takeSlot: act(({ run }) => {
-        run.slot = 'held';
-      }),
+      takeSlot: act<'slot.granted'>(life.takeSlot),
       askForSlot: act(life.askForSlot),
       askPerson: act(life.askPerson),
       stopAsking: act(life.stopAsking),

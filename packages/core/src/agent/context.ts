@@ -210,7 +210,8 @@ export type RunFact =
   | { type: 'child.resumed'; childId: string }
   | { type: 'slot.released'; childId: string }
   | { type: 'slot.wanted'; childId: string }
-  | { type: 'slot.granted' }
+  /** `heard`: messages that the conversation opens with, too. */
+  | { type: 'slot.granted'; heard?: number }
   | { type: 'detach' }
   | { type: 'limit.near'; kind: 'activeMs' | 'deadlineMs'; limit: number; spent: number }
   | { type: 'limit.reached'; kind: 'activeMs' | 'deadlineMs'; limit: number; spent: number }

@@ -29,6 +29,12 @@ export const openingOf = (instructions: string, job: JobData): Message[] => {
   return [...(opening ? [{ role: 'system' as const, content: opening }] : []), ...before, { role: 'user', content }];
 };
 
+/** A conversation's opening behind what was said before it. Instructions and memories of before give way to its own. */
+export const goingOn = (opening: readonly Message[], before: readonly Message[]): Message[] => {
+  const body = before.findIndex(({ role }) => role !== 'system');
+  return body < 0 ? [...opening] : [...opening.slice(0, -1), ...before.slice(body), ...opening.slice(-1)];
+};
+
 /** Puts what is remembered behind the leading system messages, so that the instructions stay first. */
 export const withMemory = (messages: readonly Message[], memory: string): Message[] => {
   const at = messages.findIndex(({ role }) => role !== 'system');

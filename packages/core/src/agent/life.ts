@@ -39,6 +39,12 @@ const giveSlotBack = (step: Step): void => {
   if (hasParent(step.run)) step.notes.push({ type: 'slot.released', childId: step.run.runId });
 };
 
+/** A run without a parent has its slot for good. */
+export const takeSlot = ({ run }: Step, { heard = 0 }: { heard?: number }): void => {
+  run.slot = hasParent(run) ? 'held' : 'free';
+  run.messages += heard;
+};
+
 export const giveSlotBackIfIdle = (step: Step): void => {
   if (step.run.slot === 'held' && onlyWaitsForChildren(step.run)) giveSlotBack(step);
 };

@@ -143,7 +143,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     },
     prune,
     get: (runId) => runs.get(runId)?.row,
-    list({ status, rootId, quota, limit = 100, before }: RunFilter = {}) {
+    list({ status, rootId, quota, sentTo, limit = 100, before }: RunFilter = {}) {
       const wanted = status === undefined ? null : new Set(typeof status === 'string' ? [status] : status);
       const rows = [...runs.values()].map(({ row }) => row).reverse();
       const from = before === undefined ? 0 : rows.findIndex(({ runId }) => runId === before) + 1;
@@ -153,6 +153,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
         .filter((row) => !wanted || wanted.has(row.status))
         .filter((row) => rootId === undefined || row.rootId === rootId)
         .filter((row) => quota === undefined || row.quota === quota)
+        .filter((row) => sentTo === undefined || (row.sessionKey === sentTo && row.after !== undefined))
         .slice(0, limit);
     },
     *events(query) {

@@ -41,6 +41,8 @@ export type LiveRun = {
   readonly outputSchema?: Schema;
   readonly outputJSONSchema?: JSONSchema;
   readonly sessionKey?: string;
+  /** Of a run that a session was sent: the one before it, or `null`. */
+  readonly after?: string | null;
   /** Quota whose place is held until the run ends. */
   readonly quota?: string;
   /** What its agent was like, and how the call that made the agent makes it again. */
@@ -90,7 +92,15 @@ export const openLiveRun = (
     Partial<
       Pick<
         LiveRun,
-        'parentId' | 'callId' | 'outputSchema' | 'outputJSONSchema' | 'sessionKey' | 'quota' | 'fingerprint' | 'made'
+        | 'parentId'
+        | 'callId'
+        | 'outputSchema'
+        | 'outputJSONSchema'
+        | 'sessionKey'
+        | 'after'
+        | 'quota'
+        | 'fingerprint'
+        | 'made'
       >
     >,
 ): LiveRun => ({
@@ -119,8 +129,22 @@ export const openLiveRun = (
 
 /** The run as a list shows it. */
 export const rowOf = (run: LiveRun): RunRow => {
-  const { runId, rootId, parentId, callId, agent, model, depth, sessionKey, job, ledger, quota, fingerprint, made } =
-    run;
+  const {
+    runId,
+    rootId,
+    parentId,
+    callId,
+    agent,
+    model,
+    depth,
+    sessionKey,
+    after,
+    job,
+    ledger,
+    quota,
+    fingerprint,
+    made,
+  } = run;
   return {
     runId,
     rootId,
@@ -130,6 +154,7 @@ export const rowOf = (run: LiveRun): RunRow => {
     model,
     depth,
     ...(sessionKey !== undefined && { sessionKey }),
+    ...(after !== undefined && { after }),
     job,
     status: ledger.status,
     ...(ledger.exitReason && { exitReason: ledger.exitReason }),

@@ -24,6 +24,8 @@ import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
 import { isSameJob, type LiveRun } from '../run/live-run.ts';
 import { Run, type RunHost, receiptOf } from '../run/run.ts';
+import type { Session } from '../session/session.ts';
+import { openSessions, type Sent } from '../session/sessions.ts';
 import { guarded } from '../streams/guarded.ts';
 import { isSettled, settles } from './desk.ts';
 import { openEngine } from './engine.ts';
@@ -61,7 +63,20 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
 
   const engine = openEngine(options, (run) => new Run(run, host));
   const { world, recorder, desk, report } = engine;
-  const recovery = openRecovery(store, agents, engine, options);
+  const recovery = openRecovery(store, agents, engine, options, {
+    goesOn: (run) => engine.shield(`The session of run "${run.runId}"`, () => sessions.adopt(run)),
+    check() {
+      if (closing) throw new FaultError('runtime.closed', 'Nothing is brought back: the runtime is closed.');
+    },
+  });
+  const sessions = openSessions({
+    runs: world.runs,
+    desk,
+    read: recovery.readSession,
+    conversationOf: recovery.conversationOf,
+    handleOf: (run) => new Run(run, host),
+    start: (agent, job, options, sent) => startRun(agent, job, options, undefined, sent),
+  });
 
   /** What was recorded is told in order: a settlement that is recorded but not told yet is waited for. */
   const whenTold = async (run: LiveRun): Promise<void> => {
@@ -153,6 +168,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     job: Job,
     { runId, sessionKey, signal }: StartOptions,
     parent?: AnyActorRef,
+    sent?: Sent,
   ): Run => {
     if (closing)
       throw new FaultError('runtime.closed', `Agent "${agent.name}" was not started: the runtime is closed.`);
@@ -171,6 +187,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       depth: 0,
       allowance: allowanceOf({}, budgets, clock.now()),
       slot: 'free',
+      ...sent,
       ...(sessionKey !== undefined && { sessionKey }),
       ...(parent && { parent }),
     });
@@ -251,6 +268,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   const close = async (how: 'suspend' | 'interrupt', graceMs: number): Promise<void> => {
+    sessions.close();
     if (how === 'suspend') suspend();
     else await interruptAll(graceMs);
     await recorder.flushed();
@@ -303,6 +321,10 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       return { status: 'rejected', reason: `no open question "${questionId}"` };
     },
     attach,
+    session: (agent, { sessionKey }) => {
+      register(agent);
+      return sessions.of(agent, sessionKey) as Session<never>;
+    },
     async recover() {
       if (closing) throw new FaultError('runtime.closed', 'Nothing was recovered: the runtime is closed.');
       const { recovered, skipped } = await recovery.takeUpAll();

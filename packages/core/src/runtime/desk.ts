@@ -29,6 +29,8 @@ export const settles = (event: RunEvent): boolean =>
   isTerminal(event) || (event.type === 'run.paused' && event.reason === 'question');
 export const isSettled = (run: LiveRun): boolean => isEnded(run.ledger.status) || run.ledger.pausedFor === 'question';
 
+export type Desk = ReturnType<typeof openDesk>;
+
 /** @param shield Keeps what a hook throws from everybody else. */
 export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, act: () => void) => void) => {
   const questions = new Map<string, Question>();

@@ -2,7 +2,16 @@
  * Where runs come to life: makes their actors, records their steps, tells their parents of their end.
  * One machine logic a runtime; what differs between runs is looked up by run id.
  */
-import { FaultError, faultOf, isEnded, isFaultError, type Question, type Report, redact } from '@troupe/protocol';
+import {
+  FaultError,
+  faultOf,
+  isEnded,
+  isFaultError,
+  type Message,
+  type Question,
+  type Report,
+  redact,
+} from '@troupe/protocol';
 import { type AnyActorRef, type AnyMachineSnapshot, createActor, type InspectionEvent, toObserver } from 'xstate';
 import { alarmActor } from '../actors/alarm-actor.ts';
 import { crewActor } from '../actors/crew-actor.ts';
@@ -13,7 +22,7 @@ import { agentMachine } from '../agent/agent-machine.ts';
 import { closeOpenCalls, openQuestions } from '../agent/calls.ts';
 import { locate, settleChild } from '../agent/children.ts';
 import type { RunContext, RunInput, UnknownOutcome } from '../agent/context.ts';
-import { openingOf } from '../agent/conversation.ts';
+import { goingOn, openingOf } from '../agent/conversation.ts';
 import { endOf } from '../agent/life.ts';
 import type { Allowance } from '../agent/limits.ts';
 import { stepOf } from '../agent/step.ts';
@@ -287,13 +296,15 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     agent: AnyAgent,
     job: Job,
     about: Pick<LiveRun, 'runId' | 'rootId' | 'depth'> &
-      Partial<Pick<LiveRun, 'parentId' | 'callId' | 'sessionKey' | 'quota' | 'made'>> & {
+      Partial<Pick<LiveRun, 'parentId' | 'callId' | 'sessionKey' | 'after' | 'quota' | 'made'>> & {
+        /** What its session had said before it. */
+        before?: readonly Message[];
         allowance: Allowance;
         slot: RunInput['slot'];
         parent?: AnyActorRef;
       },
   ): LiveRun => {
-    const { allowance, slot, parent, ...ids } = about;
+    const { allowance, slot, parent, before = [], ...ids } = about;
     const data = jobDataOf(job, `agent "${agent.name}"`);
     const { tools, unknown } = toolsOf(agent, job);
     const model = agent.model ?? options.model ?? '';
@@ -306,7 +317,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
       fingerprint: fingerprintOf(agent),
       ...outputOf(agent, job),
     });
-    run.transcript = openingOf(agent.instructions, data);
+    run.transcript = goingOn(openingOf(agent.instructions, data), before);
     enlist(run);
     const scope = agent.memoryScope ?? (options.remembers ? `agent:${agent.name}` : undefined);
     const input: RunInput = {

@@ -8,6 +8,8 @@ import {
   FaultError,
   faultOf,
   isEnded,
+  isFaultError,
+  type Message,
   type Report,
   type RunRow,
   type RunStore,
@@ -18,6 +20,7 @@ import type { AnyAgent } from '../define-agent.ts';
 import { fingerprintOf } from '../define-agent.ts';
 import { contextIn } from '../run/checkpoint.ts';
 import { type LiveRun, reportOf } from '../run/live-run.ts';
+import type { SessionRuns } from '../session/session-machine.ts';
 import { toolsOf } from './definition-of.ts';
 import type { Engine } from './engine.ts';
 import type { FoundRun } from './found-run.ts';
@@ -34,6 +37,10 @@ export type Recovery = {
    * @throws FaultError `run.unknown`, `run.ended`, `run.claimed`, `agent.unknown`
    */
   takeUp(runId: string): Promise<void>;
+  /** Brings back what a session was sent and has not ended. @throws FaultError `run.claimed` when another process executes it */
+  readSession(sessionKey: string): Promise<SessionRuns>;
+  /** What was said up to the end of a stored run, in its session. */
+  conversationOf(runId: string): Promise<Message[]>;
   /** Brings every tree back that can be claimed. Runs whose agent is unknown or has changed fail. */
   takeUpAll(): Promise<{ recovered: LiveRun[]; skipped: { runId: string; reason: string }[] }>;
 };
@@ -49,6 +56,12 @@ export const openRecovery = (
   agents: ReadonlyMap<string, AnyAgent>,
   { world, desk, recorder, owner, found, bringBack }: Engine,
   { leaseMs, onAgentChanged }: { leaseMs: number; onAgentChanged: 'refuse' | 'continue' },
+  on: {
+    /** Called with each run that was brought back and goes on. */
+    goesOn(run: LiveRun): void;
+    /** Throws when nothing may be brought back any more. */
+    check(): void;
+  },
 ): Recovery => {
   /** Runs that handles were made for before they came to life here: they come to life as the same objects. */
   const inert = new Map<string, LiveRun>();
@@ -85,16 +98,38 @@ export const openRecovery = (
     return Object.assign(known, run);
   };
 
-  const restored = (row: RunRow, events: readonly StoredEvent[], agent: AnyAgent | undefined): LiveRun => {
-    const run = storedRun(row, events, agent);
-    return keep(run);
+  const restored = async (
+    row: RunRow,
+    events: readonly StoredEvent[],
+    agent: AnyAgent | undefined,
+  ): Promise<LiveRun> => {
+    // A run that is queued hears of the conversation when its turn comes.
+    const isBegun = events.some(({ type }) => type === 'run.started');
+    const before = isBegun && row.after ? await conversationOf(row.after) : [];
+    return keep(storedRun(row, events, agent, before));
+  };
+
+  const conversationOf = async (runId: string): Promise<Message[]> => {
+    const rows: RunRow[] = [];
+    for (let id: string | null | undefined = runId; id; id = rows.at(-1)?.after) {
+      const row = await store.get(id);
+      // What went before was forgotten.
+      if (!row) break;
+      rows.push(row);
+    }
+    let said: Message[] = [];
+    for (const row of rows.reverse()) {
+      const run = storedRun(row, await eventsOf(row.runId), undefined, said);
+      if (run.ledger.begun) said = run.transcript;
+    }
+    return said;
   };
 
   const read = async (runId: string): Promise<LiveRun> => {
     const row = await rowFor(runId);
     const rows = await rowsOf(row.rootId);
     const agent = agentOr(undefined, () => agentOf(row, rows));
-    const run = restored(row, await eventsOf(runId), agent);
+    const run = await restored(row, await eventsOf(runId), agent);
     if (run.ended) return run;
     for (const { runId: id, status } of rows.values())
       if (!isEnded(status) && !world.runs.has(id)) desk.restore(await eventsOf(id));
@@ -157,7 +192,7 @@ export const openRecovery = (
       !lost && isChanged(row, agent)
         ? [{ code: 'agent.changed', message: `Agent "${name}" is defined differently now than when this run started.` }]
         : [];
-    const run = restored(row, events, agent ?? unknownAgent(name));
+    const run = await restored(row, events, agent ?? unknownAgent(name));
     return { events, run: Object.assign(run, { epoch, checkpoint, warnings, ...(lost && { lost }) }) };
   };
 
@@ -215,6 +250,7 @@ export const openRecovery = (
       if (lost) throw new FaultError(lost.fault.code, lost.fault.message, { runId: row.runId });
     }
     await recorder.written(head.rootId);
+    on.check();
     const epochs = new Map<string, number>();
     for (const { runId } of openRuns(known)) epochs.set(runId, await claim(runId));
     // Nobody else writes them from here on: what is read now is how they are.
@@ -227,6 +263,7 @@ export const openRecovery = (
     for (const run of runs) await findFormer(run, rows);
     await countQuotas(rows);
     // From here on at once: what else happens to the tree meets it alive.
+    on.check();
     for (const { events } of all) desk.restore(events);
     for (const run of runs) {
       inert.delete(run.runId);
@@ -234,6 +271,7 @@ export const openRecovery = (
     }
     const [first] = runs.filter(({ runId }) => runId === head.runId);
     if (first) bringBack(first);
+    if (first && !first.lost) on.goesOn(first);
     for (const run of [...rows.keys()].flatMap((runId) => world.runs.get(runId) ?? [])) adopt(run, rows);
     for (const run of runs) if (found.delete(run.runId)) orphan(run);
     return first;
@@ -254,17 +292,31 @@ export const openRecovery = (
     return now;
   };
 
+  const takeUp = async (runId: string): Promise<void> => {
+    if (world.runs.has(runId)) return;
+    const row = await rowFor(runId);
+    if (isEnded(row.status)) throw new FaultError('run.ended', `Run "${runId}" has ended: ${row.status}.`, { runId });
+    const rows = await rowsOf(row.rootId);
+    await takeUpHead(headOf(row, rows), rows, false);
+  };
+
   return {
     keep,
     read,
-    async takeUp(runId) {
-      if (world.runs.has(runId)) return;
-      const row = await rowFor(runId);
-      if (isEnded(row.status)) throw new FaultError('run.ended', `Run "${runId}" has ended: ${row.status}.`, { runId });
-      const rows = await rowsOf(row.rootId);
-      await takeUpHead(headOf(row, rows), rows, false);
+    takeUp,
+    conversationOf,
+    async readSession(sessionKey) {
+      await recorder.flushed();
+      const sent = (await store.list({ sentTo: sessionKey, status: unfinished, ...everyRow })).toReversed();
+      for (const { runId } of sent)
+        await takeUp(runId).catch((error: unknown) => {
+          if (!isFaultError(error) || error.code !== 'run.ended') throw error;
+        });
+      const [newest] = await store.list({ sentTo: sessionKey, limit: 1 });
+      return { open: sent.map(({ runId }) => runId), last: newest?.runId ?? null };
     },
     async takeUpAll() {
+      const alive = new Set(world.runs.keys());
       const recovered: LiveRun[] = [];
       const skipped: { runId: string; reason: string }[] = [];
       const open = (await store.list({ status: unfinished, ...everyRow })).toReversed();
@@ -274,7 +326,7 @@ export const openRecovery = (
           [...rows.values()].filter(({ status }) => !isEnded(status)).map((row) => headOf(row, rows)),
         );
         for (const head of heads) {
-          if (world.runs.has(head.runId)) continue;
+          if (alive.has(head.runId)) continue;
           try {
             const run = await takeUpHead(head, rows, true);
             if (run) recovered.push(run);

@@ -14,6 +14,7 @@ import type { AnyActorRef } from 'xstate';
 import type { Agent, AnyAgent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
 import type { Run } from '../run/run.ts';
+import type { Session } from '../session/session.ts';
 import type { ReadOptions } from './event-reader.ts';
 
 /** How a run is started. */
@@ -54,6 +55,11 @@ export type Runtime = {
    * `skipped` are trees that another process executes, or that could not be read. Safe to call at any time, any number of times.
    */
   recover(): Promise<{ recovered: Run[]; skipped: { runId: string; reason: string }[] }>;
+  /**
+   * A conversation with an agent, over many runs. The same for the same key; nothing is read or started before it is used.
+   * @throws FaultError `session.invalid`, `agent.duplicate`
+   */
+  session<T>(agent: Agent<T>, options: { sessionKey: string }): Session<T>;
   /** Events of all runs, as they are told. */
   readonly events$: Observable<RunEvent>;
   /**

@@ -1,5 +1,5 @@
-import type { RunRow, StoredEvent } from '@troupe/protocol';
-import { openingOf } from '../agent/conversation.ts';
+import type { Message, RunRow, StoredEvent } from '@troupe/protocol';
+import { goingOn, openingOf } from '../agent/conversation.ts';
 import { type AnyAgent, defineAgent } from '../define-agent.ts';
 import { enter } from '../run/ledger.ts';
 import { type LiveRun, openLiveRun } from '../run/live-run.ts';
@@ -9,13 +9,14 @@ import { outputFrom, toolsOf } from './definition-of.ts';
 /** Stands for an agent that nobody knows here: enough to read its runs, or to end them. */
 export const unknownAgent = (name: string): AnyAgent => defineAgent({ name, instructions: '' });
 
-/** A run put together from what was stored: it can be read, and brought back to life. */
+/** A run put together from what was stored: it can be read, and brought back to life. @param before What its session had said before it. */
 export const storedRun = (
   row: RunRow,
   events: Iterable<StoredEvent>,
   agent: AnyAgent = unknownAgent(row.agent),
+  before: readonly Message[] = [],
 ): LiveRun => {
-  const { runId, rootId, parentId, callId, depth, model, sessionKey, job, quota, made, fingerprint } = row;
+  const { runId, rootId, parentId, callId, depth, model, sessionKey, after, job, quota, made, fingerprint } = row;
   const run = openLiveRun({
     runId,
     rootId,
@@ -28,12 +29,13 @@ export const storedRun = (
     ...(parentId !== undefined && { parentId }),
     ...(callId !== undefined && { callId }),
     ...(sessionKey !== undefined && { sessionKey }),
+    ...(after !== undefined && { after }),
     ...(quota !== undefined && { quota }),
     ...(made && { made }),
     ...(fingerprint !== undefined && { fingerprint }),
   });
   run.detached = row.detached === true;
-  let transcript = openingOf(agent.instructions, job);
+  let transcript = goingOn(openingOf(agent.instructions, job), before);
   for (const event of events) {
     enter(run.ledger, event);
     transcript = hear(transcript, event);

@@ -14,6 +14,8 @@ export type RunRow = {
   model: string;
   depth: number;
   sessionKey?: string;
+  /** Of a run that a session was sent: the one before it, whose conversation it goes on with; `null` for the first. */
+  after?: string | null;
   job: JobData;
   status: RunStatus;
   exitReason?: ExitReason;
@@ -38,6 +40,8 @@ export type RunFilter = {
   status?: RunStatus | readonly RunStatus[];
   rootId?: string;
   quota?: string;
+  /** Runs that this session was sent, without those below them. */
+  sentTo?: string;
   limit?: number;
   before?: string;
 };

@@ -33,6 +33,7 @@ CREATE TABLE runs (
   status TEXT NOT NULL,
   ended INTEGER NOT NULL,
   quota TEXT,
+  sent_to TEXT,
   seq INTEGER NOT NULL,
   created_at INTEGER,
   ended_at INTEGER,
@@ -40,6 +41,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_by_root ON runs (root_id, ended, ended_at);
 CREATE INDEX runs_by_status ON runs (status);
+CREATE INDEX runs_by_session ON runs (sent_to) WHERE sent_to IS NOT NULL;
 CREATE INDEX runs_by_quota ON runs (quota) WHERE quota IS NOT NULL;
 
 CREATE TABLE jobs (

@@ -19,11 +19,12 @@ export const readRuns = (reader: Reader): AtOnce<Pick<RunStore, 'get' | 'list' |
       return found && rowOf(found);
     }),
 
-  list({ status, rootId, quota, limit = 100, before }: RunFilter = {}) {
+  list({ status, rootId, quota, sentTo, limit = 100, before }: RunFilter = {}) {
     const wanted: [sql: string, value: string | undefined][] = [
       ['status IN (SELECT value FROM json_each(?))', status && JSON.stringify([status].flat())],
       ['root_id = ?', rootId],
       ['quota = ?', quota],
+      ['sent_to = ?', sentTo],
       ['id < (SELECT id FROM runs WHERE run_id = ?)', before],
     ];
     const given = wanted.flatMap(([sql, value]) => (value === undefined ? [] : [{ sql, value }]));

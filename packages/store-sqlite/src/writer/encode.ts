@@ -18,6 +18,7 @@ const rowText = (row: RunRow, jobs: StoredJobs): RowText => {
     agent: row.agent,
     parentId: row.parentId ?? null,
     quota: row.quota ?? null,
+    sentTo: (row.after !== undefined && row.sessionKey) || null,
     createdAt: row.createdAt,
     endedAt: row.endedAt ?? null,
   };

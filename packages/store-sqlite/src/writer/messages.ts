@@ -11,6 +11,7 @@ export type RowText = {
   agent: string;
   parentId: string | null;
   quota: string | null;
+  sentTo: string | null;
   createdAt: number;
   endedAt: number | null;
 };

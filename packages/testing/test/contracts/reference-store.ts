@@ -247,7 +247,8 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       return given;
     },
     get: (runId) => [...rows.values()].find((row) => same(row.runId, runId)),
-    list({ status, rootId, quota, limit = bug === 'no default limit' ? 1_000 : 100, before }: RunFilter = {}) {
+    list(filter: RunFilter = {}) {
+      const { status, rootId, quota, sentTo, limit = bug === 'no default limit' ? 1_000 : 100, before } = filter;
       const wanted = status === undefined ? undefined : typeof status === 'string' ? [status] : status;
       const newest = [...rows.values()].reverse();
       if (bug === 'oldest first') newest.reverse();
@@ -262,11 +263,16 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
         if (bug === 'quota in any case') return row.quota?.toLowerCase() === quota.toLowerCase();
         return row.quota === quota && !(bug === 'quota of runs that have not ended' && isEnded(row.status));
       };
+      const wasSent = ({ sessionKey, after }: RunRow) =>
+        sentTo === undefined ||
+        bug === 'sessions are ignored' ||
+        (sessionKey === sentTo && (after !== undefined || bug === 'sessions hold all their runs'));
       return newest
         .slice(bug === 'before goes by age' ? 0 : from)
         .filter((row) => bug !== 'before goes by age' || row.createdAt < age)
         .filter((row) => rootId === undefined || inTree(rootId, row))
         .filter(takes)
+        .filter(wasSent)
         .filter((row) => {
           const { status: its } = (bug === 'status of the first row' ? firstRows.get(row.runId) : undefined) ?? row;
           if (bug === 'an empty list of statuses means all' && wanted?.length === 0) return true;

@@ -79,6 +79,8 @@ export const storeBugs = [
   'quota by prefix',
   'quota in any case',
   'quota of runs that have not ended',
+  'sessions are ignored',
+  'sessions hold all their runs',
   'ids in any case',
   'after is included',
   'all trees by tree',

@@ -140,6 +140,26 @@ export const rows: Contract<RunStore> = [
     },
   ],
   [
+    'lists runs that a session was sent, without those below them',
+    async (open) => {
+      const store = await open();
+      const about = { sessionKey: 'k' };
+      for (const row of [
+        { runId: 'r', after: null },
+        { runId: 'r/1-0/0', rootId: 'r' },
+        { runId: 's', after: 'r' },
+        { runId: 't' },
+      ])
+        await (await writeRun(store, { ...about, ...row })).say('a');
+      await (await writeRun(store, { runId: 'u', sessionKey: 'k/1', after: null })).say('a');
+      expect(idsOf(await store.list({ sentTo: 'k' }))).toEqual(['s', 'r']);
+      expect(idsOf(await store.list({ sentTo: 'k', limit: 1 }))).toEqual(['s']);
+      expect(idsOf(await store.list({ sentTo: 'k', before: 's' }))).toEqual(['r']);
+      expect((await store.list({ sentTo: 'k' })).map(({ after }) => after)).toEqual(['r', null]);
+      expect(await store.list({ sentTo: 'unheard of' })).toEqual([]);
+    },
+  ],
+  [
     'takes an id by the letter',
     async (open) => {
       const store = await open();

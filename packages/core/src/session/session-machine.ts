@@ -1,0 +1,101 @@
+/**
+ * A session: one conversation, run by run.
+ *
+ *   unread ─open─▶ reading ─▶ idle ◀──────────────┐
+ *      ▲              │         │ sent             │ ended, nobody waits
+ *      │ failed       │         ▼                  │
+ *      └──────────────┘       busy ────────────────┘
+ *      ▲                        │ ended, somebody waits: begin
+ *      └──────── lost ──────────┘
+ *
+ * It owns the order of its runs and nothing else: each run is an actor of its own, queued until the one before it has ended. The
+ * order stands in the store, too (`after`), so a session that was lost is read again.
+ */
+import { assign, type DoneActorEvent, fromPromise, setup } from 'xstate';
+
+/** Runs of a session that have not ended, oldest first, and the newest of all. */
+export type SessionRuns = { open: string[]; last: string | null };
+
+type Context = {
+  /** The run that was sent last, ended or not. */
+  last: string | null;
+  current: string | null;
+  queue: string[];
+};
+type SessionEvent =
+  | { type: 'open' }
+  | { type: 'sent'; runId: string }
+  | { type: 'ended'; runId: string }
+  /** A run goes on elsewhere, or could not be stored: what comes next is not known here. */
+  | { type: 'lost' };
+
+const types = {} as { context: Context; events: SessionEvent };
+
+/** The chart of every session. Importable, drawable, explorable. */
+export const sessionMachine = setup({
+  types,
+  actors: {
+    /** Reads what the store knows, and brings back what has not ended. */
+    runs: fromPromise<SessionRuns>(() => Promise.reject(new Error('A session was started without its actor "runs".'))),
+  },
+  actions: {
+    /** Lets the current run begin, if it waits. */
+    begin: () => {},
+  },
+  guards: {
+    isCurrent: ({ context, event }) => event.type === 'ended' && event.runId === context.current,
+    isLast: ({ context, event }) =>
+      event.type === 'ended' && event.runId === context.current && context.queue.length === 0,
+  },
+}).createMachine({
+  id: 'session',
+  context: { last: null, current: null, queue: [] },
+  initial: 'unread',
+  states: {
+    unread: { on: { open: 'reading' } },
+    reading: {
+      invoke: {
+        src: 'runs',
+        onDone: {
+          target: 'read',
+          actions: assign(({ event }: { event: DoneActorEvent<SessionRuns> }) => {
+            const [current = null, ...queue] = event.output.open;
+            return { last: event.output.last, current, queue };
+          }),
+        },
+        onError: 'unread',
+      },
+    },
+    read: {
+      always: [{ guard: ({ context }) => context.current !== null, target: 'busy', actions: 'begin' }, 'idle'],
+    },
+    idle: {
+      on: {
+        sent: {
+          target: 'busy',
+          actions: assign(({ event }) => ({ last: event.runId, current: event.runId })),
+        },
+      },
+    },
+    busy: {
+      on: {
+        sent: {
+          actions: assign(({ context, event }) => ({ last: event.runId, queue: [...context.queue, event.runId] })),
+        },
+        ended: [
+          { guard: 'isLast', target: 'idle', actions: assign({ current: null }) },
+          {
+            guard: 'isCurrent',
+            actions: [
+              assign(({ context: { queue } }) => ({ current: queue[0] ?? null, queue: queue.slice(1) })),
+              'begin',
+            ],
+          },
+          // Interrupted while it was queued.
+          { actions: assign(({ context, event }) => ({ queue: context.queue.filter((id) => id !== event.runId) })) },
+        ],
+      },
+    },
+  },
+  on: { lost: '.unread' },
+});

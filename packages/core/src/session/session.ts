@@ -1,0 +1,69 @@
+import { FaultError, type JSONValue, type Message, type Receipt, redact } from '@troupe/protocol';
+import type { Job } from '../job.ts';
+import type { Run } from '../run/run.ts';
+
+/** How a job is sent to a session. */
+export type SendOptions = {
+  /** Default: a new one. */
+  runId?: string;
+  /** Aborting it interrupts the run, queued or not. */
+  signal?: AbortSignal;
+};
+
+/** What a session needs of the runtime that made it. */
+export type SessionHost = {
+  send(job: Job, options: SendOptions): Promise<Run>;
+  open(): Promise<Run[]>;
+  messages(): readonly Message[];
+};
+
+/**
+ * A conversation with one agent, over many runs: each goes on with what was said before it. Runs are sent at any time and run one
+ * after another, in the order they were sent, also over a restart. `T` is the type of the agent's structured answers.
+ */
+export class Session<T = JSONValue> {
+  readonly key: string;
+  readonly #host: SessionHost;
+
+  /** Made by a runtime: see `runtime.session`. */
+  constructor(key: string, host: SessionHost) {
+    this.key = key;
+    this.#host = host;
+  }
+
+  /**
+   * Starts a run that goes on with the conversation; it is `queued` until the one before it has ended, however that ended, and
+   * nothing that is sent overtakes. A deadline counts from the moment it is sent. What a run said that failed or was interrupted
+   * belongs to the conversation as far as it went.
+   *
+   * @throws FaultError `job.invalid`; `run.claimed` when another process executes runs of the session; `runtime.closed`
+   */
+  send(job: Job, options: SendOptions = {}): Promise<Run<T>> {
+    return this.#host.send(job, options) as Promise<Run<never>>;
+  }
+
+  /** Runs that have not ended, in their order: the first works or waits for a person, the others are queued. */
+  runs(): Promise<Run<T>[]> {
+    return this.#host.open() as Promise<Run<never>[]>;
+  }
+
+  /** What was said up to the last run that has ended here, without secrets. Empty until something was sent. */
+  get messages(): Message[] {
+    return redact([...this.#host.messages()]);
+  }
+
+  /** Interrupts every run that has not ended, the queued ones first, so that none of them begins. */
+  async interrupt(reason?: string): Promise<Receipt[]> {
+    const runs = await this.runs();
+    return Promise.all(runs.toReversed().map((run) => run.interrupt(reason)));
+  }
+}
+
+/** @throws FaultError `session.invalid` */
+export const checkKey = (key: string): string => {
+  if (key.trim() !== '') return key;
+  throw new FaultError(
+    'session.invalid',
+    'A session needs a sessionKey. Give it one, for example the id of the conversation.',
+  );
+};

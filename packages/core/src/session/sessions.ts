@@ -1,0 +1,162 @@
+/** The sessions of a runtime: one actor each, made when it is first asked for. */
+import { FaultError, isTerminal, type Message } from '@troupe/protocol';
+import { createActor, type EventFrom, fromPromise, waitFor } from 'xstate';
+import { goingOn } from '../agent/conversation.ts';
+import { type AnyAgent, isSameAgent } from '../define-agent.ts';
+import type { Job } from '../job.ts';
+import type { LiveRun } from '../run/live-run.ts';
+import type { Run } from '../run/run.ts';
+import type { Desk } from '../runtime/desk.ts';
+import { checkKey, type SendOptions, Session } from './session.ts';
+import { type SessionRuns, sessionMachine } from './session-machine.ts';
+
+type Runtime = {
+  readonly runs: ReadonlyMap<string, LiveRun>;
+  readonly desk: Pick<Desk, 'next'>;
+  /** Runs that were sent to a session and have not ended, brought back, oldest first; and the newest of all. @throws FaultError `run.claimed` */
+  read(sessionKey: string): Promise<SessionRuns>;
+  /** What was said up to the end of a stored run. */
+  conversationOf(runId: string): Promise<Message[]>;
+  /** Starts a run, or gives back the one that is there. */
+  start(agent: AnyAgent, job: Job, options: SendOptions, about: Sent): Run;
+  handleOf(run: LiveRun): Run;
+};
+/** How a run belongs to its session. */
+export type Sent = { sessionKey: string; after: string | null; before: readonly Message[]; slot: 'free' | 'wanted' };
+
+type Open = { agent: AnyAgent; session: Session; adopt(): void; close(): void };
+
+export const openSessions = (runtime: Runtime) => {
+  const sessions = new Map<string, Open>();
+  let isClosed = false;
+
+  const openSession = (agent: AnyAgent, key: string): Open => {
+    /** What was said up to the last run that has ended. */
+    let said: readonly Message[] = [];
+    let failure: unknown;
+    const watched = new Set<string>();
+
+    const watch = (run: LiveRun): void => {
+      if (watched.has(run.runId)) return;
+      watched.add(run.runId);
+      const over = (how: 'ended' | 'lost'): void => {
+        watched.delete(run.runId);
+        if (how === 'ended' && run.ledger.begun) said = run.transcript;
+        tell(how === 'ended' ? { type: 'ended', runId: run.runId } : { type: 'lost' });
+      };
+      // Told, but not stored: another process, or a later one, knows how it goes on.
+      runtime.desk.next(run, isTerminal, () => (run.broken ? 'lost' : 'ended')).then(over, () => over('lost'));
+    };
+
+    const read = async (again = false): Promise<SessionRuns> => {
+      try {
+        const found = await runtime.read(key);
+        const [first] = found.open;
+        const ended = first === undefined ? found.last : (runtime.runs.get(first)?.after ?? null);
+        said = ended === null ? [] : await runtime.conversationOf(ended);
+        const open = found.open.filter((runId) => runtime.runs.has(runId));
+        if (open.length < found.open.length) {
+          // What ended while it was read is ended when it is read again.
+          if (!again) return await read(true);
+          throw new FaultError(
+            'run.claimed',
+            `Session "${key}" has runs that have not ended and do not go on here: ${found.open.join(', ')}. Use it where they do.`,
+          );
+        }
+        for (const runId of open) watch(runtime.runs.get(runId) as LiveRun);
+        return { ...found, open };
+      } catch (error) {
+        failure = error;
+        throw error;
+      }
+    };
+
+    const begin = (runId: string | null): void => {
+      const run = runId === null ? undefined : runtime.runs.get(runId);
+      if (run?.context?.slot !== 'wanted' || run.ledger.begun) return;
+      const own = run.transcript.length;
+      run.transcript = goingOn(run.transcript, said);
+      run.actor?.send({ type: 'slot.granted', heard: run.transcript.length - own });
+    };
+
+    const tell = (event: EventFrom<typeof sessionMachine>): void => {
+      if (!isClosed) actor.send(event);
+    };
+    const actor = createActor(
+      sessionMachine.provide({
+        actors: { runs: fromPromise(() => read()) },
+        // On a clean stack: a step of another machine has no place inside an action of this one.
+        actions: { begin: ({ context }) => queueMicrotask(() => begin(context.current)) },
+      }),
+    );
+    actor.start();
+
+    const ready = async () => {
+      if (isClosed) throw closedError(key);
+      actor.send({ type: 'open' });
+      const snapshot = await waitFor(actor, (now) => !now.matches('reading')).catch(() => {
+        throw closedError(key);
+      });
+      if (snapshot.matches('unread')) throw failure;
+    };
+    const session = new Session(key, {
+      async send(job, options) {
+        await ready();
+        // From here on at once: nobody else can be sent in between.
+        const { last, current } = actor.getSnapshot().context;
+        const isFree = current === null;
+        const about: Sent = {
+          sessionKey: key,
+          after: last,
+          before: isFree ? said : [],
+          slot: isFree ? 'free' : 'wanted',
+        };
+        const run = runtime.start(agent, job, options, about);
+        const started = runtime.runs.get(run.id);
+        if (started?.after !== undefined && !watched.has(run.id)) {
+          actor.send({ type: 'sent', runId: run.id });
+          watch(started);
+        }
+        return run;
+      },
+      async open() {
+        await ready();
+        const { current, queue } = actor.getSnapshot().context;
+        return [...(current === null ? [] : [current]), ...queue].flatMap((runId) => {
+          const run = runtime.runs.get(runId);
+          return run ? [runtime.handleOf(run)] : [];
+        });
+      },
+      messages: () => said,
+    });
+    return { agent, session, adopt: () => tell({ type: 'open' }), close: () => actor.stop() };
+  };
+
+  const of = (agent: AnyAgent, sessionKey: string): Open => {
+    const key = checkKey(sessionKey);
+    const known = sessions.get(key);
+    if (known && !isSameAgent(known.agent, agent))
+      throw new FaultError(
+        'session.invalid',
+        `Session "${key}" is a conversation with agent "${known.agent.name}", not with "${agent.name}". Use another sessionKey.`,
+      );
+    const session = known ?? openSession(agent, key);
+    sessions.set(key, session);
+    return session;
+  };
+
+  return {
+    of: (agent: AnyAgent, sessionKey: string): Session => of(agent, sessionKey).session,
+    close(): void {
+      isClosed = true;
+      for (const { close } of sessions.values()) close();
+    },
+    /** A run was brought back that a session was sent: the session goes on with it. */
+    adopt({ agent, sessionKey, after }: LiveRun): void {
+      if (sessionKey !== undefined && after !== undefined) of(agent, sessionKey).adopt();
+    },
+  };
+};
+
+const closedError = (key: string) =>
+  new FaultError('runtime.closed', `Session "${key}" takes nothing more: its runtime is closed.`);
