@@ -235,8 +235,13 @@ export type RunFact =
       /** What becomes of the calls that were executing, by index: nobody knows whether they took effect. */
       unknown: Record<number, UnknownOutcome>;
       /** Why the run cannot go on here. */
-      lost?: { exitReason: ExitReason; fault: Fault };
+      lost?: Loss;
     };
+
+/** Why a stored run does not go on: nobody can execute it, or nobody is to. */
+export type Loss =
+  | { status: 'failed'; exitReason: ExitReason; fault: Fault }
+  | { status: 'interrupted'; exitReason: ExitReason; reason: string };
 
 /** A call whose outcome is not known runs again, waits for a person, or fails. */
 export type UnknownOutcome = 'again' | 'ask' | 'fail';

@@ -137,13 +137,13 @@ export const recover = (step: Step, { unknown }: Recovered): void => {
   recoverCalls(step, unknown);
 };
 
-/** Nobody can execute the run any more: it fails, and takes its children along. */
+/** Nobody executes the run any more: it ends, and takes its children along. */
 export const lose = (step: Step, { lost }: Recovered): void => {
   if (!lost) return;
   chargeAborted(step);
   recoverCalls(step, {});
-  step.run.end = { status: 'failed', ...lost };
-  endChildren(step, lost.fault.message);
+  step.run.end = lost;
+  endChildren(step, lost.status === 'failed' ? lost.fault.message : lost.reason);
 };
 
 /** The run was being interrupted: what is below it hears so again. */

@@ -1,12 +1,12 @@
 import { type Checkpoint, noUsage, tokensOf } from '@troupe/protocol';
-import type { ChildEnd, RunFact } from '../agent/context.ts';
+import type { ChildEnd, Loss } from '../agent/context.ts';
 import type { LiveRun } from '../run/live-run.ts';
 
 /** A run as it was found in the store, to be brought back: its checkpoint, and what is to be said about it then. */
 export type FoundRun = LiveRun & {
   checkpoint: Checkpoint;
   warnings: { code: string; message: string }[];
-  lost?: NonNullable<Extract<RunFact, { type: 'recovered' }>['lost']>;
+  lost?: Loss;
 };
 
 /** The end of a child that its parent did not hear of. */

@@ -50,6 +50,11 @@ export type RuntimeOptions = {
    */
   onAgentChanged?: 'refuse' | 'continue';
   /**
+   * What {@link Runtime.recover} does with runs whose process is gone: they go on (`continue`, default), or are interrupted, exit
+   * reason `orphaned`, and what waits for them is told (`orphan`): for programs whose work makes no sense later.
+   */
+  recover?: 'continue' | 'orphan';
+  /**
    * What happens to a call that was executing when its process ended, and whose tool is not `idempotent`: a person is asked whether
    * to run it again (`ask`, default), or it fails, and the model is told that its outcome is unknown (`fail`).
    */
@@ -92,7 +97,9 @@ export const settle = (options: RuntimeOptions) => {
       'runtime.invalid',
       `unknownPrice is "${String(options.unknownPrice)}". Expected "zero" or "deny".`,
     );
-  const { onAgentChanged = 'refuse', unknownOutcome = 'ask', leaseMs = 30_000 } = options;
+  const { onAgentChanged = 'refuse', recover = 'continue', unknownOutcome = 'ask', leaseMs = 30_000 } = options;
+  if (recover !== 'continue' && recover !== 'orphan')
+    throw new FaultError('runtime.invalid', `recover is "${String(recover)}". Expected "continue" or "orphan".`);
   if (onAgentChanged !== 'refuse' && onAgentChanged !== 'continue')
     throw new FaultError(
       'runtime.invalid',
@@ -117,6 +124,7 @@ export const settle = (options: RuntimeOptions) => {
     agents,
     graceMs,
     onAgentChanged,
+    recover,
     unknownOutcome,
     leaseMs,
     remembers: options.memory !== undefined,

@@ -22,7 +22,7 @@ import { contextIn } from '../run/checkpoint.ts';
 import { type LiveRun, reportOf } from '../run/live-run.ts';
 import type { SessionRuns } from '../session/session-machine.ts';
 import { toolsOf } from './definition-of.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, Settled } from './engine.ts';
 import type { FoundRun } from './found-run.ts';
 import { storedRun, unknownAgent } from './stored-run.ts';
 
@@ -55,7 +55,7 @@ export const openRecovery = (
   store: RunStore,
   agents: ReadonlyMap<string, AnyAgent>,
   { world, desk, recorder, owner, found, bringBack }: Engine,
-  { leaseMs, onAgentChanged }: { leaseMs: number; onAgentChanged: 'refuse' | 'continue' },
+  { leaseMs, onAgentChanged, recover }: Pick<Settled, 'leaseMs' | 'onAgentChanged' | 'recover'>,
   on: {
     /** Called with each run that was brought back and goes on. */
     goesOn(run: LiveRun): void;
@@ -153,12 +153,18 @@ export const openRecovery = (
     );
   };
 
-  /** Why a run cannot go on with the agent that is known here. */
+  /** Why a run does not go on here. */
   const lossOf = ({ runId, agent, fingerprint }: RunRow, known: AnyAgent | undefined): FoundRun['lost'] => {
     const lost = (exitReason: 'agent_unknown' | 'agent_changed', message: string): FoundRun['lost'] => {
       const fault: Fault = { code: exitReason.replace('_', '.'), message, retryable: false, runId };
-      return { exitReason, fault };
+      return { status: 'failed', exitReason, fault };
     };
+    if (recover === 'orphan')
+      return {
+        status: 'interrupted',
+        exitReason: 'orphaned',
+        reason: `The process that executed run "${runId}" is gone, and this runtime brings no run back (recover: "orphan").`,
+      };
     if (!known)
       return lost(
         'agent_unknown',
@@ -247,7 +253,8 @@ export const openRecovery = (
         row,
         agentOr(undefined, () => agentOf(row, known)),
       );
-      if (lost) throw new FaultError(lost.fault.code, lost.fault.message, { runId: row.runId });
+      if (lost?.status === 'failed') throw new FaultError(lost.fault.code, lost.fault.message, { runId: row.runId });
+      if (lost) throw new FaultError('run.orphaned', lost.reason, { runId: row.runId });
     }
     await recorder.written(head.rootId);
     on.check();

@@ -245,6 +245,58 @@ describe('[L7] an agent that is not what it was', () => {
   });
 });
 
+describe('[F-15] where runs are not to go on', () => {
+  const play: Script = ({ messages }, { agent }) => {
+    if (agent === 'leaf') return { hang: true };
+    return messages.some(({ role }) => role === 'tool') ? 'Done.' : call('down');
+  };
+  const crash = async () => {
+    const world = machine();
+    const leaf = defineAgent({ name: 'leaf', instructions: '' });
+    const down = defineTool({
+      name: 'down',
+      description: '',
+      inputSchema: z.object({}),
+      execute: () => spawned([{ agent: leaf, job: 'go' }]),
+      settle: ([report]) => ({ content: String(report?.status) }),
+    });
+    const lead = defineAgent({ name: 'lead', instructions: '', tools: [down] });
+    const first = world.boot(play, { agents: [lead, leaf] });
+    first.runtime.start(lead, 'go', { runId: 'root' });
+    await settle();
+    first.kill();
+    return { ...world, agents: [lead, leaf] };
+  };
+
+  test('recovery ends each as orphaned, once, and tells its parent once', async () => {
+    const { boot, eventsOf, agents } = await crash();
+    const second = boot(play, { agents, recover: 'orphan' });
+    expect(await second.runtime.answer('root/1-0?', true)).toMatchObject({ status: 'rejected' });
+    await expect(second.runtime.resume('root')).rejects.toMatchObject({
+      message: expect.stringContaining('recover: "orphan"'),
+    });
+    const { recovered, skipped } = await second.runtime.recover();
+    expect(skipped).toEqual([]);
+    expect(await recovered[0]?.ended).toMatchObject({
+      status: 'interrupted',
+      exitReason: 'orphaned',
+      calls: [{ tool: 'down', status: 'error' }],
+      children: [{ status: 'interrupted', exitReason: 'orphaned' }],
+    });
+    const events = eventsOf('root');
+    expect(checkRunLaws(events)).toEqual([]);
+    expect(events.filter(({ type }) => type === 'child.settled')).toHaveLength(1);
+    expect(second.provider.requests).toEqual([]);
+    expect((await second.runtime.recover()).recovered).toEqual([]);
+  });
+
+  test('only "continue" and "orphan" can be asked for', () => {
+    expect(() => machine().boot(() => '', { recover: 'never' as never })).toThrow(
+      expect.objectContaining({ code: 'runtime.invalid' }),
+    );
+  });
+});
+
 describe('[L7] an agent that was made for one run', () => {
   const made = () => defineAgent({ name: 'made', instructions: 'Made up.', tools: [risky] });
   const playing: Script = ({ messages }, { agent }) => {
