@@ -4,6 +4,7 @@ import { FaultError, type MemoryStore, type RunStore, type StoredEvent } from '@
 import type { AtOnce, Later } from './answers.ts';
 import { connectReader } from './file/connect.ts';
 import { prepareFile } from './file/prepare-file.ts';
+import { openChanges } from './reader/changes.ts';
 import { indexed } from './reader/memory-text.ts';
 import { readEvents } from './reader/read-events.ts';
 import { readMemories } from './reader/read-memories.ts';
@@ -27,7 +28,7 @@ export type SqliteStoreOptions = {
   now?: () => number;
 };
 
-export type SqliteStore = Pick<RunStore, 'events'> &
+export type SqliteStore = Required<Pick<RunStore, 'events' | 'changes'>> &
   AtOnce<Pick<RunStore & MemoryStore, 'checkpoint' | 'get' | 'list' | 'read' | 'search'>> &
   Later<Pick<RunStore & MemoryStore, 'claim' | 'renew' | 'release' | 'commit' | 'prune' | 'write' | 'reset'>> & {
     /** What is stored here is there after the process. */
@@ -79,6 +80,7 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
   };
   const runs = readRuns(reader);
   const memories = readMemories(reader);
+  const changes = openChanges(reader);
 
   return {
     lasting: true,
@@ -98,6 +100,7 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
     get: open(runs.get),
     list: open(runs.list),
     events: open(readEvents(reader, check)),
+    changes: open(changes.listen),
     async prune(which) {
       let forgotten = 0;
       for (const rootIds of inTurns(await ask({ type: 'findOld', ...which })))
@@ -113,6 +116,7 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
       await ask({ type: 'forgetScope', scope });
     },
     close() {
+      changes.stop();
       closing ??= closeAll(db, queue);
       return closing;
     },

@@ -43,6 +43,16 @@ const modes: Record<string, () => Promise<void>> = {
     await store.commit([stepOf({ runId: 'once', owner })]);
     say('written');
   },
+  async listen() {
+    // Written by another connection, which keeps nothing alive by itself.
+    const other = sqliteStore(path);
+    const stop = store.changes(() => {
+      stop();
+      say('heard');
+    });
+    say('listening');
+    void other.commit([stepOf({ runId: 'r', owner })]);
+  },
   async nothing() {
     say('opened');
   },

@@ -8,6 +8,38 @@ const hour = 3_600_000;
 const lease = { leaseMs: hour };
 
 describe('a second process', () => {
+  test('is heard of when it has stored something, by whoever listens, and only then', async () => {
+    const path = freshPath();
+    const store = openAt({ path });
+    let heard = 0;
+    const changed = new Promise<void>((resolve) => {
+      const stop = store.changes(() => {
+        heard += 1;
+        stop();
+        resolve();
+      });
+    });
+    const stopped = store.changes(() => {
+      throw new Error('This one has left.');
+    });
+    stopped();
+    expect(heard).toBe(0);
+    const child = startChild(path, 'once');
+    await changed;
+    expect(heard).toBe(1);
+    await child.ended;
+    expect(store.get('once')).toBeDefined();
+    await store.close();
+    expect(() => store.changes(() => {})).toThrow(expect.objectContaining({ code: 'store.closed' }));
+  });
+
+  test('that listens and does nothing else lives on until it stops listening', async () => {
+    const child = startChild(freshPath(), 'listen');
+    await child.says(2);
+    expect(await child.ended).toBe(0);
+    expect(child.said).toEqual(['listening', 'heard']);
+  });
+
   test('writes another run at the same time, and is refused one that is claimed', async () => {
     const path = freshPath();
     const child = startChild(path, 'hold');

@@ -1,6 +1,7 @@
 /**
  * Events at a reader's own pace: what was stored is fetched when it is asked for, what is told meanwhile is held. A reader that falls
  * too far behind has nothing held for it any more, is told so, and reads on from the store: it slows no run and misses no stored event.
+ * What other processes store is read once everything told here is.
  */
 import {
   type EventQuery,
@@ -24,7 +25,7 @@ export type ReadOptions = {
 };
 
 type About = {
-  store: Pick<RunStore, 'events'>;
+  store: Pick<RunStore, 'events' | 'changes'>;
   query: EventQuery;
   live$: Observable<RunEvent>;
   /** Which events belong to the reader. */
@@ -47,6 +48,7 @@ export const openReader = (
   let held: RunEvent[] = [];
   let taken: RunEvent[] = [];
   let mustRead = true;
+  let mayRead = false;
   let source: Source | undefined;
   let from = query;
   let over: { error: unknown } | 'complete' | undefined;
@@ -72,6 +74,11 @@ export const openReader = (
     next: hold,
     error: (error: unknown) => end({ error }),
     complete: () => end('complete'),
+  });
+
+  const unwatch = store.changes?.(() => {
+    mayRead = true;
+    wake();
   });
 
   /** Takes note of an event; false when the reader has it, or is past it. */
@@ -118,6 +125,11 @@ export const openReader = (
         held = [];
         continue;
       }
+      if (mayRead) {
+        mayRead = false;
+        mustRead = true;
+        continue;
+      }
       if (typeof over === 'object') throw over.error;
       if (over) return undefined;
       await new Promise<void>((resolve) => {
@@ -128,10 +140,12 @@ export const openReader = (
 
   const leave = async (): Promise<void> => {
     subscription.unsubscribe();
+    unwatch?.();
     over = 'complete';
     held = [];
     taken = [];
     mustRead = false;
+    mayRead = false;
     const left = source;
     source = undefined;
     wake();
@@ -139,7 +153,7 @@ export const openReader = (
   };
   const step = async (): Promise<IteratorResult<RunEvent>> => {
     const event = await take();
-    if (event && isLast?.(event)) await leave();
+    if (!event || isLast?.(event)) await leave();
     return event ? { done: false, value: event } : { done: true, value: undefined };
   };
 

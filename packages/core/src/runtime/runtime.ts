@@ -64,7 +64,8 @@ export type Runtime = {
   readonly events$: Observable<RunEvent>;
   /**
    * Stored events, then live ones: no gap, no double. `after` is `rootSeq` with `rootId`, `seq` with `runId`, else a cursor.
-   * Read with `for await`, they come at the reader's pace: `options` says how many are held for it, and who is told when it falls behind.
+   * Read with `for await`, they come at the reader's pace, those of other processes too: `options`
+   * says how many are held for it, and who is told when it falls behind.
    */
   events(filter?: EventQuery, options?: ReadOptions): EventStream;
   readonly runs: {

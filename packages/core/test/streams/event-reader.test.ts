@@ -9,6 +9,7 @@ const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** A tree of two runs, as a store has it and as it is told: what is stored is told at once or later, in order. */
 const openTree = (isAsync = false) => {
   const live$ = new Subject<RunEvent>();
+  const listeners = new Set<() => void>();
   const stored: ReadEvent[] = [];
   const untold: RunEvent[] = [];
   let asked = 0;
@@ -25,6 +26,15 @@ const openTree = (isAsync = false) => {
   const say = (runId: string, part: number): void => {
     const seq = seqs.get(runId) ?? 0;
     untold.push({ ...about(runId, seq), type: 'text.streamed', live: true, part, delta: '', turn: 1 } as LiveEvent);
+  };
+  /** Another process has stored what was added: nobody here is told of it. */
+  const elsewhere = (): void => {
+    untold.length = 0;
+    for (const heard of listeners) heard();
+  };
+  const changes = (heard: () => void) => {
+    listeners.add(heard);
+    return () => listeners.delete(heard);
   };
   const tell = (): void => {
     for (const event of untold.splice(0)) live$.next(event);
@@ -50,7 +60,7 @@ const openTree = (isAsync = false) => {
   const open = (query: EventQuery, options?: ReadOptions) => {
     const wanted = (event: RunEvent) =>
       !('runId' in query) || (event.runId === query.runId && event.seq > (query.after ?? 0)) || isLive(event);
-    return openReader({ store: { events }, query, live$, wanted }, options);
+    return openReader({ store: { events, changes }, query, live$, wanted }, options);
   };
   return {
     live$,
@@ -58,6 +68,8 @@ const openTree = (isAsync = false) => {
     add,
     say,
     tell,
+    elsewhere,
+    listeners,
     open,
     get asked() {
       return asked;
@@ -173,6 +185,29 @@ describe('a reader at its own pace', () => {
     tree.live$.next(unstored);
     for (let n = 0; n < 3; n++) tree.say('r', n);
     expect(await read(reader, 2)).toEqual([tree.stored[0], unstored]);
+  });
+
+  test('is given what another process stores, behind what is told here', async () => {
+    const tree = openTree();
+    const reader = tree.open({ rootId: 'r' });
+    const next = reader.next();
+    await settle();
+    tree.add('r');
+    tree.elsewhere();
+    expect((await next).value).toEqual(tree.stored[0]);
+    // and what was told here comes first
+    const told = reader.next();
+    await settle();
+    tree.say('r', 1);
+    tree.say('r', 2);
+    tree.tell();
+    tree.add('r');
+    tree.elsewhere();
+    const types = [(await told).value as RunEvent, ...(await read(reader, 2))].map(({ type }) => type);
+    expect(types).toEqual(['text.streamed', 'text.streamed', 'warning.raised']);
+    expect(tree.listeners.size).toBe(1);
+    await reader.return?.();
+    expect(tree.listeners.size).toBe(0);
   });
 
   test('that leaves listens no more, and whoever waits is let go', async () => {

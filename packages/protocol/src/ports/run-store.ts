@@ -115,6 +115,11 @@ export interface RunStore {
   /** Stored events after a point, oldest first, in the order of their commits. */
   events(query: EventQuery): Iterable<ReadEvent> | AsyncIterable<ReadEvent>;
   /**
+   * Calls back, within about a second, when another process may have stored something. Gives back how to stop. Absent where nobody
+   * else can.
+   */
+  changes?(heard: () => void): () => void;
+  /**
    * Forgets whole trees in which every run has ended: those that ended before `olderThan` (epoch milliseconds), but not the `keep`
    * that ended last. Gives back how many.
    */
