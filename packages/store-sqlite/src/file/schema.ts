@@ -157,7 +157,9 @@ export const migrate = (db: DatabaseSync, steps: readonly string[] = migrations)
     const version = versionOf(db);
     if (version === 0) db.exec('CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID');
     for (const step of steps.slice(version)) db.exec(step);
-    db.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('schema', CAST(? AS INTEGER))`).run(Math.max(version, steps.length));
+    db.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('schema', CAST(? AS INTEGER))`).run(
+      Math.max(version, steps.length),
+    );
     db.exec('COMMIT');
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK');
