@@ -13,7 +13,8 @@ export type MortalStore<Store> = {
   settled(): Promise<void>;
 };
 
-const never = new Promise<never>(() => {});
+/** One for each call: whoever waits for it is forgotten with it. */
+const never = <R>(): R => new Promise<never>(() => {}) as R;
 
 /** Gives a store to a process that dies at a moment of its life. @param death Default: it does not. */
 export const mortalStore = <Store extends RunStore & MemoryStore>(inner: Store, death?: Death): MortalStore<Store> => {
@@ -21,7 +22,7 @@ export const mortalStore = <Store extends RunStore & MemoryStore>(inner: Store, 
   let dead = false;
   const asked = new Set<Promise<unknown>>();
   const watch = <R>(answer: R): R => {
-    if (answer instanceof Promise && answer !== never) {
+    if (answer instanceof Promise) {
       const over = () => asked.delete(answer);
       asked.add(answer);
       answer.then(over, over);
@@ -31,24 +32,24 @@ export const mortalStore = <Store extends RunStore & MemoryStore>(inner: Store, 
   const living =
     <A extends unknown[], R>(call: (...args: A) => R) =>
     (...args: A): R =>
-      dead ? (never as R) : watch(call(...args));
+      dead ? never<R>() : call(...args);
   const store: Store = {
     ...inner,
-    claim: living(inner.claim.bind(inner)),
-    renew: living(inner.renew.bind(inner)),
-    release: living(inner.release.bind(inner)),
-    read: living(inner.read.bind(inner)),
-    write: living(inner.write.bind(inner)),
+    claim: living((...given) => watch(inner.claim(...given))),
+    renew: living((...given) => watch(inner.renew(...given))),
+    release: living((...given) => watch(inner.release(...given))),
+    read: living((...given) => watch(inner.read(...given))),
+    write: living((...given) => watch(inner.write(...given))),
     commit: living((steps) => {
       if (death?.as === 'heard' && commits >= death.afterCommit) {
         dead = true;
-        return never;
+        return never();
       }
       commits += 1;
       const stored = watch(inner.commit(steps));
       if (death?.as !== 'unheard' || commits < death.afterCommit) return stored;
       dead = true;
-      return never;
+      return never();
     }),
   };
   return {
