@@ -1,7 +1,12 @@
 /** A run on a real runtime, played event by event as a path says. */
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { callKeyOf, childIdOf, FaultError, isTerminal, type ModelPart, type RunEvent } from '@troupe/protocol';
+import { sqliteStore } from '@troupe/store-sqlite';
 import { mortalStore } from '@troupe/testing';
+import { afterAll } from 'vitest';
 import {
   type AnyActorRef,
   type AnyEventObject,
@@ -34,8 +39,16 @@ export type Scene = {
 const rootId = 'root';
 const blockerId = childIdOf(callKeyOf(rootId, 1, 0), 0);
 
-const settle = async (): Promise<void> => {
-  for (let i = 0; i < 2; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+/** `STORE=sqlite`: paths are played on a file, which takes its time (`npm run soak`). */
+const folder = process.env.STORE === 'sqlite' ? mkdtempSync(join(tmpdir(), 'troupe-paths-')) : undefined;
+const file = folder === undefined ? undefined : sqliteStore({ path: join(folder, 'runs.db'), durability: 'normal' });
+afterAll(async () => {
+  await file?.close();
+  if (folder !== undefined) rmSync(folder, { recursive: true });
+});
+const openStore = async () => {
+  await file?.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0 });
+  return file ?? memoryStore();
 };
 
 export const openStage = async ({ agent, job = 'go', options, asChild = false }: Scene) => {
@@ -48,15 +61,22 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
   const events: RunEvent[] = [];
   const worker = defineAgent({ name: 'worker', instructions: 'Work.', tools: outside.tools, ...agent });
   const lead = defineAgent({ name: 'lead', instructions: 'Lead.', tools: outside.tools, budget: { concurrency: 1 } });
-  const base = memoryStore();
+  const base = await openStore();
+  let mortal = mortalStore(base);
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 2; i++) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      await mortal.settled();
+    }
+  };
   /** The program that a path is played in, from start to crash. */
   const live = (agents: readonly AnyAgent[]) => {
-    const mortal = mortalStore(base);
+    const { store, die: end } = mortal;
     const runtime = createRuntime({
       provider: outside.provider,
       model: 'm',
       clock,
-      store: mortal.store,
+      store,
       leaseMs: 0,
       agents,
       graceMs: 10,
@@ -72,7 +92,7 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
       events.push(event);
     });
     const die = (): void => {
-      mortal.die();
+      end();
       told.unsubscribe();
     };
     return { runtime, die };
@@ -224,6 +244,7 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
     async restart(knows: readonly AnyAgent[] = [worker, lead, helper]): Promise<void> {
       die();
       outside.forget();
+      mortal = mortalStore(base);
       ({ runtime, die } = live(knows));
       await runtime.recover();
       run = await runtime.attach(runId);
@@ -235,6 +256,7 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
       await settle();
       clock.increment(20);
       await closed;
+      await mortal.settled();
     },
   };
 };
