@@ -16,7 +16,7 @@ import {
   type RunRow,
   runOfQuestion,
 } from '@troupe/protocol';
-import { distinctUntilChanged, map, startWith } from 'rxjs';
+import { distinctUntilChanged, EMPTY, map, startWith } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { RunCommand } from '../agent/context.ts';
 import { allowanceOf } from '../agent/limits.ts';
@@ -73,7 +73,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     runs: world.runs,
     desk,
     read: recovery.readSession,
-    conversationOf: recovery.conversationOf,
+    conversation: recovery.conversation,
+    clock,
     handleOf: (run) => new Run(run, host),
     start: (agent, job, options, sent) => startRun(agent, job, options, undefined, sent),
   });
@@ -81,7 +82,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   /** What was recorded is told in order: a settlement that is recorded but not told yet is waited for. */
   const whenTold = async (run: LiveRun): Promise<void> => {
     await run.writing;
-    if (recorder.feedOf(run.rootId).busy) await Promise.resolve();
+    if (recorder.isBusy(run.rootId)) await Promise.resolve();
   };
 
   const host: RunHost = {
@@ -100,7 +101,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       openReader({
         store,
         query: { rootId: run.rootId },
-        live$: recorder.feedOf(run.rootId).events$,
+        // Of a run that ended and could not be stored nothing more is told.
+        live$: run.ended && run.broken ? EMPTY : recorder.feedOf(run.rootId).events$,
         wanted: (event) => isWithin(event.runId, run.runId),
         isLast: (event) => event.runId === run.runId && isTerminal(event),
       }),
@@ -181,16 +183,18 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       throw new FaultError('run.invalid', `"${id}" cannot be a run's id. Expected text without "/".`);
     register(agent);
     const budgets = [options.budget, agent.budget, typeof job === 'string' ? undefined : job.budget];
+    const { made, ...inSession } = sent ?? {};
     const live = engine.bringToLife(agent, job, {
       runId: id,
       rootId: id,
       depth: 0,
       allowance: allowanceOf({}, budgets, clock.now()),
       slot: 'free',
-      ...sent,
+      ...inSession,
       ...(sessionKey !== undefined && { sessionKey }),
       ...(parent && { parent }),
     });
+    made?.(live);
     if (signal) obey(live, signal);
     return new Run(live, host);
   };
@@ -331,7 +335,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       return { recovered: recovered.map((run) => new Run(run, host)), skipped };
     },
     events$: guarded(desk.events$, caught),
-    events(filter: EventQuery = {}, options: ReadOptions = {}) {
+    events(filter: EventQuery = {}, { lagged, ...bounds }: ReadOptions = {}) {
       const wanted = (event: RunEvent): boolean =>
         'rootId' in filter
           ? event.rootId === filter.rootId
@@ -339,7 +343,13 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
             ? event.runId === filter.runId && event.seq > (filter.after ?? 0)
             : true;
       const events$ = guarded(eventsFrom(store, filter, desk.events$, wanted), caught);
-      const read = () => openReader({ store, query: filter, live$: desk.events$, wanted }, options);
+      const guardedLagged: ReadOptions['lagged'] =
+        lagged && ((behind) => engine.shield('options.lagged', () => lagged(behind)));
+      const read = () =>
+        openReader(
+          { store, query: filter, live$: desk.events$, wanted },
+          { ...bounds, ...(guardedLagged && { lagged: guardedLagged }) },
+        );
       return Object.assign(events$, { [Symbol.asyncIterator]: read });
     },
     runs: runsOf(store, clock),

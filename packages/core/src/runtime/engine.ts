@@ -194,9 +194,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     if (left > 0) return;
     alive.delete(run.rootId);
     void Promise.resolve(run.writing).then(() =>
-      queueMicrotask(
-        () => !alive.has(run.rootId) && !recorder.feedOf(run.rootId).busy && recorder.closeFeed(run.rootId),
-      ),
+      queueMicrotask(() => !alive.has(run.rootId) && !recorder.isBusy(run.rootId) && recorder.closeFeed(run.rootId)),
     );
   };
 

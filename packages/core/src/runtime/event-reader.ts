@@ -63,9 +63,10 @@ export const openReader = (
     if (held.length >= bound) {
       // What no store has is kept, or nobody would ever hear of it.
       const kept = held.filter((each) => !isLive(each) && each.rootSeq === 0);
-      lagged?.({ dropped: held.length - kept.length });
+      const dropped = held.length - kept.length;
       held = kept;
       mustRead = true;
+      lagged?.({ dropped });
     }
     held.push(event);
     wake();
@@ -90,7 +91,6 @@ export const openReader = (
     if (event.rootSeq > 0) {
       if (event.rootSeq <= (places.get(rootId) ?? 0)) return false;
       places.set(rootId, event.rootSeq);
-      from = placeAfter(event);
     }
     numbers.set(runId, isTerminal(event) ? Number.POSITIVE_INFINITY : seq);
     return true;
@@ -105,8 +105,13 @@ export const openReader = (
     for (;;) {
       if (source) {
         const { done, value } = await source.next();
-        if (done) source = undefined;
-        else if (isNews(value)) return value;
+        if (done) {
+          source = undefined;
+          continue;
+        }
+        // Only what was read says where to read on: between events that are told others may be stored elsewhere.
+        from = placeAfter(value);
+        if (isNews(value)) return value;
         continue;
       }
       const event = taken.pop();
@@ -152,7 +157,12 @@ export const openReader = (
     await left?.return?.();
   };
   const step = async (): Promise<IteratorResult<RunEvent>> => {
-    const event = await take();
+    const event = await take().catch((error: unknown) => {
+      // Nobody tells a reader that has failed to leave.
+      subscription.unsubscribe();
+      unwatch?.();
+      throw error;
+    });
     if (!event || isLast?.(event)) await leave();
     return event ? { done: false, value: event } : { done: true, value: undefined };
   };

@@ -37,8 +37,10 @@ export type Recorder = {
   closeFeed(rootId: string): void;
   /** Completes every feed: nothing more is told. */
   end(): void;
-  /** Resolves when everything that a tree has recorded is stored, or was refused. */
-  written(rootId: string): Promise<void>;
+  /** Resolves when what was recorded so far, by one tree or by all, is stored, or was refused. */
+  written(rootId?: string): Promise<void>;
+  /** True while something of a tree waits to be told. */
+  isBusy(rootId: string): boolean;
   /** Resolves when everything recorded so far is stored and told. */
   flushed(): Promise<void>;
 };
@@ -233,8 +235,9 @@ export const openRecorder = (
       feedOf(run.rootId).push([redact(event) as LiveEvent]);
     },
     async written(rootId) {
-      for (let last = tails.get(rootId); last; last = tails.get(rootId)) await last;
+      await (rootId === undefined ? Promise.all(writing) : tails.get(rootId));
     },
+    isBusy: (rootId) => feeds.get(rootId)?.busy ?? false,
     end() {
       over = true;
       for (const { events$ } of feeds.values()) events$.complete();

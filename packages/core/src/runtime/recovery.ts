@@ -39,8 +39,8 @@ export type Recovery = {
   takeUp(runId: string): Promise<void>;
   /** Brings back what a session was sent and has not ended. @throws FaultError `run.claimed` when another process executes it */
   readSession(sessionKey: string): Promise<SessionRuns>;
-  /** What was said up to the end of a stored run, in its session. */
-  conversationOf(runId: string): Promise<Message[]>;
+  /** What was said in its session up to the end of a stored run, or up to its beginning. */
+  conversation(upTo: 'end' | 'beginning', runId: string): Promise<Message[]>;
   /** Brings every tree back that can be claimed. Runs whose agent is unknown or has changed fail. */
   takeUpAll(): Promise<{ recovered: LiveRun[]; skipped: { runId: string; reason: string }[] }>;
 };
@@ -66,6 +66,8 @@ export const openRecovery = (
   /** Runs that handles were made for before they came to life here: they come to life as the same objects. */
   const inert = new Map<string, LiveRun>();
   const underway = new Map<string, Promise<LiveRun | undefined>>();
+  /** Runs that are about to come to life. */
+  const bringing = new Map<string, LiveRun>();
 
   const rowsOf = async (rootId: string): Promise<Rows> =>
     new Map((await store.list({ rootId, ...everyRow })).toReversed().map((row) => [row.runId, row]));
@@ -93,6 +95,8 @@ export const openRecovery = (
 
   const keep = (run: LiveRun): LiveRun => {
     if (run.ended) return run;
+    const alive = world.runs.get(run.runId) ?? bringing.get(run.runId);
+    if (alive) return alive;
     const known = inert.get(run.runId) ?? run;
     inert.set(run.runId, known);
     return Object.assign(known, run);
@@ -102,21 +106,26 @@ export const openRecovery = (
     row: RunRow,
     events: readonly StoredEvent[],
     agent: AnyAgent | undefined,
+    /** True for a run that its session let begin, though it has not. */
+    mayBegin = false,
   ): Promise<LiveRun> => {
     // A run that is queued hears of the conversation when its turn comes.
-    const isBegun = events.some(({ type }) => type === 'run.started');
-    const before = isBegun && row.after ? await conversationOf(row.after) : [];
-    return keep(storedRun(row, events, agent, before));
+    const heard = mayBegin || events.some(({ type }) => type === 'run.started');
+    return keep(storedRun(row, events, agent, heard ? await conversation('beginning', row.runId) : []));
   };
 
-  const conversationOf = async (runId: string): Promise<Message[]> => {
+  /** The run before one of a session; where that was forgotten, the newest before it that was not. */
+  const previousOf = async ({ runId, sessionKey, after }: RunRow): Promise<RunRow | undefined> => {
+    if (!after || sessionKey === undefined) return undefined;
+    const [older] = await store.list({ sentTo: sessionKey, before: runId, limit: 1 });
+    return (await store.get(after)) ?? older;
+  };
+
+  const conversation = async (upTo: 'end' | 'beginning', runId: string): Promise<Message[]> => {
     const rows: RunRow[] = [];
-    for (let id: string | null | undefined = runId; id; id = rows.at(-1)?.after) {
-      const row = await store.get(id);
-      // What went before was forgotten.
-      if (!row) break;
+    const last = await store.get(runId);
+    for (let row = upTo === 'end' || !last ? last : await previousOf(last); row; row = await previousOf(row))
       rows.push(row);
-    }
     let said: Message[] = [];
     for (const row of rows.reverse()) {
       const run = storedRun(row, await eventsOf(row.runId), undefined, said);
@@ -130,9 +139,19 @@ export const openRecovery = (
     const rows = await rowsOf(row.rootId);
     const agent = agentOr(undefined, () => agentOf(row, rows));
     const run = await restored(row, await eventsOf(runId), agent);
-    if (run.ended) return run;
-    for (const { runId: id, status } of rows.values())
-      if (!isEnded(status) && !world.runs.has(id)) desk.restore(await eventsOf(id));
+    if (run.ended || world.runs.has(runId)) return run;
+    // It may have come to life and ended while it was read. From here on it would come to life as what is given back.
+    await recorder.written(row.rootId);
+    const now = await store.get(runId);
+    if (now && isEnded(now.status)) {
+      inert.delete(runId);
+      return read(runId);
+    }
+    for (const { runId: id, status } of rows.values()) {
+      if (isEnded(status)) continue;
+      const told = await eventsOf(id);
+      if (!world.runs.has(id)) desk.restore(told);
+    }
     return run;
   };
 
@@ -198,7 +217,9 @@ export const openRecovery = (
       !lost && isChanged(row, agent)
         ? [{ code: 'agent.changed', message: `Agent "${name}" is defined differently now than when this run started.` }]
         : [];
-    const run = await restored(row, events, agent ?? unknownAgent(name));
+    const mayBegin = contextIn(checkpoint).slot !== 'wanted';
+    const run = await restored(row, events, agent ?? unknownAgent(name), mayBegin);
+    bringing.set(runId, run);
     return { events, run: Object.assign(run, { epoch, checkpoint, warnings, ...(lost && { lost }) }) };
   };
 
@@ -259,7 +280,10 @@ export const openRecovery = (
     await recorder.written(head.rootId);
     on.check();
     const epochs = new Map<string, number>();
-    for (const { runId } of openRuns(known)) epochs.set(runId, await claim(runId));
+    for (const { runId } of openRuns(known)) {
+      on.check();
+      epochs.set(runId, await claim(runId));
+    }
     // Nobody else writes them from here on: what is read now is how they are.
     const rows = await rowsOf(head.rootId);
     const all: Found[] = [];
@@ -294,7 +318,16 @@ export const openRecovery = (
     // What is missing below a head that is alive has ended, though its store may not have heard of it yet.
     const before = world.runs.get(head.runId) ?? underway.get(head.runId);
     if (before) return before;
-    const now = bring(head, rows, mayLose).finally(() => underway.delete(head.runId));
+    const now = bring(head, rows, mayLose)
+      .catch(async (error: unknown) => {
+        // What was claimed while the runtime closed is given back like all the rest.
+        if (isFaultError(error) && error.code === 'runtime.closed') await store.release(owner);
+        throw error;
+      })
+      .finally(() => {
+        underway.delete(head.runId);
+        for (const { runId } of rows.values()) bringing.delete(runId);
+      });
     underway.set(head.runId, now);
     return now;
   };
@@ -311,9 +344,9 @@ export const openRecovery = (
     keep,
     read,
     takeUp,
-    conversationOf,
+    conversation,
     async readSession(sessionKey) {
-      await recorder.flushed();
+      await recorder.written();
       const sent = (await store.list({ sentTo: sessionKey, status: unfinished, ...everyRow })).toReversed();
       for (const { runId } of sent)
         await takeUp(runId).catch((error: unknown) => {

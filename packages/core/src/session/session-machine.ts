@@ -1,17 +1,17 @@
 /**
  * A session: one conversation, run by run.
  *
- *   unread ─open─▶ reading ─▶ idle ◀──────────────┐
- *      ▲              │         │ sent             │ ended, nobody waits
- *      │ failed       │         ▼                  │
- *      └──────────────┘       busy ────────────────┘
- *      ▲                        │ ended, somebody waits: begin
- *      └──────── lost ──────────┘
+ *   unread ─open─▶ reading ─▶ idle ─sent─▶ busy ─ended, nobody waits─▶ idle
+ *      ▲             ▲  │      │             │ ended, somebody waits: begin
+ *      │             │  │      └─open────────┼─found─▶ reading
+ *      │         1 s │  │ failed             │
+ *      └── lost ─────┘◀─┴────────────lost────┘
  *
  * It owns the order of its runs and nothing else: each run is an actor of its own, queued until the one before it has ended. The
- * order stands in the store, too (`after`), so a session that was lost is read again.
+ * order stands in the store, too (`after`): an idle session reads it again before it is sent anything, for others may have used it,
+ * and one that lost a run reads it until it knows how to go on with those that wait.
  */
-import { assign, type DoneActorEvent, fromPromise, setup } from 'xstate';
+import { assign, type DoneActorEvent, fromPromise, not, setup } from 'xstate';
 
 /** Runs of a session that have not ended, oldest first, and the newest of all. */
 export type SessionRuns = { open: string[]; last: string | null };
@@ -27,7 +27,9 @@ type SessionEvent =
   | { type: 'sent'; runId: string }
   | { type: 'ended'; runId: string }
   /** A run goes on elsewhere, or could not be stored: what comes next is not known here. */
-  | { type: 'lost' };
+  | { type: 'lost' }
+  /** A run of it was brought back that it does not know. */
+  | { type: 'found' };
 
 const types = {} as { context: Context; events: SessionEvent };
 
@@ -43,6 +45,8 @@ export const sessionMachine = setup({
     begin: () => {},
   },
   guards: {
+    hasQueue: ({ context }) => context.queue.length > 0,
+    hasCurrent: ({ context }) => context.current !== null,
     isCurrent: ({ context, event }) => event.type === 'ended' && event.runId === context.current,
     isLast: ({ context, event }) =>
       event.type === 'ended' && event.runId === context.current && context.queue.length === 0,
@@ -52,7 +56,7 @@ export const sessionMachine = setup({
   context: { last: null, current: null, queue: [] },
   initial: 'unread',
   states: {
-    unread: { on: { open: 'reading' } },
+    unread: { on: { open: 'reading', found: 'reading' } },
     reading: {
       invoke: {
         src: 'runs',
@@ -63,22 +67,30 @@ export const sessionMachine = setup({
             return { last: event.output.last, current, queue };
           }),
         },
-        onError: 'unread',
+        onError: 'lost',
       },
     },
     read: {
-      always: [{ guard: ({ context }) => context.current !== null, target: 'busy', actions: 'begin' }, 'idle'],
+      always: [{ guard: 'hasCurrent', target: 'busy', actions: 'begin' }, 'idle'],
     },
     idle: {
       on: {
+        open: 'reading',
+        found: 'reading',
         sent: {
           target: 'busy',
           actions: assign(({ event }) => ({ last: event.runId, current: event.runId })),
         },
       },
     },
+    lost: {
+      always: { guard: not('hasQueue'), target: 'unread' },
+      after: { 1000: 'reading' },
+      on: { open: 'reading', found: 'reading', lost: {} },
+    },
     busy: {
       on: {
+        found: 'reading',
         sent: {
           actions: assign(({ context, event }) => ({ last: event.runId, queue: [...context.queue, event.runId] })),
         },
@@ -97,5 +109,5 @@ export const sessionMachine = setup({
       },
     },
   },
-  on: { lost: '.unread' },
+  on: { lost: '.lost' },
 });

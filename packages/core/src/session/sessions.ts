@@ -1,5 +1,5 @@
 /** The sessions of a runtime: one actor each, made when it is first asked for. */
-import { FaultError, isTerminal, type Message } from '@troupe/protocol';
+import { type Clock, FaultError, isTerminal, type Message } from '@troupe/protocol';
 import { createActor, type EventFrom, fromPromise, waitFor } from 'xstate';
 import { goingOn } from '../agent/conversation.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
@@ -15,16 +15,24 @@ type Runtime = {
   readonly desk: Pick<Desk, 'next'>;
   /** Runs that were sent to a session and have not ended, brought back, oldest first; and the newest of all. @throws FaultError `run.claimed` */
   read(sessionKey: string): Promise<SessionRuns>;
-  /** What was said up to the end of a stored run. */
-  conversationOf(runId: string): Promise<Message[]>;
+  /** What was said up to the end of a stored run, or up to its beginning. */
+  conversation(upTo: 'end' | 'beginning', runId: string): Promise<Message[]>;
+  readonly clock: Clock;
   /** Starts a run, or gives back the one that is there. */
   start(agent: AnyAgent, job: Job, options: SendOptions, about: Sent): Run;
   handleOf(run: LiveRun): Run;
 };
 /** How a run belongs to its session. */
-export type Sent = { sessionKey: string; after: string | null; before: readonly Message[]; slot: 'free' | 'wanted' };
+export type Sent = {
+  sessionKey: string;
+  after: string | null;
+  before: readonly Message[];
+  slot: 'free' | 'wanted';
+  /** Called with the run once it is alive; not with one that was there before. */
+  made(run: LiveRun): void;
+};
 
-type Open = { agent: AnyAgent; session: Session; adopt(): void; close(): void };
+type Open = { agent: AnyAgent; session: Session; adopt(runId: string): void; close(): void };
 
 export const openSessions = (runtime: Runtime) => {
   const sessions = new Map<string, Open>();
@@ -49,11 +57,12 @@ export const openSessions = (runtime: Runtime) => {
     };
 
     const read = async (again = false): Promise<SessionRuns> => {
+      failure = undefined;
       try {
         const found = await runtime.read(key);
         const [first] = found.open;
-        const ended = first === undefined ? found.last : (runtime.runs.get(first)?.after ?? null);
-        said = ended === null ? [] : await runtime.conversationOf(ended);
+        if (first !== undefined) said = await runtime.conversation('beginning', first);
+        else said = found.last === null ? [] : await runtime.conversation('end', found.last);
         const open = found.open.filter((runId) => runtime.runs.has(runId));
         if (open.length < found.open.length) {
           // What ended while it was read is ended when it is read again.
@@ -73,6 +82,8 @@ export const openSessions = (runtime: Runtime) => {
 
     const begin = (runId: string | null): void => {
       const run = runId === null ? undefined : runtime.runs.get(runId);
+      // It ended while the session was read.
+      if (runId !== null && !run) return tell({ type: 'ended', runId });
       if (run?.context?.slot !== 'wanted' || run.ledger.begun) return;
       const own = run.transcript.length;
       run.transcript = goingOn(run.transcript, said);
@@ -88,6 +99,7 @@ export const openSessions = (runtime: Runtime) => {
         // On a clean stack: a step of another machine has no place inside an action of this one.
         actions: { begin: ({ context }) => queueMicrotask(() => begin(context.current)) },
       }),
+      { clock: runtime.clock },
     );
     actor.start();
 
@@ -97,7 +109,9 @@ export const openSessions = (runtime: Runtime) => {
       const snapshot = await waitFor(actor, (now) => !now.matches('reading')).catch(() => {
         throw closedError(key);
       });
-      if (snapshot.matches('unread')) throw failure;
+      if (snapshot.matches('idle') || snapshot.matches('busy')) return;
+      if (failure !== undefined) throw failure;
+      throw new FaultError('store.unavailable', `Session "${key}" could not be read just now. Send again.`);
     };
     const session = new Session(key, {
       async send(job, options) {
@@ -105,19 +119,18 @@ export const openSessions = (runtime: Runtime) => {
         // From here on at once: nobody else can be sent in between.
         const { last, current } = actor.getSnapshot().context;
         const isFree = current === null;
+        const made = (run: LiveRun): void => {
+          actor.send({ type: 'sent', runId: run.runId });
+          watch(run);
+        };
         const about: Sent = {
+          made,
           sessionKey: key,
           after: last,
           before: isFree ? said : [],
           slot: isFree ? 'free' : 'wanted',
         };
-        const run = runtime.start(agent, job, options, about);
-        const started = runtime.runs.get(run.id);
-        if (started?.after !== undefined && !watched.has(run.id)) {
-          actor.send({ type: 'sent', runId: run.id });
-          watch(started);
-        }
-        return run;
+        return runtime.start(agent, job, options, about);
       },
       async open() {
         await ready();
@@ -129,7 +142,8 @@ export const openSessions = (runtime: Runtime) => {
       },
       messages: () => said,
     });
-    return { agent, session, adopt: () => tell({ type: 'open' }), close: () => actor.stop() };
+    const adopt = (runId: string) => watched.has(runId) || tell({ type: 'found' });
+    return { agent, session, adopt, close: () => actor.stop() };
   };
 
   const of = (agent: AnyAgent, sessionKey: string): Open => {
@@ -152,8 +166,8 @@ export const openSessions = (runtime: Runtime) => {
       for (const { close } of sessions.values()) close();
     },
     /** A run was brought back that a session was sent: the session goes on with it. */
-    adopt({ agent, sessionKey, after }: LiveRun): void {
-      if (sessionKey !== undefined && after !== undefined) of(agent, sessionKey).adopt();
+    adopt({ agent, sessionKey, after, runId }: LiveRun): void {
+      if (sessionKey !== undefined && after !== undefined) of(agent, sessionKey).adopt(runId);
     },
   };
 };

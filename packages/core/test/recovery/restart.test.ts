@@ -245,6 +245,25 @@ describe('[L7] an agent that is not what it was', () => {
   });
 });
 
+test('[L7] a run that somebody attaches to while it is brought back is one run', async () => {
+  const clerk = defineAgent({ name: 'clerk', instructions: '' });
+  for (let ticks = 0; ticks < 40; ticks++) {
+    const world = machine();
+    const first = world.boot(() => ({ hang: true }), { agents: [clerk] });
+    first.runtime.start(clerk, 'go', { runId: 'root' });
+    await settle();
+    first.kill();
+    const { runtime } = world.boot(() => 'Done.', { agents: [clerk] });
+    const recovering = runtime.recover();
+    for (let i = 0; i < ticks; i++) await Promise.resolve();
+    const attached = await runtime.attach('root');
+    const { recovered } = await recovering;
+    const reports = await Promise.all([attached.ended, recovered[0]?.ended]);
+    expect(reports.map((report) => report?.status)).toEqual(['completed', 'completed']);
+    await runtime.close();
+  }
+});
+
 describe('[F-15] where runs are not to go on', () => {
   const play: Script = ({ messages }, { agent }) => {
     if (agent === 'leaf') return { hang: true };

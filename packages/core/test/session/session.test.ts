@@ -189,6 +189,20 @@ describe('a session', () => {
     await expect(session.send('two')).rejects.toMatchObject({ code: 'runtime.closed' });
   });
 
+  test('takes no run of another session for its own, and knows one that ended at once', async () => {
+    const { runtime, session } = openRuntime();
+    const other = runtime.session(friend, { sessionKey: 'other' });
+    await other.send('slow one');
+    const queued = await other.send('two', { runId: 'r2' });
+    expect((await session.send('two', { runId: 'r2' })).id).toBe('r2');
+    expect(await session.runs()).toEqual([]);
+    expect(queued.status).toBe('queued');
+    const ended = await session.send('gone', { runId: 'r3', signal: AbortSignal.abort() });
+    expect((await ended.ended).status).toBe('interrupted');
+    const next = await session.send('next');
+    expect((await runtime.runs.get(next.id))?.after).toBe('r3');
+  });
+
   test('obeys a signal, also while a run is queued', async () => {
     const { session } = openRuntime();
     const abort = new AbortController();
@@ -246,6 +260,132 @@ describe('a session over a restart', () => {
     expect((await (await there.session.send('two')).ended).messages.map(({ content }) => content)).toContain(
       'slow one',
     );
+  });
+
+  test('looks before each send whether others have used it meanwhile', async () => {
+    const store = { ...memoryStore({ now: () => 0 }), lasting: true };
+    const [here, there] = [openRuntime({ store }), openRuntime({ store })];
+    await (await here.session.send('one', { runId: 'r1' })).ended;
+    await there.session.send('slow two', { runId: 'r2' });
+    await expect(here.session.send('three')).rejects.toMatchObject({ code: 'run.claimed' });
+    await settle();
+    there.clock.increment(100);
+    await settle();
+    await (await here.session.send('three')).ended;
+    expect(
+      heard(here)
+        .at(-1)
+        ?.filter((said) => said.startsWith('user')),
+    ).toEqual(['user: one', 'user: slow two', 'user: three']);
+  });
+
+  test('takes over what another process left, also where it is known already', async () => {
+    const store = memoryStore();
+    const here = openRuntime({ store, leaseMs: 0 });
+    await (await here.session.send('one')).ended;
+    const there = openRuntime({ store, leaseMs: 0 });
+    await there.session.send('ask two', { runId: 'r2' });
+    await there.session.send('three', { runId: 'r3' });
+    await settle();
+    await there.runtime.close({ runs: 'suspend' });
+    await here.runtime.recover();
+    const second = await here.runtime.attach('r2');
+    await second.answer(second.questions[0]?.id ?? '', true);
+    const fourth = await here.session.send('four');
+    expect((await (await here.runtime.attach('r3')).ended).text).toBe('echo: three');
+    expect((await fourth.ended).messages.filter(({ role }) => role === 'user').map(({ content }) => content)).toEqual([
+      ...['one', 'ask two', 'three', 'four'],
+    ]);
+  });
+
+  test('reads again how it goes on when a run could not be stored, and lets those that wait begin', async () => {
+    const inner = memoryStore();
+    let refuses = false;
+    const open = openRuntime({
+      leaseMs: 0,
+      store: {
+        ...inner,
+        commit: (steps) => {
+          if (refuses && steps.some(({ runId }) => runId === 'r1')) throw new Error('The store refuses.');
+          return inner.commit(steps);
+        },
+      },
+    });
+    const [first, second] = await Promise.all([
+      open.session.send('slow one', { runId: 'r1' }),
+      open.session.send('two', { runId: 'r2' }),
+    ]);
+    await settle();
+    refuses = true;
+    open.clock.increment(100);
+    expect((await first?.ended)?.fault?.code).toBe('store.unavailable');
+    await settle();
+    expect(second?.status).toBe('queued');
+    // when the store works again, then the first comes to its end, and the second has its turn
+    refuses = false;
+    for (let i = 0; i < 4; i++) {
+      open.clock.increment(1_000);
+      await settle();
+    }
+    expect(await second?.ended).toMatchObject({ status: 'completed', text: 'echo: two' });
+    expect(heard(open).at(-1)?.slice(1)).toEqual(['user: slow one', 'assistant: echo: slow one', 'user: two']);
+    expect(checkRunLaws([...(inner.events({}) as Iterable<RunEvent>)])).toEqual([]);
+  });
+
+  test('remembers what was said before a run that was forgotten', async () => {
+    const store = memoryStore();
+    const before = openRuntime({ store, leaseMs: 0 });
+    await before.session.send('slow one', { runId: 'r1' });
+    const second = await before.session.send('two', { runId: 'r2' });
+    await second.interrupt();
+    before.clock.increment(100);
+    await settle();
+    before.clock.increment(100);
+    expect(await before.runtime.runs.prune({ olderThan: 150 })).toBe(1);
+    const after = openRuntime({ store, leaseMs: 0 });
+    await expect(after.runtime.runs.get('r2')).resolves.toBeUndefined();
+    await (await after.session.send('three')).ended;
+    expect(heard(after).at(-1)?.slice(1)).toEqual(['user: slow one', 'assistant: echo: slow one', 'user: three']);
+  });
+
+  test('goes on with a run that was paused before its turn came, and let go on after a restart', async () => {
+    const store = memoryStore();
+    const before = openRuntime({ store, leaseMs: 0 });
+    const [, second] = await Promise.all([
+      before.session.send('slow one'),
+      before.session.send('two', { runId: 'r2' }),
+    ]);
+    await second?.pause();
+    before.clock.increment(100);
+    await settle();
+    await before.runtime.close({ runs: 'suspend' });
+    const after = openRuntime({ store, leaseMs: 0 });
+    await after.runtime.recover();
+    const run = await after.runtime.attach('r2');
+    await run.resume();
+    expect((await run.ended).text).toBe('echo: two');
+    expect(heard(after).at(-1)?.slice(1)).toEqual(['user: slow one', 'assistant: echo: slow one', 'user: two']);
+  });
+
+  test('is not kept waiting by the rest of a busy runtime', async () => {
+    const inner = memoryStore();
+    const open = openRuntime({
+      store: {
+        ...inner,
+        commit: async (steps) => {
+          await new Promise((resolve) => setImmediate(resolve));
+          return inner.commit(steps);
+        },
+      },
+    });
+    let going = true;
+    const busy = (async () => {
+      while (going) await Promise.all([1, 2, 3].map((n) => open.runtime.run(friend, `say ${n}`)));
+    })();
+    const run = await open.session.send('one');
+    going = false;
+    expect((await run.ended).text).toBe('echo: one');
+    await busy;
   });
 
   test('runs one after another, in the order they were sent, whatever dies, is asked or interrupted', async () => {
@@ -336,6 +476,8 @@ test('the chart of a session knows what to do with every event, on every path', 
       { type: 'ended', runId: 'a' },
       { type: 'ended', runId: 'b' },
       { type: 'lost' },
+      { type: 'found' },
+      { type: 'xstate.after.1000.session.lost' } as never,
       { type: 'xstate.done.actor.0.session.reading', output: { open: [], last: null } } as never,
       { type: 'xstate.done.actor.0.session.reading', output: { open: ['x'], last: 'x' } } as never,
       { type: 'xstate.error.actor.0.session.reading', error: new Error('no store') } as never,
@@ -344,7 +486,7 @@ test('the chart of a session knows what to do with every event, on every path', 
     stopWhen: ({ context }) => context.queue.length > 2,
   });
   const seen = new Set(paths.map(({ state }) => String(state.value)));
-  expect(seen).toEqual(new Set(['unread', 'reading', 'idle', 'busy']));
+  expect(seen).toEqual(new Set(['unread', 'reading', 'idle', 'busy', 'lost']));
   for (const { state } of paths)
     if (state.matches('busy') || state.matches('idle'))
       expect(state.context.current !== null, JSON.stringify(state.context)).toBe(state.matches('busy'));

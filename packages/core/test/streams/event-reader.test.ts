@@ -210,6 +210,43 @@ describe('a reader at its own pace', () => {
     expect(tree.listeners.size).toBe(0);
   });
 
+  test('misses nothing of what another process stored between events that are told here', async () => {
+    const tree = openTree();
+    const reader = tree.open({});
+    const next = reader.next();
+    await settle();
+    tree.add('r');
+    tree.elsewhere();
+    expect((await next).value).toEqual(tree.stored[0]);
+    const told = reader.next();
+    await settle();
+    // stored elsewhere, in another tree, and not heard of yet
+    tree.stored.push({ ...(tree.stored[0] as ReadEvent), id: 's:1', runId: 's', rootId: 's', cursor: '2' });
+    tree.add('r');
+    tree.tell();
+    expect((await told).value).toEqual(tree.stored[2]);
+    tree.elsewhere();
+    expect((await reader.next()).value).toEqual(tree.stored[1]);
+  });
+
+  test('that fails listens no more', async () => {
+    const tree = openTree();
+    const changed = new Set<() => void>();
+    const store = {
+      events: () => {
+        throw new Error('no such cursor');
+      },
+      changes: (heard: () => void) => {
+        changed.add(heard);
+        return () => changed.delete(heard);
+      },
+    };
+    const reader = openReader({ store, query: {}, live$: tree.live$, wanted: () => true });
+    expect([changed.size, tree.live$.observed]).toEqual([1, true]);
+    await expect(reader.next()).rejects.toThrow('no such cursor');
+    expect([changed.size, tree.live$.observed]).toEqual([0, false]);
+  });
+
   test('that leaves listens no more, and whoever waits is let go', async () => {
     const tree = openTree();
     const reader = tree.open({ rootId: 'r' });
