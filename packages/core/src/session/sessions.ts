@@ -41,7 +41,7 @@ export const openSessions = (runtime: Runtime) => {
   const openSession = (agent: AnyAgent, key: string): Open => {
     /** What was said up to the last run that has ended. */
     let said: readonly Message[] = [];
-    let failure: unknown;
+    let failure: Error | undefined;
     const watched = new Set<string>();
 
     const watch = (run: LiveRun): void => {
@@ -75,8 +75,8 @@ export const openSessions = (runtime: Runtime) => {
         for (const runId of open) watch(runtime.runs.get(runId) as LiveRun);
         return { ...found, open };
       } catch (error) {
-        failure = error;
-        throw error;
+        failure = error instanceof Error ? error : new Error(String(error));
+        throw failure;
       }
     };
 
