@@ -90,6 +90,8 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
   /** A dead process is started again; whoever was at work for it is gone. */
   const revive = async (): Promise<void> => {
     while (mortal.dead) {
+      // What it had begun to do it still does; then it is gone, and so is whoever was at work for it.
+      await settle();
       outside.working.clear();
       ({ runtime, mortal } = boot());
       await recover();
