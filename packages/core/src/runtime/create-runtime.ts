@@ -151,14 +151,21 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   const deliver = async (run: LiveRun, command: RunCommand): Promise<Receipt> => {
+    if (run.broken) return unstored(run);
     const receipt = receiptOf(run, command, desk.answers);
     const repeated = command.type === 'answer' && desk.answers.has(command.questionId);
-    if (receipt.status === 'rejected' || repeated) return receipt;
-    if (command.type === 'answer') desk.answers.set(command.questionId, command.answer);
-    run.actor?.send(command);
+    if (receipt.status === 'rejected') return receipt;
+    if (!repeated) {
+      if (command.type === 'answer') desk.answers.set(command.questionId, command.answer);
+      run.actor?.send(command);
+    }
     await run.writing;
-    return receipt;
+    return run.broken ? unstored(run) : receipt;
   };
+  const unstored = ({ broken }: LiveRun): Receipt => ({
+    status: 'rejected',
+    reason: `the run could not be stored: ${faultOf(broken?.error, 'store.unavailable').message}`,
+  });
 
   const caught = (error: unknown): void =>
     engine.shield('A subscriber', () => {

@@ -245,6 +245,40 @@ describe('[L7] an agent that is not what it was', () => {
   });
 });
 
+test('[L6] an answer that could not be stored is not accepted, and can be given again', async () => {
+  const world = machine();
+  let refuses = false;
+  const { runtime } = world.boot(script, {
+    agents,
+    store: {
+      ...world.base,
+      commit: async (steps) => {
+        await settle();
+        if (refuses) throw new Error('The disk is full.');
+        return world.base.commit(steps);
+      },
+    },
+  });
+  const run = runtime.start(top, 'go', { runId: 'root' });
+  const { questions } = await run.report;
+  const id = questions[0]?.id ?? '';
+  refuses = true;
+  const refused = { status: 'rejected', reason: expect.stringContaining('The disk is full.') };
+  const answers = [runtime.answer(id, true)];
+  // and while it stops, and once it has
+  for (let i = 0; i < 12; i++) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    answers.push(runtime.answer(id, true));
+  }
+  for (const receipt of await Promise.all(answers)) expect(receipt).toMatchObject({ status: 'rejected' });
+  expect(await answers[0]).toMatchObject(refused);
+  // when there is room again
+  refuses = false;
+  expect(await runtime.answer(id, true)).toEqual({ status: 'accepted' });
+  expect((await (await runtime.attach('root')).ended).status).toBe('completed');
+  expect(checkRunLaws(world.eventsOf('root'))).toEqual([]);
+});
+
 test('[L7] a run that somebody attaches to while it is brought back is one run', async () => {
   const clerk = defineAgent({ name: 'clerk', instructions: '' });
   for (let ticks = 0; ticks < 40; ticks++) {
