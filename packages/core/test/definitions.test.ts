@@ -31,6 +31,24 @@ describe('[BG-051] a runtime is refused', () => {
     ],
     ['with a blank model', { provider, model: '  ' }, 'runtime.invalid', /model is blank/],
     ['with a negative grace', { provider, graceMs: -1 }, 'runtime.invalid', /graceMs is -1.*0 or more/],
+    [
+      'with a lease that ends before it begins',
+      { provider, leaseMs: -1 },
+      'runtime.invalid',
+      /leaseMs is -1.*0 or more/,
+    ],
+    [
+      'with an unheard-of rule for unknown outcomes',
+      { provider, unknownOutcome: 'hope' as never },
+      'runtime.invalid',
+      /unknownOutcome is "hope".*"ask" or "fail"/,
+    ],
+    [
+      'with an unheard-of rule for agents that have changed',
+      { provider, onAgentChanged: 'hope' as never },
+      'runtime.invalid',
+      /onAgentChanged is "hope".*"refuse" or "continue"/,
+    ],
     ['with a grace that is no number', { provider, graceMs: Number.NaN }, 'runtime.invalid', /graceMs is NaN/],
     [
       'with an unknown choice',

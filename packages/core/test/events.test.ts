@@ -202,6 +202,28 @@ describe('[BG-123] runs can be read', () => {
     expect(await runtime.runs.get(run.id)).toMatchObject({ createdAt: 0, endedAt: 70, usage: { activeMs: 70 } });
   });
 
+  test('to a reader that is told when it falls behind, and whose answer to that changes nothing', async () => {
+    const { runtime } = open([{ text: 'One.' }, { text: 'Two.' }]);
+    const behind: number[] = [];
+    const lagged = ({ dropped }: { dropped: number }): void => {
+      behind.push(dropped);
+      throw new Error('too much');
+    };
+    const reader = runtime.events({}, { bound: 3, lagged })[Symbol.asyncIterator]();
+    const { runId } = await runtime.run(agent, 'Go.');
+    expect(behind.length).toBeGreaterThan(0);
+    const seqs: number[] = [];
+    for (let last = ''; last !== 'run.completed'; ) {
+      const { value } = await reader.next();
+      last = value.type;
+      if (!('live' in value)) seqs.push(value.seq);
+    }
+    const stored = await runtime.runs.get(runId);
+    expect(stored?.status).toBe('completed');
+    expect(seqs).toEqual(seqs.map((_, i) => i + 1));
+    await reader.return?.();
+  });
+
   test('event by event, in the order of their sequence, from any point', async () => {
     const { runtime, events } = open();
     const { runId } = await runtime.run(agent, 'Go.');

@@ -8,7 +8,7 @@ import {
   spawned,
   type Tool,
 } from '@troupe/core';
-import { isLive, type RunEvent } from '@troupe/protocol';
+import { type Commit, isLive, type RunEvent } from '@troupe/protocol';
 import { checkRunLaws, mortalStore, type Script, scriptedProvider } from '@troupe/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
@@ -279,6 +279,40 @@ test('[L6] an answer that could not be stored is not accepted, and can be given 
   expect(checkRunLaws(world.eventsOf('root'))).toEqual([]);
 });
 
+test('[L7] a run whose checkpoint is missing is skipped, and says so', async () => {
+  const world = machine();
+  const first = world.boot(() => ({ hang: true }), { agents });
+  first.runtime.start(top, 'go', { runId: 'root' });
+  await settle();
+  first.kill();
+  const store = { ...world.base, checkpoint: () => undefined };
+  const { runtime } = world.boot(() => 'Done.', { agents, store });
+  expect(await runtime.recover()).toMatchObject({
+    recovered: [],
+    skipped: [{ runId: 'root', reason: expect.stringContaining('checkpoint is not in the store') }],
+  });
+});
+
+test('[L7] nothing is recovered by a runtime that is closed, or closes meanwhile', async () => {
+  const world = machine();
+  const first = world.boot(() => ({ hang: true }), { agents });
+  first.runtime.start(top, 'go', { runId: 'root' });
+  await settle();
+  first.kill();
+  for (let ticks = 0; ticks < 25; ticks++) {
+    const { runtime } = world.boot(() => ({ hang: true }), { agents, leaseMs: 60_000 });
+    const recovering = runtime.recover();
+    for (let i = 0; i < ticks; i++) await Promise.resolve();
+    const closed = runtime.close({ runs: 'suspend' });
+    await recovering;
+    await closed;
+    await expect(runtime.recover()).rejects.toMatchObject({ code: 'runtime.closed' });
+  }
+  // and it is free for whoever comes next
+  const { recovered } = await world.boot(() => 'Done.', { agents }).runtime.recover();
+  expect(await recovered[0]?.ended).toMatchObject({ status: 'completed' });
+});
+
 test('[L7] a run that somebody attaches to while it is brought back is one run', async () => {
   const clerk = defineAgent({ name: 'clerk', instructions: '' });
   for (let ticks = 0; ticks < 40; ticks++) {
@@ -296,6 +330,56 @@ test('[L7] a run that somebody attaches to while it is brought back is one run',
     expect(reports.map((report) => report?.status)).toEqual(['completed', 'completed']);
     await runtime.close();
   }
+});
+
+describe('[F-13] on a store that keeps less than a whole commit, though it promises more', () => {
+  const worker = defineAgent({ name: 'worker', instructions: '' });
+  const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(() => worker, 'down')] });
+  const said: Script = ({ messages }, { agent }) =>
+    agent === 'worker' ? 'worker done' : messages.some(({ role }) => role === 'tool') ? 'boss done' : call('down');
+  /** Dies over the first commit for which `half` says which of its steps are kept. */
+  const crash = async (half: (steps: readonly Commit[]) => readonly Commit[] | undefined) => {
+    const world = machine();
+    const first = world.boot(said, {
+      agents: [boss, worker],
+      store: {
+        ...world.base,
+        commit: (steps) => {
+          const kept = half(steps);
+          if (!kept) return world.base.commit(steps);
+          world.base.commit(kept);
+          first.kill();
+          return new Promise<never>(() => {});
+        },
+      },
+    });
+    first.runtime.start(boss, 'go', { runId: 'root' });
+    await settle();
+    const second = world.boot(said, { agents: [boss, worker] });
+    const { recovered } = await second.runtime.recover();
+    const report = await recovered[0]?.ended;
+    return { ...world, ...second, report };
+  };
+  const has = (type: string) => (step: Commit) => step.events.some((event) => event.type === type);
+
+  test('the end of a child that its parent did not note is collected, and nothing is worked out again', async () => {
+    const { report, provider, eventsOf } = await crash((steps) =>
+      steps.some(has('child.settled')) ? steps.filter((step) => !has('child.settled')(step)) : undefined,
+    );
+    expect(report).toMatchObject({ status: 'completed', text: 'boss done', children: [{ status: 'completed' }] });
+    expect(provider.requests.map(({ context }) => context.agent)).toEqual(['boss']);
+    expect(checkRunLaws(eventsOf('root'))).toEqual([]);
+  });
+
+  test('a child of which nothing is stored has failed', async () => {
+    const { report, eventsOf } = await crash((steps) =>
+      steps.some(has('child.started')) ? steps.filter(({ runId }) => runId === 'root') : undefined,
+    );
+    expect(report).toMatchObject({ status: 'completed', text: 'boss done' });
+    expect(eventsOf('root').filter(({ type }) => type === 'child.settled')).toMatchObject([
+      { childId: 'root/1-0/0', status: 'failed' },
+    ]);
+  });
 });
 
 describe('[F-15] where runs are not to go on', () => {

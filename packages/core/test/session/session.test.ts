@@ -367,6 +367,24 @@ describe('a session over a restart', () => {
     expect(heard(after).at(-1)?.slice(1)).toEqual(['user: slow one', 'assistant: echo: slow one', 'user: two']);
   });
 
+  test('that cannot be read says why, and can be used when it can', async () => {
+    const inner = memoryStore();
+    let isBroken = true;
+    const list: typeof inner.list = async (filter) => {
+      await settle();
+      if (isBroken) throw new Error('The disk is gone.');
+      return inner.list(filter);
+    };
+    const { runtime, session } = openRuntime({ store: { ...inner, list } });
+    await expect(session.send('one')).rejects.toThrow('The disk is gone.');
+    isBroken = false;
+    expect((await (await session.send('one')).ended).text).toBe('echo: one');
+    // and one that is being read when its runtime closes takes nothing more
+    const late = session.send('two');
+    await runtime.close();
+    await expect(late).rejects.toMatchObject({ code: 'runtime.closed' });
+  });
+
   test('is not kept waiting by the rest of a busy runtime', async () => {
     const inner = memoryStore();
     let commits = 0;
