@@ -347,7 +347,7 @@ describe('[F-13] on a store that keeps less than a whole commit, though it promi
         commit: (steps) => {
           const kept = half(steps);
           if (!kept) return world.base.commit(steps);
-          world.base.commit(kept);
+          void world.base.commit(kept);
           first.kill();
           return new Promise<never>(() => {});
         },
