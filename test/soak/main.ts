@@ -1,7 +1,8 @@
 // npm run soak [-- --worlds N] [--seeds N] [--paths sqlite] [--kills N]
 //
 // The long form of what `npm test` does in short: random worlds (default 200,000 of each kind), simulated worlds that crash
-// (100,000 seeds), every path of the chart with a crash behind every step on a file, and a real program that is killed (200 times). Give one of them to run that one alone.
+// (100,000 seeds), every path of the chart with a crash behind every step on a file, and a real program that is killed (200 times).
+// Give one of them to run that one alone.
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 

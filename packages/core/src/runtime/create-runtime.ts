@@ -350,13 +350,11 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
             ? event.runId === filter.runId && event.seq > (filter.after ?? 0)
             : true;
       const events$ = guarded(eventsFrom(store, filter, desk.events$, wanted), caught);
-      const guardedLagged: ReadOptions['lagged'] =
-        lagged && ((behind) => engine.shield('options.lagged', () => lagged(behind)));
-      const read = () =>
-        openReader(
-          { store, query: filter, live$: desk.events$, wanted },
-          { ...bounds, ...(guardedLagged && { lagged: guardedLagged }) },
-        );
+      const shielded: ReadOptions = {
+        ...bounds,
+        lagged: (behind) => engine.shield('options.lagged', () => lagged?.(behind)),
+      };
+      const read = () => openReader({ store, query: filter, live$: desk.events$, wanted }, shielded);
       return Object.assign(events$, { [Symbol.asyncIterator]: read });
     },
     runs: runsOf(store, clock),

@@ -117,14 +117,14 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     const context = snapshot.context as RunContext;
     const run = runs.get(context.runId);
     if (!run) return undefined;
-    const isNews = isProgress(run, snapshot);
+    const outbox = takeOutbox(snapshot);
+    const isNews = outbox !== null || isProgress(run, snapshot);
     run.value = snapshot.value;
     run.context = context;
     const waits = context.slot === 'wanted' && (snapshot.matches({ running: 'waiting' }) || snapshot.matches('queued'));
     noteWaiting(run.ledger, waits, clock.now());
-    const outbox = takeOutbox(snapshot);
     if (outbox) run.transcript.push(...outbox.messages);
-    if (outbox || isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot));
+    if (isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot));
     return run;
   };
 
@@ -229,8 +229,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
       parent.spawns.delete(childId);
       if (!pending) throw new Error(`Child "${childId}" was admitted, but nobody asked for it.`);
       const { agent, quota, data } = pending.request;
-      const tool = parent.context?.turn === turn ? parent.context.calls[index]?.tool : undefined;
-      const callId = parent.context?.turn === turn ? parent.context.calls[index]?.callId : undefined;
+      const call = parent.context?.turn === turn ? parent.context.calls[index] : undefined;
       return bringToLife(agent, pending.request.job, {
         runId: childId,
         rootId: parent.rootId,
@@ -239,10 +238,10 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
         allowance,
         slot,
         parent: crew,
-        ...(callId !== undefined && { callId }),
+        ...(call && { callId: call.callId }),
         ...(parent.sessionKey !== undefined && { sessionKey: parent.sessionKey }),
         ...(quota && { quota: quota.key }),
-        ...(data !== undefined && tool !== undefined && { made: { tool, data } }),
+        ...(data !== undefined && call && { made: { tool: call.tool, data } }),
       });
     },
     bringBackChild(parent, childId, crew) {

@@ -82,6 +82,11 @@ export const openReader = (
     wake();
   });
 
+  const stopListening = (): void => {
+    subscription.unsubscribe();
+    unwatch?.();
+  };
+
   /** Takes note of an event; false when the reader has it, or is past it. */
   const isNews = (event: RunEvent): boolean => {
     if (!wanted(event)) return false;
@@ -144,8 +149,7 @@ export const openReader = (
   };
 
   const leave = async (): Promise<void> => {
-    subscription.unsubscribe();
-    unwatch?.();
+    stopListening();
     over = 'complete';
     held = [];
     taken = [];
@@ -159,8 +163,7 @@ export const openReader = (
   const step = async (): Promise<IteratorResult<RunEvent>> => {
     const event = await take().catch((error: unknown) => {
       // Nobody tells a reader that has failed to leave.
-      subscription.unsubscribe();
-      unwatch?.();
+      stopListening();
       throw error;
     });
     if (!event || isLast?.(event)) await leave();

@@ -10,12 +10,10 @@ import {
   isEnded,
   isFaultError,
   type Message,
-  type Report,
   type RunRow,
   type RunStore,
   type StoredEvent,
 } from '@troupe/protocol';
-import { openQuestions } from '../agent/calls.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import { fingerprintOf } from '../define-agent.ts';
 import { contextIn } from '../run/checkpoint.ts';
@@ -78,13 +76,17 @@ export const openRecovery = (
     return events;
   };
 
-  /** The agent of a stored run: one that this runtime knows, or one that a tool of the run above makes again. */
+  /** The agent of a stored run: one that this runtime knows, or one that a tool of the run above makes again, if it can. */
   const agentOf = (row: RunRow, rows: Rows): AnyAgent | undefined => {
     if (!row.made) return agents.get(row.agent);
     const above = row.parentId === undefined ? undefined : rows.get(row.parentId);
     const maker = above && agentOf(above, rows);
-    const tool = above && maker && toolsOf(maker, above.job).tools.get(row.made.tool);
-    return tool?.rebuild?.(row.made.data);
+    try {
+      const tool = above && maker && toolsOf(maker, above.job).tools.get(row.made.tool);
+      return tool?.rebuild?.(row.made.data);
+    } catch {
+      return undefined;
+    }
   };
 
   const isHead = (row: RunRow): boolean => row.parentId === undefined || row.detached === true;
@@ -111,21 +113,19 @@ export const openRecovery = (
   ): Promise<LiveRun> => {
     // A run that is queued hears of the conversation when its turn comes.
     const heard = mayBegin || events.some(({ type }) => type === 'run.started');
-    return keep(storedRun(row, events, agent, heard ? await conversation('beginning', row.runId) : []));
+    return keep(storedRun(row, events, agent, heard ? await saidUpTo(await previousOf(row)) : []));
   };
 
   /** The run before one of a session; where that was forgotten, the newest before it that was not. */
   const previousOf = async ({ runId, sessionKey, after }: RunRow): Promise<RunRow | undefined> => {
     if (!after || sessionKey === undefined) return undefined;
-    const [older] = await store.list({ sentTo: sessionKey, before: runId, limit: 1 });
-    return (await store.get(after)) ?? older;
+    return (await store.get(after)) ?? (await store.list({ sentTo: sessionKey, before: runId, limit: 1 }))[0];
   };
 
-  const conversation = async (upTo: 'end' | 'beginning', runId: string): Promise<Message[]> => {
+  /** What was said in its session up to the end of a run. */
+  const saidUpTo = async (last: RunRow | undefined): Promise<Message[]> => {
     const rows: RunRow[] = [];
-    const last = await store.get(runId);
-    for (let row = upTo === 'end' || !last ? last : await previousOf(last); row; row = await previousOf(row))
-      rows.push(row);
+    for (let row = last; row; row = await previousOf(row)) rows.push(row);
     let said: Message[] = [];
     for (const row of rows.reverse()) {
       const run = storedRun(row, await eventsOf(row.runId), undefined, said);
@@ -137,8 +137,7 @@ export const openRecovery = (
   const read = async (runId: string): Promise<LiveRun> => {
     const row = await rowFor(runId);
     const rows = await rowsOf(row.rootId);
-    const agent = agentOr(undefined, () => agentOf(row, rows));
-    const run = await restored(row, await eventsOf(runId), agent);
+    const run = await restored(row, await eventsOf(runId), agentOf(row, rows));
     if (run.ended || world.runs.has(runId)) return run;
     // It may have come to life and ended while it was read. From here on it would come to life as what is given back.
     await recorder.written(row.rootId);
@@ -173,7 +172,8 @@ export const openRecovery = (
   };
 
   /** Why a run does not go on here. */
-  const lossOf = ({ runId, agent, fingerprint }: RunRow, known: AnyAgent | undefined): FoundRun['lost'] => {
+  const lossOf = (row: RunRow, known: AnyAgent | undefined): FoundRun['lost'] => {
+    const { runId, agent } = row;
     const lost = (exitReason: 'agent_unknown' | 'agent_changed', message: string): FoundRun['lost'] => {
       const fault: Fault = { code: exitReason.replace('_', '.'), message, retryable: false, runId };
       return { status: 'failed', exitReason, fault };
@@ -189,8 +189,7 @@ export const openRecovery = (
         'agent_unknown',
         `Run "${runId}" is of agent "${agent}", which is not known here. Give it to createRuntime({ agents }), or give the tool that made it a "rebuild".`,
       );
-    if (fingerprint === undefined || fingerprint === fingerprintOf(known) || onAgentChanged === 'continue')
-      return undefined;
+    if (!isChanged(row, known) || onAgentChanged === 'continue') return undefined;
     return lost(
       'agent_changed',
       `Agent "${agent}" is defined differently now than when run "${runId}" started. Bring its definition back, or set onAgentChanged to "continue".`,
@@ -211,7 +210,7 @@ export const openRecovery = (
         `Run "${runId}" has not ended, and its checkpoint is not in the store.`,
         { runId },
       );
-    const agent = agentOr(undefined, () => agentOf(row, rows));
+    const agent = agentOf(row, rows);
     const lost = lossOf(row, agent);
     const warnings =
       !lost && isChanged(row, agent)
@@ -230,14 +229,10 @@ export const openRecovery = (
         const row = rows.get(runId);
         if (!row || (status !== 'ended' && !isEnded(row.status))) continue;
         const events = await eventsOf(runId);
-        const run = storedRun(
-          row,
-          letGo ? untilLetGo(events) : events,
-          agentOr(undefined, () => agentOf(row, rows)),
-        );
+        const run = storedRun(row, letGo ? untilLetGo(events) : events, agentOf(row, rows));
         if (status !== 'ended') found.set(runId, run as FoundRun);
         parent.former.set(runId, run);
-        parent.reports.set(runId, formerReport(run));
+        parent.reports.set(runId, reportOf(run, [], run.ledger.lastAt));
       }
   };
 
@@ -270,15 +265,11 @@ export const openRecovery = (
       );
     // Whoever does not know an agent of the tree leaves it alone, unless it is to end there.
     for (const row of mayLose ? [] : openRuns(known)) {
-      const lost = lossOf(
-        row,
-        agentOr(undefined, () => agentOf(row, known)),
-      );
+      const lost = lossOf(row, agentOf(row, known));
       if (lost?.status === 'failed') throw new FaultError(lost.fault.code, lost.fault.message, { runId: row.runId });
       if (lost) throw new FaultError('run.orphaned', lost.reason, { runId: row.runId });
     }
     await recorder.written(head.rootId);
-    on.check();
     const epochs = new Map<string, number>();
     for (const { runId } of openRuns(known)) {
       on.check();
@@ -344,7 +335,10 @@ export const openRecovery = (
     keep,
     read,
     takeUp,
-    conversation,
+    async conversation(upTo, runId) {
+      const row = await store.get(runId);
+      return saidUpTo(upTo === 'end' || !row ? row : await previousOf(row));
+    },
     async readSession(sessionKey) {
       await recorder.written();
       const sent = (await store.list({ sentTo: sessionKey, status: unfinished, ...everyRow })).toReversed();
@@ -384,16 +378,4 @@ export const openRecovery = (
 const untilLetGo = (events: readonly StoredEvent[]): readonly StoredEvent[] => {
   const at = events.findIndex(({ type }) => type === 'run.detached');
   return at < 0 ? events : events.slice(0, at);
-};
-
-const formerReport = (run: LiveRun): Report =>
-  reportOf(run, run.context ? openQuestions(run.context) : [], run.ledger.lastAt);
-
-/** What `find` gives; `otherwise` when a tool breaks over what it is to rebuild. */
-const agentOr = <T>(otherwise: T, find: () => T): T => {
-  try {
-    return find();
-  } catch {
-    return otherwise;
-  }
 };

@@ -14,11 +14,8 @@ import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { getShortestPaths } from 'xstate/graph';
 import { z } from 'zod';
-
-const silent = { warn: () => {}, error: () => {} };
-const settle = async (): Promise<void> => {
-  for (let i = 0; i < 4; i++) await new Promise<void>((resolve) => setImmediate(resolve));
-};
+import { settle } from '../../../../test/support/open-runtime.ts';
+import { silent } from '../recovery/program.ts';
 
 const ask = defineTool({
   name: 'ask',
