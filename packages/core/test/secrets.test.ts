@@ -1,6 +1,6 @@
 import { consoleLogger, createRuntime, credentialPool, memoryStore, withCredentials } from '@troupe/core';
 import { FaultError, keepSecret, type ModelPart, type RunEvent } from '@troupe/protocol';
-import { scriptedProvider } from '@troupe/testing';
+import { type Script, scriptedProvider } from '@troupe/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openRuntime, settle } from '../../../test/support/open-runtime.ts';
 import { call, leadOf, only, storedIn, toolOf } from './lead.ts';
@@ -105,9 +105,36 @@ describe('a secret is kept out', () => {
     expect(only(events, 'call.progressed')).toHaveLength(1);
     expect(textOf(events)).not.toMatch(secrets);
     expect(
-      textOf(await runtime.runs.get(report.runId), await runtime.runs.list(), [storedIn(store, report.runId)]),
+      textOf(
+        await runtime.runs.get(report.runId),
+        await runtime.runs.list(),
+        storedIn(store, report.runId),
+        store.journal(report.runId),
+      ),
     ).not.toMatch(secrets);
     expect([report.text, report.calls[0]?.result]).toEqual(['It is [redacted].', expect.not.stringMatching(secrets)]);
+  });
+
+  test('of where a run stands and what it heard; a call that held one is not executed with less after a restart', async () => {
+    const store = memoryStore();
+    const executed: string[] = [];
+    const tool = toolOf({ confirm: true, execute: ({ text }) => executed.push(text) });
+    const script: Script = ({ messages }) => {
+      const [said] = messages.filter(({ role }) => role === 'tool');
+      return said ? `I was told: ${String(said.content)}` : { calls: [call(key)] };
+    };
+    const open = () =>
+      createRuntime({ provider: scriptedProvider(script), model: 'm', store, agents: [leadOf({ tools: [tool] })] });
+    const first = open();
+    await first.start(leadOf({ tools: [tool] }), 'Go.', { runId: 'r' }).report;
+    expect(store.checkpoint('r')).toMatchObject({ context: { calls: [{ arguments: { text: '[redacted]' } }] } });
+    expect(textOf(store.checkpoint('r'), store.journal('r'))).not.toMatch(secrets);
+    await first.close({ runs: 'suspend' });
+    const second = open();
+    onTestFinished(() => second.close({ graceMs: 0 }));
+    const report = await second.resume('r', true);
+    expect(report.text).toContain('the arguments of \\"echo\\" held a secret');
+    expect(executed).toEqual([]);
   });
 
   test('but the model still gets what it was given to work with', async () => {

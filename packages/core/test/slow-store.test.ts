@@ -34,6 +34,10 @@ const slowStore = (on: { commit?: () => void } = {}) => {
       await later();
       return store.checkpoint(runId);
     },
+    async *journal(runId) {
+      await later();
+      yield* store.journal(runId);
+    },
     prune: async (options) => {
       await later();
       return store.prune(options);

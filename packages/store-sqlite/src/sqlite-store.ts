@@ -29,7 +29,7 @@ export type SqliteStoreOptions = {
 };
 
 export type SqliteStore = Required<Pick<RunStore, 'events' | 'changes'>> &
-  AtOnce<Pick<RunStore & MemoryStore, 'checkpoint' | 'get' | 'list' | 'read' | 'search'>> &
+  AtOnce<Pick<RunStore & MemoryStore, 'checkpoint' | 'journal' | 'get' | 'list' | 'read' | 'search'>> &
   Later<Pick<RunStore & MemoryStore, 'claim' | 'renew' | 'release' | 'commit' | 'prune' | 'write' | 'reset'>> & {
     /** What is stored here is there after the process. */
     readonly lasting: true;
@@ -97,6 +97,7 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
       return commits.flatMap(({ events }, i) => events.map((event, n) => placed(event, places[i], n)));
     },
     checkpoint: open(runs.checkpoint),
+    journal: open(runs.journal),
     get: open(runs.get),
     list: open(runs.list),
     events: open(readEvents(reader, check)),

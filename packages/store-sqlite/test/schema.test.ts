@@ -99,7 +99,7 @@ describe('views for people', () => {
       }),
     ]);
     const db = new DatabaseSync(pathOfStore(store), { readOnly: true });
-    const sql = `SELECT n, tool, arguments, status, result, took_ms FROM journal WHERE run_id = 'r' ORDER BY n`;
+    const sql = `SELECT n, tool, arguments, status, result, took_ms FROM calls WHERE run_id = 'r' ORDER BY n`;
     expect(db.prepare(sql).all()).toEqual([
       { n: 1, tool: 'add', arguments: '{"n":1}', status: 'ok', result: '2', took_ms: 3 },
       { n: 2, tool: 'add', arguments: '{"n":2}', status: 'refused', result: 'Not now.', took_ms: 3 },

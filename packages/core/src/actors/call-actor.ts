@@ -13,7 +13,14 @@ import {
 import { type AnyEventObject, fromCallback } from 'xstate';
 import type { RunFact, SpawnRequest } from '../agent/context.ts';
 import { tightest } from '../agent/limits.ts';
-import { asToolResult, type CallOutcome, isToolResult, outcomeOf, type ToolResult } from '../agent/outcome.ts';
+import {
+  asToolResult,
+  type CallOutcome,
+  isToolResult,
+  notExecuted,
+  outcomeOf,
+  type ToolResult,
+} from '../agent/outcome.ts';
 import { type ChildRequest, isSpawned, type Spawned, type Tool, type ToolContext } from '../define-tool.ts';
 import type { LiveRun, PendingSpawn } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
@@ -77,6 +84,11 @@ const answer = async (execution: Execution): Promise<CallOutcome | null> => {
   const { run, input, tool } = execution;
   await run.writing;
   if (input.reports) return close(execution, input.reports);
+  if (input.turn === run.restoredTurn && JSON.stringify(input.arguments).includes('[redacted]'))
+    return notExecuted(
+      'error',
+      `Not executed: the arguments of "${tool.name}" held a secret, and it is gone since the restart: secrets are not stored. Call again.`,
+    );
   if (input.kind === 'handoff') return outcomeOf(asToolResult(input.given));
   const args =
     input.kind === 'input'

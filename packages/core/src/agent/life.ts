@@ -1,9 +1,9 @@
 /** What happens to a run as a whole: begun, paused, steered, interrupted, let go. */
 import type { ExitReason } from '@troupe/protocol';
-import { cancelCalls, openQuestions, recoverCalls, startReady } from './calls.ts';
-import { onlyWaitsForChildren } from './children.ts';
+import { cancelCalls, closeOpenCalls, openQuestions, recoverCalls, startReady } from './calls.ts';
+import { onlyWaitsForChildren, settleChild } from './children.ts';
 import type { ChildEnd, RunCommand, RunContext, RunFact } from './context.ts';
-import { type Step, say } from './step.ts';
+import { type Step, say, stepOf } from './step.ts';
 import { chargeAborted } from './turns.ts';
 
 export const announceQueued = (step: Step): void => {
@@ -150,6 +150,18 @@ export const lose = (step: Step, { lost }: Recovered): void => {
 export const recoverInterrupting = (step: Step): void => {
   recoverCalls(step, {});
   endChildren(step, step.run.end?.reason ?? step.run.end?.fault?.message ?? 'The run was interrupted.');
+};
+
+/** What a run leaves behind when its actor has ended, however that was: what is open is charged and answered. */
+export const closeRun = (
+  context: RunContext,
+  { how, ends = [] }: { how: 'done' | 'stopped' | 'error'; ends?: readonly ChildEnd[] },
+): RunContext => {
+  const step = stepOf(context);
+  chargeAborted(step);
+  for (const end of ends) settleChild(step, end);
+  closeOpenCalls(step, { message: `Cancelled: the run ${how === 'error' ? 'broke' : 'was stopped'}.` });
+  return step.run;
 };
 
 /** The run that started this one has let it go: it is its own root from now on. */

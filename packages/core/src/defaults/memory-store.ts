@@ -7,13 +7,14 @@ import {
   type JSONValue,
   type Memory,
   type MemoryStore,
+  type ReadEntry,
   type ReadEvent,
   type RunFilter,
   type RunRow,
   type RunStore,
 } from '@troupe/protocol';
 
-type Stored = { row: RunRow; events: ReadEvent[]; checkpoint?: Checkpoint };
+type Stored = { row: RunRow; events: ReadEvent[]; journal: ReadEntry[]; checkpoint?: Checkpoint };
 
 /**
  * Runs and memories for the life of the process. Keeps every promise of the ports but the one of outliving it;
@@ -62,14 +63,17 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       check(step, last.get(step.runId));
       last.set(step.runId, step);
     }
-    return commits.flatMap(write);
+    const stored = commits.flatMap(write);
+    for (const { runId, rootId, journal = [] } of commits)
+      for (const entry of journal) runs.get(runId)?.journal.push({ rootSeq: roots.get(rootId)?.length ?? 0, ...entry });
+    return stored;
   };
 
   const write = ({ runId, rootId, owner, epoch, events, row, checkpoint }: Commit): ReadEvent[] => {
     claims.set(runId, { epoch, owner });
     const root = roots.get(rootId) ?? [];
     roots.set(rootId, root);
-    const run: Stored = runs.get(runId) ?? { row, events: [] };
+    const run: Stored = runs.get(runId) ?? { row, events: [], journal: [] };
     runs.set(runId, run);
     run.row = row;
     if (isEnded(row.status)) delete run.checkpoint;
@@ -141,6 +145,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       const found = runs.get(runId)?.checkpoint;
       return found && (JSON.parse(JSON.stringify(found)) as Checkpoint);
     },
+    journal: (runId) => JSON.parse(JSON.stringify(runs.get(runId)?.journal ?? [])) as ReadEntry[],
     prune,
     get: (runId) => runs.get(runId)?.row,
     list({ status, rootId, quota, sentTo, limit = 100, before }: RunFilter = {}) {

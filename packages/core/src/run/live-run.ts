@@ -1,5 +1,6 @@
 import {
   type JobData,
+  type JournalEntry,
   type JSONSchema,
   type Message,
   type Report,
@@ -55,6 +56,10 @@ export type LiveRun = {
   value: StateValue | undefined;
   context: RunContext | undefined;
   actor: AnyActorRef | undefined;
+  /** What the machine heard since the last step that was recorded. */
+  heard: JournalEntry[];
+  /** The turn whose calls were brought back from a store, which keeps no secrets of theirs. */
+  restoredTurn?: number;
   epoch: number;
   seq: number;
   /** Events that the store has acknowledged. */
@@ -110,6 +115,7 @@ export const openLiveRun = (
   value: undefined,
   context: undefined,
   actor: undefined,
+  heard: [],
   epoch: 1,
   seq: 0,
   stored: 0,

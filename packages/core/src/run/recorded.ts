@@ -2,7 +2,7 @@
  * State first, effects second: after each step, what the machine put into its outbox is taken and recorded, before XState
  * carries out a single effect of that step. The outbox of a snapshot that anybody sees is empty.
  */
-import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
+import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import type { RunContext } from '../agent/context.ts';
 
 const emptyOutbox: RunContext['outbox'] = Object.freeze({ events: [], messages: [] });
@@ -19,12 +19,12 @@ export const takeOutbox = (snapshot: AnyMachineSnapshot): RunContext['outbox'] |
 /** Wraps a machine whose context has an outbox. */
 export const recorded = <M extends AnyStateMachine>(
   machine: M,
-  record: (self: object, snapshot: AnyMachineSnapshot) => void,
+  record: (event: AnyEventObject, snapshot: AnyMachineSnapshot) => void,
 ): M =>
   Object.assign(Object.create(machine) as M, {
-    transition: (snapshot: never, event: never, scope: { self: object }) => {
+    transition: (snapshot: never, event: never, scope: unknown) => {
       const next = machine.transition(snapshot, event, scope as never) as AnyMachineSnapshot;
-      if (next !== snapshot) record(scope.self, next);
+      if (next !== snapshot) record(event, next);
       return next;
     },
   });

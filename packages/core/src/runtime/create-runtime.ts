@@ -22,6 +22,7 @@ import type { RunCommand } from '../agent/context.ts';
 import { allowanceOf } from '../agent/limits.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
+import { openReplays } from '../replay/replays.ts';
 import { isSameJob, type LiveRun } from '../run/live-run.ts';
 import { Run, type RunHost, receiptOf } from '../run/run.ts';
 import type { Session } from '../session/session.ts';
@@ -69,6 +70,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       if (closing) throw new FaultError('runtime.closed', 'Nothing is brought back: the runtime is closed.');
     },
   });
+  const replays = openReplays(store, recovery.rowFor);
   const sessions = openSessions({
     runs: world.runs,
     desk,
@@ -341,6 +343,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       const { recovered, skipped } = await recovery.takeUpAll();
       return { recovered: recovered.map((run) => new Run(run, host)), skipped };
     },
+    replay: replays.replay,
     events$: guarded(desk.events$, caught),
     events(filter: EventQuery = {}, { lagged, ...bounds }: ReadOptions = {}) {
       const wanted = (event: RunEvent): boolean =>

@@ -12,24 +12,30 @@ import {
   type Report,
   redact,
 } from '@troupe/protocol';
-import { type AnyActorRef, type AnyMachineSnapshot, createActor, type InspectionEvent, toObserver } from 'xstate';
+import {
+  type AnyActorRef,
+  type AnyEventObject,
+  type AnyMachineSnapshot,
+  createActor,
+  type InspectionEvent,
+  toObserver,
+} from 'xstate';
 import { alarmActor } from '../actors/alarm-actor.ts';
 import { crewActor } from '../actors/crew-actor.ts';
 import { memoryActor } from '../actors/memory-actor.ts';
 import { modelActor } from '../actors/model-actor.ts';
 import { summarizerActor } from '../actors/summarizer-actor.ts';
 import { agentMachine } from '../agent/agent-machine.ts';
-import { closeOpenCalls, openQuestions } from '../agent/calls.ts';
-import { locate, settleChild } from '../agent/children.ts';
+import { openQuestions } from '../agent/calls.ts';
+import { locate } from '../agent/children.ts';
 import type { RunContext, RunInput, UnknownOutcome } from '../agent/context.ts';
 import { goingOn, openingOf } from '../agent/conversation.ts';
-import { endOf } from '../agent/life.ts';
+import { closeRun, endOf } from '../agent/life.ts';
 import type { Allowance } from '../agent/limits.ts';
-import { stepOf } from '../agent/step.ts';
-import { chargeAborted } from '../agent/turns.ts';
 import { type AnyAgent, fingerprintOf } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
 import { checkpointOf, contextIn, isProgress, snapshotFrom } from '../run/checkpoint.ts';
+import { heardOf } from '../run/journal.ts';
 import { activeMsOf, enter, noteWaiting } from '../run/ledger.ts';
 import { type Ending, lifecycle } from '../run/lifecycle.ts';
 import { type LiveRun, openLiveRun, reportOf } from '../run/live-run.ts';
@@ -113,24 +119,33 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
   };
 
   /** Takes what a step said: into the transcript, and to the recorder. */
-  const step = (snapshot: AnyMachineSnapshot): LiveRun | undefined => {
+  const step = (snapshot: AnyMachineSnapshot, event?: AnyEventObject): void => {
     const context = snapshot.context as RunContext;
     const run = runs.get(context.runId);
-    if (!run) return undefined;
+    if (!run) return;
     const outbox = takeOutbox(snapshot);
     const isNews = outbox !== null || isProgress(run, snapshot);
+    if (event && (isNews || run.context?.pendingUsage !== context.pendingUsage)) hear(run, event);
     run.value = snapshot.value;
     run.context = context;
     const waits = context.slot === 'wanted' && (snapshot.matches({ running: 'waiting' }) || snapshot.matches('queued'));
     noteWaiting(run.ledger, waits, clock.now());
     if (outbox) run.transcript.push(...outbox.messages);
     if (isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot));
-    return run;
+  };
+
+  /** Takes note of what a machine heard. What an attempt has used so far it hears again and again: the last time counts. */
+  const hear = (run: LiveRun, event: AnyEventObject): void => {
+    if (event.type === 'model.used' && run.heard.at(-1)?.heard.type === event.type) run.heard.pop();
+    run.heard.push({ seq: run.seq, at: clock.now(), heard: heardOf(event) });
   };
 
   const begun = (snapshot: AnyMachineSnapshot): void => {
     const run = runs.get((snapshot.context as RunContext).runId);
-    if (run?.seq) recorder.record(run, [{ type: 'run.recovered' }]);
+    if (run?.seq) {
+      hear(run, { type: 'run.recovered' });
+      recorder.record(run, [{ type: 'run.recovered' }]);
+    }
     step(snapshot);
   };
 
@@ -145,13 +160,9 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     }
     let context = (snapshot.context as RunContext | undefined) ?? run.context;
     if (!run.suspended && context) {
-      const closing = stepOf(context);
-      chargeAborted(closing);
-      for (const end of run.unheard.values()) settleChild(closing, end);
-      closeOpenCalls(closing, {
-        message: ending.how === 'error' ? 'Cancelled: the run broke.' : 'Cancelled: the run was stopped.',
-      });
-      context = closing.run;
+      const closed = { how: ending.how, ends: [...run.unheard.values()] };
+      hear(run, { type: 'run.closed', ...closed });
+      context = closeRun(context, closed);
       run.transcript.push(...context.outbox.messages);
       const opening = run.seq === 0 ? [{ type: 'run.started' as const, model: run.model, budget: {} }] : [];
       recorder.record(run, [...opening, ...context.outbox.events]);
@@ -275,7 +286,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
           summarizer: summarizerActor(world),
         },
       }),
-      (_self, snapshot) => step(snapshot),
+      (event, snapshot) => step(snapshot, event),
     ),
     {
       begun: (_self, snapshot) => begun(snapshot),
@@ -332,6 +343,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
       graceMs: options.graceMs,
       opening: run.transcript.length,
     };
+    hear(run, { type: 'xstate.init', input });
     const actor = startActor(run, { input }, parent);
     for (const name of unknown)
       actor.send({
@@ -345,6 +357,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
   /** Starts the actor of a stored run where its checkpoint left it, and those of its children below it. */
   const bringBack = (run: FoundRun, parent?: AnyActorRef): LiveRun => {
     enlist(run);
+    run.restoredTurn = contextIn(run.checkpoint).turn;
     const actor = startActor(run, { snapshot: snapshotFrom(run.checkpoint) }, parent);
     for (const warning of run.warnings) actor.send({ type: 'warning', ...warning });
     actor.send({ type: 'recovered', unknown: unknownOutcomes(run), ...(run.lost && { lost: run.lost }) });

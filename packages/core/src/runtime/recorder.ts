@@ -22,6 +22,7 @@ import {
 } from '@troupe/protocol';
 import type { Draft } from '../agent/context.ts';
 import { type Feed, openFeed } from '../run/feed.ts';
+import { foldHeard } from '../run/journal.ts';
 import { enter } from '../run/ledger.ts';
 import { type LiveRun, rowOf } from '../run/live-run.ts';
 
@@ -127,15 +128,19 @@ export const openRecorder = (
     passageOf(group, run.rootId).events += events.length;
     const { runId, rootId, epoch } = run;
     const row = rowOf(run);
+    const journal = run.heard.map((entry) => ({ ...entry, heard: foldHeard(entry.heard, drafts, expectedSeq) }));
+    run.heard = [];
     const last = group.steps.at(-1);
     const before = group.latest.get(run);
     // Of all the checkpoints of one commit the last one counts; contexts of wide runs are large.
     if (before && checkpoint) delete before.checkpoint;
     if (last && last.commit === before) {
       before.events.push(...events);
+      before.journal?.push(...journal);
       Object.assign(before, { row, ...(checkpoint && { checkpoint }) });
     } else {
-      const commit = { runId, rootId, owner, epoch, expectedSeq, events, row, ...(checkpoint && { checkpoint }) };
+      const about = { runId, rootId, owner, epoch, expectedSeq, events, journal, row };
+      const commit: Commit = { ...about, ...(checkpoint && { checkpoint }) };
       group.steps.push({ run, commit });
       group.latest.set(run, commit);
     }
@@ -189,6 +194,7 @@ export const openRecorder = (
     const { refusal } = group.tree;
     if (refusal) return refused(rootId, group, refusal.error);
     try {
+      for (const { commit } of group.steps) if (commit.checkpoint) commit.checkpoint = redact(commit.checkpoint);
       const stored = store.commit(group.steps.map(({ commit }) => commit));
       if (stored instanceof Promise)
         stored.then(

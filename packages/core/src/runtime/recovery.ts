@@ -29,6 +29,8 @@ export type Recovery = {
   keep(run: LiveRun): LiveRun;
   /** A stored run as it is read: for handles on runs that are not alive here. @throws FaultError `run.unknown` */
   read(runId: string): Promise<LiveRun>;
+  /** The row of a run, once what was recorded of its tree is stored. @throws FaultError `run.unknown` */
+  rowFor(runId: string): Promise<RunRow>;
   /**
    * Brings the tree of a run back, unless it is alive here already.
    *
@@ -334,6 +336,7 @@ export const openRecovery = (
   return {
     keep,
     read,
+    rowFor,
     takeUp,
     async conversation(upTo, runId) {
       const row = await store.get(runId);

@@ -13,6 +13,7 @@ import type { Observable } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { Agent, AnyAgent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
+import type { Replay } from '../replay/replay.ts';
 import type { Run } from '../run/run.ts';
 import type { Session } from '../session/session.ts';
 import type { ReadOptions } from './event-reader.ts';
@@ -55,6 +56,11 @@ export type Runtime = {
    * `skipped` are trees that another process executes, or that could not be read. Safe to call at any time, any number of times.
    */
   recover(): Promise<{ recovered: Run[]; skipped: { runId: string; reason: string }[] }>;
+  /**
+   * A stored run, live or ended, step by step: what its machine heard, where it was then, what it said. Calls nothing and changes
+   * nothing. @throws FaultError `run.unknown`; `replay.differs` when the machine does not do what was stored, as after an update
+   */
+  replay(runId: string): Promise<Replay>;
   /**
    * A conversation with an agent, over many runs. The same for the same key; nothing is read or started before it is used.
    * @throws FaultError `session.invalid`, `agent.duplicate`

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { callKeyOf, childIdOf, FaultError, isTerminal, type ModelPart, type RunEvent } from '@troupe/protocol';
 import { sqliteStore } from '@troupe/store-sqlite';
 import { mortalStore } from '@troupe/testing';
-import { afterAll } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import {
   type AnyActorRef,
   type AnyEventObject,
@@ -249,6 +249,13 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
       await runtime.recover();
       run = await runtime.attach(runId);
       await settle();
+    },
+    /** Replays the run, which must come to where it is. */
+    async replay(): Promise<void> {
+      const actor = actorOf(runId);
+      const { snapshot } = await runtime.replay(runId);
+      cast.actors.set(runId, actor);
+      expect(snapshot.value).toEqual(state().value);
     },
     endings: () => events.filter((event) => event.runId === runId && isTerminal(event)),
     async close(): Promise<void> {

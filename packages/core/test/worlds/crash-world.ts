@@ -166,6 +166,8 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
   for (const { what, runId, signal } of outside.working)
     if (!signal.aborted) findings.push(`L9 ${what} still works for "${runId}"`);
   findings.push(...thrown.map((error) => `recover(): ${String(error)}`));
+  for (const [runId] of runsOf())
+    await runtime.replay(runId).catch((error: unknown) => findings.push(`L6 ${String(error)}`));
   await runtime.close({ graceMs: 0 });
   return findings;
 };

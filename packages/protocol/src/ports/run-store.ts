@@ -53,6 +53,24 @@ export type NewEvent = Unordered<StoredEvent>;
 /** What a run goes on from: data only, and of the same size whatever the run has behind it. Only its writer understands it. */
 export type Checkpoint = { readonly [key: string]: unknown };
 
+/**
+ * Something that the machine of a run heard: its input, a command, a fact. Told again in order, they bring it where it was, so the
+ * journal of a run is what replays it. JSON; only its writer understands what `heard` says.
+ */
+export type JournalEntry = {
+  /** Events that the run had when it heard it. */
+  seq: number;
+  /** When that was, in epoch milliseconds. */
+  at: number;
+  heard: { readonly type: string; readonly [key: string]: unknown };
+};
+
+/** An entry as it is stored. */
+export type ReadEntry = JournalEntry & {
+  /** Events that the tree had once the commit was written that brought it: what has the same was stored together. */
+  rootSeq: number;
+};
+
 /** Everything that one step of a run writes: all of it or nothing. */
 export type Commit = {
   runId: string;
@@ -64,6 +82,8 @@ export type Commit = {
   expectedSeq: number;
   /** None when only the checkpoint has changed. */
   events: NewEvent[];
+  /** What led to it, in order. The store fills `rootSeq` in; a copy of another tree's journal brings its own. */
+  journal?: (JournalEntry | ReadEntry)[];
   /** The row as it stands after this step. */
   row: RunRow;
   /** Takes the place of the one before. A run that has ended keeps none. */
@@ -109,6 +129,8 @@ export interface RunStore {
   commit(commits: readonly Commit[]): Promise<StoredEvent[]> | StoredEvent[];
   /** What the last commit of a run left to go on from; `undefined` when it has ended or does not exist. */
   checkpoint(runId: string): Promise<Checkpoint | undefined> | Checkpoint | undefined;
+  /** All that a run heard, oldest first; nothing of a run that does not exist. */
+  journal(runId: string): Iterable<ReadEntry> | AsyncIterable<ReadEntry>;
   get(runId: string): Promise<RunRow | undefined> | RunRow | undefined;
   /** Newest first; at most `limit` (default 100), older than the run `before`. */
   list(filter?: RunFilter): Promise<RunRow[]> | RunRow[];

@@ -63,12 +63,24 @@ CREATE TABLE events (
   type TEXT NOT NULL,
   at INTEGER,
   data TEXT NOT NULL,
+  heard TEXT,
+  whole INTEGER,
   UNIQUE (root_id, root_seq),
   UNIQUE (run_id, seq)
 );
 CREATE UNIQUE INDEX events_one_end ON events (run_id)
   WHERE type IN ('run.completed', 'run.failed', 'run.interrupted');
 CREATE INDEX events_questions ON events (run_id) WHERE type = 'question.asked';
+
+-- What runs heard stands beside the first event of the step that came of it; here, when nothing was said.
+CREATE TABLE quiet_steps (
+  id INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  heard TEXT NOT NULL,
+  whole INTEGER NOT NULL
+);
+CREATE INDEX quiet_steps_by_run ON quiet_steps (run_id);
 
 CREATE TABLE memories (
   id INTEGER PRIMARY KEY,
@@ -109,7 +121,7 @@ LEFT JOIN events AS answered
 WHERE asked.type = 'question.asked';
 
 -- Calls of a run are answered in the order in which they were started: the n-th answer belongs to the n-th call.
-CREATE VIEW journal AS
+CREATE VIEW calls AS
 WITH
   started AS (
     SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM events WHERE type = 'call.started'
@@ -137,6 +149,21 @@ SELECT
   answered.at - started.at AS took_ms
 FROM started
 LEFT JOIN answered ON answered.run_id = started.run_id AND answered.n = started.n;
+
+CREATE VIEW journal AS
+WITH steps AS (
+  SELECT run_id, seq, 1 AS said, id, heard, whole FROM events WHERE heard IS NOT NULL
+  UNION ALL
+  SELECT run_id, seq + 1, 0, id, heard, whole FROM quiet_steps
+)
+SELECT
+  steps.run_id,
+  entry.value ->> '$.seq' AS after_seq,
+  strftime('%Y-%m-%d %H:%M:%f', (entry.value ->> '$.at') / 1000.0, 'unixepoch') AS at,
+  entry.value ->> '$.heard.type' AS type,
+  entry.value -> '$.heard' AS heard
+FROM steps, json_each(steps.heard) AS entry
+ORDER BY steps.run_id, steps.seq, steps.said, steps.id, entry.key;
 `;
 
 /** What brings a file from each version to the next. Numbered by its place, and never changed once published. */

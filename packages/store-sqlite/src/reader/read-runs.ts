@@ -1,4 +1,4 @@
-import type { Checkpoint, RunFilter, RunRow, RunStore } from '@troupe/protocol';
+import type { Checkpoint, JournalEntry, ReadEntry, RunFilter, RunRow, RunStore } from '@troupe/protocol';
 import type { AtOnce } from '../answers.ts';
 import type { Reader } from './statements.ts';
 
@@ -6,13 +6,25 @@ type Found = { data: string; job: string };
 
 const columns = 'SELECT runs.data, jobs.data AS job FROM runs JOIN jobs USING (run_id)';
 
+/** Steps that said something and steps that did not, in the order in which they were. */
+const steps = `
+  SELECT heard, whole, seq, 1 AS said, id FROM events WHERE run_id = ?1 AND heard IS NOT NULL
+  UNION ALL SELECT heard, whole, seq + 1, 0, id FROM quiet_steps WHERE run_id = ?1
+  ORDER BY seq, said, id`;
+
+const entriesOf = ({ heard, whole }: Record<string, unknown>): ReadEntry[] =>
+  (JSON.parse(String(heard)) as (JournalEntry & { rootSeq?: number })[]).map((entry) => ({
+    rootSeq: Number(whole),
+    ...entry,
+  }));
+
 const rowOf = ({ data, job }: Found): RunRow => ({
   ...(JSON.parse(data) as Omit<RunRow, 'job'>),
   job: JSON.parse(job) as RunRow['job'],
 });
 
 /** Looks runs up. Answers at once. */
-export const readRuns = (reader: Reader): AtOnce<Pick<RunStore, 'get' | 'list' | 'checkpoint'>> => ({
+export const readRuns = (reader: Reader): AtOnce<Pick<RunStore, 'get' | 'list' | 'checkpoint' | 'journal'>> => ({
   get: (runId) =>
     reader.read(`${columns} WHERE run_id = ?`, (statement) => {
       const found = statement.get(runId) as Found | undefined;
@@ -35,6 +47,8 @@ export const readRuns = (reader: Reader): AtOnce<Pick<RunStore, 'get' | 'list' |
       ),
     );
   },
+
+  journal: (runId) => reader.read(steps, (statement) => statement.all(runId).flatMap(entriesOf)),
 
   checkpoint: (runId) =>
     reader.read('SELECT data FROM checkpoints WHERE run_id = ?', (statement) => {

@@ -32,7 +32,7 @@ const encodeSteps = (steps: readonly Commit[], jobs: StoredJobs): StepText[] => 
   const rows = new Map(steps.map((step) => [step.runId, step]));
   const checkpoints = new Map(steps.filter(({ checkpoint }) => checkpoint).map((step) => [step.runId, step]));
   return steps.map((step) => {
-    const { runId, rootId, owner, epoch, expectedSeq, events, row, checkpoint } = step;
+    const { runId, rootId, owner, epoch, expectedSeq, events, row, checkpoint, journal = [] } = step;
     const ended = isEnded(row.status);
     return {
       runId,
@@ -43,6 +43,7 @@ const encodeSteps = (steps: readonly Commit[], jobs: StoredJobs): StepText[] => 
       status: row.status,
       ended,
       events: events.map(eventText),
+      heard: journal.length > 0 ? JSON.stringify(journal) : null,
       row: rows.get(runId) === step ? rowText(row, jobs) : null,
       checkpoint: !ended && checkpoints.get(runId) === step ? JSON.stringify(checkpoint) : null,
     };
@@ -58,8 +59,8 @@ export const lengthOf = (task: Task): number => {
   if (task.type === 'remember') return task.value.length + task.text.length;
   if (task.type !== 'commit') return 0;
   let characters = 0;
-  for (const { events, row, checkpoint } of task.steps) {
-    characters += (row?.data.length ?? 0) + (row?.job?.length ?? 0) + (checkpoint?.length ?? 0);
+  for (const { events, heard, row, checkpoint } of task.steps) {
+    characters += (row?.data.length ?? 0) + (row?.job?.length ?? 0) + (checkpoint?.length ?? 0) + (heard?.length ?? 0);
     for (const { data } of events) characters += data.length;
   }
   return characters;

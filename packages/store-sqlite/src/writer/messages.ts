@@ -26,6 +26,8 @@ export type StepText = {
   status: string;
   ended: boolean;
   events: EventText[];
+  /** What the run heard, as a JSON array; `null` when that was nothing. */
+  heard: string | null;
   /** `null` when a later step of the same commit brings it. */
   row: RowText | null;
   /** `null` when there is none, or when a later step of the same commit brings a newer one. */

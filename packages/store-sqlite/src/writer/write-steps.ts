@@ -12,8 +12,9 @@ export type StepWriter = {
 
 export const openStepWriter = (db: DatabaseSync): StepWriter => {
   const addEvent = db.prepare(
-    'INSERT INTO events (id, root_id, root_seq, run_id, seq, type, at, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO events (id, root_id, root_seq, run_id, seq, type, at, data, heard, whole) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
+  const addQuiet = db.prepare('INSERT INTO quiet_steps (run_id, seq, heard, whole) VALUES (?, ?, ?, ?)');
   // Numbers are never given twice, also when the last events were forgotten: readers hold them as cursors.
   const findLast = db.prepare(`
     SELECT max((SELECT coalesce(max(id), 0) FROM events), (SELECT coalesce(max(value), 0) FROM meta WHERE name = 'forgotten'))
@@ -23,16 +24,28 @@ export const openStepWriter = (db: DatabaseSync): StepWriter => {
   let last: number | undefined;
   const places = new Map<string, number>();
 
-  const addEvents = ({ rootId, runId, expectedSeq, events }: StepText): Place => {
-    const before = places.get(rootId) ?? Number(findPlace.get(rootId)?.place);
+  const placeIn = (rootId: string): number => {
+    const place = places.get(rootId) ?? Number(findPlace.get(rootId)?.place);
+    places.set(rootId, place);
+    return place;
+  };
+
+  /** @param whole The place of the commit's last event. */
+  const addEvents = ({ rootId, runId, expectedSeq, events, heard }: StepText, whole: number): Place => {
+    const before = placeIn(rootId);
     last ??= Number(findLast.get()?.id);
     const place = { rootSeq: before + 1, id: last + 1 };
     for (const [i, { type, at, data }] of events.entries()) {
       last += 1;
-      addEvent.run(last, rootId, before + i + 1, runId, expectedSeq + i + 1, type, at, data);
+      const [mine, until] = i === 0 && heard !== null ? [heard, whole] : [null, null];
+      addEvent.run(last, rootId, before + i + 1, runId, expectedSeq + i + 1, type, at, data, mine, until);
     }
     places.set(rootId, before + events.length);
     return place;
+  };
+  /** What led to a step without events; its run is written by then. */
+  const addHeard = ({ runId, expectedSeq, events, heard }: StepText, whole: number): void => {
+    if (heard !== null && events.length === 0) addQuiet.run(runId, expectedSeq, heard, whole);
   };
 
   return {
@@ -42,10 +55,13 @@ export const openStepWriter = (db: DatabaseSync): StepWriter => {
         check(step, before.get(step.runId), states);
         before.set(step.runId, step);
       }
+      const said = steps.reduce((sum, { events }) => sum + events.length, 0);
+      const whole = placeIn(steps[0]?.rootId ?? '') + said;
       return steps.map((step) => {
         register(step.owner);
         states.enter(step);
-        return addEvents(step);
+        addHeard(step, whole);
+        return addEvents(step, whole);
       });
     },
     clear() {

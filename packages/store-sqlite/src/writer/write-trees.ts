@@ -22,6 +22,7 @@ export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
   const goesOn = db.prepare('SELECT 1 FROM runs WHERE root_id = ? AND ended = 0');
   const remove = [
     'DELETE FROM events WHERE root_id = ?',
+    'DELETE FROM quiet_steps WHERE run_id IN (SELECT run_id FROM runs WHERE root_id = ?)',
     'DELETE FROM claims WHERE run_id IN (SELECT run_id FROM runs WHERE root_id = ?)',
     'DELETE FROM runs WHERE root_id = ?',
   ].map((sql) => db.prepare(sql));

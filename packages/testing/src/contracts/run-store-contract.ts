@@ -4,6 +4,7 @@ import { declareContract } from './declare.ts';
 import { checkpoints } from './run-store/checkpoints.ts';
 import { claims } from './run-store/claims.ts';
 import { commits } from './run-store/commits.ts';
+import { journal } from './run-store/journal.ts';
 import { lasting } from './run-store/lasting.ts';
 import { pruning } from './run-store/pruning.ts';
 import { reading } from './run-store/reading.ts';
@@ -30,6 +31,7 @@ export const runStoreSentences: Contract<RunStore> = [
   ...refusals,
   ...together,
   ...checkpoints,
+  ...journal,
   ...rows,
   ...reading,
   ...pruning,

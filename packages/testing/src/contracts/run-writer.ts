@@ -3,6 +3,7 @@ import type {
   Commit,
   EventQuery,
   NewEvent,
+  ReadEntry,
   ReadEvent,
   RunRow,
   RunStore,
@@ -129,6 +130,13 @@ export const take = async (
     if (events.length >= limit) break;
   }
   return events;
+};
+
+/** All that a run heard. */
+export const journalOf = async (store: RunStore, runId: string): Promise<ReadEntry[]> => {
+  const entries: ReadEntry[] = [];
+  for await (const entry of store.journal(runId)) entries.push(entry);
+  return entries;
 };
 
 /** What events said, in order. */

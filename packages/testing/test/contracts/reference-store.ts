@@ -4,6 +4,7 @@ import {
   type EventQuery,
   FaultError,
   isEnded,
+  type ReadEntry,
   type ReadEvent,
   type RunFilter,
   type RunRow,
@@ -21,6 +22,7 @@ type Left = {
   rows: Map<string, RunRow>;
   firstRows: Map<string, RunRow>;
   checkpoints: Map<string, Checkpoint>;
+  journals: Map<string, ReadEntry[]>;
   log: ReadEvent[];
   /** Events ever written, of each tree and of all. */
   written: Map<string, number>;
@@ -32,6 +34,7 @@ const nothing = (): Left => ({
   rows: new Map(),
   firstRows: new Map(),
   checkpoints: new Map(),
+  journals: new Map(),
   log: [],
   written: new Map(),
 });
@@ -40,7 +43,7 @@ export type ReferenceStore = RunStore & { closed(): Left };
 
 /** A store in memory, as plain as can be, with a bug if one is asked for. */
 export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = nothing()): ReferenceStore => {
-  const { claims, leases, rows, firstRows, checkpoints, written } = left;
+  const { claims, leases, rows, firstRows, checkpoints, journals, written } = left;
   let { log } = left;
   const pruned: RunRow[] = [];
   let lost = 0;
@@ -95,6 +98,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       (has > expectedSeq && bug !== 'no conflict below') || (has < expectedSeq && bug !== 'no conflict above');
     if (conflict) {
       if (bug === 'a conflict writes its row') rows.set(runId, row);
+      if (bug === 'a conflict writes its journal') hear([step]);
       if (bug === 'a conflict writes its checkpoint' && step.checkpoint) checkpoints.set(runId, step.checkpoint);
       refuse('store.conflict', runId);
     }
@@ -139,6 +143,21 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
     }
     return stored;
   };
+  const hear = (steps: readonly Commit[]): void => {
+    let said = 0;
+    for (const { runId, rootId, events, journal = [] } of steps) {
+      said += events.length;
+      if (events.length === 0 && bug === 'what led to no event is not kept') continue;
+      const slot = bug === 'one journal for all runs' ? '' : runId;
+      const whole = log.filter((event) => event.rootId === rootId).length;
+      const all = steps.reduce((sum, step) => sum + step.events.length, 0);
+      const rootSeq = bug === 'a journal knows only its own step' ? whole - all + said : whole;
+      const entries = journal.map((entry) =>
+        bug === 'the place of an entry is overwritten' ? { ...entry, rootSeq } : { rootSeq, ...entry },
+      );
+      journals.set(slot, [...(bug === 'the last journal stays' ? [] : (journals.get(slot) ?? [])), ...entries]);
+    }
+  };
   const commit = async (steps: readonly Commit[]): Promise<ReadEvent[]> => {
     const before = new Map<string, Commit>();
     const wanted: Commit[] = [];
@@ -164,6 +183,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
           bug === 'the first row of several counts' ? { ...step, row: first.get(step.runId) ?? step.row } : step,
         )),
       );
+    hear(wanted);
     if (bug === 'one refusal refuses those beside it') {
       await later();
       if (refusedNow) refuse('store.conflict', steps[0]?.runId ?? '');
@@ -178,6 +198,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       if (bug !== 'pruning leaves rows') rows.delete(runId);
       if (bug !== 'pruning leaves checkpoints') checkpoints.delete(runId);
       else checkpoints.set(runId, { runId });
+      if (bug !== 'pruning leaves journals') journals.delete(runId);
       if (bug !== 'pruning leaves claims') claims.delete(runId);
       if (bug !== 'pruning leaves numbers') written.delete(`tree ${rootId}`);
     }
@@ -246,6 +267,11 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       checkpoints.set(runId, given);
       return given;
     },
+    journal(runId) {
+      const found = journals.get(bug === 'one journal for all runs' ? '' : runId) ?? [];
+      if (bug === 'journals are given as they came') return found;
+      return JSON.parse(JSON.stringify(found)) as ReadEntry[];
+    },
     get: (runId) => [...rows.values()].find((row) => same(row.runId, runId)),
     list(filter: RunFilter = {}) {
       const { status, rootId, quota, sentTo, limit = bug === 'no default limit' ? 1_000 : 100, before } = filter;
@@ -301,6 +327,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
     closed() {
       if (bug !== 'keeps its claims when it is closed') leases.clear();
       if (bug === 'forgets checkpoints') checkpoints.clear();
+      if (bug === 'forgets journals') journals.clear();
       if (bug === 'forgets epochs') claims.clear();
       for (const row of pruned) rows.set(row.runId, row);
       if (bug === 'counts cursors from what is left') written.set('all', log.length);

@@ -1,7 +1,7 @@
 import type { RunStore } from '@troupe/protocol';
 import { expect } from 'vitest';
 import type { Contract, Reopen } from '../contract.ts';
-import { awkward, leaseMs, take, textsOf, writeRun } from '../run-writer.ts';
+import { awkward, journalOf, leaseMs, take, textsOf, writeRun } from '../run-writer.ts';
 import { expectRefused } from './expect-refused.ts';
 
 /** What outlives a store that is closed in order. */
@@ -12,11 +12,13 @@ export const lasting = <Store extends RunStore>(reopen: Reopen<Store>): Contract
       const store = await open();
       expect(store.lasting).toBe(true);
       const run = await writeRun(store, { runId: 'r' });
-      await run.commit(run.next(['a', awkward], { checkpoint: { n: 1 } }));
+      const journal = [{ seq: 0, at: 1, heard: { type: 'said', text: awkward } }];
+      await run.commit(run.next(['a', awkward], { checkpoint: { n: 1 }, journal }));
       const known = async (from: RunStore) => [
         await from.get('r'),
         await from.list(),
         await from.checkpoint('r'),
+        await journalOf(from, 'r'),
         await take(from, {}),
       ];
       const before = await known(store);

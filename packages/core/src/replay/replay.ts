@@ -1,0 +1,90 @@
+/**
+ * Tells the machine of a stored run again what it heard, and nothing else: no model is asked, no tool runs, no time passes. What it
+ * says is compared with what was stored, so a replay shows what happened or that this is not the machine that did it.
+ */
+import { FaultError, isTerminal, type ReadEntry, redact, type StoredEvent } from '@troupe/protocol';
+import { initialTransition, type SnapshotFrom, transition } from 'xstate';
+import { type AgentMachine, agentMachine } from '../agent/agent-machine.ts';
+import type { RunContext, RunInput, RunMachineEvent } from '../agent/context.ts';
+import { closeRun } from '../agent/life.ts';
+import { unfoldHeard } from '../run/journal.ts';
+import { takeOutbox } from '../run/recorded.ts';
+import { isSaid } from './same.ts';
+
+type Snapshot = SnapshotFrom<AgentMachine>;
+
+/** One thing that a run heard, and what came of it. */
+export type ReplayStep = {
+  /** `xstate.init` with the run's input, then commands and facts; `run.recovered` and `run.closed` for its actor's beginnings and end. */
+  heard: { readonly type: string; readonly [key: string]: unknown };
+  /** When that was, in epoch milliseconds. */
+  at: number;
+  /** Where its machine was then: ask it `can`, `matches`, `getMeta`. */
+  snapshot: Snapshot;
+  /** What it said, as it is stored. */
+  said: StoredEvent[];
+};
+
+/** A stored run, step by step. */
+export type Replay = {
+  runId: string;
+  agent: string;
+  steps: readonly ReplayStep[];
+  /** Where it is, or was when it ended. */
+  snapshot: Snapshot;
+};
+
+type Closed = { how: 'done' | 'stopped' | 'error' };
+
+const withContext = (snapshot: Snapshot, context: RunContext): Snapshot =>
+  Object.assign(Object.create(Object.getPrototypeOf(snapshot) as object) as Snapshot, snapshot, { context });
+
+/** Where a machine goes when it hears something. */
+const next = (snapshot: Snapshot | undefined, heard: ReplayStep['heard']): Snapshot => {
+  if (!snapshot) return initialTransition(agentMachine, heard.input as RunInput)[0];
+  if (heard.type === 'run.recovered') return snapshot;
+  if (heard.type === 'run.closed') return withContext(snapshot, closeRun(snapshot.context, heard as unknown as Closed));
+  return transition(agentMachine, snapshot, heard as unknown as RunMachineEvent)[0];
+};
+
+/** @param events All of the run, in order. @throws FaultError `replay.differs` */
+export const replayed = (entries: readonly ReadEntry[], events: readonly StoredEvent[]): ReplayStep[] => {
+  const steps: ReplayStep[] = [];
+  let snapshot: Snapshot | undefined;
+  let seq = 0;
+  for (const entry of entries) {
+    const heard = unfoldHeard(entry.heard, (place) => events[place - 1]);
+    const differs = (what: string): FaultError => {
+      const [{ runId, agent } = { runId: '', agent: '' }] = events;
+      return new FaultError(
+        'replay.differs',
+        `Run "${runId}" of agent "${agent}" does not replay: at "${heard.type}", heard after event ${entry.seq}, ${what}. Replay it with the version of this library that stored it.`,
+        { runId },
+      );
+    };
+    if (entry.seq !== seq) throw differs(`${seq} events were said until then`);
+    snapshot = next(snapshot, heard);
+    const drafts = redact(takeOutbox(snapshot)?.events ?? []);
+    const said: StoredEvent[] = [];
+    for (const draft of drafts) {
+      const event = events[seq];
+      if (!event || !isSaid(draft, event))
+        throw differs(
+          `the machine says ${draft.type}, but the store has ${event?.type ?? 'nothing'} as event ${seq + 1}`,
+        );
+      said.push(event);
+      seq += 1;
+    }
+    const last = events[seq];
+    if (last && isByActor(heard.type, last)) {
+      said.push(last);
+      seq += 1;
+    }
+    steps.push({ heard, at: entry.at, snapshot, said });
+  }
+  return steps;
+};
+
+/** Whether an event was said by whoever executes the run, not by its machine. */
+const isByActor = (heard: string, event: StoredEvent): boolean =>
+  (heard === 'run.recovered' && event.type === heard) || (heard === 'run.closed' && isTerminal(event));
