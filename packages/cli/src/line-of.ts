@@ -26,6 +26,8 @@ const textOf = (event: RunEvent): [mark: string, text: string] | null => {
       return ['▸', `is told: ${event.text}`];
     case 'run.detached':
       return ['‖', 'waits by itself; its parent goes on'];
+    case 'run.forked':
+      return ['▸', `goes on from ${event.from} of another tree`];
     case 'run.recovered':
       return ['▸', 'was recovered'];
     case 'run.completed':

@@ -30,6 +30,7 @@ export {
 export { withCredentials } from './model/with-credentials.ts';
 export { type FallbackChoice, type FallbackOptions, withFallback } from './model/with-fallback.ts';
 export { type RetryOptions, withRetry } from './model/with-retry.ts';
+export type { ForkChange, ForkOptions } from './replay/cut.ts';
 export type { Replay, ReplayStep } from './replay/replay.ts';
 export { type Ending, type LifecycleHooks, lifecycle } from './run/lifecycle.ts';
 export type { Run } from './run/run.ts';

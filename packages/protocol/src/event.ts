@@ -55,6 +55,8 @@ const live = <const T extends string, S extends z.ZodRawShape>(type: T, data: S)
   z.object(shape({ type: z.literal(type), live: z.literal(true), seq: z.number(), part: z.number() }, data));
 
 const usage = { usage: UsageReport };
+/** A budget whose deadline is a point in time. */
+const BoundBudget = Budget.extend({ deadlineAt: z.number().optional() });
 const child = { childId: z.string(), callId: z.string(), childAgent: z.string(), grant: Grant };
 
 /** Events that are stored before they are told. */
@@ -64,7 +66,7 @@ export const StoredEvent = z.discriminatedUnion('type', [
     job: JobData,
     model: z.string(),
     /** What binds the run: everything that was set, and defaults where nothing was. A deadline is a point in time here. */
-    budget: Budget.extend({ deadlineAt: z.number().optional() }),
+    budget: BoundBudget,
     sessionKey: z.string().optional(),
   }),
   fact('run.paused', { reason: z.enum(['question', 'paused']), questionIds: z.array(z.string()) }),
@@ -72,6 +74,16 @@ export const StoredEvent = z.discriminatedUnion('type', [
   fact('run.steered', { text: z.string() }),
   fact('run.recovered', {}),
   fact('run.detached', {}),
+  /** Everything before it is a copy of what happened in another tree; everything after it is this tree's own. */
+  fact('run.forked', {
+    /** The event of the other tree from which this one goes on. */
+    from: z.string(),
+    changed: z.array(z.enum(['turn', 'answer', 'budget'])),
+    /** What the other tree had used for all that this one begins with. */
+    carried: Usage,
+    /** What binds the run from here on, where that was changed. */
+    budget: BoundBudget.optional(),
+  }),
   fact('run.completed', { text: z.string().nullable(), data: JSONValue.optional(), ...usage }),
   fact('run.failed', { exitReason: ExitReason, fault: Fault, partialText: z.string().optional(), ...usage }),
   fact('run.interrupted', { exitReason: ExitReason, reason: z.string(), partialText: z.string().optional(), ...usage }),

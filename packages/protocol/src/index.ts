@@ -70,4 +70,4 @@ export {
   RunStatus,
   UsageReport,
 } from './report.ts';
-export { addUsage, noUsage, tokensOf, Usage } from './usage.ts';
+export { addUsage, lessUsage, noUsage, tokensOf, Usage } from './usage.ts';

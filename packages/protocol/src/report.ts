@@ -54,6 +54,8 @@ export const UsageReport = z.object({
   turns: z.number(),
   toolCalls: z.number(),
   activeMs: z.number(),
+  /** Of a forked run: what of `total` was used since then, by itself and everything below. What it cost, that is. */
+  sinceFork: Usage.optional(),
 });
 export type UsageReport = z.infer<typeof UsageReport>;
 

@@ -34,3 +34,14 @@ export const addUsage = (a: Usage, b: Usage): Usage => {
   if (costUsd !== undefined) sum.costUsd = costUsd;
   return sum;
 };
+
+const less = (a: number, b = 0): number => Math.max(0, a - b);
+
+/** What a usage has more than another. Nothing is less than 0. */
+export const lessUsage = (a: Usage, b: Usage): Usage => ({
+  inputTokens: less(a.inputTokens, b.inputTokens),
+  outputTokens: less(a.outputTokens, b.outputTokens),
+  ...(a.cachedTokens !== undefined && { cachedTokens: less(a.cachedTokens, b.cachedTokens) }),
+  ...(a.reasoningTokens !== undefined && { reasoningTokens: less(a.reasoningTokens, b.reasoningTokens) }),
+  ...(a.costUsd !== undefined && { costUsd: less(a.costUsd, b.costUsd) }),
+});

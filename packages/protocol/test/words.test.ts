@@ -130,6 +130,7 @@ describe('an event', () => {
     const types = StoredEvent.options.map(({ shape }) => shape.type.value);
     expect(types).toEqual([
       ...['run.queued', 'run.started', 'run.paused', 'run.resumed', 'run.steered', 'run.recovered', 'run.detached'],
+      'run.forked',
       ...['run.completed', 'run.failed', 'run.interrupted'],
       ...['turn.started', 'turn.attempted', 'turn.completed'],
       ...['call.started', 'call.completed', 'call.failed'],

@@ -10,7 +10,7 @@ import {
 } from '@troupe/protocol';
 import { type AnyEventObject, fromCallback } from 'xstate';
 import type { TurnInput } from '../agent/agent-machine.ts';
-import type { ClosedTurn, RunFact } from '../agent/context.ts';
+import type { ClosedTurn, GivenTurn, RunFact } from '../agent/context.ts';
 import { jsonIn } from '../agent/conversation.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
@@ -32,7 +32,7 @@ export const modelActor = (world: World) =>
       if (!abort.aborted) sendBack(fact);
     };
     run.partial = '';
-    void takeTurn(world, run, input.turn, abort, tell).catch((error: unknown) =>
+    void takeTurn(world, run, input, abort, tell).catch((error: unknown) =>
       tell({ type: 'turn.failed', fault: faultOf(error, 'model.failed') }),
     );
     return () => abort.abort(new FaultError('model.aborted', 'The run does not need this answer any more.'));
@@ -54,7 +54,29 @@ const requestOf = (run: LiveRun, model: string, world: World): ModelRequest => {
   };
 };
 
-const takeTurn = async (world: World, run: LiveRun, turn: number, abort: LazyAbort, tell: Tell): Promise<void> => {
+/** An answer that is there already, as a provider would have given it. */
+const partsOf = async function* ({
+  text,
+  reasoning,
+  calls,
+  usage,
+  model,
+  finish,
+}: GivenTurn): AsyncGenerator<ModelPart> {
+  if (reasoning) yield { type: 'reasoning', delta: reasoning };
+  if (text) yield { type: 'text', delta: text };
+  for (const call of calls) yield { type: 'call', ...call };
+  yield { type: 'usage', usage, ...(model !== undefined && { model }) };
+  yield { type: 'finish', reason: finish };
+};
+
+const takeTurn = async (
+  world: World,
+  run: LiveRun,
+  { turn, given }: TurnInput,
+  abort: LazyAbort,
+  tell: Tell,
+): Promise<void> => {
   await run.writing;
   if (abort.aborted) return;
   const { provider, model } = world.providerOf(run.model, run);
@@ -70,20 +92,22 @@ const takeTurn = async (world: World, run: LiveRun, turn: number, abort: LazyAbo
   let usage: Usage = noUsage;
   let answering = run.model;
   let finish: ClosedTurn['finish'] | undefined;
-  const parts = provider.takeTurn(requestOf(run, model, world), {
-    get signal() {
-      return abort.signal;
-    },
-    clock: world.clock,
-    context: {
-      runId: run.runId,
-      rootId: run.rootId,
-      agent: run.agent.name,
-      turn,
-      depth: run.depth,
-      key: `${run.runId}/${turn}`,
-    },
-  });
+  const ask = () =>
+    provider.takeTurn(requestOf(run, model, world), {
+      get signal() {
+        return abort.signal;
+      },
+      clock: world.clock,
+      context: {
+        runId: run.runId,
+        rootId: run.rootId,
+        agent: run.agent.name,
+        turn,
+        depth: run.depth,
+        key: `${run.runId}/${turn}`,
+      },
+    });
+  const parts = given ? partsOf(given) : ask();
   const take = (part: ModelPart): void => {
     switch (part.type) {
       case 'text':

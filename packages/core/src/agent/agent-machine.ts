@@ -20,7 +20,7 @@ import { type AnyEventObject, fromCallback, type NonReducibleUnknown, type State
 import { readAnswer } from './answers.ts';
 import { answerCall, askingCall, planCalls, settleCall } from './calls.ts';
 import { pauseChild, releaseSlot, resumeChild, settleChild, spawn, wantSlot } from './children.ts';
-import type { ClosedTurn, CrewOrder, RunContext, RunInput, RunMachineEvent, RunOutput } from './context.ts';
+import type { ClosedTurn, CrewOrder, GivenTurn, RunContext, RunInput, RunMachineEvent, RunOutput } from './context.ts';
 import * as life from './life.ts';
 import { exhaustedBy } from './limits.ts';
 import { openContext, type Step, say, stepOf } from './step.ts';
@@ -53,7 +53,7 @@ export type AgentMachine = StateMachine<
 >;
 
 /** What the leaf actors of a run are given. */
-export type TurnInput = { runId: string; turn: number };
+export type TurnInput = { runId: string; turn: number; given?: GivenTurn };
 export type AlarmInput = { runId: string; kind: 'activeMs' | 'deadlineMs' | 'grace' };
 export type MemoryInput = { runId: string; scope: string; store: boolean };
 export type CrewMessage = { type: 'crew.orders'; orders: CrewOrder[] };
@@ -168,6 +168,7 @@ export const agentMachine: AgentMachine = base
       warnOfTime: act<'limit.near'>((step, { kind, limit, spent }) => life.warnOfTime(step, kind, limit, spent)),
       runOutOfTime: act<'limit.reached'>((step, { kind, limit, spent }) => life.runOutOfTime(step, kind, limit, spent)),
       detach: act(life.detach),
+      fork: act<'forked'>(life.fork),
       stopCrew: act((step) => {
         step.orders.push({ type: 'crew.stop' });
       }),
@@ -257,6 +258,7 @@ export const agentMachine: AgentMachine = base
       'slot.granted': { actions: 'takeSlot' },
       warning: { actions: 'warn' },
       recovered: [{ guard: 'isLost', target: '.interrupting', actions: 'lose' }, { actions: 'recover' }],
+      forked: { actions: 'fork' },
       steer: { actions: 'steer' },
       answer: { guard: 'isAnswer', actions: 'answer' },
       detach: { guard: 'letsGo', actions: 'detach' },

@@ -92,6 +92,9 @@ export type ClosedTurn = {
   output?: { data: JSONValue } | { problem: string };
 };
 
+/** An answer of the model that is there already: nobody is asked for it. */
+export type GivenTurn = Pick<ClosedTurn, 'text' | 'reasoning' | 'calls' | 'usage' | 'model' | 'finish'>;
+
 /** What a call asks the run to start. Data only: the agent itself waits in the world, under the child's id. */
 export type SpawnRequest = {
   agent: string;
@@ -229,6 +232,8 @@ export type RunFact =
   /** Nothing of the conversation can be left out. */
   | { type: 'context.kept' }
   | { type: 'warning'; code: string; message: string }
+  /** The run goes on in another tree: how calls that were in flight are known to have ended, and of a root how the tree begins. */
+  | { type: 'forked'; known: Record<number, CallOutcome>; begins?: ForkBegins }
   /** The run was brought back from its store. */
   | {
       type: 'recovered';
@@ -237,6 +242,15 @@ export type RunFact =
       /** Why the run cannot go on here. */
       lost?: Loss;
     };
+
+/** How a forked tree begins. */
+export type ForkBegins = {
+  from: string;
+  changed: ('turn' | 'answer' | 'budget')[];
+  carried: Usage;
+  /** What the root may spend from here on. */
+  allowance?: Allowance;
+};
 
 /** Why a stored run does not go on: nobody can execute it, or nobody is to. */
 export type Loss =

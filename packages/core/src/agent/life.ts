@@ -3,7 +3,7 @@ import type { ExitReason } from '@troupe/protocol';
 import { cancelCalls, closeOpenCalls, openQuestions, recoverCalls, startReady } from './calls.ts';
 import { onlyWaitsForChildren, settleChild } from './children.ts';
 import type { ChildEnd, RunCommand, RunContext, RunFact } from './context.ts';
-import { type Step, say, stepOf } from './step.ts';
+import { type Step, say, setCall, stepOf } from './step.ts';
 import { chargeAborted } from './turns.ts';
 
 export const announceQueued = (step: Step): void => {
@@ -150,6 +150,27 @@ export const lose = (step: Step, { lost }: Recovered): void => {
 export const recoverInterrupting = (step: Step): void => {
   recoverCalls(step, {});
   endChildren(step, step.run.end?.reason ?? step.run.end?.fault?.message ?? 'The run was interrupted.');
+};
+
+type Forked = Extract<RunFact, { type: 'forked' }>;
+
+/** The run goes on in another tree. What a model call in flight used is not this tree's; calls that ended wait to be told so. */
+export const fork = (step: Step, { known, begins }: Forked): void => {
+  const { run } = step;
+  run.pendingUsage = null;
+  for (const [index, outcome] of Object.entries(known)) {
+    const call = run.calls[Number(index)];
+    if (call?.phase === 'running') setCall(step, Number(index), { ...call, phase: 'waiting', shares: 0, outcome });
+  }
+  if (!begins) return;
+  const { from, changed, carried, allowance } = begins;
+  if (allowance) {
+    run.allowance = allowance;
+    run.warned = [];
+    run.wrapUp = false;
+  }
+  const budget = allowance && { ...allowance.limits, warnAt: allowance.warnAt, keep: allowance.keep };
+  say(step, { type: 'run.forked', from, changed, carried, ...(budget && { budget }) });
 };
 
 /** What a run leaves behind when its actor has ended, however that was: what is open is charged and answered. */

@@ -40,7 +40,7 @@ const withContext = (snapshot: Snapshot, context: RunContext): Snapshot =>
   Object.assign(Object.create(Object.getPrototypeOf(snapshot) as object) as Snapshot, snapshot, { context });
 
 /** Where a machine goes when it hears something. */
-const next = (snapshot: Snapshot | undefined, heard: ReplayStep['heard']): Snapshot => {
+export const next = (snapshot: Snapshot | undefined, heard: ReplayStep['heard']): Snapshot => {
   if (!snapshot) return initialTransition(agentMachine, heard.input as RunInput)[0];
   if (heard.type === 'run.recovered') return snapshot;
   if (heard.type === 'run.closed') return withContext(snapshot, closeRun(snapshot.context, heard as unknown as Closed));

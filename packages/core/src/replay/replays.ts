@@ -1,16 +1,52 @@
-/** Stored runs once more: as they were, or from a point on in another way. */
-import { FaultError, type RunRow, type RunStore, redact } from '@troupe/protocol';
+/** Stored runs once more: as they were, or from a moment on in another way. */
+import {
+  type Clock,
+  type Commit,
+  FaultError,
+  type IdSource,
+  isEnded,
+  type Message,
+  type RunRow,
+  type RunStore,
+  redact,
+} from '@troupe/protocol';
 import { contextIn } from '../run/checkpoint.ts';
+import { cutAt, type ForkOptions, questionOf } from './cut.ts';
+import { forkOf } from './fork.ts';
 import { readRun } from './read-run.ts';
+import { renamedId } from './rename.ts';
 import { type Replay, replayed } from './replay.ts';
 import { isSame } from './same.ts';
 
-export type Replays = {
-  replay(runId: string): Promise<Replay>;
+type Host = {
+  store: RunStore;
+  clock: Clock;
+  ids: IdSource;
+  owner: string;
+  /** @throws FaultError `run.unknown` */
+  rowFor(runId: string): Promise<RunRow>;
+  /** What was said in the session of a root before it. */
+  saidBefore(runId: string): Promise<Message[]>;
+  /** @throws FaultError `runtime.closed` */
+  check(): void;
+  /** Says why runs of a tree could not go on here. @throws FaultError `agent.unknown`, `agent.changed`, `run.orphaned` */
+  demand(runs: readonly RunRow[], all: ReadonlyMap<string, RunRow>): void;
+  /** Stores events that were not recorded here, and tells them. */
+  copy(rootId: string, commits: readonly Commit[]): Promise<void>;
+  /** Brings a stored tree to life. */
+  takeUp(runId: string): Promise<void>;
 };
 
-export const openReplays = (store: RunStore, rowFor: (runId: string) => Promise<RunRow>): Replays => ({
-  async replay(runId) {
+export type Replays = {
+  replay(runId: string): Promise<Replay>;
+  /** Gives back the id of the new root, and of the question that is to be answered otherwise. */
+  fork(rootId: string, options: ForkOptions): Promise<{ rootId: string; questionId?: string }>;
+};
+
+export const openReplays = (host: Host): Replays => {
+  const { store, clock, rowFor } = host;
+
+  const replay = async (runId: string): Promise<Replay> => {
     const { agent } = await rowFor(runId);
     const { entries, events, checkpoint } = await readRun(store, runId);
     const steps = replayed(entries, events);
@@ -25,5 +61,46 @@ export const openReplays = (store: RunStore, rowFor: (runId: string) => Promise<
         { runId },
       );
     return { runId, agent, steps, snapshot: last };
-  },
-});
+  };
+
+  const treeOf = async (rootId: string) => {
+    const { parentId, rootId: its } = await rowFor(rootId);
+    if (parentId !== undefined)
+      throw new FaultError('fork.invalid', `Run "${rootId}" is not the root of its tree. Fork "${its}".`);
+    const rows = [...(await store.list({ rootId, limit: Number.MAX_SAFE_INTEGER }))].reverse();
+    return Promise.all(rows.map(async (row) => ({ row, ...(await readRun(store, row.runId)) })));
+  };
+
+  const newId = async (given: string | undefined): Promise<string> => {
+    const id = given ?? host.ids.next('run');
+    if (id.trim() === '' || id.includes('/'))
+      throw new FaultError('run.invalid', `"${id}" cannot be a run's id. Expected text without "/".`);
+    if (await store.get(id))
+      throw new FaultError('run.exists', `Run "${id}" exists. Fork under a new id.`, { runId: id });
+    return id;
+  };
+
+  return {
+    replay,
+    async fork(rootId, options) {
+      host.check();
+      const tree = await treeOf(rootId);
+      const cut = cutAt(tree, options);
+      const to = await newId(options.runId);
+      const before = await host.saidBefore(rootId);
+      const now = clock.now();
+      const last = tree.flatMap(({ events }) => events).filter(({ rootSeq }) => rootSeq <= cut.until);
+      const names = { rootId, to, laterMs: now - Math.max(...last.map(({ at }) => at)) };
+      const { change = {} } = options;
+      const { commits, rows } = forkOf(tree, { cut, change, names, owner: host.owner, now, before });
+      const goOn = rows.filter(({ status }) => !isEnded(status));
+      host.demand(goOn, new Map(rows.map((row) => [row.runId, row])));
+      host.check();
+      await host.copy(to, commits);
+      for (const { runId, parentId, detached } of goOn)
+        if (parentId === undefined || detached) await host.takeUp(runId);
+      const question = change.answer === undefined ? undefined : questionOf(cut.run, cut.event);
+      return { rootId: to, ...(question && { questionId: renamedId(names, question.id) }) };
+    },
+  };
+};

@@ -10,9 +10,11 @@ import {
   type ExitReason,
   type Fault,
   type JSONValue,
+  lessUsage,
   noUsage,
   type RunStatus,
   type StoredEvent,
+  type Usage,
   type UsageReport,
 } from '@troupe/protocol';
 
@@ -31,6 +33,8 @@ export type Ledger = {
   partialText?: string;
   fault?: Fault;
   usage: UsageReport;
+  /** Of a forked run: what it began with had been used before. */
+  carried?: Usage;
   calls: CallReport[];
   /** Calls before this one are answered. */
   answered: number;
@@ -105,10 +109,15 @@ const spend = (
   ledger.usage = {
     ...ledger.usage,
     own: addUsage(own, priced),
-    total: addUsage(total, priced),
     byModel: { ...byModel, [model]: addUsage(byModel[model] ?? noUsage, priced) },
+    ...totals(ledger, addUsage(total, priced)),
   };
 };
+
+const totals = ({ carried }: Ledger, total: Usage): Pick<UsageReport, 'total' | 'sinceFork'> => ({
+  total,
+  ...(carried && { sinceFork: lessUsage(total, carried) }),
+});
 
 /** Adds one event. Changes the ledger in place: it belongs to one run and one owner. */
 export const enter = (ledger: Ledger, event: StoredEvent): void => {
@@ -140,6 +149,10 @@ export const enter = (ledger: Ledger, event: StoredEvent): void => {
       break;
     case 'run.detached':
       ledger.letGo = 'unanswered';
+      break;
+    case 'run.forked':
+      ledger.carried = event.carried;
+      ledger.usage = { ...ledger.usage, ...totals(ledger, ledger.usage.total) };
       break;
     case 'turn.started':
       ledger.model = event.model;
@@ -173,7 +186,7 @@ export const enter = (ledger: Ledger, event: StoredEvent): void => {
       const byModel = { ...ledger.usage.byModel };
       for (const [model, used] of Object.entries(event.byModel ?? {}))
         byModel[model] = addUsage(byModel[model] ?? noUsage, used);
-      ledger.usage = { ...ledger.usage, total: addUsage(ledger.usage.total, usage), byModel };
+      ledger.usage = { ...ledger.usage, byModel, ...totals(ledger, addUsage(ledger.usage.total, usage)) };
       break;
     }
     case 'run.completed':

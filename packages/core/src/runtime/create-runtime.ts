@@ -46,7 +46,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   let closing: Promise<void> | undefined;
 
   const handleOf = (runId: string): Run => {
-    const live = engine.world.runs.get(runId);
+    const live = engine.world.runs.get(runId) ?? engine.leaving.get(runId);
     if (live) return new Run(live, host);
     const row = store.get(runId);
     if (row instanceof Promise) throw notAlive(runId);
@@ -62,15 +62,27 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     return new Run(recovery.keep(storedRun(row, events, agents.get(row.agent))), host);
   };
 
+  const checkOpen = (): void => {
+    if (closing) throw new FaultError('runtime.closed', 'Nothing is brought back: the runtime is closed.');
+  };
   const engine = openEngine(options, (run) => new Run(run, host));
   const { world, recorder, desk, report } = engine;
   const recovery = openRecovery(store, agents, engine, options, {
     goesOn: (run) => engine.shield(`The session of run "${run.runId}"`, () => sessions.adopt(run)),
-    check() {
-      if (closing) throw new FaultError('runtime.closed', 'Nothing is brought back: the runtime is closed.');
-    },
+    check: checkOpen,
   });
-  const replays = openReplays(store, recovery.rowFor);
+  const replays = openReplays({
+    store,
+    clock,
+    ids: options.ids,
+    owner: engine.owner,
+    rowFor: recovery.rowFor,
+    saidBefore: (runId) => recovery.conversation('beginning', runId),
+    check: checkOpen,
+    demand: recovery.demand,
+    copy: (rootId, commits) => recorder.copy(rootId, commits, desk.copied),
+    takeUp: recovery.takeUp,
+  });
   const sessions = openSessions({
     runs: world.runs,
     desk,
@@ -219,7 +231,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   const existing = (agent: AnyAgent, job: Job, runId: string): Run | null => {
-    const live = world.runs.get(runId);
+    const live = world.runs.get(runId) ?? engine.leaving.get(runId);
     const row = live ? { agent: live.agent.name, job: live.job } : store.get(runId);
     if (!row || row instanceof Promise) return null;
     if (row.agent === agent.name && isSameJob(row.job, jobDataOf(job, `agent "${agent.name}"`))) {
@@ -344,6 +356,12 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       return { recovered: recovered.map((run) => new Run(run, host)), skipped };
     },
     replay: replays.replay,
+    async fork(rootId, forkOptions) {
+      const { rootId: forked, questionId } = await replays.fork(rootId, forkOptions);
+      const { answer } = forkOptions.change ?? {};
+      if (questionId !== undefined && answer !== undefined) await runtime.answer(questionId, answer);
+      return attach(forked);
+    },
     events$: guarded(desk.events$, caught),
     events(filter: EventQuery = {}, { lagged, ...bounds }: ReadOptions = {}) {
       const wanted = (event: RunEvent): boolean =>

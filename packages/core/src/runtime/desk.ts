@@ -38,6 +38,8 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
   const waiters = new Map<string, Set<Waiter>>();
   const events$ = new Subject<RunEvent>();
   const questionsChanged$ = new Subject<void>();
+  /** Events that did not happen here. */
+  const copies = new WeakSet<RunEvent>();
 
   const keepQuestions = (event: RunEvent): void => {
     if (event.type === 'question.asked') questions.set(event.question.id, event.question);
@@ -54,8 +56,9 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
 
   const tell = (event: RunEvent): void => {
     keepQuestions(event);
-    if (event.type === 'child.started') shield('hooks.childStart', () => hooks?.childStart?.(event));
-    if (event.type === 'child.settled') shield('hooks.childStop', () => hooks?.childStop?.(event));
+    const hears = copies.has(event) ? undefined : hooks;
+    if (event.type === 'child.started') shield('hooks.childStart', () => hears?.childStart?.(event));
+    if (event.type === 'child.settled') shield('hooks.childStop', () => hears?.childStop?.(event));
     const waiting = waiters.get(event.runId);
     if (waiting) for (const waiter of [...waiting]) if (waiter.wanted(event)) waiter.wake();
     events$.next(event);
@@ -94,6 +97,10 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
         };
         waiting.add(waiter);
       }),
+    /** Takes note of events that are a copy of others: no hook is called for them. */
+    copied(events: readonly RunEvent[]): void {
+      for (const event of events) copies.add(event);
+    },
     /** Forgets what was asked and answered in a tree: what of it is true stands in the store. */
     forget(rootId: string): void {
       for (const kept of [questions, answers])

@@ -59,6 +59,8 @@ const isFenced = (error: unknown): error is FaultError => isFaultError(error) &&
 export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) => {
   const { clock, logger, store, ids } = options;
   const runs = new Map<string, LiveRun>();
+  /** Runs whose end is not stored yet. */
+  const leaving = new Map<string, LiveRun>();
   const owner = ids.next('runtime');
   const alive = new Map<string, number>();
 
@@ -172,6 +174,8 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     run.ended = true;
     if (run.broken && !run.suspended) tellBroken(run, run.broken.error);
     runs.delete(runId);
+    leaving.set(runId, run);
+    void Promise.resolve(run.writing).then(() => leaving.delete(runId));
     tellParent(run, context);
     leave(run);
     release(run);
@@ -401,5 +405,5 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
   const found = new Map<string, FoundRun>();
   const lease = openLease({ clock, store, owner, leaseMs: options.leaseMs, isNeeded: () => runs.size > 0 });
 
-  return { world, recorder, desk, owner, found, lease, bringToLife, bringBack, report, stop, shield };
+  return { world, recorder, desk, owner, found, leaving, lease, bringToLife, bringBack, report, stop, shield };
 };

@@ -31,6 +31,8 @@ type Terminal = { type: 'run.completed' | 'run.failed' | 'run.interrupted'; [key
 export type Recorder = {
   /** Records one step: all of it or nothing. A terminal draft is the last that a run records. */
   record(run: LiveRun, drafts: readonly (Draft | Terminal)[], checkpoint?: Checkpoint): void;
+  /** Stores a tree that is whole already, and tells its events. @param told Called with them before they are told. */
+  copy(rootId: string, commits: readonly Commit[], told: (events: readonly StoredEvent[]) => void): Promise<void>;
   tellLive(run: LiveRun, draft: LiveDraft): void;
   /** The feed of a tree; opened on first use. */
   feedOf(rootId: string): Feed;
@@ -230,6 +232,17 @@ export const openRecorder = (
       feeds.get(rootId)?.events$.complete();
       feeds.delete(rootId);
       trees.delete(rootId);
+    },
+    async copy(rootId, commits, told) {
+      const tell = feedOf(rootId).reserve();
+      try {
+        const stored = await store.commit(commits);
+        told(stored);
+        tell(stored);
+      } catch (error) {
+        tell([]);
+        throw error;
+      }
     },
     tellLive(run, draft) {
       if (run.ended || run.suspended || run.broken) return;

@@ -24,6 +24,8 @@ import type { Engine, Settled } from './engine.ts';
 import type { FoundRun } from './found-run.ts';
 import { storedRun, unknownAgent } from './stored-run.ts';
 
+type Rows = ReadonlyMap<string, RunRow>;
+
 export type Recovery = {
   /** Remembers a stored run that somebody holds a handle of: it comes to life as the same object. */
   keep(run: LiveRun): LiveRun;
@@ -37,6 +39,8 @@ export type Recovery = {
    * @throws FaultError `run.unknown`, `run.ended`, `run.claimed`, `agent.unknown`
    */
   takeUp(runId: string): Promise<void>;
+  /** Says why runs could not go on here. @throws FaultError `agent.unknown`, `agent.changed`, `run.orphaned` */
+  demand(runs: readonly RunRow[], all: Rows): void;
   /** Brings back what a session was sent and has not ended. @throws FaultError `run.claimed` when another process executes it */
   readSession(sessionKey: string): Promise<SessionRuns>;
   /** What was said in its session up to the end of a stored run, or up to its beginning. */
@@ -45,7 +49,6 @@ export type Recovery = {
   takeUpAll(): Promise<{ recovered: LiveRun[]; skipped: { runId: string; reason: string }[] }>;
 };
 
-type Rows = ReadonlyMap<string, RunRow>;
 type Found = { run: FoundRun; events: StoredEvent[] };
 
 const everyRow = { limit: Number.MAX_SAFE_INTEGER };
@@ -260,17 +263,21 @@ export const openRecovery = (
     if (above !== undefined) world.runs.get(above)?.letGo.add(runId);
   };
 
+  const demand = (runs: readonly RunRow[], all: Rows): void => {
+    for (const row of runs) {
+      const lost = lossOf(row, agentOf(row, all));
+      if (lost?.status === 'failed') throw new FaultError(lost.fault.code, lost.fault.message, { runId: row.runId });
+      if (lost) throw new FaultError('run.orphaned', lost.reason, { runId: row.runId });
+    }
+  };
+
   const bring = async (head: RunRow, known: Rows, mayLose: boolean): Promise<LiveRun | undefined> => {
     const openRuns = (rows: Rows): RunRow[] =>
       [...rows.values()].filter(
         (row) => !isEnded(row.status) && !world.runs.has(row.runId) && headOf(row, rows).runId === head.runId,
       );
     // Whoever does not know an agent of the tree leaves it alone, unless it is to end there.
-    for (const row of mayLose ? [] : openRuns(known)) {
-      const lost = lossOf(row, agentOf(row, known));
-      if (lost?.status === 'failed') throw new FaultError(lost.fault.code, lost.fault.message, { runId: row.runId });
-      if (lost) throw new FaultError('run.orphaned', lost.reason, { runId: row.runId });
-    }
+    if (!mayLose) demand(openRuns(known), known);
     await recorder.written(head.rootId);
     const epochs = new Map<string, number>();
     for (const { runId } of openRuns(known)) {
@@ -338,6 +345,7 @@ export const openRecovery = (
     read,
     rowFor,
     takeUp,
+    demand,
     async conversation(upTo, runId) {
       const row = await store.get(runId);
       return saidUpTo(upTo === 'end' || !row ? row : await previousOf(row));

@@ -13,6 +13,7 @@ import type { Observable } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { Agent, AnyAgent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
+import type { ForkOptions } from '../replay/cut.ts';
 import type { Replay } from '../replay/replay.ts';
 import type { Run } from '../run/run.ts';
 import type { Session } from '../session/session.ts';
@@ -61,6 +62,18 @@ export type Runtime = {
    * nothing. @throws FaultError `run.unknown`; `replay.differs` when the machine does not do what was stored, as after an update
    */
   replay(runId: string): Promise<Replay>;
+  /**
+   * Starts a new tree from any event of a stored one, live or ended, with another model answer, another answer to a question, or
+   * another budget. What had happened by then is copied: nothing of it is paid for or done again. What was in flight and is known to
+   * have ended is taken as it ended; other calls follow their tool's `idempotent`, as after a crash. Deadlines lie as far ahead as
+   * they did. What it cost is `usage.sinceFork` of its report.
+   *
+   * What was stored together goes together: the fork begins after the commit of `at`; with a `turn.completed`, `question.answered`,
+   * `budget.exhausted` or the root's end, in its place.
+   * @throws FaultError `run.unknown`, `run.exists`, `fork.invalid`, `fork.ended` when nothing goes on from there, `agent.unknown`,
+   * `agent.changed`, `budget.invalid`, `replay.differs`, `runtime.closed`
+   */
+  fork(rootId: string, options: ForkOptions): Promise<Run>;
   /**
    * A conversation with an agent, over many runs. The same for the same key; nothing is read or started before it is used.
    * @throws FaultError `session.invalid`, `agent.duplicate`

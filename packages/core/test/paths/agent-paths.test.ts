@@ -25,9 +25,9 @@ describe('on every path of its chart, a run', () => {
 });
 
 describe('the paths together', () => {
-  test('take every transition of the chart, but for those of a recovery (see crash-paths)', () => {
+  test('take every transition of the chart, but for those of a recovery (see crash-paths) and of a fork (see replay/forks)', () => {
     expect(
-      transitionsOf(agentMachine).effective.filter((name) => !taken.has(name) && !name.includes(': recovered ')),
+      transitionsOf(agentMachine).effective.filter((name) => !taken.has(name) && !/: (recovered|forked) /.test(name)),
     ).toEqual([]);
   });
 

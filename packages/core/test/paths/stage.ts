@@ -200,6 +200,7 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
         return clock.increment(10);
       case 'context.kept':
       case 'recovered':
+      case 'forked':
       case 'warning':
         return;
     }

@@ -47,6 +47,9 @@ export const budgets = ({ stored, runs }: Log): Violation[] => {
     switch (event.type) {
       case 'run.started':
         return open(account, event);
+      case 'run.forked':
+        if (event.budget) account.limits = limitsIn(event.budget);
+        return [];
       case 'turn.started':
         account.turnOpen = true;
         return mayTurn(account, event);
@@ -83,6 +86,12 @@ const open = (account: Account, event: EventOf<'run.started'>): Violation[] =>
     if (taken <= granted + tolerance) return [];
     return [at('L4', event, `it started with ${taken} ${kind}, but was granted ${granted}.`)];
   });
+
+const limitsIn = ({ tokens, costUsd, descendants }: Grant): Grant => ({
+  ...(tokens !== undefined && { tokens }),
+  ...(costUsd !== undefined && { costUsd }),
+  ...(descendants !== undefined && { descendants }),
+});
 
 const mayTurn = (account: Account, event: StoredEvent): Violation[] =>
   (['tokens', 'costUsd'] as const).flatMap((kind) => {

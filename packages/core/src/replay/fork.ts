@@ -1,0 +1,236 @@
+/**
+ * A copy of what had happened in a tree until a moment, as a tree of its own: everything in it is stored in one commit, and what
+ * comes after is a recovery as after a crash. What was in flight and is known to have ended is taken as it ended.
+ */
+import {
+  addUsage,
+  type Budget,
+  type Checkpoint,
+  type Commit,
+  FaultError,
+  isTerminal,
+  type JournalEntry,
+  type Message,
+  noUsage,
+  type ReadEntry,
+  type RunRow,
+  redact,
+  type StoredEvent,
+  type Usage,
+} from '@troupe/protocol';
+import type { SnapshotFrom } from 'xstate';
+import type { AgentMachine } from '../agent/agent-machine.ts';
+import type { ForkBegins, GivenTurn } from '../agent/context.ts';
+import type { Allowance } from '../agent/limits.ts';
+import { checkpointOf } from '../run/checkpoint.ts';
+import { foldHeard } from '../run/journal.ts';
+import { enter } from '../run/ledger.ts';
+import { type LiveRun, rowOf } from '../run/live-run.ts';
+import { takeOutbox } from '../run/recorded.ts';
+import { storedRun } from '../runtime/stored-run.ts';
+import type { Cut, ForkChange, TreeRun } from './cut.ts';
+import { knownOutcomes, knownTurn } from './in-flight.ts';
+import { type Renaming, renamedEvent, renamedHeard, renamedId } from './rename.ts';
+import { next, replayed } from './replay.ts';
+
+type Snapshot = SnapshotFrom<AgentMachine>;
+type Worker = { src: string; input: object };
+
+/** A run of the new tree. */
+type Branch = {
+  from: TreeRun;
+  run: LiveRun;
+  events: StoredEvent[];
+  journal: (JournalEntry | ReadEntry)[];
+  snapshot: Snapshot;
+  given?: GivenTurn;
+};
+
+export type Fork = { commits: Commit[]; rows: RunRow[] };
+
+type About = {
+  cut: Cut;
+  change: ForkChange;
+  names: Renaming;
+  owner: string;
+  now: number;
+  /** What the session of the root had said before it. */
+  before: readonly Message[];
+};
+
+/** @throws FaultError `fork.ended` when the tree had ended by then; `fork.invalid`, `replay.differs` */
+export const forkOf = (tree: readonly TreeRun[], about: About): Fork => {
+  const branches = tree.flatMap((run) => branchOf(run, about) ?? []);
+  const [root] = branches;
+  if (!root || root.run.ended)
+    throw new FaultError(
+      'fork.ended',
+      `The tree of "${about.names.rootId}" had ended by event "${about.cut.event.id}": what was stored together goes together. Fork it at an event before.`,
+    );
+  if (!root.run.ledger.begun)
+    throw new FaultError('fork.invalid', `Run "${about.names.rootId}" had not begun by then: send its job again.`);
+  const begins = beginsAt(root, branches, about);
+  for (const branch of branches) if (!branch.run.ended) tellForked(branch, about, branch === root ? begins : undefined);
+  return { commits: commitsOf(branches, about.owner), rows: branches.map(({ run }) => rowOf(run)) };
+};
+
+const branchOf = (from: TreeRun, about: About): Branch | undefined => {
+  const { cut, names } = about;
+  const entries = from.entries.filter(({ rootSeq }) => rootSeq <= cut.until);
+  const before = from.events.filter(({ rootSeq }) => rootSeq <= cut.until);
+  if (entries.length === 0) return undefined;
+  const job = jobOf(from, about);
+  const events = before.map((event) => {
+    const other = renamedEvent(names, event);
+    return 'job' in other ? { ...other, job } : other;
+  });
+  const steps = replayed(entries, before).map(({ heard, said }) => ({
+    heard: renamedHeard(names, heard),
+    said: said.map((event) => renamedEvent(names, event)),
+  }));
+  const snapshot = steps.reduce<Snapshot | undefined>((at, { heard }) => {
+    const after = next(at, heard);
+    takeOutbox(after);
+    return after;
+  }, undefined);
+  const journal = entries.map((entry, i): ReadEntry => {
+    const { heard, said } = steps[i] as (typeof steps)[number];
+    return { ...entry, heard: foldHeard(heard, said, entry.seq) };
+  });
+  if (!snapshot) return undefined;
+  const run = storedRun(rowFrom({ ...from.row, job }, events, names), events);
+  const given = run.ended ? undefined : givenTo(from, snapshot, about);
+  return { from, run, events, journal, snapshot, ...(given && { given }) };
+};
+
+/** The job of a root that a session was sent holds what was said before: its fork stands by itself. */
+const jobOf = ({ row }: TreeRun, { before }: About): RunRow['job'] => {
+  if (row.parentId !== undefined || before.length === 0) return row.job;
+  const said = before.filter(({ role }) => role !== 'system');
+  return { ...row.job, messages: [...(row.job.messages ?? []), ...said] };
+};
+
+/** The row as it was begun; what came after is in the events. */
+const rowFrom = (was: RunRow, events: readonly StoredEvent[], names: Renaming): RunRow => {
+  const { after: _, detached: __, quota, ...row } = was;
+  return {
+    ...row,
+    runId: renamedId(names, row.runId),
+    rootId: names.to,
+    ...(row.parentId !== undefined && { parentId: renamedId(names, row.parentId) }),
+    ...(events.some(({ type }) => type === 'run.detached') && { detached: true }),
+    // What a run that had ended took of a quota, it took once.
+    ...(quota !== undefined && !events.some(isTerminal) && { quota }),
+  };
+};
+
+/** The turn that `at` is about is another one, or is asked for again; every other one in flight is known. */
+const givenTo = (from: TreeRun, snapshot: Snapshot, { cut, change: { turn } }: About): GivenTurn | undefined => {
+  const { id, type } = cut.event;
+  if (from !== cut.run || (type !== 'turn.started' && type !== 'turn.completed'))
+    return knownTurn(from, cut.until, snapshot);
+  if (!turn) return undefined;
+  if (!snapshot.matches({ running: 'thinking' }))
+    throw new FaultError(
+      'fork.invalid',
+      `Run "${from.row.runId}" did not wait for its model at event "${id}": its turn cannot be another.`,
+    );
+  const calls = (turn.calls ?? []).map(({ id: callId, name, arguments: args }, i) => ({
+    id: callId ?? `call_${i}`,
+    name,
+    arguments: JSON.stringify(args),
+  }));
+  return { text: turn.text ?? '', calls, usage: noUsage, finish: calls.length > 0 ? 'calls' : 'stop' };
+};
+
+/** What the other tree had paid for: all turns until then, and answers that this one is given. */
+const carriedBy = (branches: readonly Branch[]): Usage =>
+  branches
+    .flatMap(({ run, given }) => [run.ledger.usage.own, given?.usage ?? noUsage])
+    .reduce((sum, usage) => addUsage(sum, usage), noUsage);
+
+const beginsAt = (root: Branch, branches: readonly Branch[], { cut, change, now }: About): ForkBegins => ({
+  from: cut.event.id,
+  changed: (['turn', 'answer', 'budget'] as const).filter((key) => change[key] !== undefined),
+  carried: carriedBy(branches),
+  ...(change.budget && { allowance: allowanceWith(root.snapshot.context.allowance, change.budget, now) }),
+});
+
+const allowanceWith = (old: Allowance, { warnAt, keep, deadlineMs, ...limits }: Budget, now: number): Allowance => {
+  const given = { ...limits, ...(deadlineMs !== undefined && { deadlineAt: now + deadlineMs }) };
+  return {
+    limits: { ...old.limits, ...given },
+    ceilings: { ...old.ceilings, ...given },
+    warnAt: warnAt ?? old.warnAt,
+    keep: keep ?? old.keep,
+  };
+};
+
+/** Tells a run that it goes on in another tree; what it says of that is its last event until it does. */
+const tellForked = (branch: Branch, { cut, now }: About, begins?: ForkBegins): void => {
+  const { run, from, events, journal } = branch;
+  const heard = { type: 'forked', known: knownOutcomes(from, cut.until, branch.snapshot), ...(begins && { begins }) };
+  branch.snapshot = next(branch.snapshot, heard);
+  const said = takeOutbox(branch.snapshot)?.events ?? [];
+  journal.push({ seq: run.seq, at: now, heard: foldHeard(heard, said, run.seq) });
+  for (const draft of said) {
+    run.seq += 1;
+    const { runId, rootId, depth, agent } = run;
+    const place = { id: `${runId}:${run.seq}`, seq: run.seq, rootSeq: cut.until + 1 };
+    const event = redact({ ...place, runId, rootId, depth, agent: agent.name, at: now, ...draft }) as StoredEvent;
+    events.push(event);
+    enter(run.ledger, event);
+  }
+};
+
+/** Where a run goes on: with an answer that is there already, and with alarms for limits that it did not have. */
+const checkpointAt = ({ run, snapshot, given }: Branch): Checkpoint => {
+  const { workers, ...checkpoint } = checkpointOf(snapshot) as Checkpoint & { workers: Record<string, Worker> };
+  const { runId } = run;
+  const { limits } = snapshot.context.allowance;
+  const works = snapshot.matches('running') && !snapshot.matches({ running: 'waiting' });
+  const alarm = (kind: 'deadlineMs' | 'activeMs'): Worker => ({ src: 'alarm', input: { runId, kind } });
+  return redact({
+    ...checkpoint,
+    workers: {
+      ...workers,
+      ...(limits.deadlineAt !== undefined && { deadline: alarm('deadlineMs') }),
+      ...(limits.activeMs !== undefined && works && { watch: alarm('activeMs') }),
+      ...(given && { model: { src: 'model', input: { runId, turn: snapshot.context.turn, given } } }),
+    },
+  });
+};
+
+/** Everything in the order in which it happened; of each run, its last commit says how it stands. */
+const commitsOf = (branches: readonly Branch[], owner: string): Commit[] => {
+  const commits: Commit[] = [];
+  const last = new Map<string, Commit>();
+  const all = branches.flatMap(({ run, events }) => events.map((event) => ({ run, event })));
+  for (const { run, event } of all.toSorted((a, b) => a.event.rootSeq - b.event.rootSeq)) {
+    const { rootSeq: _, ...told } = event;
+    const { runId, rootId } = run;
+    const before = commits.at(-1);
+    if (before?.runId === runId) {
+      before.events.push(told);
+      continue;
+    }
+    const row: RunRow = { ...rowOf(run), status: 'running' };
+    const commit: Commit = {
+      runId,
+      rootId,
+      owner,
+      epoch: 1,
+      expectedSeq: event.seq - 1,
+      events: [told],
+      row,
+    };
+    commits.push(commit);
+    last.set(runId, commit);
+  }
+  for (const branch of branches) {
+    const { run, journal } = branch;
+    const checkpoint = run.ended ? {} : { checkpoint: checkpointAt(branch) };
+    Object.assign(last.get(run.runId) ?? {}, { row: rowOf(run), journal, ...checkpoint });
+  }
+  return commits;
+};
