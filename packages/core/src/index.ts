@@ -36,7 +36,7 @@ export { type Ending, type LifecycleHooks, lifecycle } from './run/lifecycle.ts'
 export type { Run } from './run/run.ts';
 export { type AgentSnapshot, agentLogic } from './runtime/agent-logic.ts';
 export { createRuntime } from './runtime/create-runtime.ts';
-export type { ReadOptions } from './runtime/event-reader.ts';
+export type { ReadOptions } from './runtime/intake.ts';
 export type { RuntimeOptions } from './runtime/options.ts';
 export type { EventStream, Runtime, StartOptions } from './runtime/runtime.ts';
 export type { SendOptions, Session } from './session/session.ts';

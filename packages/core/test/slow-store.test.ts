@@ -180,7 +180,7 @@ describe('a reader of a store that answers later', () => {
     const { slow, rootId } = await tree();
     const read: RunEvent[] = [];
     const live$ = new Subject<RunEvent>();
-    const reading = eventsFrom(slow, { rootId }, live$, () => true).subscribe((event) => {
+    const reading = eventsFrom({ store: slow, query: { rootId }, live$ }).subscribe((event) => {
       read.push(event);
       if (read.length === 2) reading.unsubscribe();
     });
@@ -195,13 +195,12 @@ describe('a reader of a store that answers later', () => {
         [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error('The disk is gone.')) }),
       }),
     };
-    await expect(lastValueFrom(eventsFrom(broken, {}, new Subject(), () => true))).rejects.toThrow('The disk is gone.');
+    await expect(lastValueFrom(eventsFrom({ store: broken, query: {}, live$: new Subject() }))).rejects.toThrow(
+      'The disk is gone.',
+    );
     const live$ = new Subject<RunEvent>();
     const { slow } = slowStore();
-    const reading = lastValueFrom(
-      eventsFrom(slow, {}, live$, () => true),
-      { defaultValue: null },
-    );
+    const reading = lastValueFrom(eventsFrom({ store: slow, query: {}, live$ }), { defaultValue: null });
     live$.error(new Error('No more.'));
     await expect(reading).rejects.toThrow('No more.');
   });
@@ -209,7 +208,7 @@ describe('a reader of a store that answers later', () => {
   test('is at its end when the live events are, also when they end before everything stored was read', async () => {
     const { slow, rootId } = await tree();
     const live$ = new Subject<RunEvent>();
-    const all = lastValueFrom(eventsFrom(slow, { rootId }, live$, () => true).pipe(toArray()));
+    const all = lastValueFrom(eventsFrom({ store: slow, query: { rootId }, live$ }).pipe(toArray()));
     live$.complete();
     expect((await all).at(-1)).toMatchObject({ type: 'run.completed' });
   });

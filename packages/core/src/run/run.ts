@@ -51,7 +51,7 @@ export class Run<T = JSONValue> implements AsyncIterable<RunEvent> {
     return ledger.status;
   }
 
-  /** Events of this run and its descendants, replayed from its start. Completes after the terminal event. */
+  /** Events of this run and its descendants, replayed from its start, whichever process executes them. Completes after the terminal event. */
   get events$(): Observable<RunEvent> {
     return this.#host.eventsOf(this.#run);
   }

@@ -16,7 +16,7 @@ import {
   type RunRow,
   runOfQuestion,
 } from '@troupe/protocol';
-import { distinctUntilChanged, EMPTY, map, startWith } from 'rxjs';
+import { concat, distinctUntilChanged, EMPTY, map, type Observable, startWith } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { RunCommand } from '../agent/context.ts';
 import { allowanceOf } from '../agent/limits.ts';
@@ -30,7 +30,8 @@ import { openSessions, type Sent } from '../session/sessions.ts';
 import { guarded } from '../streams/guarded.ts';
 import { isSettled, settles } from './desk.ts';
 import { openEngine } from './engine.ts';
-import { openReader, type ReadOptions } from './event-reader.ts';
+import { openReader } from './event-reader.ts';
+import type { Reading, ReadOptions } from './intake.ts';
 import { type RuntimeOptions, settle } from './options.ts';
 import { eventsFrom } from './read-events.ts';
 import { openRecovery } from './recovery.ts';
@@ -99,27 +100,24 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     if (recorder.isBusy(run.rootId)) await Promise.resolve();
   };
 
+  /** What this process tells of the tree of a run, for as long as somebody may tell more of it. */
+  const toldOf = (run: LiveRun): Observable<RunEvent> => {
+    // Of a run that ended and could not be stored nothing more is told, unless another process goes on with it.
+    if (run.ended && run.broken && !(run.suspended && store.changes)) return EMPTY;
+    const { events$ } = recorder.feedOf(run.rootId);
+    // Where others write, too, a tree that is closed here may go on there, and come back to life here.
+    return store.changes ? concat(events$, desk.events$) : events$;
+  };
+  const readingOf = (run: LiveRun): Reading => ({
+    store,
+    query: { rootId: run.rootId },
+    live$: toldOf(run),
+    within: run.runId,
+  });
+
   const host: RunHost = {
-    eventsOf: (run) =>
-      guarded(
-        eventsFrom(
-          store,
-          { rootId: run.rootId },
-          recorder.feedOf(run.rootId).events$,
-          (event) => isWithin(event.runId, run.runId),
-          (event) => event.runId === run.runId && isTerminal(event),
-        ),
-        caught,
-      ),
-    readerOf: (run) =>
-      openReader({
-        store,
-        query: { rootId: run.rootId },
-        // Of a run that ended and could not be stored nothing more is told.
-        live$: run.ended && run.broken ? EMPTY : recorder.feedOf(run.rootId).events$,
-        wanted: (event) => isWithin(event.runId, run.runId),
-        isLast: (event) => event.runId === run.runId && isTerminal(event),
-      }),
+    eventsOf: (run) => guarded(eventsFrom(readingOf(run)), caught),
+    readerOf: (run) => openReader(readingOf(run)),
     questionsOf: desk.questionsOf,
     questionsOf$: (runId) => {
       const questions$ = desk.questionsChanged$.pipe(
@@ -364,19 +362,13 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     },
     events$: guarded(desk.events$, caught),
     events(filter: EventQuery = {}, { lagged, ...bounds }: ReadOptions = {}) {
-      const wanted = (event: RunEvent): boolean =>
-        'rootId' in filter
-          ? event.rootId === filter.rootId
-          : 'runId' in filter
-            ? event.runId === filter.runId && event.seq > (filter.after ?? 0)
-            : true;
-      const events$ = guarded(eventsFrom(store, filter, desk.events$, wanted), caught);
+      const reading: Reading = { store, query: filter, live$: desk.events$ };
       const shielded: ReadOptions = {
         ...bounds,
         lagged: (behind) => engine.shield('options.lagged', () => lagged?.(behind)),
       };
-      const read = () => openReader({ store, query: filter, live$: desk.events$, wanted }, shielded);
-      return Object.assign(events$, { [Symbol.asyncIterator]: read });
+      const events$ = guarded(eventsFrom(reading, shielded), caught);
+      return Object.assign(events$, { [Symbol.asyncIterator]: () => openReader(reading, shielded) });
     },
     runs: runsOf(store, clock),
     pauseSpawning() {

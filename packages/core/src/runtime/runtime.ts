@@ -17,7 +17,7 @@ import type { ForkOptions } from '../replay/cut.ts';
 import type { Replay } from '../replay/replay.ts';
 import type { Run } from '../run/run.ts';
 import type { Session } from '../session/session.ts';
-import type { ReadOptions } from './event-reader.ts';
+import type { ReadOptions } from './intake.ts';
 
 /** How a run is started. */
 export type StartOptions = {
@@ -79,12 +79,12 @@ export type Runtime = {
    * @throws FaultError `session.invalid`, `agent.duplicate`
    */
   session<T>(agent: Agent<T>, options: { sessionKey: string }): Session<T>;
-  /** Events of all runs, as they are told. */
+  /** Events of all runs that this process executes, as they are told. */
   readonly events$: Observable<RunEvent>;
   /**
-   * Stored events, then live ones: no gap, no double. `after` is `rootSeq` with `rootId`, `seq` with `runId`, else a cursor.
-   * Read with `for await`, they come at the reader's pace, those of other processes too: `options`
-   * says how many are held for it, and who is told when it falls behind.
+   * Stored events, then live ones: no gap, no double, whichever process stores them. `after` is `rootSeq` with `rootId`, `seq` with
+   * `runId`, else a cursor. Read with `for await`, they come at the reader's pace: `options` says how many are held for it, and who is
+   * told when it falls behind. Of a store that others write, too, whoever reads keeps the process alive until it leaves.
    */
   events(filter?: EventQuery, options?: ReadOptions): EventStream;
   readonly runs: {

@@ -1,0 +1,192 @@
+/**
+ * Where a reader takes its events from, one at a time: what was stored is fetched when it is asked for, what is told meanwhile is held.
+ * A reader that falls too far behind has nothing held for it any more, is told so, and reads on from the store: it slows no run and
+ * misses no stored event. What other processes store is read once everything told here is, or where something told here shows a gap.
+ */
+import {
+  type EventQuery,
+  isLive,
+  isTerminal,
+  isWithin,
+  type ReadEvent,
+  type RunEvent,
+  type RunStore,
+} from '@troupe/protocol';
+import { type Observable, Subscription } from 'rxjs';
+import { openSieve } from './sieve.ts';
+
+export type ReadOptions = {
+  /** How many events are held for a reader that does not ask for them, or whose store is slow. Default: 10,000. */
+  bound?: number;
+  /**
+   * Called when a reader is further behind: `dropped` events were let go. Stored ones among them are read again from the store; live
+   * parts, such as `text.streamed`, are not told to it.
+   */
+  lagged?: (behind: { dropped: number }) => void;
+};
+
+/** What somebody reads. */
+export type Reading = {
+  store: Pick<RunStore, 'events' | 'changes'>;
+  query: EventQuery;
+  /** What this process tells, of the query or of more. */
+  live$: Observable<RunEvent>;
+  /** Only what this run and those below it say, up to its last event. */
+  within?: string;
+};
+
+/** `later`: nothing is there now. A promise: the store has to be waited for. */
+type Taken = RunEvent | Promise<void> | 'later' | 'over';
+
+export type Intake = {
+  /** The next event. Throws what the store or the live events have failed with. */
+  take(): Taken;
+  /** Frees everything. */
+  leave(): Promise<void>;
+};
+
+type Source = Iterator<ReadEvent> | AsyncIterator<ReadEvent>;
+
+/** @param wake Called when it may be worth taking again. */
+export const openIntake = (
+  { store, query, live$, within }: Reading,
+  { bound = 10_000, lagged }: ReadOptions,
+  wake: () => void,
+): Intake => {
+  const sieve = openSieve(query);
+  let held: RunEvent[] = [];
+  let taken: RunEvent[] = [];
+  let mustRead = true;
+  let mayRead = false;
+  let source: Source | undefined;
+  let answer: IteratorResult<ReadEvent> | undefined;
+  /** What the store was read for. */
+  let sought: RunEvent | undefined;
+  let ended: { error: unknown } | 'over' | undefined;
+
+  const isWanted = ({ runId }: RunEvent): boolean => within === undefined || isWithin(runId, within);
+  const isLast = (event: RunEvent): boolean => event.runId === within && isTerminal(event);
+
+  const end = (how: NonNullable<typeof ended>): void => {
+    ended ??= how;
+    wake();
+  };
+  const hold = (event: RunEvent): void => {
+    // Stored events of other runs of the tree show its gaps.
+    if (!sieve.concerns(event) || (isLive(event) && !isWanted(event))) return;
+    if (held.length >= bound) {
+      // What no store has is kept, or nobody would ever hear of it.
+      const kept = held.filter((each) => !isLive(each) && each.rootSeq === 0);
+      const dropped = held.length - kept.length;
+      held = kept;
+      mustRead = true;
+      lagged?.({ dropped });
+    }
+    held.push(event);
+    if (isLast(event)) listening.unsubscribe();
+    wake();
+  };
+
+  const listening = new Subscription();
+  listening.add(
+    store.changes?.(() => {
+      mayRead = true;
+      wake();
+    }),
+  );
+  listening.add(
+    live$.subscribe({
+      next: hold,
+      error: (error: unknown) => end({ error }),
+      complete: () => end('over'),
+    }),
+  );
+
+  const leave = async (): Promise<void> => {
+    listening.unsubscribe();
+    ended ??= 'over';
+    held = [];
+    taken = [];
+    mustRead = false;
+    mayRead = false;
+    const left = source;
+    source = undefined;
+    wake();
+    await left?.return?.();
+  };
+  const fail = (error: unknown): never => {
+    ended = { error };
+    // It has no end that somebody could wait for.
+    source = undefined;
+    void leave();
+    throw error;
+  };
+  const give = (event: RunEvent): RunEvent => {
+    // Nobody waits for what a store has to say at the end of a reading.
+    if (isLast(event)) leave().catch(() => {});
+    return event;
+  };
+
+  const next = (): Taken => {
+    for (;;) {
+      if (source) {
+        const reading = source;
+        const step = answer ?? reading.next();
+        answer = undefined;
+        if (step instanceof Promise)
+          return step.then(
+            (given) => {
+              answer = given;
+            },
+            // Whoever has left hears of nothing.
+            (error: unknown) => (source === reading ? fail(error) : undefined),
+          );
+        if (step.done) source = undefined;
+        else if (sieve.read(step.value) && isWanted(step.value)) return give(step.value);
+        continue;
+      }
+      const event = taken.pop();
+      if (event) {
+        const verdict = sieve.hear(event, event === sought);
+        if (verdict === 'news' && isWanted(event)) return give(event);
+        if (verdict !== 'gap') continue;
+        taken.push(event);
+        sought = event;
+        source = iteratorOf(store.events(sieve.from));
+        continue;
+      }
+      if (mustRead) {
+        mustRead = false;
+        source = iteratorOf(store.events(sieve.from));
+        continue;
+      }
+      if (held.length > 0) {
+        // Taken from the end, which costs the same however many there are.
+        taken = held.reverse();
+        held = [];
+        continue;
+      }
+      if (mayRead) {
+        mayRead = false;
+        mustRead = true;
+        continue;
+      }
+      if (typeof ended === 'object') throw ended.error;
+      return ended ?? 'later';
+    }
+  };
+
+  return {
+    take() {
+      try {
+        return next();
+      } catch (error) {
+        return fail(error);
+      }
+    },
+    leave,
+  };
+};
+
+const iteratorOf = (events: Iterable<ReadEvent> | AsyncIterable<ReadEvent>): Source =>
+  Symbol.asyncIterator in events ? events[Symbol.asyncIterator]() : events[Symbol.iterator]();
