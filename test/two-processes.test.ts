@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ import { z } from 'zod';
 import { openCountingModel } from './crash/model-server.ts';
 
 const program = fileURLToPath(new URL('crash/program.ts', import.meta.url));
+const waits = fileURLToPath(new URL('crash/waits.ts', import.meta.url));
 const writer = fileURLToPath(new URL('../packages/store-sqlite/test/child.ts', import.meta.url));
 
 const fresh = (): string => {
@@ -68,6 +70,45 @@ test('readers in one process follow a tree that another one executes, event by e
   await store.close();
 });
 
+test('a command reaches a run that another process executes, and what came of it comes back [L7]', {
+  timeout: 30_000,
+}, async () => {
+  const folder = fresh();
+  const model = await openCountingModel();
+  onTestFinished(() => model.close());
+  const child = start(program, folder, model.url);
+  const store = sqliteStore(join(folder, 'runs.db'));
+  const runtime = createRuntime({ provider: scriptedProvider([]), model: 'none', store });
+  const accepted: string[] = [];
+  for await (const event of runtime.events({})) {
+    if (event.type !== 'run.started' || event.depth > 0) continue;
+    const run = await runtime.attach(event.runId);
+    const receipts = await Promise.all([run.steer('Hurry.'), run.interrupt('From elsewhere.')]);
+    const report = await run.ended;
+    const told: StoredEvent[] = [];
+    for await (const each of store.events({ rootId: run.id })) told.push(each);
+    expect(checkRunLaws(told)).toEqual([]);
+    // A tree that was quicker says so.
+    for (const receipt of receipts)
+      if (receipt.status === 'rejected') expect(receipt.reason).toMatch(/has ended|about to end|interrupted/);
+    if (receipts[1]?.status !== 'accepted') continue;
+    accepted.push(run.id);
+    expect(report).toMatchObject({ status: 'interrupted', exitReason: 'interrupted' });
+    expect(told.at(-1)).toMatchObject({ type: 'run.interrupted', reason: 'From elsewhere.' });
+    expect(told.filter(({ type }) => type === 'run.steered').length).toBe(Number(receipts[0]?.status !== 'rejected'));
+    if (accepted.length === 3) break;
+  }
+  child.kill('SIGKILL');
+  await runtime.close();
+  await store.close();
+});
+
+test('a program whose run waits for a person ends, though somebody listens', { timeout: 30_000 }, async () => {
+  const child = start(waits, fresh());
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(0);
+});
+
 test('a tree that two processes write at once loses no reader an event, and tells none twice [L6, F-17]', {
   timeout: 30_000,
 }, async () => {
@@ -91,6 +132,8 @@ test('a tree that two processes write at once loses no reader an event, and tell
   const looped: StoredEvent[] = [];
   for await (const event of run) if (!isLive(event)) looped.push(event);
   await streams[0]?.completed;
+  // Readers may find the end in the file before this process is told that it is stored.
+  await run.ended;
   child.kill('SIGKILL');
   // then what this process told has gaps, and what it gave its readers has none
   const places = (events: readonly StoredEvent[]) => events.map(({ rootSeq }) => rootSeq);

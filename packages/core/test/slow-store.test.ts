@@ -34,6 +34,26 @@ const slowStore = (on: { commit?: () => void } = {}) => {
       await later();
       return store.checkpoint(runId);
     },
+    holder: async (runId) => {
+      await later();
+      return store.holder(runId);
+    },
+    withdraw: async (mailId, receipt) => {
+      await later();
+      return store.withdraw(mailId, receipt);
+    },
+    post: async (mail) => {
+      await later();
+      return store.post(mail);
+    },
+    inbox: async (owner) => {
+      await later();
+      return store.inbox(owner);
+    },
+    receipt: async (mailId) => {
+      await later();
+      return store.receipt(mailId);
+    },
     async *journal(runId) {
       await later();
       yield* store.journal(runId);

@@ -42,6 +42,7 @@ export type {
   Commit,
   EventQuery,
   JournalEntry,
+  Mail,
   NewEvent,
   ReadEntry,
   ReadEvent,

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { FaultError, type MemoryStore, type RunStore, type StoredEvent } from '@troupe/protocol';
+import { FaultError, type MemoryStore, type Receipt, type RunStore, type StoredEvent } from '@troupe/protocol';
 import type { AtOnce, Later } from './answers.ts';
 import { connectReader } from './file/connect.ts';
 import { prepareFile } from './file/prepare-file.ts';
 import { openChanges } from './reader/changes.ts';
 import { indexed } from './reader/memory-text.ts';
 import { readEvents } from './reader/read-events.ts';
+import { readMail } from './reader/read-mail.ts';
 import { readMemories } from './reader/read-memories.ts';
 import { readRuns } from './reader/read-runs.ts';
 import { openReader } from './reader/statements.ts';
@@ -29,8 +30,18 @@ export type SqliteStoreOptions = {
 };
 
 export type SqliteStore = Required<Pick<RunStore, 'events' | 'changes'>> &
-  AtOnce<Pick<RunStore & MemoryStore, 'checkpoint' | 'journal' | 'get' | 'list' | 'read' | 'search'>> &
-  Later<Pick<RunStore & MemoryStore, 'claim' | 'renew' | 'release' | 'commit' | 'prune' | 'write' | 'reset'>> & {
+  AtOnce<
+    Pick<
+      RunStore & MemoryStore,
+      'holder' | 'inbox' | 'receipt' | 'checkpoint' | 'journal' | 'get' | 'list' | 'read' | 'search'
+    >
+  > &
+  Later<
+    Pick<
+      RunStore & MemoryStore,
+      'claim' | 'renew' | 'release' | 'commit' | 'post' | 'withdraw' | 'prune' | 'write' | 'reset'
+    >
+  > & {
     /** What is stored here is there after the process. */
     readonly lasting: true;
     /**
@@ -61,7 +72,8 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
   const path = pathOf(given.path);
   prepareFile(path, now);
   const db = connectReader(path);
-  const queue = openQueue({ path, durability, maxBytes, self: ownIdentity(), now: now() });
+  const self = ownIdentity();
+  const queue = openQueue({ path, durability, maxBytes, self, now: now() });
   const reader = openReader(db, path);
   let closing: Promise<void> | undefined;
 
@@ -78,13 +90,15 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
     check();
     return queue.ask(wish);
   };
-  const runs = readRuns(reader);
+  const runs = readRuns(reader, self);
+  const mailbox = readMail(reader);
   const memories = readMemories(reader);
   const changes = openChanges(reader);
 
   return {
     lasting: true,
     claim: (runId, owner, { leaseMs }) => ask({ type: 'claim', runId, owner, leaseMs, now: now() }),
+    holder: open((runId: string) => runs.holder(runId, now())),
     async renew(owner, { leaseMs }) {
       await ask({ type: 'renew', owner, leaseMs, now: now() });
     },
@@ -96,6 +110,14 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
       const places = await ask({ type: 'commit', commits });
       return commits.flatMap(({ events }, i) => events.map((event, n) => placed(event, places[i], n)));
     },
+    async post({ message, ...mail }) {
+      await ask({ type: 'post', ...mail, message: JSON.stringify(message) });
+    },
+    async withdraw(id, receipt) {
+      return JSON.parse(await ask({ type: 'withdraw', id, receipt: JSON.stringify(receipt) })) as Receipt;
+    },
+    inbox: open(mailbox.inbox),
+    receipt: open(mailbox.receipt),
     checkpoint: open(runs.checkpoint),
     journal: open(runs.journal),
     get: open(runs.get),

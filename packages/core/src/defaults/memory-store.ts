@@ -5,12 +5,15 @@ import {
   FaultError,
   isEnded,
   type JSONValue,
+  type Mail,
   type Memory,
   type MemoryStore,
   type ReadEntry,
   type ReadEvent,
+  type Receipt,
   type RunFilter,
   type RunRow,
+  type RunStatus,
   type RunStore,
 } from '@troupe/protocol';
 
@@ -30,10 +33,13 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
   /** Every event in the order of commits; those of forgotten trees are gaps, so that cursors stay what they were. */
   let all: (ReadEvent | undefined)[] = [];
   const memories = new Map<string, Map<string, JSONValue>>();
+  const mail = new Map<string, { mail: Mail; receipt?: Receipt }>();
 
   const refuse = (code: string, message: string, runId?: string): never => {
     throw new FaultError(code, message, runId === undefined ? {} : { runId });
   };
+
+  const statusOf = (runId: string): RunStatus => runs.get(runId)?.row.status ?? 'running';
 
   /** @param before The run's last step of the same commit. */
   const check = ({ runId, owner, epoch, expectedSeq }: Commit, before: Commit | undefined): void => {
@@ -64,8 +70,14 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       last.set(step.runId, step);
     }
     const stored = commits.flatMap(write);
-    for (const { runId, rootId, journal = [] } of commits)
-      for (const entry of journal) runs.get(runId)?.journal.push({ rootSeq: roots.get(rootId)?.length ?? 0, ...entry });
+    for (const { runId, rootId, journal = [], receipts = [] } of commits) {
+      const rootSeq = roots.get(rootId)?.length ?? 0;
+      for (const entry of journal) runs.get(runId)?.journal.push({ rootSeq, ...entry });
+      for (const { mailId, receipt } of receipts) {
+        const answered = mail.get(mailId);
+        if (answered) answered.receipt ??= receipt;
+      }
+    }
     return stored;
   };
 
@@ -101,6 +113,8 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
         runs.delete(row.runId);
         claims.delete(row.runId);
       }
+      const isGone = new Set(tree.map(({ row }) => row.runId));
+      for (const [id, { mail: its }] of mail) if (isGone.has(its.runId)) mail.delete(id);
     }
     const gone = new Set(old.map(({ rootId }) => rootId));
     all = all.map((event) => (event && gone.has(event.rootId) ? undefined : event));
@@ -124,15 +138,17 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     claim(runId, owner, { leaseMs }) {
       const claim = claims.get(runId);
       const isFree =
-        !claim ||
-        claim.owner === owner ||
-        (leases.get(claim.owner) ?? 0) <= now() ||
-        isEnded(runs.get(runId)?.row.status ?? 'running');
+        !claim || claim.owner === owner || (leases.get(claim.owner) ?? 0) <= now() || isEnded(statusOf(runId));
       if (!isFree) return null;
       leases.set(owner, now() + leaseMs);
       const epoch = (claim?.epoch ?? 0) + 1;
       claims.set(runId, { epoch, owner });
       return { epoch };
+    },
+    holder(runId) {
+      const owner = claims.get(runId)?.owner;
+      const isHeld = owner !== undefined && (leases.get(owner) ?? 0) > now() && !isEnded(statusOf(runId));
+      return isHeld ? owner : null;
     },
     renew(owner, { leaseMs }) {
       leases.set(owner, now() + leaseMs);
@@ -141,6 +157,19 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       leases.delete(owner);
     },
     commit,
+    post(sent) {
+      if (!mail.has(sent.id)) mail.set(sent.id, { mail: JSON.parse(JSON.stringify(sent)) as Mail });
+    },
+    inbox: (owner) =>
+      [...mail.values()].flatMap(({ mail: its, receipt }) =>
+        !receipt && claims.get(its.runId)?.owner === owner ? [its] : [],
+      ),
+    withdraw(mailId, receipt) {
+      const sent = mail.get(mailId);
+      if (sent) sent.receipt ??= receipt;
+      return sent?.receipt ?? receipt;
+    },
+    receipt: (mailId) => mail.get(mailId)?.receipt,
     checkpoint: (runId) => {
       const found = runs.get(runId)?.checkpoint;
       return found && (JSON.parse(JSON.stringify(found)) as Checkpoint);

@@ -3,6 +3,7 @@ import {
   type JournalEntry,
   type JSONSchema,
   type Message,
+  type Receipt,
   type Report,
   type RunRow,
   redact,
@@ -58,6 +59,8 @@ export type LiveRun = {
   actor: AnyActorRef | undefined;
   /** What the machine heard since the last step that was recorded. */
   heard: JournalEntry[];
+  /** What came of messages from other processes, until the next commit says so. */
+  receipts: { mailId: string; receipt: Receipt }[];
   /** The turn whose calls were brought back from a store, which keeps no secrets of theirs. */
   restoredTurn?: number;
   epoch: number;
@@ -116,6 +119,7 @@ export const openLiveRun = (
   context: undefined,
   actor: undefined,
   heard: [],
+  receipts: [],
   epoch: 1,
   seq: 0,
   stored: 0,

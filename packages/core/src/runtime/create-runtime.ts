@@ -12,6 +12,7 @@ import {
   isTerminal,
   isWithin,
   type Receipt,
+  type Report,
   type RunEvent,
   type RunRow,
   runOfQuestion,
@@ -24,15 +25,17 @@ import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
 import { openReplays } from '../replay/replays.ts';
 import { isSameJob, type LiveRun } from '../run/live-run.ts';
-import { Run, type RunHost, receiptOf } from '../run/run.ts';
+import { Run, type RunHost } from '../run/run.ts';
 import type { Session } from '../session/session.ts';
 import { openSessions, type Sent } from '../session/sessions.ts';
 import { guarded } from '../streams/guarded.ts';
 import { isSettled, settles } from './desk.ts';
 import { openEngine } from './engine.ts';
 import { openReader } from './event-reader.ts';
+import { follow } from './follow.ts';
 import type { Reading, ReadOptions } from './intake.ts';
 import { type RuntimeOptions, settle } from './options.ts';
+import { openPostman } from './postman.ts';
 import { eventsFrom } from './read-events.ts';
 import { openRecovery } from './recovery.ts';
 import { runsOf } from './runs-of.ts';
@@ -66,12 +69,17 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   const checkOpen = (): void => {
     if (closing) throw new FaultError('runtime.closed', 'Nothing is brought back: the runtime is closed.');
   };
-  const engine = openEngine(options, (run) => new Run(run, host));
+  const engine = openEngine(
+    options,
+    (run) => new Run(run, host),
+    () => postman.changed(),
+  );
   const { world, recorder, desk, report } = engine;
   const recovery = openRecovery(store, agents, engine, options, {
     goesOn: (run) => engine.shield(`The session of run "${run.runId}"`, () => sessions.adopt(run)),
     check: checkOpen,
   });
+  const postman = openPostman(options, recovery.takeUp);
   const replays = openReplays({
     store,
     clock,
@@ -95,9 +103,29 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   });
 
   /** What was recorded is told in order: a settlement that is recorded but not told yet is waited for. */
-  const whenTold = async (run: LiveRun): Promise<void> => {
+  const whenTold = async (run: LiveRun): Promise<Report> => {
     await run.writing;
     if (recorder.isBusy(run.rootId)) await Promise.resolve();
+    return report(run);
+  };
+  /** True for a run that nobody executes here, and another process may. */
+  const isElsewhere = (run: LiveRun): boolean => store.changes !== undefined && !run.actor && !run.ended && !closing;
+  /** Brings a run of another process up to what is stored, and what is asked below it. */
+  const catchUp = async (run: LiveRun): Promise<void> => {
+    await follow(run, store.events({ runId: run.runId, after: run.seq }));
+    await recovery.read(run.runId);
+  };
+  /** The report after such an event, whichever process executes the run. */
+  const whenNext = async (run: LiveRun, wanted: (event: RunEvent) => boolean): Promise<Report> => {
+    if (isElsewhere(run)) {
+      const query = { runId: run.runId, after: run.seq };
+      const reader = openReader({ store, query, live$: desk.events$ });
+      if (await follow(run, { [Symbol.asyncIterator]: () => reader }, wanted)) {
+        await recovery.read(run.runId);
+        return report(run);
+      }
+    }
+    return desk.next(run, wanted, () => report(run));
   };
 
   /** What this process tells of the tree of a run, for as long as somebody may tell more of it. */
@@ -128,15 +156,10 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       return guarded(questions$, caught);
     },
     settled: async (run) => {
-      if (!isSettled(run)) return desk.next(run, settles, () => report(run));
-      await whenTold(run);
-      return report(run);
+      if (isElsewhere(run)) await catchUp(run);
+      return isSettled(run) ? whenTold(run) : whenNext(run, settles);
     },
-    ended: async (run) => {
-      if (!isEnded(run.ledger.status)) return desk.next(run, isTerminal, () => report(run));
-      await whenTold(run);
-      return report(run);
-    },
+    ended: async (run) => (isEnded(run.ledger.status) ? whenTold(run) : whenNext(run, isTerminal)),
     handleOf,
     send: async (run, command) => {
       const asker = command.type === 'answer' ? runOfQuestion(command.questionId) : null;
@@ -145,32 +168,39 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       const targetId = asker ?? run.runId;
       // A run that is alive hears a command at once.
       const refused = world.runs.has(targetId) ? null : await awake(targetId, run);
+      if (refused === 'elsewhere') return carry(targetId, run, command);
       return refused ?? deliver(world.runs.get(targetId) ?? run, command);
     },
   };
 
+  /** Sends a command to where its run is executed; whoever holds a handle of the run, or of one above it, sees what came of it. */
+  const carry = async (runId: string, held: LiveRun | undefined, command: RunCommand): Promise<Receipt> => {
+    const receipt = await postman.send(runId, command);
+    if (held && isElsewhere(held)) await catchUp(held);
+    return receipt;
+  };
+
   /** Brings a stored run to life that somebody has a command for; says why when that cannot be. */
-  const awake = async (runId: string, run?: LiveRun): Promise<Receipt | null> => {
+  const awake = async (runId: string, run?: LiveRun): Promise<Receipt | 'elsewhere' | null> => {
     if (run?.ended || run?.suspended) return null;
     if (closing) return { status: 'rejected', reason: 'the runtime is closed' };
     try {
+      const holder = store.changes ? await store.holder(runId) : null;
+      if (holder !== null && holder !== engine.owner) return 'elsewhere';
       await recovery.takeUp(runId);
       return null;
     } catch (error) {
-      if (isFaultError(error) && (error.code === 'run.ended' || error.code === 'run.unknown')) return null;
+      const code = isFaultError(error) ? error.code : undefined;
+      if (code === 'run.ended' || code === 'run.unknown') return null;
+      if (code === 'run.claimed' && store.changes) return 'elsewhere';
       return { status: 'rejected', reason: faultOf(error, 'store.unavailable').message };
     }
   };
 
   const deliver = async (run: LiveRun, command: RunCommand): Promise<Receipt> => {
     if (run.broken) return unstored(run);
-    const receipt = receiptOf(run, command, desk.answers);
-    const repeated = command.type === 'answer' && desk.answers.has(command.questionId);
+    const receipt = engine.tell(run, command);
     if (receipt.status === 'rejected') return receipt;
-    if (!repeated) {
-      if (command.type === 'answer') desk.answers.set(command.questionId, command.answer);
-      run.actor?.send(command);
-    }
     await run.writing;
     return run.broken ? unstored(run) : receipt;
   };
@@ -292,6 +322,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
 
   const close = async (how: 'suspend' | 'interrupt', graceMs: number): Promise<void> => {
     sessions.close();
+    postman.close();
     if (how === 'suspend') suspend();
     else await interruptAll(graceMs);
     await recorder.flushed();
@@ -306,11 +337,14 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     async resume(runId, answer) {
       const run = await attach(runId);
       const refused = await awake(runId);
-      if (refused?.status === 'rejected')
+      if (refused !== null && refused !== 'elsewhere' && refused.status === 'rejected')
         throw new FaultError('run.claimed', `Run "${runId}" was not resumed: ${refused.reason}`, { runId });
       const live = world.runs.get(runId);
       if (answer === undefined) {
-        if (live?.ledger.pausedFor === 'paused') await run.resume();
+        const isHeld = live
+          ? live.ledger.pausedFor === 'paused'
+          : run.status === 'paused' && run.questions.length === 0;
+        if (isHeld) await run.resume();
         return run.report;
       }
       const [question, ...others] = run.questions;
@@ -333,10 +367,12 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       const runId = runOfQuestion(questionId);
       if (runId !== null && !desk.answers.has(questionId)) {
         const refused = world.runs.has(runId) ? null : await awake(runId);
+        if (refused === 'elsewhere') return carry(runId, undefined, { type: 'answer', questionId, answer, by: 'user' });
         if (refused) return refused;
       }
       const live = runId === null ? undefined : world.runs.get(runId);
       if (live) return deliver(live, { type: 'answer', questionId, answer, by: 'user' });
+      if (runId !== null && !desk.answers.has(questionId)) await recovery.learnAnswers(runId);
       if (desk.answers.has(questionId)) {
         const same = JSON.stringify(desk.answers.get(questionId)) === JSON.stringify(answer);
         return same ? { status: 'accepted' } : { status: 'rejected', reason: 'already answered' };

@@ -46,12 +46,15 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
     else if (event.type === 'question.answered') {
       questions.delete(event.questionId);
       answers.set(event.questionId, event.answer);
-    } else if (isTerminal(event)) {
-      let changed = false;
-      for (const [id, { runId }] of questions) if (runId === event.runId) changed = questions.delete(id) || changed;
-      if (!changed) return;
-    } else return;
+    } else if (isTerminal(event)) return dropQuestions(event.runId);
+    else return;
     questionsChanged$.next();
+  };
+
+  const dropQuestions = (of: string): void => {
+    let changed = false;
+    for (const [id, { runId }] of questions) if (runId === of) changed = questions.delete(id) || changed;
+    if (changed) questionsChanged$.next();
   };
 
   const tell = (event: RunEvent): void => {
@@ -97,6 +100,8 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
         };
         waiting.add(waiter);
       }),
+    /** Nobody waits for answers of a run any more. */
+    dropQuestions,
     /** Takes note of events that are a copy of others: no hook is called for them. */
     copied(events: readonly RunEvent[]): void {
       for (const event of events) copies.add(event);
@@ -109,7 +114,14 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
     },
     /** Takes note of what a stored run asked and was answered, without telling anybody. */
     restore(events: readonly RunEvent[]): void {
-      for (const event of events) keepQuestions(event);
+      const before = [...questions.keys()].join();
+      for (const event of events) {
+        if (event.type === 'question.asked') questions.set(event.question.id, event.question);
+        if (event.type !== 'question.answered') continue;
+        questions.delete(event.questionId);
+        answers.set(event.questionId, event.answer);
+      }
+      if ([...questions.keys()].join() !== before) questionsChanged$.next();
     },
     /** Sends everybody who waits away, or those who wait for one run. */
     dismiss(runId?: string, why: FaultError = closedError()): void {

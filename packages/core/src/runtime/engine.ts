@@ -9,6 +9,7 @@ import {
   isFaultError,
   type Message,
   type Question,
+  type Receipt,
   type Report,
   redact,
 } from '@troupe/protocol';
@@ -28,7 +29,7 @@ import { summarizerActor } from '../actors/summarizer-actor.ts';
 import { agentMachine } from '../agent/agent-machine.ts';
 import { openQuestions } from '../agent/calls.ts';
 import { locate } from '../agent/children.ts';
-import type { RunContext, RunInput, UnknownOutcome } from '../agent/context.ts';
+import type { RunCommand, RunContext, RunInput, UnknownOutcome } from '../agent/context.ts';
 import { goingOn, openingOf } from '../agent/conversation.ts';
 import { closeRun, endOf } from '../agent/life.ts';
 import type { Allowance } from '../agent/limits.ts';
@@ -40,10 +41,11 @@ import { activeMsOf, enter, noteWaiting } from '../run/ledger.ts';
 import { type Ending, lifecycle } from '../run/lifecycle.ts';
 import { type LiveRun, openLiveRun, reportOf } from '../run/live-run.ts';
 import { recorded, takeOutbox } from '../run/recorded.ts';
-import type { Run } from '../run/run.ts';
+import { type Run, receiptOf } from '../run/run.ts';
 import { outputOf, toolsOf } from './definition-of.ts';
 import { openDesk } from './desk.ts';
 import { endFrom, type FoundRun, lostChild } from './found-run.ts';
+import { openInbox } from './inbox.ts';
 import { openLease } from './lease.ts';
 import { findProvider, priceBy, type settle } from './options.ts';
 import { openQuotas } from './quotas.ts';
@@ -56,7 +58,7 @@ export type Engine = ReturnType<typeof openEngine>;
 
 const isFenced = (error: unknown): error is FaultError => isFaultError(error) && error.code === 'store.fenced';
 
-export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) => {
+export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, receiptStored: () => void) => {
   const { clock, logger, store, ids } = options;
   const runs = new Map<string, LiveRun>();
   /** Runs whose end is not stored yet. */
@@ -103,6 +105,18 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
 
   const desk = openDesk(options.hooks, shield);
   const recorder = openRecorder({ clock, store, owner }, { told: desk.tell, broken });
+
+  /** Tells a run a command. @param known Called with what comes of it, before it does. */
+  const tell = (run: LiveRun, command: RunCommand, known: (receipt: Receipt) => void = () => {}): Receipt => {
+    const receipt = receiptOf(run, command, desk.answers);
+    const isRepeated = command.type === 'answer' && desk.answers.has(command.questionId);
+    known(receipt);
+    if (receipt.status === 'rejected' || isRepeated) return receipt;
+    if (command.type === 'answer') desk.answers.set(command.questionId, command.answer);
+    run.actor?.send(command);
+    return receipt;
+  };
+  const inbox = openInbox({ store, owner, runs }, recorder, { tell, answered: () => receiptStored() });
 
   const stop = (run: LiveRun): void => {
     const actor = run.actor as unknown as { _stop(): void } | undefined;
@@ -388,6 +402,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
     if (!run.detached) parent?.below.add(run.runId);
     alive.set(run.rootId, (alive.get(run.rootId) ?? 0) + 1);
     lease.hold();
+    inbox.attend();
   };
 
   const startActor = (run: LiveRun, from: object, parent: AnyActorRef | undefined): AnyActorRef => {
@@ -405,5 +420,20 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run) =>
   const found = new Map<string, FoundRun>();
   const lease = openLease({ clock, store, owner, leaseMs: options.leaseMs, isNeeded: () => runs.size > 0 });
 
-  return { world, recorder, desk, owner, found, leaving, lease, bringToLife, bringBack, report, stop, shield };
+  return {
+    world,
+    recorder,
+    desk,
+    owner,
+    found,
+    inbox,
+    leaving,
+    lease,
+    bringToLife,
+    bringBack,
+    report,
+    stop,
+    tell,
+    shield,
+  };
 };

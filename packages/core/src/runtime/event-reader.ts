@@ -4,7 +4,8 @@ import { openIntake, type Reading, type ReadOptions } from './intake.ts';
 /** Stored events, then live ones: no gap, no double (F-17), however slowly they are read. Leaving early frees everything. */
 export const openReader = (reading: Reading, options: ReadOptions = {}): AsyncIterator<RunEvent> => {
   let wake = (): void => {};
-  const intake = openIntake(reading, options, () => wake());
+  // Whoever waits for the next event waits for what comes from elsewhere, too.
+  const intake = openIntake({ ...reading, keepAlive: true }, options, () => wake());
 
   const step = async (): Promise<IteratorResult<RunEvent>> => {
     for (;;) {

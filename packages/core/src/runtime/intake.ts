@@ -31,6 +31,8 @@ export type Reading = {
   query: EventQuery;
   /** What this process tells, of the query or of more. */
   live$: Observable<RunEvent>;
+  /** Whether the process waits for what others store, as long as this is read. */
+  keepAlive?: boolean;
   /** Only what this run and those below it say, up to its last event. */
   within?: string;
 };
@@ -49,7 +51,7 @@ type Source = Iterator<ReadEvent> | AsyncIterator<ReadEvent>;
 
 /** @param wake Called when it may be worth taking again. */
 export const openIntake = (
-  { store, query, live$, within }: Reading,
+  { store, query, live$, within, keepAlive = false }: Reading,
   { bound = 10_000, lagged }: ReadOptions,
   wake: () => void,
 ): Intake => {
@@ -89,10 +91,13 @@ export const openIntake = (
 
   const listening = new Subscription();
   listening.add(
-    store.changes?.(() => {
-      mayRead = true;
-      wake();
-    }),
+    store.changes?.(
+      () => {
+        mayRead = true;
+        wake();
+      },
+      { keepAlive },
+    ),
   );
   listening.add(
     live$.subscribe({

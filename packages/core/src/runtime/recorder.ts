@@ -117,7 +117,8 @@ export const openRecorder = (
   };
 
   const record = (run: LiveRun, drafts: readonly (Draft | Terminal)[], checkpoint?: Checkpoint): void => {
-    if (run.suspended || run.ended || run.broken || (drafts.length === 0 && !checkpoint)) return;
+    const isEmpty = drafts.length === 0 && !checkpoint && run.receipts.length === 0;
+    if (run.suspended || run.ended || run.broken || isEmpty) return;
     const at = clock.now();
     const expectedSeq = run.seq;
     const events = drafts.map((draft) => {
@@ -132,6 +133,8 @@ export const openRecorder = (
     const row = rowOf(run);
     const journal = run.heard.map((entry) => ({ ...entry, heard: foldHeard(entry.heard, drafts, expectedSeq) }));
     run.heard = [];
+    const { receipts } = run;
+    run.receipts = [];
     const last = group.steps.at(-1);
     const before = group.latest.get(run);
     // Of all the checkpoints of one commit the last one counts; contexts of wide runs are large.
@@ -139,9 +142,10 @@ export const openRecorder = (
     if (last && last.commit === before) {
       before.events.push(...events);
       before.journal?.push(...journal);
+      before.receipts?.push(...receipts);
       Object.assign(before, { row, ...(checkpoint && { checkpoint }) });
     } else {
-      const about = { runId, rootId, owner, epoch, expectedSeq, events, journal, row };
+      const about = { runId, rootId, owner, epoch, expectedSeq, events, journal, receipts, row };
       const commit: Commit = { ...about, ...(checkpoint && { checkpoint }) };
       group.steps.push({ run, commit });
       group.latest.set(run, commit);

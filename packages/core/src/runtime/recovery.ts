@@ -39,6 +39,8 @@ export type Recovery = {
    * @throws FaultError `run.unknown`, `run.ended`, `run.claimed`, `agent.unknown`
    */
   takeUp(runId: string): Promise<void>;
+  /** Takes note of what a stored run was answered. */
+  learnAnswers(runId: string): Promise<void>;
   /** Says why runs could not go on here. @throws FaultError `agent.unknown`, `agent.changed`, `run.orphaned` */
   demand(runs: readonly RunRow[], all: Rows): void;
   /** Brings back what a session was sent and has not ended. @throws FaultError `run.claimed` when another process executes it */
@@ -57,7 +59,7 @@ const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
 export const openRecovery = (
   store: RunStore,
   agents: ReadonlyMap<string, AnyAgent>,
-  { world, desk, recorder, owner, found, bringBack }: Engine,
+  { world, desk, recorder, owner, found, inbox, bringBack }: Engine,
   { leaseMs, onAgentChanged, recover }: Pick<Settled, 'leaseMs' | 'onAgentChanged' | 'recover'>,
   on: {
     /** Called with each run that was brought back and goes on. */
@@ -143,7 +145,9 @@ export const openRecovery = (
     const row = await rowFor(runId);
     const rows = await rowsOf(row.rootId);
     const run = await restored(row, await eventsOf(runId), agentOf(row, rows));
-    if (run.ended || world.runs.has(runId)) return run;
+    if (world.runs.has(runId)) return run;
+    for (const { runId: id, status } of rows.values()) if (isEnded(status)) desk.dropQuestions(id);
+    if (run.ended) return run;
     // It may have come to life and ended while it was read. From here on it would come to life as what is given back.
     await recorder.written(row.rootId);
     const now = await store.get(runId);
@@ -305,6 +309,7 @@ export const openRecovery = (
     if (first && !first.lost) on.goesOn(first);
     for (const run of [...rows.keys()].flatMap((runId) => world.runs.get(runId) ?? [])) adopt(run, rows);
     for (const run of runs) if (found.delete(run.runId)) orphan(run);
+    void inbox.look();
     return first;
   };
 
@@ -345,6 +350,9 @@ export const openRecovery = (
     read,
     rowFor,
     takeUp,
+    async learnAnswers(runId) {
+      desk.restore((await eventsOf(runId)).filter(({ type }) => type === 'question.answered'));
+    },
     demand,
     async conversation(upTo, runId) {
       const row = await store.get(runId);

@@ -40,14 +40,14 @@ export type Runtime = {
   run<T>(agent: Agent<T>, job: Job, options?: StartOptions): Promise<Report<T>>;
   /**
    * Answers the run's only open question, or lets a paused run go on, and waits for the next settlement. A stored run is brought back
-   * first. @throws FaultError `run.unknown`, `run.claimed`, `question.unknown`, `question.ambiguous`, `question.rejected`
+   * first, unless another process executes it: then the answer is delivered there. @throws FaultError `run.unknown`, `run.claimed`, `question.unknown`, `question.ambiguous`, `question.rejected`
    */
   resume(runId: string, answer?: Answer): Promise<Report>;
-  /** Answers a question of any run at any depth. */
+  /** Answers a question of any run at any depth, whichever process executes it. */
   answer(questionId: string, answer: Answer): Promise<Receipt>;
   /**
    * A handle of any run in the store. One that is not alive here is read, not brought back, until it is given a command or
-   * {@link recover} comes. @throws FaultError `run.unknown`
+   * {@link recover} comes. Commands to a run that another process executes are delivered there. @throws FaultError `run.unknown`
    */
   attach(runId: string): Promise<Run>;
   /**
@@ -84,7 +84,8 @@ export type Runtime = {
   /**
    * Stored events, then live ones: no gap, no double, whichever process stores them. `after` is `rootSeq` with `rootId`, `seq` with
    * `runId`, else a cursor. Read with `for await`, they come at the reader's pace: `options` says how many are held for it, and who is
-   * told when it falls behind. Of a store that others write, too, whoever reads keeps the process alive until it leaves.
+   * told when it falls behind. Of a store that others write, too, such a loop keeps the process alive until it leaves; a subscription
+   * does not.
    */
   events(filter?: EventQuery, options?: ReadOptions): EventStream;
   readonly runs: {

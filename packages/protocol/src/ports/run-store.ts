@@ -1,6 +1,7 @@
 import type { StoredEvent } from '../event.ts';
 import type { JobData } from '../job.ts';
 import type { JSONValue } from '../json.ts';
+import type { Receipt } from '../question.ts';
 import type { ExitReason, RunStatus, UsageReport } from '../report.ts';
 
 /** One run as a list shows it. */
@@ -71,6 +72,17 @@ export type ReadEntry = JournalEntry & {
   rootSeq: number;
 };
 
+/** A message for a run, from a process that does not execute it. */
+export type Mail = {
+  /** Given by the sender: the same id twice is one message. */
+  id: string;
+  runId: string;
+  /** When it was sent, in epoch milliseconds. */
+  at: number;
+  /** JSON; only senders and receivers understand it. */
+  message: { readonly type: string; readonly [key: string]: unknown };
+};
+
 /** Everything that one step of a run writes: all of it or nothing. */
 export type Commit = {
   runId: string;
@@ -84,6 +96,8 @@ export type Commit = {
   events: NewEvent[];
   /** What led to it, in order. The store fills `rootSeq` in; a copy of another tree's journal brings its own. */
   journal?: (JournalEntry | ReadEntry)[];
+  /** What came of messages to the run: they are in no inbox from now on. */
+  receipts?: { mailId: string; receipt: Receipt }[];
   /** The row as it stands after this step. */
   row: RunRow;
   /** Takes the place of the one before. A run that has ended keeps none. */
@@ -115,6 +129,8 @@ export interface RunStore {
     owner: string,
     options: { leaseMs: number },
   ): Promise<{ epoch: number } | null> | { epoch: number } | null;
+  /** Who executes a run: the owner that claimed it, while its lease runs and the store does not know it to be dead; else `null`. */
+  holder(runId: string): Promise<string | null> | string | null;
   /** Prolongs every lease of an owner: from now on they run for `leaseMs`. An owner that never said how long has none. */
   renew(owner: string, options: { leaseMs: number }): Promise<void> | void;
   /** Gives every claim of an owner back: anybody may claim its runs at once. */
@@ -127,6 +143,14 @@ export interface RunStore {
    * more or fewer events than `expectedSeq`; `store.ended` when one has ended. Nothing is written then; `runId` names the run.
    */
   commit(commits: readonly Commit[]): Promise<StoredEvent[]> | StoredEvent[];
+  /** Leaves a message for whoever executes a run, now or later. */
+  post(mail: Mail): Promise<void> | void;
+  /** Messages to the runs that an owner has claimed, oldest first, without those that a commit has answered. */
+  inbox(owner: string): Promise<Mail[]> | Mail[];
+  /** What came of a message; `undefined` until a commit says so. */
+  receipt(mailId: string): Promise<Receipt | undefined> | Receipt | undefined;
+  /** Takes a message back that nobody has answered. Gives back what came of it: `receipt`, or what a commit had said before. */
+  withdraw(mailId: string, receipt: Receipt): Promise<Receipt> | Receipt;
   /** What the last commit of a run left to go on from; `undefined` when it has ended or does not exist. */
   checkpoint(runId: string): Promise<Checkpoint | undefined> | Checkpoint | undefined;
   /** All that a run heard, oldest first; nothing of a run that does not exist. */
@@ -138,9 +162,9 @@ export interface RunStore {
   events(query: EventQuery): Iterable<ReadEvent> | AsyncIterable<ReadEvent>;
   /**
    * Calls back, within about a second, when another process may have stored something. Gives back how to stop. Absent where nobody
-   * else can.
+   * else can. `keepAlive` (default true): the process does not end while somebody listens.
    */
-  changes?(heard: () => void): () => void;
+  changes?(heard: () => void, options?: { keepAlive?: boolean }): () => void;
   /**
    * Forgets whole trees in which every run has ended: those that ended before `olderThan` (epoch milliseconds), but not the `keep`
    * that ended last. Gives back how many.

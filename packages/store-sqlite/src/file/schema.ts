@@ -82,6 +82,17 @@ CREATE TABLE quiet_steps (
 );
 CREATE INDEX quiet_steps_by_run ON quiet_steps (run_id);
 
+CREATE TABLE mail (
+  id INTEGER PRIMARY KEY,
+  mail_id TEXT NOT NULL UNIQUE,
+  run_id TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  message TEXT NOT NULL,
+  receipt TEXT
+);
+CREATE INDEX mail_by_run ON mail (run_id);
+CREATE INDEX mail_unanswered ON mail (id) WHERE receipt IS NULL;
+
 CREATE TABLE memories (
   id INTEGER PRIMARY KEY,
   scope TEXT NOT NULL,

@@ -4,9 +4,11 @@ import type { Reader } from './statements.ts';
 
 const pollMs = 200;
 
-/** Whoever listens keeps the process alive: what it waits for comes from elsewhere. */
+type Listener = { heard: () => void; keepAlive: boolean };
+
+/** Whoever says so keeps the process alive: what it waits for comes from elsewhere. */
 export const openChanges = (reader: Reader) => {
-  const listeners = new Set<() => void>();
+  const listeners = new Set<Listener>();
   let timer: NodeJS.Timeout | undefined;
   let version: unknown;
 
@@ -22,23 +24,31 @@ export const openChanges = (reader: Reader) => {
     const now = look();
     if (now === version) return;
     version = now;
-    for (const heard of listeners) heard();
+    for (const { heard } of listeners) heard();
   };
   const stop = (): void => {
     clearInterval(timer);
     timer = undefined;
   };
 
+  const hold = (): void => {
+    if ([...listeners].some(({ keepAlive }) => keepAlive)) timer?.ref();
+    else timer?.unref();
+  };
+
   return {
-    listen(heard: () => void): () => void {
-      listeners.add(heard);
+    listen(heard: () => void, { keepAlive = true }: { keepAlive?: boolean } = {}): () => void {
+      const listener = { heard, keepAlive };
+      listeners.add(listener);
       if (!timer) {
         version = look();
         timer = setInterval(poll, pollMs);
       }
+      hold();
       return () => {
-        listeners.delete(heard);
+        listeners.delete(listener);
         if (listeners.size === 0) stop();
+        else hold();
       };
     },
     stop,

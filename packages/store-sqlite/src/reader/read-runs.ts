@@ -1,5 +1,7 @@
 import type { Checkpoint, JournalEntry, ReadEntry, RunFilter, RunRow, RunStore } from '@troupe/protocol';
 import type { AtOnce } from '../answers.ts';
+import type { ProcessIdentity } from '../writer/messages.ts';
+import { isGone } from '../writer/process-identity.ts';
 import type { Reader } from './statements.ts';
 
 type Found = { data: string; job: string };
@@ -23,8 +25,24 @@ const rowOf = ({ data, job }: Found): RunRow => ({
   job: JSON.parse(job) as RunRow['job'],
 });
 
-/** Looks runs up. Answers at once. */
-export const readRuns = (reader: Reader): AtOnce<Pick<RunStore, 'get' | 'list' | 'checkpoint' | 'journal'>> => ({
+type Holder = ProcessIdentity & { owner: string; lease_until: number };
+const holder = `
+  SELECT claims.owner, host, pid, started, lease_until FROM claims
+  JOIN owners ON owners.owner = claims.owner LEFT JOIN runs ON runs.run_id = claims.run_id
+  WHERE claims.run_id = ? AND coalesce(runs.ended, 0) = 0`;
+
+type RunReader = AtOnce<Pick<RunStore, 'get' | 'list' | 'checkpoint' | 'journal'>> & {
+  holder(runId: string, now: number): string | null;
+};
+
+/** Looks runs up. Answers at once. @param self Who asks. */
+export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
+  holder: (runId, now) =>
+    reader.read(holder, (statement) => {
+      const found = statement.get(runId) as Holder | undefined;
+      return found && found.lease_until > now && !isGone(found, self) ? found.owner : null;
+    }),
+
   get: (runId) =>
     reader.read(`${columns} WHERE run_id = ?`, (statement) => {
       const found = statement.get(runId) as Found | undefined;

@@ -32,7 +32,7 @@ const encodeSteps = (steps: readonly Commit[], jobs: StoredJobs): StepText[] => 
   const rows = new Map(steps.map((step) => [step.runId, step]));
   const checkpoints = new Map(steps.filter(({ checkpoint }) => checkpoint).map((step) => [step.runId, step]));
   return steps.map((step) => {
-    const { runId, rootId, owner, epoch, expectedSeq, events, row, checkpoint, journal = [] } = step;
+    const { runId, rootId, owner, epoch, expectedSeq, events, row, checkpoint, journal = [], receipts = [] } = step;
     const ended = isEnded(row.status);
     return {
       runId,
@@ -44,6 +44,7 @@ const encodeSteps = (steps: readonly Commit[], jobs: StoredJobs): StepText[] => 
       ended,
       events: events.map(eventText),
       heard: journal.length > 0 ? JSON.stringify(journal) : null,
+      receipts: receipts.map(({ mailId, receipt }) => [mailId, JSON.stringify(receipt)]),
       row: rows.get(runId) === step ? rowText(row, jobs) : null,
       checkpoint: !ended && checkpoints.get(runId) === step ? JSON.stringify(checkpoint) : null,
     };

@@ -28,6 +28,8 @@ export type StepText = {
   events: EventText[];
   /** What the run heard, as a JSON array; `null` when that was nothing. */
   heard: string | null;
+  /** What came of messages, as JSON, by their ids. */
+  receipts: [mailId: string, receipt: string][];
   /** `null` when a later step of the same commit brings it. */
   row: RowText | null;
   /** `null` when there is none, or when a later step of the same commit brings a newer one. */
@@ -40,6 +42,8 @@ export type Place = { rootSeq: number; id: number };
 /** What the writer is asked for, and what it gives back. */
 export type Tasks = {
   commit: { ask: { steps: StepText[] }; give: Place[] };
+  post: { ask: { id: string; runId: string; at: number; message: string }; give: null };
+  withdraw: { ask: { id: string; receipt: string }; give: string };
   claim: { ask: { runId: string; owner: string; leaseMs: number; now: number }; give: { epoch: number } | null };
   renew: { ask: { owner: string; leaseMs: number; now: number }; give: null };
   release: { ask: { owner: string }; give: null };

@@ -15,6 +15,9 @@ export const openBatchWriter = (
 ): ((tasks: readonly Task[]) => Outcome[]) => {
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
+  const post = db.prepare('INSERT OR IGNORE INTO mail (mail_id, run_id, at, message) VALUES (?, ?, ?, ?)');
+  const answer = db.prepare('UPDATE mail SET receipt = ? WHERE mail_id = ? AND receipt IS NULL');
+  const receiptOf = db.prepare('SELECT receipt FROM mail WHERE mail_id = ?');
   const states = openRunStates(db);
   const steps = openStepWriter(db);
   const claims = openClaimWriter(db, self);
@@ -26,6 +29,11 @@ export const openBatchWriter = (
     switch (task.type) {
       case 'commit':
         return steps.commit(task.steps, states, claims.register);
+      case 'post':
+        return void post.run(task.id, task.runId, task.at, task.message);
+      case 'withdraw':
+        answer.run(task.receipt, task.id);
+        return receiptOf.get(task.id)?.receipt ?? task.receipt;
       case 'claim':
         return claims.claim(task, states);
       case 'renew':

@@ -43,6 +43,7 @@ export const openStepWriter = (db: DatabaseSync): StepWriter => {
     places.set(rootId, before + events.length);
     return place;
   };
+  const answerMail = db.prepare('UPDATE mail SET receipt = ? WHERE mail_id = ? AND receipt IS NULL');
   /** What led to a step without events; its run is written by then. */
   const addHeard = ({ runId, expectedSeq, events, heard }: StepText, whole: number): void => {
     if (heard !== null && events.length === 0) addQuiet.run(runId, expectedSeq, heard, whole);
@@ -61,6 +62,7 @@ export const openStepWriter = (db: DatabaseSync): StepWriter => {
         register(step.owner);
         states.enter(step);
         addHeard(step, whole);
+        for (const [mailId, receipt] of step.receipts) answerMail.run(receipt, mailId);
         return addEvents(step, whole);
       });
     },

@@ -23,6 +23,7 @@ export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
   const remove = [
     'DELETE FROM events WHERE root_id = ?',
     'DELETE FROM quiet_steps WHERE run_id IN (SELECT run_id FROM runs WHERE root_id = ?)',
+    'DELETE FROM mail WHERE run_id IN (SELECT run_id FROM runs WHERE root_id = ?)',
     'DELETE FROM claims WHERE run_id IN (SELECT run_id FROM runs WHERE root_id = ?)',
     'DELETE FROM runs WHERE root_id = ?',
   ].map((sql) => db.prepare(sql));

@@ -6,6 +6,7 @@ import { claims } from './run-store/claims.ts';
 import { commits } from './run-store/commits.ts';
 import { journal } from './run-store/journal.ts';
 import { lasting } from './run-store/lasting.ts';
+import { mail } from './run-store/mail.ts';
 import { pruning } from './run-store/pruning.ts';
 import { reading } from './run-store/reading.ts';
 import { refusals } from './run-store/refusals.ts';
@@ -32,6 +33,7 @@ export const runStoreSentences: Contract<RunStore> = [
   ...together,
   ...checkpoints,
   ...journal,
+  ...mail,
   ...rows,
   ...reading,
   ...pruning,

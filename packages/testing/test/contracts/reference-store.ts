@@ -4,8 +4,10 @@ import {
   type EventQuery,
   FaultError,
   isEnded,
+  type Mail,
   type ReadEntry,
   type ReadEvent,
+  type Receipt,
   type RunFilter,
   type RunRow,
   type RunStore,
@@ -23,6 +25,7 @@ type Left = {
   firstRows: Map<string, RunRow>;
   checkpoints: Map<string, Checkpoint>;
   journals: Map<string, ReadEntry[]>;
+  mail: { sent: Mail; receipt?: Receipt }[];
   log: ReadEvent[];
   /** Events ever written, of each tree and of all. */
   written: Map<string, number>;
@@ -35,6 +38,7 @@ const nothing = (): Left => ({
   firstRows: new Map(),
   checkpoints: new Map(),
   journals: new Map(),
+  mail: [],
   log: [],
   written: new Map(),
 });
@@ -43,7 +47,7 @@ export type ReferenceStore = RunStore & { closed(): Left };
 
 /** A store in memory, as plain as can be, with a bug if one is asked for. */
 export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = nothing()): ReferenceStore => {
-  const { claims, leases, rows, firstRows, checkpoints, journals, written } = left;
+  const { claims, leases, rows, firstRows, checkpoints, journals, mail, written } = left;
   let { log } = left;
   const pruned: RunRow[] = [];
   let lost = 0;
@@ -99,6 +103,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
     if (conflict) {
       if (bug === 'a conflict writes its row') rows.set(runId, row);
       if (bug === 'a conflict writes its journal') hear([step]);
+      if (bug === 'a conflict answers messages') answerMail([step]);
       if (bug === 'a conflict writes its checkpoint' && step.checkpoint) checkpoints.set(runId, step.checkpoint);
       refuse('store.conflict', runId);
     }
@@ -143,6 +148,11 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
     }
     return stored;
   };
+  const answerMail = (steps: readonly Commit[]): void => {
+    for (const { mailId, receipt } of steps.flatMap(({ receipts = [] }) => receipts))
+      for (const each of mail)
+        if (each.sent.id === mailId && (!each.receipt || bug === 'the last receipt counts')) each.receipt = receipt;
+  };
   const hear = (steps: readonly Commit[]): void => {
     let said = 0;
     for (const { runId, rootId, events, journal = [] } of steps) {
@@ -184,6 +194,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
         )),
       );
     hear(wanted);
+    answerMail(wanted);
     if (bug === 'one refusal refuses those beside it') {
       await later();
       if (refusedNow) refuse('store.conflict', steps[0]?.runId ?? '');
@@ -199,6 +210,8 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       if (bug !== 'pruning leaves checkpoints') checkpoints.delete(runId);
       else checkpoints.set(runId, { runId });
       if (bug !== 'pruning leaves journals') journals.delete(runId);
+      if (bug !== 'pruning leaves messages')
+        for (const each of mail.filter(({ sent }) => sent.runId === runId)) mail.splice(mail.indexOf(each), 1);
       if (bug !== 'pruning leaves claims') claims.delete(runId);
       if (bug !== 'pruning leaves numbers') written.delete(`tree ${rootId}`);
     }
@@ -235,6 +248,12 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       if (bug === 'a claim makes a row') rows.set(runId, { runId, rootId: runId } as RunRow);
       return { epoch };
     },
+    holder(runId) {
+      const owner = claims.get(runId)?.owner;
+      if (owner === undefined || bug === 'nobody holds a run') return null;
+      if ((leases.get(owner) ?? 0) <= now() && bug !== 'a holder outlives its lease') return null;
+      return isEnded(rows.get(runId)?.status ?? 'running') && bug !== 'a run that has ended is held' ? null : owner;
+    },
     renew(owner, { leaseMs }) {
       if (bug === 'renewing does nothing') return;
       if (bug === 'renewing prolongs every lease') for (const each of leases.keys()) leases.set(each, now() + leaseMs);
@@ -267,6 +286,24 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       checkpoints.set(runId, given);
       return given;
     },
+    post(sent) {
+      const isKnown = mail.some((each) => each.sent.id === sent.id);
+      if (isKnown && bug !== 'a message is posted twice') return;
+      mail.push({ sent: bug === 'messages are given as they came' ? sent : JSON.parse(JSON.stringify(sent)) });
+    },
+    withdraw(mailId, receipt) {
+      const sent = mail.find((each) => each.sent.id === mailId);
+      if (bug === 'a message cannot be taken back') return sent?.receipt ?? receipt;
+      if (sent && bug === 'what was answered is taken back') sent.receipt = receipt;
+      if (sent) sent.receipt ??= receipt;
+      return sent?.receipt ?? receipt;
+    },
+    inbox: (owner) =>
+      (bug === 'messages are newest first' ? mail.toReversed() : mail)
+        .filter(({ receipt }) => !receipt || bug === 'answered messages stay')
+        .filter(({ sent }) => claims.get(sent.runId)?.owner === owner || bug === 'messages go to everybody')
+        .map(({ sent }) => sent),
+    receipt: (mailId) => mail.find(({ sent }) => sent.id === mailId)?.receipt,
     journal(runId) {
       const found = journals.get(bug === 'one journal for all runs' ? '' : runId) ?? [];
       if (bug === 'journals are given as they came') return found;
@@ -328,6 +365,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       if (bug !== 'keeps its claims when it is closed') leases.clear();
       if (bug === 'forgets checkpoints') checkpoints.clear();
       if (bug === 'forgets journals') journals.clear();
+      if (bug === 'forgets messages') mail.length = 0;
       if (bug === 'forgets epochs') claims.clear();
       for (const row of pruned) rows.set(row.runId, row);
       if (bug === 'counts cursors from what is left') written.set('all', log.length);

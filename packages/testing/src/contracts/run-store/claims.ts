@@ -57,6 +57,27 @@ export const claims: Contract<RunStore> = [
     },
   ],
   [
+    'says who holds a run, while its lease runs and it has not ended',
+    async (open, time) => {
+      const store = await open();
+      expect(await store.holder('r')).toBeNull();
+      const run = await writeRun(store, { runId: 'r' }, 'one');
+      await run.say('a');
+      expect([await store.holder('r'), await store.holder('s')]).toEqual(['one', null]);
+      time.pass(leaseMs);
+      expect(await store.holder('r')).toBeNull();
+      await store.renew('one', lease);
+      expect(await store.holder('r')).toBe('one');
+      await store.release('one');
+      expect(await store.holder('r')).toBeNull();
+      const claim = await store.claim('r', 'two', lease);
+      expect(await store.holder('r')).toBe('two');
+      const next = writerOf(store, { runId: 'r' }, { owner: 'two', epoch: claim?.epoch ?? 0, seq: 1 });
+      await next.end();
+      expect(await store.holder('r')).toBeNull();
+    },
+  ],
+  [
     'keeps a run for its owner while the lease runs, and no longer',
     async (open, time) => {
       const store = await open();

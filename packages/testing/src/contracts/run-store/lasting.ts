@@ -14,11 +14,14 @@ export const lasting = <Store extends RunStore>(reopen: Reopen<Store>): Contract
       const run = await writeRun(store, { runId: 'r' });
       const journal = [{ seq: 0, at: 1, heard: { type: 'said', text: awkward } }];
       await run.commit(run.next(['a', awkward], { checkpoint: { n: 1 }, journal }));
+      await store.post({ id: 'm', runId: 'r', at: 1, message: { type: 'said' } });
+      await run.commit(run.next([], { receipts: [{ mailId: 'm', receipt: { status: 'accepted' } }] }));
       const known = async (from: RunStore) => [
         await from.get('r'),
         await from.list(),
         await from.checkpoint('r'),
         await journalOf(from, 'r'),
+        await from.receipt('m'),
         await take(from, {}),
       ];
       const before = await known(store);

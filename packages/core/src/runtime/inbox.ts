@@ -1,0 +1,72 @@
+/**
+ * Commands from other processes: messages in the store for the runs that this one executes. What came of a message stands in the
+ * commit that it led to; what was not stored so is delivered again, here or wherever the run goes on (L7).
+ */
+import type { Receipt, RunStore } from '@troupe/protocol';
+import type { RunCommand } from '../agent/context.ts';
+import type { LiveRun } from '../run/live-run.ts';
+import type { Recorder } from './recorder.ts';
+
+export type Inbox = {
+  /** Called whenever a run comes to life: its messages are delivered from now on. */
+  attend(): void;
+  /** Delivers what is there. */
+  look(): Promise<void>;
+};
+
+export const openInbox = (
+  { store, owner, runs }: { store: RunStore; owner: string; runs: ReadonlyMap<string, LiveRun> },
+  recorder: Pick<Recorder, 'record'>,
+  on: {
+    /** @param known Called with what comes of it, before it does. */
+    tell(run: LiveRun, command: RunCommand, known: (receipt: Receipt) => void): void;
+    /** What came of a message is stored. */
+    answered(): void;
+  },
+): Inbox => {
+  /** Messages that were delivered, and whose receipt is on its way to the store. */
+  const inHand = new Set<string>();
+  let leave: (() => void) | undefined;
+  let isLooking = false;
+  let isAsked = false;
+
+  const deliver = async (): Promise<void> => {
+    for (const { id, runId, message } of await store.inbox(owner)) {
+      const run = runs.get(runId);
+      if (!run || run.suspended || run.broken || inHand.has(id)) continue;
+      inHand.add(id);
+      on.tell(run, message as unknown as RunCommand, (receipt) => run.receipts.push({ mailId: id, receipt }));
+      // Where nothing came of it, this is all that there is to store.
+      recorder.record(run, []);
+      void Promise.resolve(run.writing).then(() => {
+        inHand.delete(id);
+        on.answered();
+      });
+    }
+  };
+  const look = async (): Promise<void> => {
+    isAsked = true;
+    if (isLooking) return;
+    isLooking = true;
+    while (isAsked) {
+      isAsked = false;
+      // A store that cannot be read says so to whoever reads it; the message is there the next time.
+      await deliver().catch(() => {});
+    }
+    isLooking = false;
+  };
+
+  return {
+    look,
+    attend() {
+      leave ??= store.changes?.(
+        () => {
+          if (runs.size > 0) return void look();
+          leave?.();
+          leave = undefined;
+        },
+        { keepAlive: false },
+      );
+    },
+  };
+};
