@@ -9,7 +9,8 @@ import { SimulatedClock } from 'xstate';
 import { memoryStore } from '../../src/defaults/memory-store.ts';
 import { createRuntime } from '../../src/runtime/create-runtime.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
-import { openOutside } from './outside.ts';
+import { type Execution, repeated } from './executions.ts';
+import { type Outside, openOutside } from './outside.ts';
 import { calmPlans, type Plan } from './plan.ts';
 
 export type CrashPlan = Plan & {
@@ -43,15 +44,22 @@ const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolv
 /** Plays a plan to its end, and says what is wrong with what it left: one sentence for each finding. */
 export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
   const clock = new SimulatedClock();
-  const outside = openOutside(plan, clock);
   const base = memoryStore();
   const told: RunEvent[] = [];
+  const executions: Execution[] = [];
   const thrown: unknown[] = [];
   let ids = 0;
   let lives = 0;
 
-  const boot = () => {
+  /** Each process has an outside of its own: what works on for a dead one is nobody's work any more. */
+  const boot = (before?: Outside) => {
     const mortal = mortalStore(base, plan.deaths[lives++]);
+    const outside = openOutside(plan, clock, {
+      ...(before && { from: before.played }),
+      executes: (callKey) => {
+        if (!mortal.dead) executions.push({ callKey, after: stored().length });
+      },
+    });
     let commits = 0;
     const commit = (steps: readonly Commit[]) => {
       commits += 1;
@@ -79,11 +87,11 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
     runtime.events$.subscribe((event) => {
       if (!mortal.dead) told.push(event);
     });
-    return { runtime, mortal };
+    return { runtime, mortal, outside };
   };
-  let { runtime, mortal } = boot();
-
   const stored = (): StoredEvent[] => [...(base.events({}) as Iterable<StoredEvent>)];
+  let { runtime, mortal, outside } = boot();
+
   const runsOf = () => [...Map.groupBy(stored(), ({ runId }) => runId)];
   const open = () => runsOf().flatMap(([runId, events]) => (events.some(isTerminal) ? [] : [runId]));
 
@@ -92,8 +100,7 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
     while (mortal.dead) {
       // What it had begun to do it still does; then it is gone, and so is whoever was at work for it.
       await settle();
-      outside.working.clear();
-      ({ runtime, mortal } = boot());
+      ({ runtime, mortal, outside } = boot(outside));
       await recover();
     }
   };
@@ -161,7 +168,7 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
   }
   await settle();
   await revive();
-  const findings = findingsIn(plan, stored(), told, left);
+  const findings = [...findingsIn(plan, stored(), told, left), ...repeated(executions, stored())];
   if (open().length > 0) findings.push(`L1 ${open().join()} cannot be ended`);
   for (const { what, runId, signal } of outside.working)
     if (!signal.aborted) findings.push(`L9 ${what} still works for "${runId}"`);

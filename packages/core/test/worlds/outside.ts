@@ -4,10 +4,13 @@ import type { SimulatedClock } from 'xstate';
 import { z } from 'zod';
 import { type Agent, defineAgent } from '../../src/define-agent.ts';
 import { defineTool, spawned, type Tool, type ToolContext } from '../../src/define-tool.ts';
-import type { Plan, Said } from './plan.ts';
+import type { Deed, Plan, Said } from './plan.ts';
 
 /** Something outside that works for a run and can be told to stop. */
 export type Work = { what: string; runId: string; signal: AbortSignal };
+
+/** How far a plan is played: turns and calls that were asked for, and waits. */
+type Played = { asked: number; called: number; waits: number };
 
 export type Outside = {
   provider: ModelProvider;
@@ -16,6 +19,14 @@ export type Outside = {
   working: Set<Work>;
   /** Tokens that each run's models said they used, as far as somebody listened. */
   paid: Map<string, number>;
+  played: Played;
+};
+
+type OutsideOptions = {
+  /** Where the outside of an earlier process left the plan. Default: nothing is played. */
+  from?: Played;
+  /** Hears of each execution of a tool that does something, by the key of its call. */
+  executes?: (callKey: string) => void;
 };
 
 const none = z.object({}).loose();
@@ -89,16 +100,18 @@ const callsOf = (said: Said): CallPart[] => {
 const textOf = (said: Said): string =>
   said === 'empty' ? '' : said === 'json' || said === 'text' ? '{"ok":true}' : 'Well.';
 
-export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
+export const openOutside = (
+  plan: Plan,
+  clock: SimulatedClock,
+  { from = { asked: 0, called: 0, waits: 0 }, executes = () => {} }: OutsideOptions = {},
+): Outside => {
+  const played = { ...from };
   const working = new Set<Work>();
   const paid = new Map<string, number>();
-  let asked = 0;
-  let called = 0;
-  let waits = 0;
 
   /** Lets the world's time pass, or nothing but a moment. */
   const delay = (): Promise<void> => {
-    const ms = plan.delays[waits++ % plan.delays.length] ?? 0;
+    const ms = plan.delays[played.waits++ % plan.delays.length] ?? 0;
     return new Promise((resolve) => (ms === 0 ? queueMicrotask(resolve) : clock.setTimeout(resolve, ms)));
   };
   const whenAborted = (signal: AbortSignal) =>
@@ -111,6 +124,11 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
     const work = { what, runId, signal };
     working.add(work);
     return () => working.delete(work);
+  };
+
+  const execute = (deed: Deed | 'free', { runId, key, signal }: ToolContext): (() => void) => {
+    executes(key);
+    return begin(`tool (${deed})`, runId, signal);
   };
 
   async function* answer(said: Said, runId: string, signal: AbortSignal): AsyncGenerator<ModelPart, void> {
@@ -186,15 +204,15 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
 
   const provider: ModelProvider = {
     takeTurn(_request, { signal, context }) {
-      const said = plan.said[asked++] ?? 'text';
+      const said = plan.said[played.asked++] ?? 'text';
       if (said === 'throw') throw new Error('the provider throws');
       return answer(said, context.runId, signal);
     },
   };
 
   const act = async (context: ToolContext): Promise<unknown> => {
-    const deed = plan.deeds[called++ % plan.deeds.length] ?? 'text';
-    const end = begin(`tool (${deed})`, context.runId, context.signal);
+    const deed = plan.deeds[played.called++ % plan.deeds.length] ?? 'text';
+    const end = execute(deed, context);
     try {
       await delay();
       switch (deed) {
@@ -255,7 +273,7 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
       description: () => name,
       inputSchema: manyAndWait,
       execute: async ({ count, wait, budget }, context) => {
-        const end = begin('tool (free)', context.runId, context.signal);
+        const end = execute('free', context);
         try {
           const children = await Promise.all(
             Array.from({ length: count }, () =>
@@ -298,5 +316,5 @@ export const openOutside = (plan: Plan, clock: SimulatedClock): Outside => {
     ...(plan.features.includes('schema') && { outputSchema: verdict }),
     ...(plan.features.includes('short conversations') && { compaction: { maxMessages: 6 } }),
   }) as Agent;
-  return { provider, agent, working, paid };
+  return { provider, agent, working, paid, played };
 };
