@@ -50,6 +50,7 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
   const thrown: unknown[] = [];
   let ids = 0;
   let lives = 0;
+  let refused = 0;
 
   /** Each process has an outside of its own: what works on for a dead one is nobody's work any more. */
   const boot = (before?: Outside) => {
@@ -63,7 +64,10 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
     let commits = 0;
     const commit = (steps: readonly Commit[]) => {
       commits += 1;
-      if (!mortal.dead && plan.refusals.includes(commits)) throw new Error('The store refuses.');
+      if (!mortal.dead && plan.refusals.includes(commits)) {
+        refused += 1;
+        throw new Error('The store refuses.');
+      }
       return mortal.store.commit(steps);
     };
     const runtime = createRuntime({
@@ -161,7 +165,10 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
     await pass(25);
   }
   const left = open();
-  for (let round = 0; round < 6 && open().length > 0; round++) {
+  for (let round = 0, before = -1; round < 6 && open().length > 0; round++) {
+    // A round in which a process died or its store refused is no round.
+    if (lives + refused > before) round = 0;
+    before = lives + refused;
     await recover();
     for (const runId of open()) await act(async (now) => (await now.attach(runId)).interrupt());
     await pass(25);
