@@ -182,7 +182,8 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
   findings.push(...thrown.map((error) => `recover(): ${String(error)}`));
   for (const [runId] of runsOf())
     await runtime.replay(runId).catch((error: unknown) => findings.push(`L6 ${String(error)}`));
-  await runtime.close({ graceMs: 0 });
+  const closing = runtime.close({ graceMs: 0 }).then(() => true);
+  if (!(await Promise.race([closing, settle()]))) findings.push('close() does not end');
   return findings;
 };
 
