@@ -15,6 +15,7 @@ import {
   type RunRow,
   type RunStatus,
   type RunStore,
+  redact,
 } from '@troupe/protocol';
 
 type Stored = { row: RunRow; events: ReadEvent[]; journal: ReadEntry[]; checkpoint?: Checkpoint };
@@ -172,7 +173,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     receipt: (mailId) => mail.get(mailId)?.receipt,
     checkpoint: (runId) => {
       const found = runs.get(runId)?.checkpoint;
-      return found && (JSON.parse(JSON.stringify(found)) as Checkpoint);
+      return found && (JSON.parse(JSON.stringify(redact(found))) as Checkpoint);
     },
     journal: (runId) => JSON.parse(JSON.stringify(runs.get(runId)?.journal ?? [])) as ReadEntry[],
     prune,

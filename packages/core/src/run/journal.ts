@@ -35,10 +35,12 @@ export const foldHeard = (heard: Heard, said: readonly object[], before: number)
   let places: Map<string, Place> | undefined;
   const fold = (value: unknown): unknown => {
     if (typeof value === 'string') {
-      if (value.length < shortest) return value;
-      places ??= textsIn(said, before);
-      const place = places.get(value);
-      return place ? { [mark]: place } : value;
+      if (value.length >= shortest) {
+        places ??= textsIn(said, before);
+        const place = places.get(value);
+        if (place) return { [mark]: place };
+      }
+      return redact(value);
     }
     if (!isObject(value)) return value;
     let copy: Record<string, unknown> | undefined;
@@ -51,7 +53,7 @@ export const foldHeard = (heard: Heard, said: readonly object[], before: number)
     // What looks like a place and is none is marked as such.
     return mark in value ? { [mark]: [0, copy ?? value] } : (copy ?? value);
   };
-  return redact(fold(heard)) as Heard;
+  return fold(heard) as Heard;
 };
 
 /** @param event An event of the run, by its `seq`. */

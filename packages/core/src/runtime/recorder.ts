@@ -131,8 +131,9 @@ export const openRecorder = (
     passageOf(group, run.rootId).events += events.length;
     const { runId, rootId, epoch } = run;
     const row = rowOf(run);
-    const journal = run.heard.map((entry) => ({ ...entry, heard: foldHeard(entry.heard, drafts, expectedSeq) }));
+    const journal = run.heard;
     run.heard = [];
+    for (const entry of journal) entry.heard = foldHeard(entry.heard, drafts, expectedSeq);
     const { receipts } = run;
     run.receipts = [];
     const last = group.steps.at(-1);
@@ -200,7 +201,9 @@ export const openRecorder = (
     const { refusal } = group.tree;
     if (refusal) return refused(rootId, group, refusal.error);
     try {
-      for (const { commit } of group.steps) if (commit.checkpoint) commit.checkpoint = redact(commit.checkpoint);
+      // What stays in this process is blanked when it is read: it may be large, and most of it is never looked at.
+      if (store.lasting)
+        for (const { commit } of group.steps) if (commit.checkpoint) commit.checkpoint = redact(commit.checkpoint);
       const stored = store.commit(group.steps.map(({ commit }) => commit));
       if (stored instanceof Promise)
         stored.then(
