@@ -33,7 +33,7 @@ export const alarmActor = (world: World) =>
         hard();
       };
     };
-    if (kind === 'grace') return ring(context.graceMs, () => ({ type: 'grace.over' }));
+    if (kind === 'grace') return ring((run.graceUntil ?? now) - now, () => ({ type: 'grace.over' }));
     if (kind === 'activeMs') return watch(limits.activeMs ?? 0, (at) => activeMsOf(run.ledger, at));
     const from = run.ledger.createdAt;
     return watch((limits.deadlineAt ?? 0) - from, (at) => at - from);

@@ -71,7 +71,7 @@ export const forkOf = (tree: readonly TreeRun[], about: About): Fork => {
     throw new FaultError('fork.invalid', `Run "${about.names.rootId}" had not begun by then: send its job again.`);
   const begins = beginsAt(root, branches, about);
   for (const branch of branches) if (!branch.run.ended) tellForked(branch, about, branch === root ? begins : undefined);
-  return { commits: commitsOf(branches, about.owner), rows: branches.map(({ run }) => rowOf(run)) };
+  return { commits: commitsOf(branches, about), rows: branches.map(({ run }) => rowOf(run)) };
 };
 
 const branchOf = (from: TreeRun, about: About): Branch | undefined => {
@@ -184,8 +184,11 @@ const tellForked = (branch: Branch, { cut, now }: About, begins?: ForkBegins): v
 };
 
 /** Where a run goes on: with an answer that is there already, and with alarms for limits that it did not have. */
-const checkpointAt = ({ run, snapshot, given }: Branch): Checkpoint => {
-  const { workers, ...checkpoint } = checkpointOf(snapshot) as Checkpoint & { workers: Record<string, Worker> };
+const checkpointAt = ({ run, snapshot, given }: Branch, now: number): Checkpoint => {
+  const graceUntil = snapshot.value === 'interrupting' ? now + snapshot.context.graceMs : undefined;
+  const { workers, ...checkpoint } = checkpointOf(snapshot, graceUntil) as Checkpoint & {
+    workers: Record<string, Worker>;
+  };
   const { runId } = run;
   const { limits } = snapshot.context.allowance;
   const works = snapshot.matches('running') && !snapshot.matches({ running: 'waiting' });
@@ -202,7 +205,7 @@ const checkpointAt = ({ run, snapshot, given }: Branch): Checkpoint => {
 };
 
 /** Everything in the order in which it happened; of each run, its last commit says how it stands. */
-const commitsOf = (branches: readonly Branch[], owner: string): Commit[] => {
+const commitsOf = (branches: readonly Branch[], { owner, now }: About): Commit[] => {
   const commits: Commit[] = [];
   const last = new Map<string, Commit>();
   const all = branches.flatMap(({ run, events }) => events.map((event) => ({ run, event })));
@@ -229,7 +232,7 @@ const commitsOf = (branches: readonly Branch[], owner: string): Commit[] => {
   }
   for (const branch of branches) {
     const { run, journal } = branch;
-    const checkpoint = run.ended ? {} : { checkpoint: checkpointAt(branch) };
+    const checkpoint = run.ended ? {} : { checkpoint: checkpointAt(branch, now) };
     Object.assign(last.get(run.runId) ?? {}, { row: rowOf(run), journal, ...checkpoint });
   }
   return commits;

@@ -9,14 +9,17 @@ import type { LiveRun } from './live-run.ts';
 
 type Worker = { src: unknown; input: unknown };
 
-/** Taken after a step, before its effects. */
-export const checkpointOf = ({ value, context, children }: AnyMachineSnapshot): Checkpoint => {
+/** Taken after a step, before its effects. @param graceUntil Of a run that is being interrupted: when what is below it is stopped. */
+export const checkpointOf = (
+  { value, context, children }: AnyMachineSnapshot,
+  graceUntil: number | undefined,
+): Checkpoint => {
   const workers: Record<string, Worker> = {};
   for (const [id, child] of Object.entries(children as Record<string, AnyActorRef>)) {
     const { status, input } = child.getSnapshot() as { status: string; input: unknown };
     if (status === 'active') workers[id] = { src: child.src, input };
   }
-  return { value, context, workers };
+  return { value, context, workers, ...(graceUntil !== undefined && { graceUntil }) };
 };
 
 /** The machine snapshot that a checkpoint stands for: XState starts its actors again. */

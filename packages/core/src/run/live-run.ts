@@ -63,6 +63,8 @@ export type LiveRun = {
   receipts: { mailId: string; receipt: Receipt }[];
   /** The turn whose calls were brought back from a store, which keeps no secrets of theirs. */
   restoredTurn?: number;
+  /** When what is below a run that is being interrupted is stopped. */
+  graceUntil: number | undefined;
   epoch: number;
   seq: number;
   /** Events that the store has acknowledged. */
@@ -120,6 +122,7 @@ export const openLiveRun = (
   actor: undefined,
   heard: [],
   receipts: [],
+  graceUntil: undefined,
   epoch: 1,
   seq: 0,
   stored: 0,

@@ -147,7 +147,8 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
     const waits = context.slot === 'wanted' && (snapshot.matches({ running: 'waiting' }) || snapshot.matches('queued'));
     noteWaiting(run.ledger, waits, clock.now());
     if (outbox) run.transcript.push(...outbox.messages);
-    if (isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot));
+    if (snapshot.value === 'interrupting') run.graceUntil ??= clock.now() + context.graceMs;
+    if (isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot, run.graceUntil));
   };
 
   /** Takes note of what a machine heard. What an attempt has used so far it hears again and again: the last time counts. */
@@ -376,6 +377,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
   const bringBack = (run: FoundRun, parent?: AnyActorRef): LiveRun => {
     enlist(run);
     run.restoredTurn = contextIn(run.checkpoint).turn;
+    run.graceUntil = run.checkpoint.graceUntil as number | undefined;
     const actor = startActor(run, { snapshot: snapshotFrom(run.checkpoint) }, parent);
     for (const warning of run.warnings) actor.send({ type: 'warning', ...warning });
     actor.send({ type: 'recovered', unknown: unknownOutcomes(run), ...(run.lost && { lost: run.lost }) });

@@ -1,3 +1,4 @@
+import { noUsage } from '@troupe/protocol';
 import { checkRunLaws } from '@troupe/testing';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { transitionsOf } from './chart.ts';
@@ -34,6 +35,23 @@ test('recovered where nobody knows its agent, a run fails and says so [BG-061]',
   expect(checkRunLaws(stage.events)).toEqual([]);
   expect(stage.outside.working()).toEqual([]);
   for (const name of stage.taken) taken.add(name);
+  await stage.close();
+});
+
+test('the grace of an interrupt goes on where it was [L7]', async () => {
+  const stage = await openStage({});
+  const call = { id: 'c', name: 'delegate', arguments: '{"n":0}' };
+  const turn = { text: '', calls: [call], planned: [], usage: noUsage, costUsd: null, finish: 'calls' as const };
+  await stage.play({ type: 'turn.closed', turn });
+  // given a child that does not end by itself, and ten milliseconds for it
+  await stage.play({ type: 'call.spawns', index: 0, from: 0, at: 0, requests: [{ onPaused: 'bubble' }] });
+  await stage.play({ type: 'interrupt', reason: 'enough' });
+  await stage.pass(6);
+  await stage.restart();
+  await stage.pass(3);
+  expect(stage.endings()).toEqual([]);
+  await stage.pass(1);
+  expect(stage.endings()).toMatchObject([{ type: 'run.interrupted' }]);
   await stage.close();
 });
 

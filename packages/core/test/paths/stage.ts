@@ -241,6 +241,10 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
       await settle();
       return told;
     },
+    async pass(ms: number): Promise<void> {
+      clock.increment(ms);
+      await settle();
+    },
     /** Kills the program, and starts it again on what it has stored. @param knows Default: the agents it knew. */
     async restart(knows: readonly AnyAgent[] = [worker, lead, helper]): Promise<void> {
       die();
