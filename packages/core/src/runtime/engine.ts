@@ -58,6 +58,9 @@ export type Engine = ReturnType<typeof openEngine>;
 
 const isFenced = (error: unknown): error is FaultError => isFaultError(error) && error.code === 'store.fenced';
 
+/** Facts that say what an attempt used, in the place of what was said before. */
+const saysUsage = new Set(['model.used', 'model.attempted', 'turn.closed', 'context.summarized']);
+
 export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, receiptStored: () => void) => {
   const { clock, logger, store, ids } = options;
   const runs = new Map<string, LiveRun>();
@@ -151,9 +154,9 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
     if (isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot, run.graceUntil));
   };
 
-  /** Takes note of what a machine heard. What an attempt has used so far it hears again and again: the last time counts. */
+  /** Takes note of what a machine heard. What an attempt has used so far counts until it says so again, or all of it. */
   const hear = (run: LiveRun, event: AnyEventObject): void => {
-    if (event.type === 'model.used' && run.heard.at(-1)?.heard.type === event.type) run.heard.pop();
+    if (saysUsage.has(event.type) && run.heard.at(-1)?.heard.type === 'model.used') run.heard.pop();
     run.heard.push({ seq: run.seq, at: clock.now(), heard: heardOf(event) });
   };
 

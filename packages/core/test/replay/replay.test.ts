@@ -1,5 +1,5 @@
 import { createRuntime, memoryStore } from '@troupe/core';
-import type { ReadEntry, ReadEvent, RunStore } from '@troupe/protocol';
+import type { ModelProvider, ReadEntry, ReadEvent, RunStore } from '@troupe/protocol';
 import { scriptedProvider } from '@troupe/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
@@ -36,10 +36,8 @@ describe('a replay', () => {
       steps.map(({ heard, snapshot: { value }, said }) => [heard.type, value, said.map(({ type }) => type)]),
     ).toEqual([
       ['xstate.init', { running: 'thinking' }, ['run.started', 'turn.started']],
-      ['model.used', { running: 'thinking' }, []],
       ['turn.closed', { running: 'acting' }, ['turn.completed', 'call.started']],
       ['call.settled', { running: 'thinking' }, ['call.completed', 'turn.started']],
-      ['model.used', { running: 'thinking' }, []],
       ['turn.closed', 'completed', ['turn.completed']],
       ['run.closed', 'completed', ['run.completed']],
     ]);
@@ -128,22 +126,32 @@ describe('a journal', () => {
     expect(steps.find(({ heard }) => heard.type === 'call.settled')?.heard).toMatchObject({ outcome: { data } });
   });
 
-  test('holds the last of what an attempt said it used, whatever it said before', async () => {
+  test('holds what an attempt had used where nothing says more of it: the last that it said', async () => {
     const store = memoryStore();
-    const usages = [1, 2, 3].map((outputTokens) => ({
-      type: 'usage' as const,
-      usage: { inputTokens: 1, outputTokens },
-    }));
-    const provider = {
-      async *takeTurn() {
-        yield* usages;
-        yield { type: 'text' as const, delta: 'Done.' };
-        yield { type: 'finish' as const, reason: 'stop' as const };
+    let turns = 0;
+    const provider: ModelProvider = {
+      async *takeTurn(_request, { signal }) {
+        for (const outputTokens of [1, 2, 3]) yield { type: 'usage', usage: { inputTokens: 1, outputTokens } };
+        if (turns++ === 0) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        yield { type: 'text', delta: 'Done.' };
+        yield { type: 'finish', reason: 'stop' };
       },
     };
     const { runtime } = openRuntime({ provider, store });
-    await runtime.run(leadOf(), 'Go.', { runId: 'r' });
-    const used = entriesIn(store, 'r').filter(({ heard }) => heard.type === 'model.used');
-    expect(used.map(({ heard }) => heard.usage)).toEqual([{ inputTokens: 1, outputTokens: 3 }]);
+    const run = runtime.start(leadOf(), 'Go.', { runId: 'r' });
+    await settle();
+    await run.pause();
+    await run.resume();
+    await run.ended;
+    const usage = { inputTokens: 1, outputTokens: 3 };
+    expect(entriesIn(store, 'r').map(({ heard }) => [heard.type, heard.usage])).toEqual([
+      ['xstate.init', undefined],
+      ['model.used', usage],
+      ['pause', undefined],
+      ['resume', undefined],
+      ['turn.closed', undefined],
+      ['run.closed', undefined],
+    ]);
+    await runtime.replay('r');
   });
 });
