@@ -2,7 +2,7 @@
  * A random world whose program dies, again and again, and whose store refuses at times: each life goes on with what the one before
  * had stored. What is true then must be true of the store alone.
  */
-import { type Commit, isLive, isTerminal, type RunEvent, type StoredEvent } from '@troupe/protocol';
+import { type Commit, isFaultError, isLive, isTerminal, type RunEvent, type StoredEvent } from '@troupe/protocol';
 import { checkRunLaws, type Death, mortalStore } from '@troupe/testing';
 import fc from 'fast-check';
 import { SimulatedClock } from 'xstate';
@@ -154,6 +154,18 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
     });
     if (ms > 0) await pass(ms);
   }
+
+  // A tree is forked at one of its events, whatever else happens to it and to its fork.
+  const events = stored();
+  const at = events[(plan.steps.length * 31 + plan.deaths.length * 7) % Math.max(events.length, 1)];
+  if (at)
+    await act((now) =>
+      now.fork(at.rootId, { at: at.id, runId: 'fork' }).catch((error: unknown) => {
+        const code = isFaultError(error) ? error.code : String(error);
+        // The store may refuse, and not every event has something after it.
+        if (!/The store refuses|^(fork\.|store\.|run\.claimed|runtime\.closed)/.test(code)) thrown.push(error);
+      }),
+    );
 
   // Then everybody is patient, and at last nobody is.
   for (let round = 0, before = -1; round < 6 && open().length > 0; round++) {
