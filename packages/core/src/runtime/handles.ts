@@ -1,0 +1,188 @@
+/**
+ * Handles: what whoever holds a run sees of it and says to it, whether it is alive here, executed by another process, or only stored.
+ */
+import {
+  FaultError,
+  faultOf,
+  isEnded,
+  isFaultError,
+  isTerminal,
+  isWithin,
+  type Receipt,
+  type Report,
+  type RunEvent,
+  type RunRow,
+  type RunStore,
+  runOfQuestion,
+} from '@troupe/protocol';
+import { concat, distinctUntilChanged, EMPTY, map, type Observable, startWith } from 'rxjs';
+import type { RunCommand } from '../agent/context.ts';
+import type { AnyAgent } from '../define-agent.ts';
+import type { LiveRun } from '../run/live-run.ts';
+import { Run, type RunHost } from '../run/run.ts';
+import { guarded } from '../streams/guarded.ts';
+import { isSettled, settles } from './desk.ts';
+import type { Engine } from './engine.ts';
+import { openReader } from './event-reader.ts';
+import { follow } from './follow.ts';
+import type { Reading } from './intake.ts';
+import type { Postman } from './postman.ts';
+import { eventsFrom } from './read-events.ts';
+import type { Recovery } from './recovery.ts';
+import { storedRun } from './stored-run.ts';
+
+export type Handles = {
+  of(run: LiveRun): Run;
+  /** A handle at once. @throws FaultError `run.unknown` when there is none, or the store answers later */
+  at(runId: string): Run;
+  attach(runId: string): Promise<Run>;
+  /** Brings a stored run to life that somebody has a command for; says why when that cannot be, or that it is alive elsewhere. */
+  awake(runId: string, run?: LiveRun): Promise<Receipt | 'elsewhere' | null>;
+  /** Tells a run that is alive here a command. */
+  deliver(run: LiveRun, command: RunCommand): Promise<Receipt>;
+  /** Sends a command to where its run is executed; whoever holds a handle of the run, or of one above it, sees what came of it. */
+  carry(runId: string, held: LiveRun | undefined, command: RunCommand): Promise<Receipt>;
+  /** The report, once everything recorded is told. */
+  whenTold(run: LiveRun): Promise<Report>;
+};
+
+export const openHandles = (
+  { store, agents }: { store: RunStore; agents: ReadonlyMap<string, AnyAgent> },
+  { world, leaving, owner, recorder, desk, report, tell }: Engine,
+  recovery: Recovery,
+  postman: Postman,
+  on: { isClosing(): boolean; caught(error: unknown): void },
+): Handles => {
+  const at = (runId: string): Run => {
+    const live = world.runs.get(runId) ?? leaving.get(runId);
+    if (live) return new Run(live, host);
+    const row = store.get(runId);
+    if (row instanceof Promise) throw notAlive(runId);
+    return fromRow(runId, row);
+  };
+  const notAlive = (runId: string) =>
+    new FaultError('run.unknown', `Run "${runId}" is not alive here. Use await runtime.attach("${runId}").`);
+
+  const fromRow = (runId: string, row: RunRow | undefined): Run => {
+    if (!row) throw new FaultError('run.unknown', `There is no run "${runId}" in this runtime's store.`);
+    const events = store.events({ runId });
+    if (Symbol.asyncIterator in events) throw notAlive(runId);
+    return new Run(recovery.keep(storedRun(row, events, agents.get(row.agent))), host);
+  };
+
+  /** What was recorded is told in order: a settlement that is recorded but not told yet is waited for. */
+  const whenTold = async (run: LiveRun): Promise<Report> => {
+    await run.writing;
+    if (recorder.isBusy(run.rootId)) await Promise.resolve();
+    return report(run);
+  };
+  /** True for a run that nobody executes here, and another process may. */
+  const isElsewhere = (run: LiveRun): boolean =>
+    store.changes !== undefined && !run.actor && !run.ended && !on.isClosing();
+  /** Brings a run of another process up to what is stored, and what is asked below it. */
+  const catchUp = async (run: LiveRun): Promise<void> => {
+    await follow(run, store.events({ runId: run.runId, after: run.seq }));
+    await recovery.read(run.runId);
+  };
+  /** The report after such an event, whichever process executes the run. */
+  const whenNext = async (run: LiveRun, wanted: (event: RunEvent) => boolean): Promise<Report> => {
+    if (isElsewhere(run)) {
+      const query = { runId: run.runId, after: run.seq };
+      const reader = openReader({ store, query, live$: desk.events$ });
+      if (await follow(run, { [Symbol.asyncIterator]: () => reader }, wanted)) {
+        await recovery.read(run.runId);
+        return report(run);
+      }
+    }
+    return desk.next(run, wanted, () => report(run));
+  };
+
+  /** What this process tells of the tree of a run, for as long as somebody may tell more of it. */
+  const toldOf = (run: LiveRun): Observable<RunEvent> => {
+    // Of a run that ended and could not be stored nothing more is told, unless another process goes on with it.
+    if (run.ended && run.broken && !(run.suspended && store.changes)) return EMPTY;
+    const { events$ } = recorder.feedOf(run.rootId);
+    // Where others write, too, a tree that is closed here may go on there, and come back to life here.
+    return store.changes ? concat(events$, desk.events$) : events$;
+  };
+  const readingOf = (run: LiveRun): Reading => ({
+    store,
+    query: { rootId: run.rootId },
+    live$: toldOf(run),
+    within: run.runId,
+  });
+
+  const host: RunHost = {
+    eventsOf: (run) => guarded(eventsFrom(readingOf(run)), on.caught),
+    readerOf: (run) => openReader(readingOf(run)),
+    questionsOf: desk.questionsOf,
+    questionsOf$: (runId) => {
+      const questions$ = desk.questionsChanged$.pipe(
+        startWith(undefined),
+        map(() => desk.questionsOf(runId)),
+        distinctUntilChanged((a, b) => a.length === b.length && a.every(({ id }, i) => id === b[i]?.id)),
+      );
+      return guarded(questions$, on.caught);
+    },
+    settled: async (run) => {
+      if (isElsewhere(run)) await catchUp(run);
+      return isSettled(run) ? whenTold(run) : whenNext(run, settles);
+    },
+    ended: async (run) => (isEnded(run.ledger.status) ? whenTold(run) : whenNext(run, isTerminal)),
+    handleOf: at,
+    send: async (run, command) => {
+      const asker = command.type === 'answer' ? runOfQuestion(command.questionId) : null;
+      if (command.type === 'answer' && asker !== null && !isWithin(asker, run.runId))
+        return { status: 'rejected', reason: `question "${command.questionId}" is not asked below run "${run.runId}"` };
+      const targetId = asker ?? run.runId;
+      // A run that is alive hears a command at once.
+      const refused = world.runs.has(targetId) ? null : await awake(targetId, run);
+      if (refused === 'elsewhere') return carry(targetId, run, command);
+      return refused ?? deliver(world.runs.get(targetId) ?? run, command);
+    },
+  };
+
+  const carry: Handles['carry'] = async (runId, held, command) => {
+    const receipt = await postman.send(runId, command);
+    if (held && isElsewhere(held)) await catchUp(held);
+    return receipt;
+  };
+
+  const awake: Handles['awake'] = async (runId, run) => {
+    if (run?.ended || run?.suspended) return null;
+    if (on.isClosing()) return { status: 'rejected', reason: 'the runtime is closed' };
+    try {
+      const holder = store.changes ? await store.holder(runId) : null;
+      if (holder !== null && holder !== owner) return 'elsewhere';
+      await recovery.takeUp(runId);
+      return null;
+    } catch (error) {
+      const code = isFaultError(error) ? error.code : undefined;
+      if (code === 'run.ended' || code === 'run.unknown') return null;
+      if (code === 'run.claimed' && store.changes) return 'elsewhere';
+      return { status: 'rejected', reason: faultOf(error, 'store.unavailable').message };
+    }
+  };
+
+  const deliver: Handles['deliver'] = async (run, command) => {
+    if (run.broken) return unstored(run);
+    const receipt = tell(run, command);
+    if (receipt.status === 'rejected') return receipt;
+    await run.writing;
+    return run.broken ? unstored(run) : receipt;
+  };
+  const unstored = ({ broken }: LiveRun): Receipt => ({
+    status: 'rejected',
+    reason: `the run could not be stored: ${faultOf(broken?.error, 'store.unavailable').message}`,
+  });
+
+  return {
+    of: (run) => new Run(run, host),
+    at,
+    attach: async (runId) => new Run(world.runs.get(runId) ?? (await recovery.read(runId)), host),
+    awake,
+    deliver,
+    carry,
+    whenTold,
+  };
+};
