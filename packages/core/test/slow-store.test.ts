@@ -34,6 +34,10 @@ const slowStore = (on: { commit?: () => void } = {}) => {
       await later();
       return store.checkpoint(runId);
     },
+    quotas: async (keys) => {
+      await later();
+      return store.quotas(keys);
+    },
     holder: async (runId) => {
       await later();
       return store.holder(runId);

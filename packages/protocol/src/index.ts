@@ -44,6 +44,7 @@ export type {
   JournalEntry,
   Mail,
   NewEvent,
+  Quota,
   ReadEntry,
   ReadEvent,
   RunFilter,

@@ -33,7 +33,7 @@ export type SqliteStore = Required<Pick<RunStore, 'events' | 'changes'>> &
   AtOnce<
     Pick<
       RunStore & MemoryStore,
-      'holder' | 'inbox' | 'receipt' | 'checkpoint' | 'journal' | 'get' | 'list' | 'read' | 'search'
+      'holder' | 'inbox' | 'receipt' | 'checkpoint' | 'journal' | 'get' | 'list' | 'quotas' | 'read' | 'search'
     >
   > &
   Later<
@@ -122,6 +122,7 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
     journal: open(runs.journal),
     get: open(runs.get),
     list: open(runs.list),
+    quotas: open(runs.quotas),
     events: open(readEvents(reader, check)),
     changes: open(changes.listen),
     async prune(which) {

@@ -178,7 +178,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     journal: (runId) => JSON.parse(JSON.stringify(runs.get(runId)?.journal ?? [])) as ReadEntry[],
     prune,
     get: (runId) => runs.get(runId)?.row,
-    list({ status, rootId, quota, sentTo, limit = 100, before }: RunFilter = {}) {
+    list({ status, rootId, sentTo, limit = 100, before }: RunFilter = {}) {
       const wanted = status === undefined ? null : new Set(typeof status === 'string' ? [status] : status);
       const rows = [...runs.values()].map(({ row }) => row).reverse();
       const from = before === undefined ? 0 : rows.findIndex(({ runId }) => runId === before) + 1;
@@ -187,9 +187,20 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
         .slice(from)
         .filter((row) => !wanted || wanted.has(row.status))
         .filter((row) => rootId === undefined || row.rootId === rootId)
-        .filter((row) => quota === undefined || row.quota === quota)
         .filter((row) => sentTo === undefined || (row.sessionKey === sentTo && row.after !== undefined))
         .slice(0, limit);
+    },
+    quotas(keys) {
+      const taken = [...runs.values()].flatMap(({ row }) =>
+        row.quota === undefined ? [] : { ...row, key: row.quota },
+      );
+      return [...Map.groupBy(taken, ({ key }) => key)]
+        .filter(([key]) => keys === undefined || keys.includes(key))
+        .map(([key, rows]) => ({
+          key,
+          completed: rows.filter(({ status }) => status === 'completed').length,
+          holders: rows.flatMap(({ runId, status, detached }) => (isEnded(status) || detached ? [] : runId)),
+        }));
     },
     *events(query) {
       const { events, from } = slice(query);

@@ -245,18 +245,10 @@ export const openRecovery = (
       }
   };
 
-  const countQuotas = async (rows: Rows): Promise<void> => {
-    const keys = new Set([...rows.values()].flatMap(({ quota }) => quota ?? []));
-    for (const key of keys) {
-      const taken = await store.list({ quota: key, ...everyRow });
-      const completed = taken.filter(({ status }) => status === 'completed').length;
-      const holders = taken.filter(({ status, detached }) => !isEnded(status) && !detached);
-      world.quotas.restore(
-        key,
-        completed,
-        holders.map(({ runId }) => runId),
-      );
-    }
+  /** Quotas count what the store has, too: those of some runs, or all. */
+  const countQuotas = async (keys?: readonly string[]): Promise<void> => {
+    if (keys?.length === 0) return;
+    for (const { key, completed, holders } of await store.quotas(keys)) world.quotas.restore(key, completed, holders);
   };
 
   /** Runs that were let go and not answered are interrupted with whoever is alive above them. */
@@ -296,7 +288,7 @@ export const openRecovery = (
     }
     const runs = all.map(({ run }) => run);
     for (const run of runs) await findFormer(run, rows);
-    await countQuotas(rows);
+    await countQuotas([...new Set([...rows.values()].flatMap(({ quota }) => quota ?? []))]);
     // From here on at once: what else happens to the tree meets it alive.
     on.check();
     for (const { events } of all) desk.restore(events);
@@ -369,6 +361,7 @@ export const openRecovery = (
       return { open: sent.map(({ runId }) => runId), last: newest?.runId ?? null };
     },
     async takeUpAll() {
+      await countQuotas();
       const alive = new Set(world.runs.keys());
       const recovered: LiveRun[] = [];
       const skipped: { runId: string; reason: string }[] = [];

@@ -570,3 +570,29 @@ describe('[L7] a job with a schema of its own', () => {
     });
   });
 });
+
+test('[BG-012] places of a quota that were taken before a restart are counted after it', async () => {
+  const leaf = defineAgent({ name: 'leaf', instructions: '' });
+  const limited = defineTool({
+    name: 'limited',
+    description: '',
+    inputSchema: numbered,
+    execute: () => spawned([{ agent: leaf, job: 'x', quota: { key: 'limited:a', max: 2, message: 'All were used.' } }]),
+    settle: ([report]) => ({ content: report?.fault?.message ?? report?.text ?? '' }),
+  });
+  const lead = defineAgent({ name: 'lead', instructions: '', tools: [limited] });
+  const script: Script = ({ messages }, { agent }) => {
+    if (agent === 'leaf') return 'Leaf done.';
+    const [heard] = messages.filter(({ role }) => role === 'tool');
+    return heard ? String(heard.content) : call('limited');
+  };
+  const { boot } = machine();
+  const said: (string | null)[] = [];
+  for (let life = 0; life < 3; life++) {
+    const { runtime, kill } = boot(script, { agents: [lead, leaf] });
+    expect(await runtime.recover()).toEqual({ recovered: [], skipped: [] });
+    said.push((await runtime.run(lead, 'go')).text);
+    kill();
+  }
+  expect(said).toEqual(['Leaf done.', 'Leaf done.', 'All were used.']);
+});

@@ -40,11 +40,19 @@ export type RunTree = RunRow & { children: RunTree[] };
 export type RunFilter = {
   status?: RunStatus | readonly RunStatus[];
   rootId?: string;
-  quota?: string;
   /** Runs that this session was sent, without those below them. */
   sentTo?: string;
   limit?: number;
   before?: string;
+};
+
+/** A count of runs, and how it stands. */
+export type Quota = {
+  key: string;
+  /** Runs that took a place and completed. */
+  completed: number;
+  /** Runs that hold a place: they have not ended, and their parent has not let them go. */
+  holders: string[];
 };
 
 /** Events as the recorder hands them over: the store adds `rootSeq`. */
@@ -158,6 +166,8 @@ export interface RunStore {
   get(runId: string): Promise<RunRow | undefined> | RunRow | undefined;
   /** Newest first; at most `limit` (default 100), older than the run `before`. */
   list(filter?: RunFilter): Promise<RunRow[]> | RunRow[];
+  /** How quotas stand: those with these keys, or every one that a run has taken a place of. Unknown keys are left out. */
+  quotas(keys?: readonly string[]): Promise<Quota[]> | Quota[];
   /** Stored events after a point, oldest first, in the order of their commits. */
   events(query: EventQuery): Iterable<ReadEvent> | AsyncIterable<ReadEvent>;
   /**

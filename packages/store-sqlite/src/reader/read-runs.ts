@@ -1,4 +1,4 @@
-import type { Checkpoint, JournalEntry, ReadEntry, RunFilter, RunRow, RunStore } from '@troupe/protocol';
+import type { Checkpoint, JournalEntry, Quota, ReadEntry, RunFilter, RunRow, RunStore } from '@troupe/protocol';
 import type { AtOnce } from '../answers.ts';
 import type { ProcessIdentity } from '../writer/messages.ts';
 import { isGone } from '../writer/process-identity.ts';
@@ -25,13 +25,18 @@ const rowOf = ({ data, job }: Found): RunRow => ({
   job: JSON.parse(job) as RunRow['job'],
 });
 
+const quotas = `
+  SELECT quota AS key, count(*) FILTER (WHERE status = 'completed') AS completed,
+    json_group_array(run_id ORDER BY id) FILTER (WHERE ended = 0 AND data ->> '$.detached' IS NULL) AS holders
+  FROM runs WHERE quota IS NOT NULL AND (?1 IS NULL OR quota IN (SELECT value FROM json_each(?1))) GROUP BY quota`;
+
 type Holder = ProcessIdentity & { owner: string; lease_until: number };
 const holder = `
   SELECT claims.owner, host, pid, started, lease_until FROM claims
   JOIN owners ON owners.owner = claims.owner LEFT JOIN runs ON runs.run_id = claims.run_id
   WHERE claims.run_id = ? AND coalesce(runs.ended, 0) = 0`;
 
-type RunReader = AtOnce<Pick<RunStore, 'get' | 'list' | 'checkpoint' | 'journal'>> & {
+type RunReader = AtOnce<Pick<RunStore, 'get' | 'list' | 'quotas' | 'checkpoint' | 'journal'>> & {
   holder(runId: string, now: number): string | null;
 };
 
@@ -49,11 +54,10 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
       return found && rowOf(found);
     }),
 
-  list({ status, rootId, quota, sentTo, limit = 100, before }: RunFilter = {}) {
+  list({ status, rootId, sentTo, limit = 100, before }: RunFilter = {}) {
     const wanted: [sql: string, value: string | undefined][] = [
       ['status IN (SELECT value FROM json_each(?))', status && JSON.stringify([status].flat())],
       ['root_id = ?', rootId],
-      ['quota = ?', quota],
       ['sent_to = ?', sentTo],
       ['id < (SELECT id FROM runs WHERE run_id = ?)', before],
     ];
@@ -67,6 +71,13 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
   },
 
   journal: (runId) => reader.read(steps, (statement) => statement.all(runId).flatMap(entriesOf)),
+
+  quotas: (keys) =>
+    reader.read(quotas, (statement) =>
+      (statement.all(keys ? JSON.stringify(keys) : null) as { key: string; completed: number; holders: string }[]).map(
+        ({ holders, ...quota }): Quota => ({ ...quota, holders: JSON.parse(holders) as string[] }),
+      ),
+    ),
 
   checkpoint: (runId) =>
     reader.read('SELECT data FROM checkpoints WHERE run_id = ?', (statement) => {

@@ -310,8 +310,29 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       return JSON.parse(JSON.stringify(found)) as ReadEntry[];
     },
     get: (runId) => [...rows.values()].find((row) => same(row.runId, runId)),
+    quotas(keys) {
+      const has = (key: string) =>
+        keys === undefined ||
+        bug === 'quotas are not looked for' ||
+        keys.some((wanted) =>
+          bug === 'quota in any case' ? wanted.toLowerCase() === key.toLowerCase() : wanted === key,
+        );
+      const taken = [...rows.values()].flatMap((row) => (row.quota === undefined ? [] : { ...row, key: row.quota }));
+      return [...Map.groupBy(taken, ({ key }) => key)]
+        .filter(([key]) => has(key))
+        .map(([key, all]) => ({
+          key,
+          completed: all.filter(({ status }) =>
+            bug === 'every end completes' ? isEnded(status) : status === 'completed',
+          ).length,
+          holders: all
+            .filter(({ status }) => !isEnded(status) || bug === 'places are held for ever')
+            .filter(({ detached }) => !detached || bug === 'runs that were let go hold their place')
+            .map(({ runId }) => runId),
+        }));
+    },
     list(filter: RunFilter = {}) {
-      const { status, rootId, quota, sentTo, limit = bug === 'no default limit' ? 1_000 : 100, before } = filter;
+      const { status, rootId, sentTo, limit = bug === 'no default limit' ? 1_000 : 100, before } = filter;
       const wanted = status === undefined ? undefined : typeof status === 'string' ? [status] : status;
       const newest = [...rows.values()].reverse();
       if (bug === 'oldest first') newest.reverse();
@@ -320,12 +341,6 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
           ? 0
           : newest.findIndex(({ runId }) => runId === before) + Number(bug !== 'before is included');
       const age = rows.get(before ?? '')?.createdAt ?? Number.POSITIVE_INFINITY;
-      const takes = (row: RunRow) => {
-        if (quota === undefined || bug === 'quota is ignored') return true;
-        if (bug === 'quota by prefix') return row.quota?.startsWith(quota);
-        if (bug === 'quota in any case') return row.quota?.toLowerCase() === quota.toLowerCase();
-        return row.quota === quota && !(bug === 'quota of runs that have not ended' && isEnded(row.status));
-      };
       const wasSent = ({ sessionKey, after }: RunRow) =>
         sentTo === undefined ||
         bug === 'sessions are ignored' ||
@@ -334,7 +349,6 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
         .slice(bug === 'before goes by age' ? 0 : from)
         .filter((row) => bug !== 'before goes by age' || row.createdAt < age)
         .filter((row) => rootId === undefined || inTree(rootId, row))
-        .filter(takes)
         .filter(wasSent)
         .filter((row) => {
           const { status: its } = (bug === 'status of the first row' ? firstRows.get(row.runId) : undefined) ?? row;

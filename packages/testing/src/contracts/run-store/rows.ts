@@ -123,20 +123,29 @@ export const rows: Contract<RunStore> = [
     },
   ],
   [
-    'lists runs by the quota whose place they take, whatever their status',
+    'says how quotas stand: all of them, or those that are asked for',
     async (open) => {
       const store = await open();
-      for (const [runId, quota] of Object.entries({ r: 'k', s: 'k/1', t: 'k', u: 'K' }))
+      for (const [runId, quota] of Object.entries({ r: 'k', s: 'k/1', t: 'k', u: 'K', v: 'k', w: 'k' }))
         await (await writeRun(store, { runId, quota })).say('a');
-      const none = await writeRun(store, { runId: 'v' });
-      await none.say('a');
-      expect(idsOf(await store.list({ quota: 'k' }))).toEqual(['t', 'r']);
-      await writerOf(store, { runId: 'r', quota: 'k' }, { epoch: none.epoch, seq: 1 }).end();
-      expect(idsOf(await store.list({ quota: 'k' }))).toEqual(['t', 'r']);
-      expect(idsOf(await store.list({ quota: 'k', status: 'completed' }))).toEqual(['r']);
-      expect(idsOf(await store.list({ quota: 'k', rootId: 't' }))).toEqual(['t']);
-      expect(idsOf(await store.list({ quota: 'k', before: 't' }))).toEqual(['r']);
-      expect(await store.list({ quota: 'unheard of' })).toEqual([]);
+      await (await writeRun(store, { runId: 'without' })).say('a');
+      const next = (runId: string) => writerOf(store, { runId, quota: 'k' }, { seq: 1 });
+      await next('r').end();
+      const failed = next('v').last();
+      await next('v').commit({ ...failed, row: { ...failed.row, status: 'failed' } });
+      const gone = next('w').next(['b']);
+      await next('w').commit({ ...gone, row: { ...gone.row, detached: true } });
+      const k = { key: 'k', completed: 1, holders: ['t'] };
+      const others = [
+        { key: 'k/1', completed: 0, holders: ['s'] },
+        { key: 'K', completed: 0, holders: ['u'] },
+      ];
+      expect(await store.quotas(['k'])).toEqual([k]);
+      const all = await store.quotas();
+      expect(all).toHaveLength(3);
+      expect(all).toEqual(expect.arrayContaining([k, ...others]));
+      expect(await store.quotas(['k', 'K', 'unheard of'])).toHaveLength(2);
+      expect(await store.quotas([])).toEqual([]);
     },
   ],
   [
