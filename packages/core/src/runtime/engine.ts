@@ -401,10 +401,10 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
 
   const enlist = (run: LiveRun): void => {
     runs.set(run.runId, run);
-    const parent = run.parentId === undefined ? undefined : runs.get(run.parentId);
+    const parent = run.parentId === undefined || run.detached ? undefined : runs.get(run.parentId);
     // Whoever comes to life below a run that is about to stop is as unstorable as the run is.
     if (parent?.broken) Object.assign(run, { broken: parent.broken, suspended: parent.suspended });
-    if (!run.detached) parent?.below.add(run.runId);
+    parent?.below.add(run.runId);
     alive.set(run.rootId, (alive.get(run.rootId) ?? 0) + 1);
     lease.hold();
     inbox.attend();
