@@ -2,7 +2,7 @@
  * Commands from other processes: messages in the store for the runs that this one executes. What came of a message stands in the
  * commit that it led to; what was not stored so is delivered again, here or wherever the run goes on (L7).
  */
-import type { Receipt, RunStore } from '@troupe/protocol';
+import { faultOf, type Receipt, type RunStore } from '@troupe/protocol';
 import type { RunCommand } from '../agent/context.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Recorder } from './recorder.ts';
@@ -31,11 +31,18 @@ export const openInbox = (
   let isAsked = false;
 
   const deliver = async (): Promise<void> => {
+    // A store that answers late may show what was answered since it was asked.
+    const before = new Set(inHand);
     for (const { id, runId, message } of await store.inbox(owner)) {
       const run = runs.get(runId);
-      if (!run || run.suspended || run.broken || inHand.has(id)) continue;
+      if (!run || run.suspended || run.broken || before.has(id) || inHand.has(id)) continue;
       inHand.add(id);
-      on.tell(run, message as unknown as RunCommand, (receipt) => run.receipts.push({ mailId: id, receipt }));
+      const known = (receipt: Receipt): void => void run.receipts.push({ mailId: id, receipt });
+      try {
+        on.tell(run, message as unknown as RunCommand, known);
+      } catch (error) {
+        known({ status: 'rejected', reason: faultOf(error, 'run.bug').message });
+      }
       // Where nothing came of it, this is all that there is to store.
       recorder.record(run, []);
       void Promise.resolve(run.writing).then(() => {
