@@ -48,7 +48,7 @@ export const parcelMachine = setup({
   initial: 'posting',
   on: {
     close: {
-      target: '.answered',
+      target: '.withdrawing',
       actions: assign({ receipt: { status: 'rejected', reason: 'the runtime is closed' } }),
     },
     // What has changed while it was looked at is looked at again.
@@ -70,7 +70,7 @@ export const parcelMachine = setup({
           },
           { target: 'waiting' },
         ],
-        onError: { target: 'answered', actions: 'fail' },
+        onError: { target: 'withdrawing', actions: 'fail' },
       },
     },
     waiting: {

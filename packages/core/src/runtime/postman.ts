@@ -25,7 +25,11 @@ export const openPostman = (
     const receipt = await store.receipt(mailId);
     if (receipt) return receipt;
     if (row && !isEnded(row.status)) return null;
-    return { status: 'rejected', reason: row ? `the run has ended: ${row.status}` : 'the run was forgotten' };
+    // Nobody answers it any more: it is taken out of the inbox.
+    return store.withdraw(mailId, {
+      status: 'rejected',
+      reason: row ? `the run has ended: ${row.status}` : 'the run was forgotten',
+    });
   };
 
   return {

@@ -249,8 +249,10 @@ describe('[L7] a command to a run that another process executes', () => {
 
   test('that cannot be left in the store, or is waited for when the runtime closes, is rejected', async () => {
     const { boot } = machine();
-    boot(hangs, { agents: [clerk] }).runtime.start(clerk, 'go', { runId: 'root' });
+    const there = boot(hangs, { agents: [clerk] });
+    there.runtime.start(clerk, 'go', { runId: 'root' });
     await settle();
+    there.mortal.store.inbox = () => [];
     const full = boot([], { agents: [clerk] });
     Object.assign(full.mortal.store, {
       post: () => {
@@ -262,7 +264,6 @@ describe('[L7] a command to a run that another process executes', () => {
       reason: 'The disk is full.',
     });
     const here = boot([], { agents: [clerk] });
-    Object.assign(here.mortal.store, { receipt: () => undefined });
     const run = await here.runtime.attach('root');
     const receipts: Promise<Receipt>[] = [run.steer('Hurry.'), run.pause()];
     await settle();
