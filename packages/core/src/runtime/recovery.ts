@@ -103,10 +103,15 @@ export const openRecovery = (
   };
 
   const keep = (run: LiveRun): LiveRun => {
-    if (run.ended) return run;
+    if (run.ended) {
+      inert.delete(run.runId);
+      return run;
+    }
     const alive = world.runs.get(run.runId) ?? bringing.get(run.runId);
     if (alive) return alive;
     const known = inert.get(run.runId) ?? run;
+    // Whoever follows it may have heard more of it meanwhile.
+    if (known.seq > run.seq) return known;
     inert.set(run.runId, known);
     return Object.assign(known, run);
   };
@@ -147,7 +152,10 @@ export const openRecovery = (
     const run = await restored(row, await eventsOf(runId), agentOf(row, rows));
     if (world.runs.has(runId)) return run;
     for (const { runId: id, status } of rows.values()) if (isEnded(status)) desk.dropQuestions(id);
-    if (run.ended) return run;
+    if (run.ended) {
+      await learnQuestions(rows);
+      return run;
+    }
     // It may have come to life and ended while it was read. From here on it would come to life as what is given back.
     await recorder.written(row.rootId);
     const now = await store.get(runId);
@@ -155,12 +163,16 @@ export const openRecovery = (
       inert.delete(runId);
       return read(runId);
     }
-    for (const { runId: id, status } of rows.values()) {
-      if (isEnded(status)) continue;
-      const told = await eventsOf(id);
-      if (!world.runs.has(id)) desk.restore(told);
-    }
+    await learnQuestions(rows);
     return run;
+  };
+
+  const learnQuestions = async (rows: Rows): Promise<void> => {
+    for (const { runId, status } of rows.values()) {
+      if (isEnded(status)) continue;
+      const told = await eventsOf(runId);
+      if (!world.runs.has(runId)) desk.restore(told);
+    }
   };
 
   const rowFor = async (runId: string): Promise<RunRow> => {
