@@ -33,7 +33,12 @@ export const agentLogic = <T>(
       if (run) internalsOf(runtime).stop(run);
       return { ...snapshot, status: 'stopped' } as never;
     }
-    if (run && commands.has(event.type)) void runtime.attach(run).then((handle) => command(handle, event));
+    // Nobody waits for a receipt here: a store that fails just now brings no process down.
+    if (run && commands.has(event.type))
+      runtime
+        .attach(run)
+        .then((handle) => command(handle, event))
+        .catch(() => {});
     return snapshot;
   },
   start: (snapshot, { self, emit }) => {
