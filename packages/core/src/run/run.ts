@@ -8,6 +8,7 @@ import {
   type Report,
   type RunEvent,
   type RunStatus,
+  redact,
 } from '@troupe/protocol';
 import type { Observable } from 'rxjs';
 import { readAnswer } from '../agent/answers.ts';
@@ -116,12 +117,17 @@ export class Run<T = JSONValue> implements AsyncIterable<RunEvent> {
   }
 }
 
+/** What comes of an answer to a question that was answered before: what is stored of that one has no secrets. */
+export const repeated = (before: Answer | undefined, answer: Answer): Receipt =>
+  JSON.stringify(redact(before)) === JSON.stringify(redact(answer))
+    ? { status: 'accepted' }
+    : { status: 'rejected', reason: 'already answered' };
+
 /** What a command to a run in its present state comes to, read off the machine itself. */
 export const receiptOf = (run: LiveRun, command: RunCommand, answered: ReadonlyMap<string, Answer>): Receipt => {
   const rejected = (reason: string): Receipt => ({ status: 'rejected', reason });
   if (command.type === 'answer' && answered.has(command.questionId)) {
-    const same = JSON.stringify(answered.get(command.questionId)) === JSON.stringify(command.answer);
-    return same ? { status: 'accepted' } : rejected('already answered');
+    return repeated(answered.get(command.questionId), command.answer);
   }
   if (run.ended || !run.actor) return rejected(`the run has ended: ${run.ledger.status}`);
   const snapshot = run.actor.getSnapshot() as { can(event: RunCommand): boolean; matches(value: never): boolean };

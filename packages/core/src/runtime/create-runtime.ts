@@ -10,7 +10,7 @@ import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
 import { openReplays } from '../replay/replays.ts';
 import { isSameJob, type LiveRun } from '../run/live-run.ts';
-import type { Run } from '../run/run.ts';
+import { type Run, repeated } from '../run/run.ts';
 import type { Session } from '../session/session.ts';
 import { openSessions, type Sent } from '../session/sessions.ts';
 import { guarded } from '../streams/guarded.ts';
@@ -49,7 +49,14 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     goesOn: (run) => engine.shield(`The session of run "${run.runId}"`, () => sessions.adopt(run)),
     check: checkOpen,
   });
-  const postman = openPostman(options, recovery.takeUp);
+  const postman = openPostman(options, async (runId) => {
+    const holder = await store.holder(runId);
+    if (holder !== null && holder !== engine.owner)
+      throw new FaultError('run.claimed', `Run "${runId}" is executed by another process.`, { runId });
+    await recovery.takeUp(runId);
+    // It may have come to life here before the message was there.
+    void engine.inbox.look();
+  });
   const handles = openHandles({ store, agents }, engine, recovery, postman, {
     isClosing: () => closing !== undefined,
     caught,
@@ -193,16 +200,14 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     start: (agent, job, startOptions = {}) => startRun(agent, job, startOptions) as Run<never>,
     run: (agent, job, startOptions) => runtime.start(agent, job, startOptions).report,
     async resume(runId, answer) {
-      const run = await handles.attach(runId);
+      const found = world.runs.get(runId) ?? (await recovery.read(runId));
+      const run = handles.of(found);
       const refused = await handles.awake(runId);
       if (refused !== null && refused !== 'elsewhere' && refused.status === 'rejected')
         throw new FaultError('run.claimed', `Run "${runId}" was not resumed: ${refused.reason}`, { runId });
       const live = world.runs.get(runId);
       if (answer === undefined) {
-        const isHeld = live
-          ? live.ledger.pausedFor === 'paused'
-          : run.status === 'paused' && run.questions.length === 0;
-        if (isHeld) await run.resume();
+        if ((live ?? found).ledger.pausedFor === 'paused') await run.resume();
         return run.report;
       }
       const [question, ...others] = run.questions;
@@ -232,10 +237,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       const live = runId === null ? undefined : world.runs.get(runId);
       if (live) return handles.deliver(live, { type: 'answer', questionId, answer, by: 'user' });
       if (runId !== null && !desk.answers.has(questionId)) await recovery.learnAnswers(runId);
-      if (desk.answers.has(questionId)) {
-        const same = JSON.stringify(desk.answers.get(questionId)) === JSON.stringify(answer);
-        return same ? { status: 'accepted' } : { status: 'rejected', reason: 'already answered' };
-      }
+      if (desk.answers.has(questionId)) return repeated(desk.answers.get(questionId), answer);
       return { status: 'rejected', reason: `no open question "${questionId}"` };
     },
     attach: handles.attach,

@@ -5,6 +5,7 @@ import {
   type Answer,
   FaultError,
   isEnded,
+  isFaultError,
   isTerminal,
   isWithin,
   type Question,
@@ -40,6 +41,7 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
   const questionsChanged$ = new Subject<void>();
   /** Events that did not happen here. */
   const copies = new WeakSet<RunEvent>();
+  let isClosed = false;
 
   const keepQuestions = (event: RunEvent): void => {
     if (event.type === 'question.asked') questions.set(event.question.id, event.question);
@@ -80,7 +82,8 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
     /** What `take` gives at the moment such an event of the run is told. Rejects with `runtime.closed` when the run is suspended. */
     next: <T>(run: LiveRun, wanted: (event: RunEvent) => boolean, take: () => T): Promise<T> =>
       new Promise((resolve, reject) => {
-        if (run.suspended) return reject(closedError());
+        if (run.suspended || isClosed)
+          return reject(isFaultError(run.broken?.error) ? run.broken.error : closedError());
         const waiting = waiters.get(run.runId) ?? new Set<Waiter>();
         waiters.set(run.runId, waiting);
         const off = () => {
@@ -129,6 +132,7 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
       for (const waiting of leaving) for (const waiter of [...waiting]) waiter.giveUp(why);
     },
     close(): void {
+      isClosed = true;
       events$.complete();
       questionsChanged$.complete();
     },

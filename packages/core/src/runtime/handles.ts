@@ -19,7 +19,7 @@ import { concat, distinctUntilChanged, EMPTY, map, type Observable, startWith } 
 import type { RunCommand } from '../agent/context.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import type { LiveRun } from '../run/live-run.ts';
-import { Run, type RunHost } from '../run/run.ts';
+import { Run, type RunHost, repeated } from '../run/run.ts';
 import { guarded } from '../streams/guarded.ts';
 import { isSettled, settles } from './desk.ts';
 import type { Engine } from './engine.ts';
@@ -90,6 +90,9 @@ export const openHandles = (
       const query = { runId: run.runId, after: run.seq };
       const reader = openReader({ store, query, live$: desk.events$ });
       if (await follow(run, { [Symbol.asyncIterator]: () => reader }, wanted)) {
+        const isSo = wanted === isTerminal ? isEnded(run.ledger.status) : isSettled(run);
+        // It came to life here meanwhile, and was taken over: what is known of it here is not how it went on.
+        if (run.actor && !isSo) return desk.next(run, wanted, () => report(run));
         await recovery.read(run.runId);
         return report(run);
       }
@@ -136,16 +139,25 @@ export const openHandles = (
         return { status: 'rejected', reason: `question "${command.questionId}" is not asked below run "${run.runId}"` };
       const targetId = asker ?? run.runId;
       // A run that is alive hears a command at once.
-      const refused = world.runs.has(targetId) ? null : await awake(targetId, run);
+      // A run that was let go may go on when the run above it has ended.
+      const held = run.ended && !run.broken && targetId !== run.runId ? undefined : run;
+      const refused = world.runs.has(targetId) ? null : await awake(targetId, held);
       if (refused === 'elsewhere') return carry(targetId, run, command);
+      // It may have ended elsewhere since it was looked at last.
+      if (refused === null && !world.runs.has(targetId) && isElsewhere(run)) await catchUp(run).catch(() => {});
       return refused ?? deliver(world.runs.get(targetId) ?? run, command);
     },
   };
 
   const carry: Handles['carry'] = async (runId, held, command) => {
     const receipt = await postman.send(runId, command);
-    if (held && isElsewhere(held)) await catchUp(held);
-    return receipt;
+    // What came of it stands, whether or not the store can be read just now.
+    if (held && isElsewhere(held)) await catchUp(held).catch(() => {});
+    if (receipt.status !== 'rejected' || command.type !== 'answer') return receipt;
+    // The run may have been answered, and have ended, before it heard of this answer.
+    await recovery.learnAnswers(runId).catch(() => {});
+    const { questionId, answer } = command;
+    return desk.answers.has(questionId) ? repeated(desk.answers.get(questionId), answer) : receipt;
   };
 
   const awake: Handles['awake'] = async (runId, run) => {
