@@ -1,0 +1,730 @@
+import {
+  agentLogic,
+  createRuntime,
+  defineAgent,
+  defineTool,
+  memoryStore,
+  type RuntimeOptions,
+  spawned,
+} from '@troupe/core';
+import type { StoredEvent } from '@troupe/protocol';
+import { type Death, mortalStore, type Script, scriptedProvider } from '@troupe/testing';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createActor, SimulatedClock } from 'xstate';
+import { z } from 'zod';
+import { settle } from '../../../../test/support/open-runtime.ts';
+import { calling, delegating, guardedTool } from '../control/tools.ts';
+import { only } from '../lead.ts';
+import { silent } from './program.ts';
+
+const leaseMs = 30_000;
+/** As in mail.test.ts; `own: false`: a process is not told of what it stored itself, as the port allows. */
+const machine = ({ own = true } = {}) => {
+  const clock = new SimulatedClock();
+  const base = memoryStore({ now: () => clock.now() });
+  const listeners = new Map<() => void, number>();
+  let processes = 0;
+  let ids = 0;
+  const boot = (script: Script, options: Partial<RuntimeOptions> = {}, death?: Death) => {
+    const me = processes++;
+    const noticed =
+      <A extends unknown[], R>(write: (...given: A) => R) =>
+      (...given: A): R => {
+        const answer = write(...given);
+        for (const [heard, whose] of [...listeners]) if (own || whose !== me) setImmediate(heard);
+        return answer;
+      };
+    const changes = (heard: () => void) => {
+      listeners.set(heard, me);
+      return () => void listeners.delete(heard);
+    };
+    const shared = { ...base, commit: noticed(base.commit), post: noticed(base.post), changes };
+    const mortal = mortalStore({ ...shared, lasting: true }, death);
+    const runtime = createRuntime({
+      provider: scriptedProvider(script),
+      model: 'm',
+      clock,
+      ids: { next: (kind) => `${kind}${ids++}` },
+      store: mortal.store,
+      leaseMs,
+      logger: silent,
+      ...options,
+    });
+    onTestFinished(() => (mortal.dead ? undefined : runtime.close({ runs: 'interrupt', graceMs: 0 })));
+    return { runtime, mortal };
+  };
+  const eventsOf = (rootId: string) => [...(base.events({ rootId }) as Iterable<StoredEvent>)];
+  const pass = async (times = 6) => {
+    for (let i = 0; i < times; i++) {
+      clock.increment(leaseMs / 3);
+      await settle();
+    }
+  };
+  return { clock, base, boot, eventsOf, listeners, pass };
+};
+const clerk = defineAgent({ name: 'clerk', instructions: '' });
+const hangs: Script = () => ({ hang: true });
+const watch = <T>(promise: Promise<T>) => {
+  const seen: { value?: T; error?: unknown; state: string } = { state: 'pending' };
+  promise.then(
+    (value) => Object.assign(seen, { value, state: 'settled' }),
+    (error) => Object.assign(seen, { error, state: 'rejected' }),
+  );
+  return seen;
+};
+const apart = async (script: Script = hangs, options: Partial<RuntimeOptions> = { agents: [clerk] }) => {
+  const world = machine();
+  const there = world.boot(script, { agents: [clerk] });
+  const here = world.boot([], options);
+  const executed = there.runtime.start(clerk, 'go', { runId: 'root' });
+  await settle();
+  return { ...world, there, here, executed, run: await here.runtime.attach('root') };
+};
+const risky = defineTool({
+  name: 'risky',
+  description: 'Risky.',
+  inputSchema: z.object({}),
+  confirm: true,
+  execute: () => 'did it',
+});
+const leaf = defineAgent({ name: 'leaf', instructions: '', tools: [risky] });
+const down = defineTool({
+  name: 'down',
+  description: '',
+  inputSchema: z.object({}),
+  execute: () => spawned([{ agent: leaf, job: 'x' }]),
+  settle: ([report]) => ({ content: report?.text ?? '' }),
+});
+const top = defineAgent({ name: 'top', instructions: '', tools: [down] });
+const asking: Script = ({ messages }, { agent }) => {
+  const [heard] = messages.filter(({ role }) => role === 'tool');
+  if (heard) return `${agent}: ${String(heard.content)}`;
+  return { calls: [{ name: agent === 'leaf' ? 'risky' : 'down', arguments: {} }] };
+};
+
+/** `test.fails`: not mended. */
+describe('review', () => {
+  test.fails('B1 sender to a run whose tree broke in a process that goes on with other runs', async () => {
+    const { boot, pass, eventsOf } = machine();
+    const gate = Promise.withResolvers<string>();
+    const there = boot(({ messages }) => (String(messages.at(-1)?.content) === 'go' ? gate.promise : { hang: true }), {
+      agents: [clerk],
+    });
+    there.runtime.start(clerk, 'wait', { runId: 'other' });
+    there.runtime.start(clerk, 'go', { runId: 'root' });
+    await settle();
+    const real = there.mortal.store.commit;
+    Object.assign(there.mortal.store, {
+      commit: () => {
+        there.mortal.store.commit = real;
+        throw new Error('disk full');
+      },
+    });
+    gate.resolve('x');
+    await settle();
+    expect(eventsOf('root').at(-1)?.type).not.toBe('run.completed');
+    const here = boot(hangs, { agents: [clerk] });
+    const receipt = watch((await here.runtime.attach('root')).steer('Hurry.'));
+    await pass(20);
+    expect(receipt.state).toBe('settled');
+  });
+
+  test.fails('B1b sender to a run whose recovery failed half way in a process that has other runs', async () => {
+    const { boot, pass } = machine();
+    const first = boot(hangs, { agents: [clerk] });
+    first.runtime.start(clerk, 'go', { runId: 'root' });
+    await settle();
+    first.mortal.die();
+    await pass();
+    const there = boot(hangs, { agents: [clerk] });
+    there.runtime.start(clerk, 'wait', { runId: 'other' });
+    await settle();
+    const real = there.mortal.store.checkpoint;
+    there.mortal.store.checkpoint = () => {
+      throw new Error('io');
+    };
+    expect((await there.runtime.recover()).skipped).toHaveLength(1);
+    there.mortal.store.checkpoint = real;
+    const here = boot(hangs, { agents: [clerk] });
+    const receipt = watch((await here.runtime.attach('root')).steer('Hurry.'));
+    await pass(20);
+    expect(receipt.state).toBe('settled');
+  });
+
+  test('B2 a sender that does not know the agent withdraws though the run is executed', async () => {
+    const { run, there, pass, eventsOf } = await apart(hangs, {});
+    const { commit: real } = there.mortal.store;
+    const slow = Promise.withResolvers<void>();
+    Object.assign(there.mortal.store, {
+      commit: async (steps: never) => {
+        await slow.promise;
+        return real(steps);
+      },
+    });
+    const receipt = watch(run.steer('Hurry.'));
+    await settle();
+    await pass(2);
+    slow.resolve();
+    await settle();
+    await pass(2);
+    expect(only(eventsOf('root'), 'run.steered')).toHaveLength(1);
+    expect(receipt.value).toMatchObject({ status: 'deferred' });
+  });
+
+  test('B3 a stale read takes a followed handle back', async () => {
+    const gate = Promise.withResolvers<string>();
+    const tool = defineTool({ name: 'work', description: '', inputSchema: z.object({}), execute: () => gate.promise });
+    const worker = defineAgent({ name: 'clerk', instructions: '', tools: [tool] });
+    const world = machine();
+    const there = world.boot(
+      ({ messages }) =>
+        messages.some(({ role }) => role === 'tool') ? 'Done.' : { calls: [{ name: 'work', arguments: {} }] },
+      { agents: [worker] },
+    );
+    const here = world.boot([], { agents: [worker] });
+    const executed = there.runtime.start(worker, 'go', { runId: 'root' });
+    await settle();
+    const run = await here.runtime.attach('root');
+    const report = watch(run.ended);
+    await settle();
+    // a slow read of the store
+    const slow = Promise.withResolvers<void>();
+    const real = here.mortal.store.events;
+    let slowOnce = true;
+    here.mortal.store.events = (query) => {
+      if (!slowOnce || !('runId' in query) || query.after !== undefined) return real(query);
+      slowOnce = false;
+      const read = [...(real(query) as Iterable<never>)];
+      return (async function* () {
+        await slow.promise;
+        yield* read;
+      })();
+    };
+    const again = here.runtime.attach('root');
+    await settle();
+    gate.resolve('ok');
+    await executed.ended;
+    await settle();
+    expect([report.state, run.status]).toEqual(['settled', 'completed']);
+    slow.resolve();
+    await again;
+    await settle();
+    expect(run.status).toBe('completed');
+  });
+
+  test('B3b a stale read in the middle makes a wrong report', async () => {
+    const gates = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+    let n = 0;
+    const tool = defineTool({
+      name: 'work',
+      description: '',
+      inputSchema: z.object({}),
+      execute: () => gates[n++]?.promise ?? '',
+    });
+    const worker = defineAgent({ name: 'clerk', instructions: '', tools: [tool] });
+    const world = machine();
+    const there = world.boot(
+      ({ messages }) =>
+        messages.filter(({ role }) => role === 'tool').length > 1
+          ? 'Done.'
+          : { calls: [{ name: 'work', arguments: {} }] },
+      { agents: [worker] },
+    );
+    const here = world.boot([], { agents: [worker] });
+    const executed = there.runtime.start(worker, 'go', { runId: 'root' });
+    await settle();
+    const run = await here.runtime.attach('root');
+    const report = run.ended;
+    await settle();
+    const slow = Promise.withResolvers<void>();
+    const real = here.mortal.store.events;
+    let slowOnce = true;
+    here.mortal.store.events = (query) => {
+      if (!slowOnce || !('runId' in query) || query.after !== undefined) return real(query);
+      slowOnce = false;
+      const read = [...(real(query) as Iterable<never>)];
+      return (async function* () {
+        await slow.promise;
+        yield* read;
+      })();
+    };
+    const again = here.runtime.attach('root');
+    await settle();
+    gates[0]?.resolve('ok');
+    await settle();
+    slow.resolve();
+    await again;
+    await settle();
+    gates[1]?.resolve('ok');
+    const [a, b] = [await executed.ended, await report];
+    expect(b.calls).toEqual(a.calls);
+    expect(b.messages).toEqual(a.messages);
+    expect(b.usage.turns).toEqual(a.usage.turns);
+  });
+
+  test('B4 a follow-based waiter of a run that came to life here and was fenced', async () => {
+    const { boot, pass } = machine();
+    const a = boot(hangs, { agents: [clerk] });
+    a.runtime.start(clerk, 'go', { runId: 'root' });
+    await settle();
+    const b = boot(hangs, { agents: [clerk] });
+    const run = await b.runtime.attach('root');
+    const ended = watch(run.ended);
+    await settle();
+    a.mortal.die();
+    await pass();
+    await b.runtime.recover();
+    await settle();
+    // b is cut off; its lease runs out
+    const renew = b.mortal.store.renew;
+    b.mortal.store.renew = () => {};
+    await pass();
+    b.mortal.store.renew = renew;
+    const c = boot(() => 'Done.', { agents: [clerk] });
+    expect((await c.runtime.recover()).recovered).toHaveLength(1);
+    await settle();
+    await run.steer('hello?');
+    await pass();
+    if (ended.state === 'settled') expect(ended.value).toMatchObject({ status: 'completed', text: 'Done.' });
+    else expect(ended.state).toBe('rejected');
+  });
+
+  test.each(['suspend', 'interrupt'] as const)(
+    'B5 close %s settles what waits for a run of another process',
+    async (runs) => {
+      const { run, here } = await apart();
+      const waits = [watch(run.report), watch(run.ended)];
+      await settle();
+      await here.runtime.close({ runs });
+      await settle();
+      expect(waits.map(({ state }) => state)).toEqual(['rejected', 'rejected']);
+    },
+  );
+
+  test('B6 a message to a run that is forgotten meanwhile is rejected, and does not throw', async () => {
+    const { boot, base } = machine();
+    const gate = Promise.withResolvers<string>();
+    const there = boot(() => gate.promise, { agents: [clerk] });
+    const executed = there.runtime.start(clerk, 'go', { runId: 'root' });
+    await settle();
+    there.mortal.store.inbox = () => [];
+    const here = boot([], { agents: [clerk] });
+    const run = await here.runtime.attach('root');
+    const receipt = watch(run.steer('x'));
+    await settle();
+    gate.resolve('Done.');
+    const commit = there.mortal.store.commit;
+    there.mortal.store.commit = (steps) => {
+      const stored = commit(steps);
+      base.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0 });
+      return stored;
+    };
+    await executed.ended;
+    await settle();
+    expect(receipt.error).toBeUndefined();
+    expect(receipt.value).toMatchObject({ status: 'rejected' });
+  });
+
+  test.fails('B6b a report of a run that ends and is forgotten between two looks', async () => {
+    const { boot, base, pass } = machine();
+    const gate = Promise.withResolvers<string>();
+    const there = boot(() => gate.promise, { agents: [clerk] });
+    const executed = there.runtime.start(clerk, 'go', { runId: 'root' });
+    await settle();
+    const here = boot([], { agents: [clerk] });
+    const run = await here.runtime.attach('root');
+    const report = watch(run.report);
+    await settle();
+    gate.resolve('Done.');
+    const commit = there.mortal.store.commit;
+    there.mortal.store.commit = (steps) => {
+      const stored = commit(steps);
+      base.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0 });
+      return stored;
+    };
+    await executed.ended;
+    await settle();
+    expect(base.get('root')).toBeUndefined();
+    await pass();
+    expect(report.state).not.toBe('pending');
+  });
+
+  test('B7 a run paused by hand that has an open question is resumed from another process as it is here', async () => {
+    for (const where of ['there', 'here'] as const) {
+      const world = machine();
+      const there = world.boot(asking, { agents: [leaf] });
+      const here = world.boot([], { agents: [leaf] });
+      const executed = there.runtime.start(leaf, 'go', { runId: 'root' });
+      await executed.report;
+      expect(await executed.pause()).toEqual({ status: 'accepted' });
+      const resumed = watch((where === 'there' ? there : here).runtime.resume('root'));
+      await settle();
+      expect([where, resumed.state]).toEqual([where, 'settled']);
+    }
+  });
+
+  test('B8 a command to a run that ended elsewhere meanwhile says how it ended', async () => {
+    const gate = Promise.withResolvers<string>();
+    const { run, executed } = await apart(() => gate.promise);
+    gate.resolve('Done.');
+    await executed.ended;
+    expect(await run.steer('x')).toEqual({ status: 'rejected', reason: 'the run has ended: completed' });
+    expect(run.status).toBe('completed');
+  });
+
+  test('B9 a message posted just after its run came to life in the sender itself', async () => {
+    const { boot, pass } = machine({ own: false });
+    const a = boot(hangs, { agents: [clerk] });
+    a.runtime.start(clerk, 'go', { runId: 'root' });
+    await settle();
+    const b = boot(hangs, { agents: [clerk] });
+    const run = await b.runtime.attach('root');
+    const real = b.mortal.store.post;
+    const slow = Promise.withResolvers<void>();
+    b.mortal.store.post = async (mail) => {
+      await slow.promise;
+      return real(mail);
+    };
+    const receipt = watch(run.steer('x'));
+    await settle();
+    a.mortal.die();
+    await pass(4);
+    await b.runtime.recover();
+    await settle();
+    slow.resolve();
+    await settle();
+    await pass(10);
+    expect(receipt.state).toBe('settled');
+  });
+
+  test('B10 an inbox that was read before a commit and answers after it', async () => {
+    const { run, there, base, eventsOf, listeners } = await apart();
+    const real = there.mortal.store.inbox;
+    const { commit } = there.mortal.store;
+    const stored = Promise.withResolvers<void>();
+    const late = Promise.withResolvers<void>();
+    Object.assign(there.mortal.store, {
+      commit: async (steps: never) => {
+        await stored.promise;
+        return commit(steps);
+      },
+    });
+    const receipt = run.steer('Hurry.');
+    await settle();
+    // another change: the inbox is read again
+    there.mortal.store.inbox = async (owner) => {
+      const mail = await real(owner);
+      await late.promise;
+      return mail;
+    };
+    for (const heard of [...listeners.keys()]) heard();
+    await settle();
+    expect(base.inbox('runtime0')).toHaveLength(1);
+    stored.resolve();
+    await receipt;
+    await settle();
+    late.resolve();
+    await settle();
+    expect(only(eventsOf('root'), 'run.steered')).toHaveLength(1);
+  });
+
+  test('B11 a receipt that cannot be read for a moment: rejected means not heard', async () => {
+    const { run, here, eventsOf, there, listeners } = await apart();
+    const inbox = there.mortal.store.inbox;
+    there.mortal.store.inbox = () => [];
+    const real = here.mortal.store.receipt;
+    here.mortal.store.receipt = () => {
+      here.mortal.store.receipt = real;
+      throw new Error('busy');
+    };
+    const receipt = watch(run.steer('Hurry.'));
+    await settle();
+    there.mortal.store.inbox = inbox;
+    for (const heard of [...listeners.keys()]) heard();
+    await settle();
+    expect(receipt.state).toBe('settled');
+    const heard = only(eventsOf('root'), 'run.steered').length;
+    expect([receipt.value?.status, heard]).toEqual(heard ? ['deferred', 1] : ['rejected', 0]);
+  });
+
+  test('B12 the sender closes: rejected means not heard', async () => {
+    const { run, here, eventsOf, there, listeners } = await apart();
+    const inbox = there.mortal.store.inbox;
+    there.mortal.store.inbox = () => [];
+    const receipt = watch(run.steer('Hurry.'));
+    await settle();
+    await here.runtime.close();
+    there.mortal.store.inbox = inbox;
+    for (const heard of [...listeners.keys()]) heard();
+    await settle();
+    expect(receipt.state).toBe('settled');
+    const heard = only(eventsOf('root'), 'run.steered').length;
+    expect([receipt.value?.status, heard]).toEqual(['rejected', 0]);
+  });
+
+  test('B13 an answer null by mail', async () => {
+    const world = machine();
+    const there = world.boot(asking, { agents: [leaf] });
+    const here = world.boot([], { agents: [leaf] });
+    await there.runtime.start(leaf, 'go', { runId: 'root' }).report;
+    const receipt = watch(here.runtime.answer('root/1-0?', null as never));
+    await settle();
+    await world.pass(10);
+    expect(receipt.state).not.toBe('pending');
+  });
+
+  test.fails('B14 an inbox that fails once', async () => {
+    const { run, there, pass } = await apart();
+    const real = there.mortal.store.inbox;
+    there.mortal.store.inbox = () => {
+      there.mortal.store.inbox = real;
+      throw new Error('busy');
+    };
+    const receipt = watch(run.steer('x'));
+    await settle();
+    await pass(20);
+    expect(receipt.state).toBe('settled');
+  });
+
+  test('B15 store error while catching up does not hide the receipt', async () => {
+    const { run, here } = await apart();
+    const real = here.mortal.store.list;
+    here.mortal.store.list = () => {
+      throw new Error('busy');
+    };
+    const receipt = watch(run.steer('x'));
+    await settle();
+    here.mortal.store.list = real;
+    expect(receipt.value).toMatchObject({ status: 'deferred' });
+  });
+
+  test('C1 a question of a child that was let go, through the handle of the root that ended, in a new process', async () => {
+    const { boot } = machine();
+    const pet = defineAgent({ name: 'leaf', instructions: '', tools: [guardedTool().tool] });
+    const lead = defineAgent({ name: 'lead', instructions: '', tools: [delegating(pet, { onPaused: 'error' })] });
+    const script: Script = ({ messages }, { agent }) => {
+      const isAnswered = messages.some(({ role }) => role === 'tool');
+      if (agent === 'leaf') return isAnswered ? 'Leaf done.' : calling('erase');
+      return isAnswered ? 'Done.' : calling('ask_leaf');
+    };
+    const agents = [lead, pet];
+    const there = boot(script, { agents });
+    const executed = there.runtime.start(lead, 'go', { runId: 'root' });
+    await executed.ended;
+    await settle();
+    expect(executed.questions.map(({ id }) => id)).toEqual(['root/1-0/0/1-0?']);
+    const here = boot(script, { agents });
+    const run = await here.runtime.attach('root');
+    const asked = run.questions.map(({ id }) => id);
+    const receipt = await run.answer('root/1-0/0/1-0?', true);
+    expect([asked, receipt]).toEqual([['root/1-0/0/1-0?'], { status: 'accepted' }]);
+  });
+
+  test('C3 the same answer again, with a secret in it', async () => {
+    const { boot } = machine();
+    const ask = defineTool({
+      name: 'risky',
+      description: '',
+      inputSchema: z.object({}),
+      execute: async () => 'x',
+      confirm: true,
+    });
+    void ask;
+    const there = boot(asking, { agents: [leaf] });
+    const executed = there.runtime.start(leaf, 'go', { runId: 'root' });
+    await executed.report;
+    const answer = { decline: 'my key is sk-abcdefgh12345678' };
+    expect(await executed.answer('root/1-0?', answer)).toEqual({ status: 'accepted' });
+    await settle();
+    expect(await executed.answer('root/1-0?', answer)).toEqual({ status: 'accepted' });
+  });
+
+  test('C5 a sender that brings nothing back does not withdraw while the run is executed', async () => {
+    const { run, there, pass, listeners } = await apart(hangs, { agents: [clerk], recover: 'orphan' });
+    const inbox = there.mortal.store.inbox;
+    there.mortal.store.inbox = () => [];
+    const receipt = watch(run.steer('Hurry.'));
+    await settle();
+    await pass(2);
+    expect(receipt).toEqual({ state: 'pending' });
+    there.mortal.store.inbox = inbox;
+    for (const heard of [...listeners.keys()]) heard();
+    await settle();
+    expect(receipt.value).toMatchObject({ status: 'deferred' });
+  });
+
+  test("C6 messages to runs that ended are in nobody's inbox", async () => {
+    const { boot, base } = machine();
+    const gate = Promise.withResolvers<string>();
+    const there = boot(() => gate.promise, { agents: [clerk] });
+    const executed = there.runtime.start(clerk, 'go', { runId: 'root' });
+    await settle();
+    there.mortal.store.inbox = () => [];
+    const here = boot([], { agents: [clerk] });
+    const receipt = (await here.runtime.attach('root')).steer('Hurry.');
+    await settle();
+    gate.resolve('Done.');
+    await executed.ended;
+    await receipt;
+    expect(base.inbox('runtime0')).toEqual([]);
+  });
+
+  test('C10 a command by agentLogic whose store fails is no unhandled rejection', async () => {
+    const unhandled: unknown[] = [];
+    const { boot } = machine();
+    const there = boot(hangs, { agents: [clerk] });
+    there.runtime.start(clerk, 'go', { runId: 'root' });
+    await settle();
+    const here = boot([], { agents: [clerk] });
+    const actor = createActor(agentLogic(clerk, here.runtime), {
+      input: 'go',
+      snapshot: { status: 'active', runId: 'root', output: undefined, error: undefined } as never,
+    });
+    actor.start();
+    await settle();
+    const real = here.mortal.store.get;
+    here.mortal.store.get = () => {
+      throw new Error('busy');
+    };
+    const on = (error: unknown) => unhandled.push(error);
+    const before = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection');
+    process.on('unhandledRejection', on);
+    actor.send({ type: 'pause' });
+    await settle();
+    process.off('unhandledRejection', on);
+    for (const each of before) process.on('unhandledRejection', each);
+    here.mortal.store.get = real;
+    expect(unhandled).toEqual([]);
+  });
+
+  test('C11 a message after one that cannot be told', async () => {
+    const world = machine();
+    const there = world.boot(asking, { agents: [leaf] });
+    const here = world.boot([], { agents: [leaf] });
+    await there.runtime.start(leaf, 'go', { runId: 'root' }).report;
+    world.base.post({
+      id: 'odd',
+      runId: 'root',
+      at: 0,
+      message: { type: 'answer', questionId: 'root/1-0?', answer: null, by: 'x' },
+    });
+    const receipt = watch((await here.runtime.attach('root')).steer('x'));
+    await settle();
+    expect(receipt.state).toBe('settled');
+  });
+
+  test('C16 take-over while a message is in hand', async () => {
+    const { run, there, base, eventsOf, boot, pass } = await apart();
+    const { commit } = there.mortal.store;
+    const stored = Promise.withResolvers<void>();
+    Object.assign(there.mortal.store, {
+      renew: () => {},
+      commit: async (steps: never) => {
+        await stored.promise;
+        return commit(steps);
+      },
+    });
+    const receipt = watch(run.steer('Hurry.'));
+    await settle();
+    await pass(4);
+    const c = boot(hangs, { agents: [clerk] });
+    await c.runtime.recover();
+    await pass(2);
+    stored.resolve();
+    await pass(4);
+    expect(only(eventsOf('root'), 'run.steered')).toHaveLength(1);
+    expect(receipt.value).toMatchObject({ status: 'deferred' });
+    expect(base.inbox('runtime0')).toEqual([]);
+  });
+
+  test('C19 two processes answer at once', async () => {
+    const world = machine();
+    const agents = [top, leaf];
+    const there = world.boot(asking, { agents });
+    const [b, c] = [world.boot([], { agents }), world.boot([], { agents })];
+    const executed = there.runtime.start(top, 'go', { runId: 'root' });
+    await executed.report;
+    const receipts = await Promise.all([
+      b.runtime.answer('root/1-0/0/1-0?', true),
+      c.runtime.answer('root/1-0/0/1-0?', false),
+      executed.answer('root/1-0/0/1-0?', true),
+    ]);
+    expect(receipts.filter(({ status }) => status === 'accepted').length).toBe(2);
+    expect(only(world.eventsOf('root'), 'question.answered')).toHaveLength(1);
+    await executed.ended;
+  });
+
+  test('C20 the process that executes suspends while a message waits', async () => {
+    const { run, there, eventsOf, pass, here } = await apart(hangs);
+    void here;
+    there.mortal.store.inbox = () => [];
+    const receipt = watch(run.steer('Hurry.'));
+    await settle();
+    await there.runtime.close({ runs: 'suspend' });
+    await pass(3);
+    expect(receipt.value).toMatchObject({ status: 'deferred' });
+    expect(only(eventsOf('root'), 'run.steered')).toHaveLength(1);
+  });
+
+  test('C21 nobody listens any more when all is over', async () => {
+    const { run, there, here, executed, listeners } = await apart();
+    const waits = [run.report, run.ended, run.ended];
+    await run.steer('x');
+    await run.interrupt();
+    await Promise.all([...waits, executed.ended]);
+    await settle();
+    await there.runtime.close();
+    await here.runtime.close();
+    await settle();
+    expect(listeners.size).toBe(0);
+  });
+
+  test.fails('C32 a report of a question that was answered before it was looked at', async () => {
+    const { boot, listeners } = machine();
+    const gate = Promise.withResolvers<void>();
+    const slow = defineTool({
+      name: 'risky',
+      description: '',
+      confirm: true,
+      inputSchema: z.object({}),
+      execute: () => new Promise<string>(() => {}),
+    });
+    const stuck = defineAgent({ name: 'stuck', instructions: '', tools: [slow] });
+    const there = boot(() => gate.promise.then(() => calling('risky')), { agents: [stuck] });
+    const here = boot([], { agents: [stuck] });
+    const executed = there.runtime.start(stuck, 'go', { runId: 's' });
+    await settle();
+    const report = watch((await here.runtime.attach('s')).report);
+    await settle();
+    const kept = [...listeners];
+    listeners.clear();
+    gate.resolve();
+    await executed.report;
+    await executed.answer('s/1-0?', true);
+    await settle();
+    for (const [heard, whose] of kept) listeners.set(heard, whose);
+    for (const [heard] of kept) heard();
+    await settle();
+    expect(report.state).toBe('settled');
+    expect(report.value?.questions.map(({ id }) => id)).toEqual(['s/1-0?']);
+  });
+
+  test.fails('C40 a message that is taken back while it is in hand: rejected means not heard', async () => {
+    const { run, here, there, eventsOf } = await apart();
+    const { commit } = there.mortal.store;
+    const stored = Promise.withResolvers<void>();
+    Object.assign(there.mortal.store, {
+      commit: async (steps: never) => {
+        await stored.promise;
+        return commit(steps);
+      },
+    });
+    const receipt = watch(run.steer('Hurry.'));
+    await settle();
+    await here.runtime.close();
+    stored.resolve();
+    await settle();
+    expect([receipt.value?.status, only(eventsOf('root'), 'run.steered').length]).toEqual(['rejected', 0]);
+  });
+});
