@@ -194,6 +194,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     await engine.lease.release();
     recorder.end();
     desk.close();
+    // Whoever waits for what nobody executes here.
+    desk.dismiss();
   };
 
   const runtime: Runtime = {

@@ -301,6 +301,21 @@ describe('review', () => {
     },
   );
 
+  test.each(['suspend', 'interrupt'] as const)('B5b close %s, with a store that tells of no changes', async (runs) => {
+    const { boot } = machine();
+    boot(hangs, { agents: [clerk] }).runtime.start(clerk, 'go', { runId: 'root' });
+    await settle();
+    const { runtime, mortal } = boot([], { agents: [clerk] });
+    Object.assign(mortal.store, { changes: undefined });
+    const waits = [watch((await runtime.attach('root')).ended)];
+    await settle();
+    const closed = runtime.close({ runs });
+    await settle();
+    await closed;
+    await settle();
+    expect(waits.map(({ state }) => state)).toEqual(['rejected']);
+  });
+
   test('B6 a message to a run that is forgotten meanwhile is rejected, and does not throw', async () => {
     const { boot, base } = machine();
     const gate = Promise.withResolvers<string>();
