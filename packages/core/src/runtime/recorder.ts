@@ -131,8 +131,9 @@ export const openRecorder = (
     passageOf(group, run.rootId).events += events.length;
     const { runId, rootId, epoch } = run;
     const row = rowOf(run);
-    const journal = run.heard;
-    run.heard = [];
+    // A receipt alone is no step: what was heard goes with the state that it led to.
+    const journal = drafts.length > 0 || checkpoint ? run.heard : [];
+    if (journal === run.heard) run.heard = [];
     for (const entry of journal) entry.heard = foldHeard(entry.heard, drafts, expectedSeq);
     const { receipts } = run;
     run.receipts = [];
