@@ -153,6 +153,10 @@ export const enter = (ledger: Ledger, event: StoredEvent): void => {
     case 'run.forked':
       ledger.carried = event.carried;
       ledger.usage = { ...ledger.usage, ...totals(ledger, ledger.usage.total) };
+      // Nobody worked between the cut and this.
+      if (ledger.activeSince === null) break;
+      rest(ledger, ledger.lastAt);
+      ledger.activeSince = event.at;
       break;
     case 'turn.started':
       ledger.model = event.model;
