@@ -1,6 +1,6 @@
 /** What is stored of one tree, as if it had happened in another: ids, and deadlines that lie as far ahead as they did. */
 import type { StoredEvent } from '@troupe/protocol';
-import type { Limits } from '../agent/limits.ts';
+import type { Allowance } from '../agent/limits.ts';
 import type { ReplayStep } from './replay.ts';
 
 export type Renaming = {
@@ -12,7 +12,7 @@ export type Renaming = {
 
 const idKeys = new Set(['id', 'runId', 'rootId', 'parentId', 'childId', 'questionId', 'questionIds']);
 /** What may hold ids of runs. Everything else is what somebody said. */
-const holders = new Set(['input', 'end', 'ends', 'fault', 'lost', 'question']);
+const holders = new Set(['input', 'attempt', 'end', 'ends', 'fault', 'lost', 'question']);
 
 /** The id of a run, an event or a question of the tree. */
 export const renamedId = ({ rootId, to }: Renaming, id: string): string =>
@@ -40,7 +40,8 @@ const later = <L extends { deadlineAt?: number | undefined }>(limits: L, ms: num
 export const renamedEvent = (names: Renaming, told: StoredEvent): StoredEvent => {
   const { cursor: _, ...event } = told;
   const other = renamed(names, event) as StoredEvent;
-  return other.type === 'run.started' ? { ...other, budget: later(other.budget, names.laterMs) } : other;
+  const isBound = (other.type === 'run.started' || other.type === 'run.forked') && other.budget;
+  return isBound ? { ...other, budget: later(isBound, names.laterMs) } : other;
 };
 
 type Heard = ReplayStep['heard'];
@@ -48,14 +49,15 @@ type Heard = ReplayStep['heard'];
 export const renamedHeard = (names: Renaming, heard: Heard): Heard => {
   const other = renamed(names, heard) as Heard;
   if (other.type === 'call.spawns') return { ...other, at: Number(other.at) + names.laterMs };
-  if (other.type !== 'xstate.init') return other;
-  const { allowance, ...input } = other.input as { allowance: { limits: Limits; ceilings: Limits } };
-  const { limits, ceilings } = allowance;
-  return {
-    ...other,
-    input: {
-      ...input,
-      allowance: { ...allowance, limits: later(limits, names.laterMs), ceilings: later(ceilings, names.laterMs) },
-    },
+  // A run begins with an allowance, and a fork may have begun with another one.
+  const key = other.type === 'xstate.init' ? 'input' : 'begins';
+  const holder = other[key] as { allowance?: Allowance } | undefined;
+  if (!holder?.allowance) return other;
+  const { limits, ceilings } = holder.allowance;
+  const allowance = {
+    ...holder.allowance,
+    limits: later(limits, names.laterMs),
+    ceilings: later(ceilings, names.laterMs),
   };
+  return { ...other, [key]: { ...holder, allowance } };
 };
