@@ -63,8 +63,9 @@ export const cutAt = (tree: readonly TreeRun[], { at, change = {} }: ForkOptions
   check(run, event, change);
   const whole = run.entries.findLast(({ seq }) => seq < event.seq)?.rootSeq ?? event.rootSeq;
   if (!isInstead(event)) return { run, event, until: whole };
-  const places = tree.flatMap(({ entries }) => entries.map(({ rootSeq }) => rootSeq));
-  const until = Math.max(0, ...places.filter((place) => place < whole));
+  let until = 0;
+  for (const { entries } of tree)
+    for (const { rootSeq } of entries) if (rootSeq < whole && rootSeq > until) until = rootSeq;
   if (until === 0)
     return refuse(`Nothing had happened in the tree of "${rootId}" before event "${at}": start it again.`);
   return { run, event, until };

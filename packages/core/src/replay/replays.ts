@@ -90,7 +90,8 @@ export const openReplays = (host: Host): Replays => {
       const before = await host.saidBefore(rootId);
       const now = clock.now();
       const last = tree.flatMap(({ events }) => events).filter(({ rootSeq }) => rootSeq <= cut.until);
-      const names = { rootId, to, laterMs: now - Math.max(...last.map(({ at }) => at)) };
+      const lastAt = last.reduce((latest, { at }) => Math.max(latest, at), 0);
+      const names = { rootId, to, laterMs: now - lastAt };
       const { change = {} } = options;
       const { commits, rows } = forkOf(tree, { cut, change, names, owner: host.owner, now, before });
       const goOn = rows.filter(({ status }) => !isEnded(status));
