@@ -143,11 +143,22 @@ const givenTo = (from: TreeRun, snapshot: Snapshot, { cut, change: { turn } }: A
   return { text: turn.text ?? '', calls, usage: noUsage, finish: calls.length > 0 ? 'calls' : 'stop' };
 };
 
-/** What the other tree had paid for: all turns until then, and answers that this one is given. */
-const carriedBy = (branches: readonly Branch[]): Usage =>
-  branches
-    .flatMap(({ run, given }) => [run.ledger.usage.own, given?.usage ?? noUsage])
+/**
+ * What the other tree had paid for, of all that the root will be charged with: by itself and its settled children, by those that
+ * go on below it, and for answers that they are given. What a run that was let go uses is not charged to anybody above it.
+ */
+const carriedBy = (branches: readonly Branch[]): Usage => {
+  const runs = new Map(branches.map(({ run }) => [run.runId, run]));
+  const isCharged = ({ ended, detached, parentId }: LiveRun): boolean => {
+    if (ended || detached) return false;
+    const parent = parentId === undefined ? undefined : runs.get(parentId);
+    return !parent || isCharged(parent);
+  };
+  return branches
+    .filter(({ run }) => isCharged(run))
+    .flatMap(({ run, given }) => [run.ledger.usage.total, given?.usage ?? noUsage])
     .reduce((sum, usage) => addUsage(sum, usage), noUsage);
+};
 
 const beginsAt = (root: Branch, branches: readonly Branch[], { cut, change, now }: About): ForkBegins => ({
   from: cut.event.id,
