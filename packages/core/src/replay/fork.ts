@@ -81,12 +81,13 @@ const branchOf = (from: TreeRun, about: About): Branch | undefined => {
   if (entries.length === 0) return undefined;
   const job = jobOf(from, about);
   const events = before.map((event) => {
-    const other = renamedEvent(names, event);
+    // A secret may have become known since.
+    const other = redact(renamedEvent(names, event));
     return 'job' in other ? { ...other, job } : other;
   });
   const steps = replayed(entries, before).map(({ heard, said }) => ({
     heard: renamedHeard(names, heard),
-    said: said.map((event) => renamedEvent(names, event)),
+    said: said.map((event) => redact(renamedEvent(names, event))),
   }));
   const snapshot = steps.reduce<Snapshot | undefined>((at, { heard }) => {
     const after = next(at, heard);
@@ -105,9 +106,9 @@ const branchOf = (from: TreeRun, about: About): Branch | undefined => {
 
 /** The job of a root that a session was sent holds what was said before: its fork stands by itself. */
 const jobOf = ({ row }: TreeRun, { before }: About): RunRow['job'] => {
-  if (row.parentId !== undefined || before.length === 0) return row.job;
+  if (row.parentId !== undefined || before.length === 0) return redact(row.job);
   const said = before.filter(({ role }) => role !== 'system');
-  return { ...row.job, messages: [...(row.job.messages ?? []), ...said] };
+  return redact({ ...row.job, messages: [...(row.job.messages ?? []), ...said] });
 };
 
 /** The row as it was begun; what came after is in the events. */

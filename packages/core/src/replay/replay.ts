@@ -68,7 +68,7 @@ export const replayed = (entries: readonly ReadEntry[], events: readonly StoredE
     const said: StoredEvent[] = [];
     for (const draft of drafts) {
       const event = events[seq];
-      if (!event || !isSaid(draft, event))
+      if (!event || !isSaid(draft, redact(event)))
         throw differs(
           `the machine says ${draft.type}, but the store has ${event?.type ?? 'nothing'} as event ${seq + 1}`,
         );

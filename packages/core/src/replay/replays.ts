@@ -54,7 +54,10 @@ export const openReplays = (host: Host): Replays => {
     const isWhole = last && steps.reduce((sum, { said }) => sum + said.length, 0) === events.length;
     if (!isWhole)
       throw new FaultError('replay.differs', `Run "${runId}" cannot be replayed: its journal is not whole.`, { runId });
-    if (checkpoint && !(isSame(last.value, checkpoint.value) && isSame(redact(last.context), contextIn(checkpoint))))
+    if (
+      checkpoint &&
+      !(isSame(last.value, checkpoint.value) && isSame(redact(last.context), redact(contextIn(checkpoint))))
+    )
       throw new FaultError(
         'replay.differs',
         `Run "${runId}" does not replay: it comes to another state than the one it was stored in. Replay it with the version of this library that stored it.`,
