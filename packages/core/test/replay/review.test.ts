@@ -1,0 +1,341 @@
+import { createRuntime, defineAgent, memoryStore, type RuntimeOptions, spawned } from '@troupe/core';
+import { keepSecret, type ModelProvider, type RunStore, type StoredEvent } from '@troupe/protocol';
+import { type Script, scriptedProvider } from '@troupe/testing';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { SimulatedClock } from 'xstate';
+import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
+import { call, leadOf, only, storedIn, toolOf } from '../lead.ts';
+
+const eventsIn = (store: RunStore, rootId: string) => [...(store.events({ rootId }) as Iterable<StoredEvent>)];
+const idOf = <T extends StoredEvent['type']>(store: RunStore, type: T, which = -1, runId = 'r'): string =>
+  storedIn(store, runId)
+    .filter((event) => event.type === type)
+    .at(which)?.id ?? `no ${type}`;
+const open = (script: Script, options: Partial<RuntimeOptions> = {}) => {
+  const store = memoryStore();
+  const provider = scriptedProvider(script);
+  const clock = new SimulatedClock();
+  const opened = openRuntime({ provider, store, clock, ...options });
+  return { store, provider, clock, ...opened };
+};
+const priced = { inputTokens: 100, outputTokens: 10 };
+
+test('B: the time between the cut and the fork is not active time', async () => {
+  const { runtime, store, clock } = open(['Done.', 'Again.', { hang: true }]);
+  await runtime.run(leadOf({ budget: { activeMs: 1_000 } }), 'Go.', { runId: 'r' });
+  clock.increment(50_000);
+  const fork = await runtime.fork('r', { at: idOf(store, 'turn.started'), runId: 'f' });
+  await settle();
+  clock.increment(1);
+  await settle();
+  const report = await fork.ended;
+  expect([report.status, report.usage.activeMs]).toEqual(['completed', 0]);
+});
+
+test.fails('Z: a deadline is not nearly up because time passed between cut and fork', async () => {
+  const { runtime, store, clock, events } = open(({}, { runId }) => (runId === 'r' ? 'Done.' : { hang: true }));
+  await runtime.run(leadOf({ budget: { deadlineMs: 1_000 } }), 'Go.', { runId: 'r' });
+  clock.increment(50_000);
+  const fork = await runtime.fork('r', { at: idOf(store, 'turn.started'), runId: 'f' });
+  await settle();
+  clock.increment(1);
+  await settle();
+  expect(only(eventsIn(store, 'f'), 'budget.warned')).toEqual([]);
+  clock.increment(1_000);
+  await settle();
+  await fork.ended;
+  expect(only(eventsIn(store, 'f'), 'budget.exhausted')).toMatchObject([{ spent: 1_000, limit: 1_000 }]);
+});
+
+test('C: a deadline of a fork lies as far ahead in a fork of it', async () => {
+  const { runtime, store, clock } = open(['Done.', 'Done.', { hang: true }]);
+  await runtime.run(leadOf(), 'Go.', { runId: 'r' });
+  const first = await runtime.fork('r', {
+    at: idOf(store, 'turn.started'),
+    runId: 'f',
+    change: { budget: { deadlineMs: 1_000 } },
+  });
+  await first.ended;
+  clock.increment(50_000);
+  const fork = await runtime.fork('f', { at: idOf(store, 'run.forked', -1, 'f'), runId: 'g' });
+  await settle();
+  clock.increment(500);
+  await settle();
+  expect(fork.status).toBe('running');
+});
+
+test('A: what a child that was let go used is no part of what the root used before the fork', async () => {
+  const leaf = defineAgent({ name: 'leaf', instructions: '', tools: [toolOf({ name: 'danger', confirm: true })] });
+  const spawn = toolOf({
+    execute: () => spawned([{ agent: leaf, job: 'x', onPaused: 'error' }]),
+    settle: ([report]) => ({ content: report?.status ?? '' }),
+  });
+  const { runtime, store } = open(
+    ({ messages }, { agent }) => {
+      const heard = messages.filter(({ role }) => role === 'tool').length;
+      if (agent === 'leaf')
+        return heard > 0
+          ? { text: 'Leaf done.', usage: { inputTokens: 5_000, outputTokens: 0 } }
+          : { calls: [call('a', 'danger')], usage: priced };
+      if (heard === 0) return { calls: [call()], usage: priced };
+      if (heard === 1) return { calls: [call('b', 'wait')], usage: priced };
+      return { text: 'Done.', usage: priced };
+    },
+    { agents: [leaf] },
+  );
+  let go = () => {};
+  const wait = toolOf({ name: 'wait', execute: () => new Promise<string>((resolve) => (go = () => resolve('ok'))) });
+  const run = runtime.start(leadOf({ tools: [spawn, wait] }), 'Go.', { runId: 'r' });
+  await settle();
+  await runtime.answer('r/1-0/0/1-0?', true);
+  await settle();
+  go();
+  const first = await run.ended;
+  expect(storedIn(store, 'r/1-0/0').at(-1)?.type).toBe('run.completed');
+  // the last turn of the root is taken again: it is all that the fork paid for
+  const fork = await runtime.fork('r', { at: idOf(store, 'turn.completed'), runId: 'f' });
+  const report = await fork.ended;
+  expect(report.usage.total).toEqual(first.usage.total);
+  expect(report.usage.sinceFork).toEqual(priced);
+});
+
+test('S: a secret that was registered later does not make a stored run another one', async () => {
+  const { runtime, store } = open([{ text: 'I use swordfish77 here.' }]);
+  await runtime.run(leadOf(), 'Go.', { runId: 'r' });
+  await runtime.replay('r');
+  keepSecret('swordfish77');
+  await runtime.replay('r');
+  const fork = await runtime.fork('r', { at: idOf(store, 'run.completed'), runId: 'f' });
+  await fork.ended;
+  expect(JSON.stringify(eventsIn(store, 'f'))).not.toContain('swordfish77');
+});
+
+test('M: a fault of an attempt that names its run', async () => {
+  const provider: ModelProvider = {
+    async *takeTurn(_request, { context }) {
+      yield {
+        type: 'attempt',
+        number: 1,
+        provider: 'p',
+        model: 'm',
+        fault: { code: 'model.x', message: 'no', retryable: true, runId: context.runId },
+      };
+      yield { type: 'text', delta: 'Done.' };
+      yield { type: 'finish', reason: 'stop' };
+    },
+  };
+  const store = memoryStore();
+  const { runtime } = openRuntime({ provider, store });
+  await runtime.run(leadOf(), 'Go.', { runId: 'r' });
+  const fork = await runtime.fork('r', { at: idOf(store, 'run.completed'), runId: 'f' });
+  await fork.ended;
+  const attempted = await runtime.fork('r', { at: idOf(store, 'turn.attempted'), runId: 'g' });
+  await attempted.ended;
+  await runtime.replay('g');
+});
+
+test.fails('K: a summary that was made is not paid for again', async () => {
+  let summaries = 0;
+  const store = memoryStore();
+  const provider = scriptedProvider(({ messages }, { key }) => {
+    if (key.endsWith('/summary')) {
+      summaries += 1;
+      return { text: 'Short.', usage: priced };
+    }
+    const calls = messages.filter(({ role }) => role === 'tool').length;
+    return summaries > 0 || calls > 3 ? { text: 'Done.', usage: priced } : { calls: [call()], usage: priced };
+  });
+  const { runtime } = openRuntime({ provider, store });
+  await runtime.run(leadOf({ tools: [toolOf()], compaction: { maxMessages: 6 } }), 'Go.', { runId: 'r' });
+  const before = summaries;
+  const events = storedIn(store, 'r');
+  const at = events[events.findIndex(({ type }) => type === 'context.compacted') - 1];
+  const fork = await runtime.fork('r', { at: at?.id ?? '', runId: 'f' });
+  await fork.ended;
+  expect(summaries).toBe(before);
+});
+
+test.fails('P: an id is free again once its tree is forgotten', async () => {
+  const clock = new SimulatedClock();
+  const provider = scriptedProvider(({ messages }) =>
+    messages.some(({ role }) => role === 'tool') ? 'Done.' : { calls: [call()] },
+  );
+  const runtime = createRuntime({ provider, clock, model: 'm', store: memoryStore() });
+  onTestFinished(() => runtime.close({ graceMs: 0 }));
+  const lead = leadOf({ tools: [toolOf({ confirm: true })] });
+  for (const answer of [true, false]) {
+    const run = runtime.start(lead, 'Go.', { runId: 'r' });
+    await run.report;
+    expect(await run.answer('r/1-0?', answer)).toMatchObject({ status: 'accepted' });
+    await run.ended;
+    clock.increment(10);
+    expect(await runtime.runs.prune({ olderThan: 1 })).toBe(1);
+  }
+});
+
+test.fails('D: a child that outlived its root can be forked', async () => {
+  const leaf = defineAgent({ name: 'leaf', instructions: '', tools: [toolOf({ name: 'danger', confirm: true })] });
+  const spawn = toolOf({
+    execute: () => spawned([{ agent: leaf, job: 'x', onPaused: 'error' }]),
+    settle: ([report]) => ({ content: report?.status ?? '' }),
+  });
+  const { runtime, store } = open(
+    ({ messages }, { agent }) => {
+      const heard = messages.filter(({ role }) => role === 'tool').length;
+      if (agent === 'leaf') return heard > 0 ? 'Leaf done.' : { calls: [call('a', 'danger')] };
+      return heard === 0 ? { calls: [call()] } : 'Done.';
+    },
+    { agents: [leaf] },
+  );
+  const run = runtime.start(leadOf({ tools: [spawn] }), 'Go.', { runId: 'r' });
+  await run.ended;
+  await settle();
+  await runtime.answer('r/1-0/0/1-0?', true);
+  await settle();
+  const fork = await runtime.fork('r', {
+    at: idOf(store, 'question.answered', -1, 'r/1-0/0'),
+    change: { answer: false },
+    runId: 'f',
+  });
+  expect(fork.id).toBe('f');
+});
+
+test('F: a message that comes to nothing while a model answers leaves the journal where the checkpoint is', async () => {
+  const base = memoryStore();
+  const changed = new Set<() => void>();
+  const store = {
+    ...base,
+    changes: (on: () => void) => {
+      changed.add(on);
+      return () => changed.delete(on);
+    },
+  };
+  const provider: ModelProvider = {
+    async *takeTurn(_request, { signal }) {
+      yield { type: 'usage', usage: priced };
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      yield { type: 'finish', reason: 'stop' };
+    },
+  };
+  const { runtime } = openRuntime({ provider, store: store as never });
+  const run = runtime.start(leadOf(), 'Go.', { runId: 'r' });
+  await settle();
+  await runtime.replay('r');
+  await base.post({ id: 'm', runId: 'r', at: 0, message: { type: 'resume' } });
+  for (const on of changed) on();
+  await settle();
+  expect(await base.receipt('m')).toMatchObject({ status: 'rejected' });
+  try {
+    await runtime.replay('r');
+  } finally {
+    await run.interrupt();
+    await run.ended;
+  }
+  await runtime.replay('r');
+});
+
+test.fails('Q: a budget with more concurrency lets those that wait begin', async () => {
+  const leaf = defineAgent({ name: 'leaf', instructions: '' });
+  const spawn = toolOf({
+    execute: () => spawned([1, 2, 3].map(() => ({ agent: leaf, job: 'x' }))),
+    settle: (all) => ({ content: `${all.length}` }),
+  });
+  let busy = 0;
+  let most = 0;
+  const provider: ModelProvider = {
+    async *takeTurn({ messages }, { context }) {
+      if (context.agent === 'leaf') {
+        busy += 1;
+        most = Math.max(most, busy);
+        await settle(3);
+        busy -= 1;
+      }
+      if (context.agent === 'leaf' || messages.some(({ role }) => role === 'tool'))
+        yield { type: 'text', delta: 'Done.' };
+      else yield { type: 'call', id: 'c', name: 'echo', arguments: '{"text":"a"}' };
+      yield { type: 'finish', reason: 'stop' };
+    },
+  };
+  const store = memoryStore();
+  const { runtime } = openRuntime({ provider, store, agents: [leaf] });
+  await runtime.run(leadOf({ tools: [spawn], budget: { concurrency: 1 } }), 'Go.', { runId: 'r' });
+  expect(most).toBe(1);
+  const at = idOf(store, 'child.requested');
+  for (const concurrency of [3, 2]) {
+    most = 0;
+    const fork = await runtime.fork('r', { at, change: { budget: { concurrency } }, runId: `f${concurrency}` });
+    await fork.ended;
+    expect(most).toBe(concurrency);
+    await runtime.replay(fork.id);
+  }
+  const first = storedIn(store, 'r').find(({ type }) => type === 'child.settled');
+  const fork = await runtime.fork('r', { at: first?.id ?? '', runId: 'g' });
+  await fork.ended;
+  await runtime.replay('g');
+});
+
+test.fails('T: two forks at once under one id', async () => {
+  const { runtime, store } = open(['One.', 'Two.', 'Three.']);
+  await runtime.run(leadOf(), 'Go.', { runId: 'r' });
+  const at = idOf(store, 'turn.started');
+  const got = await Promise.allSettled([runtime.fork('r', { at, runId: 'f' }), runtime.fork('r', { at, runId: 'f' })]);
+  expect(got.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+  const bad = got.find(({ status }) => status === 'rejected') as PromiseRejectedResult;
+  expect(bad.reason).toMatchObject({ code: 'run.exists' });
+});
+
+test('N: spawn by context, child ended, call in flight', async () => {
+  const leaf = defineAgent({ name: 'leaf', instructions: '' });
+  const done: string[] = [];
+  const tool = toolOf({
+    idempotent: true,
+    async execute(_args, { spawn, key }) {
+      const child = await spawn(leaf, 'x');
+      const report = await child.ended;
+      const other = await spawn(leaf, 'y');
+      const second = await other.ended;
+      done.push(key);
+      return `${report.text} ${second.text} ${report.runId}`;
+    },
+  });
+  let n = 0;
+  const { runtime, store } = open(
+    ({ messages }, { agent }) =>
+      agent === 'leaf'
+        ? `leaf ${++n}`
+        : messages.some(({ role }) => role === 'tool')
+          ? `Heard ${String(messages.at(-1)?.content)}`
+          : { calls: [call()] },
+    { agents: [leaf] },
+  );
+  const first = await runtime.run(leadOf({ tools: [tool] }), 'Go.', { runId: 'a' });
+  expect(first.text).toBe('Heard leaf 1 leaf 2 a/1-0/0');
+  const ids = eventsIn(store, 'a').map(({ id, type }) => [id, type] as const);
+  let i = 0;
+  for (const [id, type] of ids) {
+    const to = `a${i++}`;
+    try {
+      const fork = await runtime.fork('a', { at: id, runId: to });
+      const report = await fork.ended;
+      expect.soft(report.text, `${id} ${type}`).toMatch(new RegExp(`^Heard leaf \\d+ leaf \\d+ ${to}/1-0/0$|a/1-0/0$`));
+      await runtime.replay(to);
+      for (const child of report.children) await runtime.replay(child.runId);
+    } catch (error) {
+      expect.soft((error as { code: string }).code, `${id} ${type} ${(error as Error).stack}`).toBe('fork.ended');
+    }
+  }
+});
+describe('wide and long', () => {
+  test('W: many events', { timeout: 120_000 }, async () => {
+    const { cutAt } = await import('../../src/replay/cut.ts');
+    const entries = Array.from({ length: 900_000 }, (_, i) => ({
+      rootSeq: i + 1,
+      seq: i,
+      at: 0,
+      heard: { type: 'x' },
+    }));
+    const event = { id: 'r:899999', seq: 899_999, rootSeq: 899_999, type: 'turn.completed', runId: 'r' };
+    const tree = [{ row: { runId: 'r', rootId: 'r' }, entries, events: [event], checkpoint: undefined }];
+    expect(cutAt(tree as never, { at: 'r:899999' }).until).toBe(899_998);
+  });
+});
