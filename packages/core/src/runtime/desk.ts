@@ -44,8 +44,11 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
   let isClosed = false;
 
   const keepQuestions = (event: RunEvent): void => {
-    if (event.type === 'question.asked') questions.set(event.question.id, event.question);
-    else if (event.type === 'question.answered') {
+    if (event.type === 'question.asked') {
+      questions.set(event.question.id, event.question);
+      // Another run may have had the id, and be forgotten.
+      answers.delete(event.question.id);
+    } else if (event.type === 'question.answered') {
       questions.delete(event.questionId);
       answers.set(event.questionId, event.answer);
     } else if (isTerminal(event)) return dropQuestions(event.runId);
