@@ -33,7 +33,7 @@ test('B: the time between the cut and the fork is not active time', async () => 
 });
 
 test.fails('Z: a deadline is not nearly up because time passed between cut and fork', async () => {
-  const { runtime, store, clock, events } = open(({}, { runId }) => (runId === 'r' ? 'Done.' : { hang: true }));
+  const { runtime, store, clock } = open((_request, { runId }) => (runId === 'r' ? 'Done.' : { hang: true }));
   await runtime.run(leadOf({ budget: { deadlineMs: 1_000 } }), 'Go.', { runId: 'r' });
   clock.increment(50_000);
   const fork = await runtime.fork('r', { at: idOf(store, 'turn.started'), runId: 'f' });
@@ -155,7 +155,7 @@ test.fails('K: a summary that was made is not paid for again', async () => {
   expect(summaries).toBe(before);
 });
 
-test.fails('P: an id is free again once its tree is forgotten', async () => {
+test('P: an id is free again once its tree is forgotten', async () => {
   const clock = new SimulatedClock();
   const provider = scriptedProvider(({ messages }) =>
     messages.some(({ role }) => role === 'tool') ? 'Done.' : { calls: [call()] },
@@ -325,6 +325,147 @@ test('N: spawn by context, child ended, call in flight', async () => {
     }
   }
 });
+test('secret of several lines', async () => {
+  const secret = '-----BEGIN KEY-----\nQWERTYUIOP\n-----END KEY-----';
+  keepSecret(secret);
+  const { runtime, store } = open(({ messages }) =>
+    messages.some(({ role }) => role === 'tool') ? 'Done.' : { calls: [call()] },
+  );
+  await runtime.run(leadOf({ tools: [toolOf({ execute: () => ({ data: { key: secret } }) })] }), 'Go.', { runId: 'r' });
+  expect.soft(JSON.stringify(eventsIn(store, 'r'))).not.toContain('QWERTYUIOP');
+  expect.soft(JSON.stringify([...(store.journal('r') as [])])).not.toContain('QWERTYUIOP');
+});
+
+test('made agents, forked everywhere', async () => {
+  const make = (data: unknown) =>
+    defineAgent({
+      name: `made-${(data as { n: string }).n}`,
+      instructions: 'made',
+      tools: [toolOf({ name: 'inner' })],
+    });
+  const spawn = toolOf({
+    execute: ({ text }) => spawned([{ agent: make({ n: text }), job: 'x', data: { n: text } } as never]),
+    settle: ([report]) => ({ content: report?.text ?? '' }),
+    rebuild: (data: unknown) => make(data),
+  } as never);
+  const { runtime, store } = open(({ messages }, { agent }) =>
+    messages.some(({ role }) => role === 'tool')
+      ? `${agent} done.`
+      : { calls: [call('q', agent === 'lead' ? 'echo' : 'inner')] },
+  );
+  await runtime.run(leadOf({ tools: [spawn] }), 'Go.', { runId: 'r' });
+  let forks = 0;
+  for (const { id } of eventsIn(store, 'r')) {
+    const fork = await runtime
+      .fork('r', { at: id })
+      .catch((e) => expect(['fork.ended', 'fork.invalid'], e.message).toContain(e.code));
+    if (!fork) continue;
+    forks++;
+    expect((await fork.ended).text).toBe('lead done.');
+  }
+  expect(forks).toBeGreaterThan(5);
+});
+
+test('the answer to an outcome that is not known, in a fork of a fork', async () => {
+  let paid = 0;
+  const pay = toolOf({
+    name: 'pay',
+    execute: async () => {
+      paid++;
+      if (paid === 1) await new Promise(() => {});
+      return 'paid';
+    },
+  });
+  const { runtime, store } = open(({ messages }) =>
+    messages.some(({ role }) => role === 'tool') ? String(messages.at(-1)?.content) : { calls: [call('x', 'pay')] },
+  );
+  const run = runtime.start(leadOf({ tools: [pay] }), 'Go.', { runId: 'r' });
+  await settle();
+  const f = await runtime.fork('r', { at: idOf(store, 'call.started'), runId: 'f' });
+  expect((await f.report).questions).toMatchObject([{ id: 'f/1-0?1' }]);
+  const g = await runtime.fork('f', {
+    at: idOf(store, 'question.asked', -1, 'f'),
+    runId: 'g',
+    change: { answer: false },
+  });
+  expect((await g.ended).text).toContain('not run again');
+  await runtime.answer('f/1-0?1', true);
+  expect((await f.ended).text).toBe('paid');
+  const h = await runtime.fork('f', {
+    at: idOf(store, 'question.answered', -1, 'f'),
+    runId: 'h',
+    change: { answer: false },
+  });
+  expect((await h.ended).text).toContain('not run again');
+  expect(paid).toBe(2);
+  await run.interrupt();
+  await run.ended;
+  for (const id of ['r', 'f', 'g', 'h']) await runtime.replay(id);
+});
+
+test('1: a fork that the store refuses can be tried again under its id', async () => {
+  const base = memoryStore();
+  let refuse = false;
+  const store = {
+    ...base,
+    commit: (steps: never) => {
+      if (refuse) throw new Error('full');
+      return base.commit(steps);
+    },
+  };
+  const { runtime, events } = openRuntime({ provider: scriptedProvider(['a', 'b', 'c']), store: store as never });
+  await runtime.run(leadOf(), 'Go.', { runId: 'r' });
+  refuse = true;
+  await expect(runtime.fork('r', { at: idOf(base, 'turn.started'), runId: 'f' })).rejects.toThrow('full');
+  refuse = false;
+  const fork = await runtime.fork('r', { at: idOf(base, 'turn.started'), runId: 'f' });
+  expect((await fork.ended).text).toBe('b');
+  expect(events.filter((e) => e.rootId === 'f' && !('live' in e))).toEqual(eventsIn(base, 'f'));
+  const seen: string[] = [];
+  for await (const e of fork) if (!('live' in e)) seen.push(e.id);
+  expect(seen).toEqual(eventsIn(base, 'f').map(({ id }) => id));
+});
+
+test.fails('2: what a run remembered when it began is what its fork remembers', async () => {
+  const { runtime, store } = open(
+    ({ messages }) => `Knows ${messages.map(({ content }) => String(content)).join('|')}`,
+  );
+  store.write('here', 'context', 'old');
+  const first = await runtime.run(leadOf({ memoryScope: 'here' }), 'Go.', { runId: 'r' });
+  store.write('here', 'context', 'new');
+  const fork = await runtime.fork('r', { at: idOf(store, 'run.started'), runId: 'f' });
+  expect((await fork.ended).text).toBe(first.text);
+});
+
+test('4: a run of a session with messages, compacted', async () => {
+  const store = memoryStore();
+  const provider = scriptedProvider(({ messages }, { key }) => {
+    if (key.endsWith('/summary')) return 'Short.';
+    return `A${messages.length}`;
+  });
+  const { runtime } = openRuntime({ provider, store });
+  const friend = leadOf({ name: 'friend', instructions: 'Be kind.', compaction: { maxMessages: 5 }, memoryScope: 'm' });
+  store.write('m', 'context', 'Known.');
+  const session = runtime.session(friend, { sessionKey: 'k' });
+  let last = '';
+  for (const text of ['1', '2', '3', '4', '5']) {
+    const run = await session.send(text);
+    await run.ended;
+    last = run.id;
+  }
+  for (const at of storedIn(store, last)) {
+    provider.requests.length = 0;
+    const fork = await runtime.fork(last, { at: at.id }).catch((e) => e.code);
+    if (typeof fork === 'string') continue;
+    const report = await fork.ended;
+    const original = await (await runtime.attach(last)).report;
+    expect.soft(report.messages, `${at.id} ${at.type}`).toEqual(original.messages);
+    await runtime.replay(fork.id);
+    const again = await runtime.fork(fork.id, { at: idOf(store, 'turn.started', -1, fork.id) });
+    expect.soft((await again.ended).messages, `${at.id} ${at.type}`).toEqual(original.messages);
+  }
+});
+
 describe('wide and long', () => {
   test('W: many events', { timeout: 120_000 }, async () => {
     const { cutAt } = await import('../../src/replay/cut.ts');
