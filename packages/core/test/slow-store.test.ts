@@ -21,9 +21,9 @@ const slowStore = (on: { commit?: () => void } = {}) => {
       await later();
       return store.renew(owner, options);
     },
-    release: async (owner) => {
+    release: async (owner, runIds) => {
       await later();
-      return store.release(owner);
+      return store.release(owner, runIds);
     },
     commit: async (commits) => {
       await later();

@@ -102,8 +102,8 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
     async renew(owner, { leaseMs }) {
       await ask({ type: 'renew', owner, leaseMs, now: now() });
     },
-    async release(owner) {
-      await ask({ type: 'release', owner });
+    async release(owner, runIds) {
+      await ask({ type: 'release', owner, runIds: runIds ?? null });
     },
     async commit(commits) {
       if (commits.length === 0) return [];

@@ -204,9 +204,9 @@ describe('a writer that dies', () => {
       new URL(`data:text/javascript,${encodeURIComponent(program)}`),
     );
     const refused = { code: 'store.unavailable', message: expect.stringContaining(why) };
-    const asked = [1, 2].map((n) => queue.ask({ type: 'release', owner: `o${n}` }));
+    const asked = [1, 2].map((n) => queue.ask({ type: 'release', runIds: null, owner: `o${n}` }));
     for (const each of asked) await expect(each).rejects.toMatchObject(refused);
-    await expect(queue.ask({ type: 'release', owner: 'o' })).rejects.toMatchObject(refused);
+    await expect(queue.ask({ type: 'release', runIds: null, owner: 'o' })).rejects.toMatchObject(refused);
     await queue.close();
   });
 });

@@ -35,6 +35,6 @@ export const alarmActor = (world: World) =>
     };
     if (kind === 'grace') return ring((run.graceUntil ?? now) - now, () => ({ type: 'grace.over' }));
     if (kind === 'activeMs') return watch(limits.activeMs ?? 0, (at) => activeMsOf(run.ledger, at));
-    const from = run.ledger.createdAt;
+    const from = run.ledger.createdAt + (context.laterMs ?? 0);
     return watch((limits.deadlineAt ?? 0) - from, (at) => at - from);
   });

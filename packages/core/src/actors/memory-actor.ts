@@ -35,7 +35,8 @@ export const memoryActor = (world: World) =>
     const run = world.runs.get(input.runId);
     if (!run) throw new Error(`Run "${input.runId}" is not alive here.`);
     let stopped = false;
-    void (input.store ? store : recall)(world, run, input.scope).then((fact) => {
+    const known = input.given && Promise.resolve(input.given);
+    void (known ?? (input.store ? store : recall)(world, run, input.scope)).then((fact: RunFact) => {
       if (stopped) return;
       if (fact.type === 'memory.recalled' && fact.text !== undefined)
         run.transcript = withMemory(run.transcript, fact.text);

@@ -1,6 +1,6 @@
 import { FaultError, faultOf, type Message, noUsage, type Usage } from '@troupe/protocol';
 import { type AnyEventObject, fromCallback } from 'xstate';
-import type { TurnInput } from '../agent/agent-machine.ts';
+import type { SummaryInput } from '../agent/agent-machine.ts';
 import type { RunFact } from '../agent/context.ts';
 import { splitForSummary, summaryMessage, summaryPrompt, transcriptOf } from '../agent/conversation.ts';
 import type { LiveRun } from '../run/live-run.ts';
@@ -16,7 +16,7 @@ const nothingLeft = (run: LiveRun) =>
 
 /** Replaces the old part of a conversation by a summary that the run's own model makes. Stopping it aborts the request. */
 export const summarizerActor = (world: World) =>
-  fromCallback<AnyEventObject, TurnInput>(({ input, sendBack }) => {
+  fromCallback<AnyEventObject, SummaryInput>(({ input, sendBack }) => {
     const run = world.runs.get(input.runId);
     if (!run) throw new Error(`Run "${input.runId}" is not alive here.`);
     const abort = lazyAbort();
@@ -29,6 +29,13 @@ export const summarizerActor = (world: World) =>
       const parts = splitForSummary(run.transcript);
       if (!parts && run.context?.contextFull) throw nothingLeft(run);
       if (!parts) return tell({ type: 'context.kept' });
+      const replace = (summary: string): void => {
+        run.transcript = [...parts.head, summaryMessage(summary), ...parts.kept];
+      };
+      if (input.given) {
+        replace(input.given.summary);
+        return tell(input.given);
+      }
       const messages: Message[] = [
         { role: 'system', content: summaryPrompt },
         { role: 'user', content: transcriptOf(parts.old) },
@@ -66,7 +73,7 @@ export const summarizerActor = (world: World) =>
         }
       }
       if (abort.aborted) return;
-      run.transcript = [...parts.head, summaryMessage(summary), ...parts.kept];
+      replace(summary);
       tell({
         type: 'context.summarized',
         summary,

@@ -20,7 +20,16 @@ import { type AnyEventObject, fromCallback, type NonReducibleUnknown, type State
 import { readAnswer } from './answers.ts';
 import { answerCall, askingCall, planCalls, settleCall } from './calls.ts';
 import { pauseChild, releaseSlot, resumeChild, settleChild, spawn, wantSlot } from './children.ts';
-import type { ClosedTurn, CrewOrder, GivenTurn, RunContext, RunInput, RunMachineEvent, RunOutput } from './context.ts';
+import type {
+  ClosedTurn,
+  CrewOrder,
+  GivenTurn,
+  RunContext,
+  RunFact,
+  RunInput,
+  RunMachineEvent,
+  RunOutput,
+} from './context.ts';
 import * as life from './life.ts';
 import { exhaustedBy } from './limits.ts';
 import { openContext, type Step, say, stepOf } from './step.ts';
@@ -55,7 +64,14 @@ export type AgentMachine = StateMachine<
 /** What the leaf actors of a run are given. */
 export type TurnInput = { runId: string; turn: number; given?: GivenTurn };
 export type AlarmInput = { runId: string; kind: 'activeMs' | 'deadlineMs' | 'grace' };
-export type MemoryInput = { runId: string; scope: string; store: boolean };
+/** `given`: what is there already, and is not asked for. */
+export type SummaryInput = { runId: string; turn: number; given?: Extract<RunFact, { type: 'context.summarized' }> };
+export type MemoryInput = {
+  runId: string;
+  scope: string;
+  store: boolean;
+  given?: Extract<RunFact, { type: 'memory.recalled' }>;
+};
 export type CrewMessage = { type: 'crew.orders'; orders: CrewOrder[] };
 
 const absent = <Input extends NonReducibleUnknown>(name: string) =>
@@ -78,7 +94,7 @@ const base = setup({
     /** Reads before the first turn, writes after the last. */
     memory: absent<MemoryInput>('memory'),
     /** Makes a summary of what was said. */
-    summarizer: absent<TurnInput>('summarizer'),
+    summarizer: absent<SummaryInput>('summarizer'),
   },
 });
 

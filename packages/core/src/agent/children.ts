@@ -158,7 +158,7 @@ const slotFor = ({ allowance, working }: RunContext): ChildState['slot'] => {
 };
 
 /** Gives free slots to those that wait longest. */
-const grantSlots = (step: Step): void => {
+export const grantSlots = (step: Step): void => {
   const { run, orders } = step;
   const { concurrency } = run.allowance.limits;
   while (concurrency !== undefined && run.working < concurrency && run.queue.length > 0) {

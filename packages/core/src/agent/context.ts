@@ -179,6 +179,8 @@ export type RunContext = RunInput &
     announced: 'no' | 'queued' | 'started';
     recalled: boolean;
     detached: boolean;
+    /** Milliseconds between what happened in another tree and what happened since in this one: nobody's time. */
+    laterMs?: number;
     text: string;
     data?: JSONValue;
     end?: Ending;
@@ -233,7 +235,7 @@ export type RunFact =
   | { type: 'context.kept' }
   | { type: 'warning'; code: string; message: string }
   /** The run goes on in another tree: how calls that were in flight are known to have ended, and of a root how the tree begins. */
-  | { type: 'forked'; known: Record<number, CallOutcome>; begins?: ForkBegins }
+  | { type: 'forked'; known: Record<number, CallOutcome>; laterMs: number; begins?: ForkBegins }
   /** The run was brought back from its store. */
   | {
       type: 'recovered';

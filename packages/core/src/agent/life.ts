@@ -1,7 +1,7 @@
 /** What happens to a run as a whole: begun, paused, steered, interrupted, let go. */
 import type { ExitReason } from '@troupe/protocol';
 import { cancelCalls, closeOpenCalls, openQuestions, recoverCalls, startReady } from './calls.ts';
-import { onlyWaitsForChildren, settleChild } from './children.ts';
+import { grantSlots, onlyWaitsForChildren, settleChild } from './children.ts';
 import type { ChildEnd, RunCommand, RunContext, RunFact } from './context.ts';
 import { type Step, say, setCall, stepOf } from './step.ts';
 import { chargeAborted } from './turns.ts';
@@ -135,6 +135,8 @@ export const recover = (step: Step, { unknown }: Recovered): void => {
     retryable: true,
   });
   recoverCalls(step, unknown);
+  // A fork may have more slots than the tree it comes from.
+  grantSlots(step);
 };
 
 /** Nobody executes the run any more: it ends, and takes its children along. */
@@ -155,9 +157,10 @@ export const recoverInterrupting = (step: Step): void => {
 type Forked = Extract<RunFact, { type: 'forked' }>;
 
 /** The run goes on in another tree. What a model call in flight used is not this tree's; calls that ended wait to be told so. */
-export const fork = (step: Step, { known, begins }: Forked): void => {
+export const fork = (step: Step, { known, laterMs, begins }: Forked): void => {
   const { run } = step;
   run.pendingUsage = null;
+  run.laterMs = (run.laterMs ?? 0) + laterMs;
   for (const [index, outcome] of Object.entries(known)) {
     const call = run.calls[Number(index)];
     if (call?.phase === 'running') setCall(step, Number(index), { ...call, phase: 'waiting', shares: 0, outcome });

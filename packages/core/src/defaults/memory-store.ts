@@ -18,6 +18,9 @@ import {
   redact,
 } from '@troupe/protocol';
 
+/** Who holds what was given back. */
+const nobody = '';
+
 type Stored = { row: RunRow; events: ReadEvent[]; journal: ReadEntry[]; checkpoint?: Checkpoint };
 
 /**
@@ -154,8 +157,12 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     renew(owner, { leaseMs }) {
       leases.set(owner, now() + leaseMs);
     },
-    release(owner) {
-      leases.delete(owner);
+    release(owner, runIds) {
+      if (!runIds) leases.delete(owner);
+      for (const runId of runIds ?? []) {
+        const claim = claims.get(runId);
+        if (claim?.owner === owner) claims.set(runId, { ...claim, owner: nobody });
+      }
     },
     commit,
     post(sent) {

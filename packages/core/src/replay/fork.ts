@@ -20,7 +20,7 @@ import {
 } from '@troupe/protocol';
 import type { SnapshotFrom } from 'xstate';
 import type { AgentMachine } from '../agent/agent-machine.ts';
-import type { ForkBegins, GivenTurn } from '../agent/context.ts';
+import type { ForkBegins } from '../agent/context.ts';
 import type { Allowance } from '../agent/limits.ts';
 import { checkpointOf } from '../run/checkpoint.ts';
 import { foldHeard } from '../run/journal.ts';
@@ -29,9 +29,9 @@ import { type LiveRun, rowOf } from '../run/live-run.ts';
 import { takeOutbox } from '../run/recorded.ts';
 import { storedRun } from '../runtime/stored-run.ts';
 import type { Cut, ForkChange, TreeRun } from './cut.ts';
-import { knownOutcomes, knownTurn } from './in-flight.ts';
+import { type Given, knownAnswer, knownOutcomes } from './in-flight.ts';
 import { type Renaming, renamedEvent, renamedHeard, renamedId } from './rename.ts';
-import { next, replayed } from './replay.ts';
+import { heardIn, next, stepsOf } from './replay.ts';
 
 type Snapshot = SnapshotFrom<AgentMachine>;
 type Worker = { src: string; input: object };
@@ -43,7 +43,7 @@ type Branch = {
   events: StoredEvent[];
   journal: (JournalEntry | ReadEntry)[];
   snapshot: Snapshot;
-  given?: GivenTurn;
+  given?: Given;
 };
 
 export type Fork = { commits: Commit[]; rows: RunRow[] };
@@ -85,19 +85,14 @@ const branchOf = (from: TreeRun, about: About): Branch | undefined => {
     const other = redact(renamedEvent(names, event));
     return 'job' in other ? { ...other, job } : other;
   });
-  const steps = replayed(entries, before).map(({ heard, said }) => ({
-    heard: renamedHeard(names, heard),
-    said: said.map((event) => redact(renamedEvent(names, event))),
-  }));
-  const snapshot = steps.reduce<Snapshot | undefined>((at, { heard }) => {
-    const after = next(at, heard);
-    takeOutbox(after);
-    return after;
-  }, undefined);
-  const journal = entries.map((entry, i): ReadEntry => {
-    const { heard, said } = steps[i] as (typeof steps)[number];
-    return { ...entry, heard: foldHeard(heard, said, entry.seq) };
-  });
+  const heard = heardIn(entries, from.events).map((each) => ({ ...each, heard: renamedHeard(names, each.heard) }));
+  const journal: Branch['journal'] = [];
+  let snapshot: Snapshot | undefined;
+  for (const step of stepsOf(heard, events)) {
+    snapshot = step.snapshot;
+    const entry = entries[journal.length] as ReadEntry;
+    journal.push({ ...entry, heard: foldHeard(step.heard, step.said, entry.seq) });
+  }
   if (!snapshot) return undefined;
   const run = storedRun(rowFrom({ ...from.row, job }, events, names), events);
   const given = run.ended ? undefined : givenTo(from, snapshot, about);
@@ -126,10 +121,10 @@ const rowFrom = (was: RunRow, events: readonly StoredEvent[], names: Renaming): 
 };
 
 /** The turn that `at` is about is another one, or is asked for again; every other one in flight is known. */
-const givenTo = (from: TreeRun, snapshot: Snapshot, { cut, change: { turn } }: About): GivenTurn | undefined => {
+const givenTo = (from: TreeRun, snapshot: Snapshot, { cut, change: { turn } }: About): Given | undefined => {
   const { id, type } = cut.event;
   if (from !== cut.run || (type !== 'turn.started' && type !== 'turn.completed'))
-    return knownTurn(from, cut.until, snapshot);
+    return knownAnswer(from, cut.until, snapshot);
   if (!turn) return undefined;
   if (!snapshot.matches({ running: 'thinking' }))
     throw new FaultError(
@@ -141,7 +136,8 @@ const givenTo = (from: TreeRun, snapshot: Snapshot, { cut, change: { turn } }: A
     name,
     arguments: JSON.stringify(args),
   }));
-  return { text: turn.text ?? '', calls, usage: noUsage, finish: calls.length > 0 ? 'calls' : 'stop' };
+  const finish = calls.length > 0 ? 'calls' : 'stop';
+  return { worker: 'model', given: { text: turn.text ?? '', calls, usage: noUsage, finish }, usage: noUsage };
 };
 
 /**
@@ -179,9 +175,10 @@ const allowanceWith = (old: Allowance, { warnAt, keep, deadlineMs, ...limits }: 
 };
 
 /** Tells a run that it goes on in another tree; what it says of that is its last event until it does. */
-const tellForked = (branch: Branch, { cut, now }: About, begins?: ForkBegins): void => {
+const tellForked = (branch: Branch, { cut, now, names }: About, begins?: ForkBegins): void => {
   const { run, from, events, journal } = branch;
-  const heard = { type: 'forked', known: knownOutcomes(from, cut.until, branch.snapshot), ...(begins && { begins }) };
+  const known = knownOutcomes(from, cut.until, branch.snapshot);
+  const heard = { type: 'forked', known, laterMs: names.laterMs, ...(begins && { begins }) };
   branch.snapshot = next(branch.snapshot, heard);
   const said = takeOutbox(branch.snapshot)?.events ?? [];
   journal.push({ seq: run.seq, at: now, heard: foldHeard(heard, said, run.seq) });
@@ -204,6 +201,7 @@ const checkpointAt = ({ run, snapshot, given }: Branch, now: number): Checkpoint
   const { runId } = run;
   const { limits } = snapshot.context.allowance;
   const works = snapshot.matches('running') && !snapshot.matches({ running: 'waiting' });
+  const worker = given && workers[given.worker];
   const alarm = (kind: 'deadlineMs' | 'activeMs'): Worker => ({ src: 'alarm', input: { runId, kind } });
   return redact({
     ...checkpoint,
@@ -211,7 +209,7 @@ const checkpointAt = ({ run, snapshot, given }: Branch, now: number): Checkpoint
       ...workers,
       ...(limits.deadlineAt !== undefined && { deadline: alarm('deadlineMs') }),
       ...(limits.activeMs !== undefined && works && { watch: alarm('activeMs') }),
-      ...(given && { model: { src: 'model', input: { runId, turn: snapshot.context.turn, given } } }),
+      ...(given && worker && { [given.worker]: { ...worker, input: { ...worker.input, given: given.given } } }),
     },
   });
 };

@@ -1,11 +1,11 @@
 /** How what was in flight at a cut is known to have ended, because the tree that was cut went on. */
-import type { StoredEvent } from '@troupe/protocol';
+import { noUsage, type Usage } from '@troupe/protocol';
 import type { SnapshotFrom } from 'xstate';
 import type { AgentMachine } from '../agent/agent-machine.ts';
 import type { ClosedTurn, GivenTurn, RunFact } from '../agent/context.ts';
 import type { CallOutcome } from '../agent/outcome.ts';
-import { unfoldHeard } from '../run/journal.ts';
 import type { RunRecord } from './read-run.ts';
+import { heardIn } from './replay.ts';
 
 type Snapshot = SnapshotFrom<AgentMachine>;
 
@@ -15,24 +15,37 @@ const passing = new Set(['model.used', 'model.attempted', 'steer', 'warning', 'l
 const breaks = new Set(['turn.closed', 'interrupt', 'limit.reached', 'recovered', 'run.recovered', 'run.closed']);
 
 const laterThan = ({ entries, events }: RunRecord, until: number): RunFact[] =>
-  entries
-    .filter(({ rootSeq }) => rootSeq > until)
-    .map(({ heard }) => unfoldHeard(heard, (seq): StoredEvent | undefined => events[seq - 1]) as unknown as RunFact);
+  heardIn(
+    entries.filter(({ rootSeq }) => rootSeq > until),
+    events,
+  ).map(({ heard }) => heard as unknown as RunFact);
 
-const givenOf = ({ text, reasoning, calls, usage, costUsd, model, finish }: ClosedTurn): GivenTurn => ({
+/** What an actor of a run would come to, and came to before: its input has it, and nobody is asked. */
+export type Given = { worker: 'model' | 'summarizer' | 'memory'; given: GivenTurn | RunFact; usage: Usage };
+
+const priced = ({ usage, costUsd }: { usage: Usage; costUsd: number | null }): Usage =>
+  costUsd === null ? usage : { ...usage, costUsd };
+
+const givenTurn = ({ text, reasoning, calls, model, finish, ...cost }: ClosedTurn): GivenTurn => ({
   text,
   ...(reasoning !== undefined && { reasoning }),
   calls,
-  usage: costUsd === null ? usage : { ...usage, costUsd },
+  usage: priced(cost),
   ...(model !== undefined && { model }),
   finish,
 });
 
-/** What the model answered in the turn in hand. */
-export const knownTurn = (run: RunRecord, until: number, snapshot: Snapshot): GivenTurn | undefined => {
-  if (!snapshot.matches({ running: 'thinking' })) return undefined;
+/** What the run was waiting for, when it is known how that ended: a turn, a summary, a memory. */
+export const knownAnswer = (run: RunRecord, until: number, snapshot: Snapshot): Given | undefined => {
   const next = laterThan(run, until).find(({ type }) => !passing.has(type));
-  return next?.type === 'turn.closed' ? givenOf(next.turn) : undefined;
+  const waitsIn = (state: string) => snapshot.matches({ running: state });
+  if (next?.type === 'turn.closed' && waitsIn('thinking'))
+    return { worker: 'model', given: givenTurn(next.turn), usage: priced(next.turn) };
+  if (next?.type === 'context.summarized' && waitsIn('compacting'))
+    return { worker: 'summarizer', given: next, usage: priced(next) };
+  if (next?.type === 'memory.recalled' && waitsIn('recalling') && next.problem === undefined)
+    return { worker: 'memory', given: next, usage: noUsage };
+  return undefined;
 };
 
 /** What calls came to that executed then. A call that had children, or got some, is not among them: they go on, or another way. */

@@ -47,42 +47,43 @@ export const next = (snapshot: Snapshot | undefined, heard: ReplayStep['heard'])
   return transition(agentMachine, snapshot, heard as unknown as RunMachineEvent)[0];
 };
 
-/** @param events All of the run, in order. @throws FaultError `replay.differs` */
-export const replayed = (entries: readonly ReadEntry[], events: readonly StoredEvent[]): ReplayStep[] => {
-  const steps: ReplayStep[] = [];
+/** What a run heard, whole: without references to its events. */
+export type Heard = { seq: number; at: number; heard: ReplayStep['heard'] };
+export const heardIn = (entries: readonly ReadEntry[], events: readonly StoredEvent[]): Heard[] =>
+  entries.map((entry) => ({ ...entry, heard: unfoldHeard(entry.heard, (seq) => events[seq - 1]) }));
+
+/** Steps through a run. @param events All of the run, in order. @throws FaultError `replay.differs` */
+export const stepsOf = function* (all: Iterable<Heard>, events: readonly StoredEvent[]): Generator<ReplayStep> {
   let snapshot: Snapshot | undefined;
-  let seq = 0;
-  for (const entry of entries) {
-    const heard = unfoldHeard(entry.heard, (place) => events[place - 1]);
+  let place = 0;
+  for (const { seq, at, heard } of all) {
     const differs = (what: string): FaultError => {
       const [{ runId, agent } = { runId: '', agent: '' }] = events;
       return new FaultError(
         'replay.differs',
-        `Run "${runId}" of agent "${agent}" does not replay: at "${heard.type}", heard after event ${entry.seq}, ${what}. Replay it with the version of this library that stored it.`,
+        `Run "${runId}" of agent "${agent}" does not replay: at "${heard.type}", heard after event ${seq}, ${what}. Replay it with the version of this library that stored it.`,
         { runId },
       );
     };
-    if (entry.seq !== seq) throw differs(`${seq} events were said until then`);
+    if (seq !== place) throw differs(`${place} events were said until then`);
     snapshot = next(snapshot, heard);
-    const drafts = redact(takeOutbox(snapshot)?.events ?? []);
     const said: StoredEvent[] = [];
-    for (const draft of drafts) {
-      const event = events[seq];
+    for (const draft of redact(takeOutbox(snapshot)?.events ?? [])) {
+      const event = events[place];
       if (!event || !isSaid(draft, redact(event)))
         throw differs(
-          `the machine says ${draft.type}, but the store has ${event?.type ?? 'nothing'} as event ${seq + 1}`,
+          `the machine says ${draft.type}, but the store has ${event?.type ?? 'nothing'} as event ${place + 1}`,
         );
       said.push(event);
-      seq += 1;
+      place += 1;
     }
-    const last = events[seq];
+    const last = events[place];
     if (last && isByActor(heard.type, last)) {
       said.push(last);
-      seq += 1;
+      place += 1;
     }
-    steps.push({ heard, at: entry.at, snapshot, said });
+    yield { heard, at, snapshot, said };
   }
-  return steps;
 };
 
 /** Whether an event was said by whoever executes the run, not by its machine. */

@@ -5,6 +5,7 @@ import {
   FaultError,
   type IdSource,
   isEnded,
+  isFaultError,
   type Message,
   type RunRow,
   type RunStore,
@@ -15,7 +16,7 @@ import { cutAt, type ForkOptions, questionOf } from './cut.ts';
 import { forkOf } from './fork.ts';
 import { readRun } from './read-run.ts';
 import { renamedId } from './rename.ts';
-import { type Replay, replayed } from './replay.ts';
+import { heardIn, type Replay, stepsOf } from './replay.ts';
 import { isSame } from './same.ts';
 
 type Host = {
@@ -43,13 +44,18 @@ export type Replays = {
   fork(rootId: string, options: ForkOptions): Promise<{ rootId: string; questionId?: string }>;
 };
 
+const exists = (runId: string) =>
+  new FaultError('run.exists', `Run "${runId}" exists. Fork under a new id.`, { runId });
+/** How a store refuses the beginning of a run that is there. */
+const refusals = new Set(['store.conflict', 'store.fenced', 'store.ended']);
+
 export const openReplays = (host: Host): Replays => {
   const { store, clock, rowFor } = host;
 
   const replay = async (runId: string): Promise<Replay> => {
     const { agent } = await rowFor(runId);
     const { entries, events, checkpoint } = await readRun(store, runId);
-    const steps = replayed(entries, events);
+    const steps = [...stepsOf(heardIn(entries, events), events)];
     const last = steps.at(-1)?.snapshot;
     const isWhole = last && steps.reduce((sum, { said }) => sum + said.length, 0) === events.length;
     if (!isWhole)
@@ -78,8 +84,7 @@ export const openReplays = (host: Host): Replays => {
     const id = given ?? host.ids.next('run');
     if (id.trim() === '' || id.includes('/'))
       throw new FaultError('run.invalid', `"${id}" cannot be a run's id. Expected text without "/".`);
-    if (await store.get(id))
-      throw new FaultError('run.exists', `Run "${id}" exists. Fork under a new id.`, { runId: id });
+    if (await store.get(id)) throw exists(id);
     return id;
   };
 
@@ -100,7 +105,10 @@ export const openReplays = (host: Host): Replays => {
       const goOn = rows.filter(({ status }) => !isEnded(status));
       host.demand(goOn, new Map(rows.map((row) => [row.runId, row])));
       host.check();
-      await host.copy(to, commits);
+      await host.copy(to, commits).catch((error: unknown) => {
+        // Somebody else has taken the id since it was looked for.
+        throw isFaultError(error) && refusals.has(error.code) ? exists(to) : error;
+      });
       for (const { runId, parentId, detached } of goOn)
         if (parentId === undefined || detached) await host.takeUp(runId);
       const question = change.answer === undefined ? undefined : questionOf(cut.run, cut.event);

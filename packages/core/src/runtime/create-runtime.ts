@@ -256,7 +256,12 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     async fork(rootId, forkOptions) {
       const { rootId: forked, questionId } = await replays.fork(rootId, forkOptions);
       const { answer } = forkOptions.change ?? {};
-      if (questionId !== undefined && answer !== undefined) await runtime.answer(questionId, answer);
+      if (questionId === undefined || answer === undefined) return handles.attach(forked);
+      const receipt = await runtime.answer(questionId, answer);
+      if (receipt.status === 'rejected')
+        throw new FaultError('fork.invalid', `Run "${forked}" was forked, but not answered: ${receipt.reason}.`, {
+          runId: forked,
+        });
       return handles.attach(forked);
     },
     events$: guarded(desk.events$, caught),

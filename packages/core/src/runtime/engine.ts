@@ -95,9 +95,15 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
       else if (run.ended) tellBroken(run, error);
     }
     desk.forget(rootId);
+    // Whoever can store it may take it up.
+    if (!elsewhere) giveBack(tree.map(({ runId }) => runId));
     queueMicrotask(() => {
       for (const run of tree) if (!run.ended && (run.detached || !runs.has(run.parentId ?? ''))) stop(run);
     });
+  };
+
+  const giveBack = (runIds: readonly string[]): void => {
+    void (async () => store.release(owner, runIds))().catch(() => {});
   };
 
   const tellBroken = (run: LiveRun, error: unknown): void => {
@@ -423,7 +429,14 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
 
   /** Runs that were found in the store, until they are brought back. */
   const found = new Map<string, FoundRun>();
-  const lease = openLease({ clock, store, owner, leaseMs: options.leaseMs, isNeeded: () => runs.size > 0 });
+  const lease = openLease({
+    clock,
+    store,
+    owner,
+    leaseMs: options.leaseMs,
+    isNeeded: () => runs.size > 0,
+    beats: () => void inbox.look(),
+  });
 
   return {
     world,
@@ -440,5 +453,6 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
     stop,
     tell,
     shield,
+    giveBack,
   };
 };

@@ -86,18 +86,32 @@ export const openHandles = (
   };
   /** The report after such an event, whichever process executes the run. */
   const whenNext = async (run: LiveRun, wanted: (event: RunEvent) => boolean): Promise<Report> => {
-    if (isElsewhere(run)) {
-      const query = { runId: run.runId, after: run.seq };
-      const reader = openReader({ store, query, live$: desk.events$ });
-      if (await follow(run, { [Symbol.asyncIterator]: () => reader }, wanted)) {
-        const isSo = wanted === isTerminal ? isEnded(run.ledger.status) : isSettled(run);
-        // It came to life here meanwhile, and was taken over: what is known of it here is not how it went on.
-        if (run.actor && !isSo) return desk.next(run, wanted, () => report(run));
-        await recovery.read(run.runId);
-        return report(run);
-      }
+    const isSo = (): boolean => (wanted === isTerminal ? isEnded(run.ledger.status) : isSettled(run));
+    while (isElsewhere(run) && (await followed(run, wanted))) {
+      // It came to life here meanwhile, and was taken over: what is known of it here is not how it went on.
+      if (run.actor && !isSo()) break;
+      await recovery.read(run.runId);
+      // What was asked may be answered by now.
+      if (isSo()) return report(run);
     }
     return desk.next(run, wanted, () => report(run));
+  };
+  /** Follows a run of another process until such an event. @throws FaultError `run.unknown` when it is forgotten before */
+  const followed = async (run: LiveRun, wanted: (event: RunEvent) => boolean): Promise<boolean> => {
+    const { runId } = run;
+    const reader = openReader({ store, query: { runId, after: run.seq }, live$: desk.events$ });
+    const gone = Promise.withResolvers<never>();
+    const look = async (): Promise<void> => {
+      if (!(await store.get(runId)))
+        gone.reject(new FaultError('run.unknown', `Run "${runId}" was forgotten before it was read.`, { runId }));
+    };
+    const leave = store.changes?.(() => void look().catch(() => {}), { keepAlive: false });
+    try {
+      return await Promise.race([follow(run, { [Symbol.asyncIterator]: () => reader }, wanted), gone.promise]);
+    } finally {
+      leave?.();
+      await reader.return?.();
+    }
   };
 
   /** What this process tells of the tree of a run, for as long as somebody may tell more of it. */

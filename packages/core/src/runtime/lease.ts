@@ -14,12 +14,15 @@ export const openLease = ({
   owner,
   leaseMs,
   isNeeded,
+  beats,
 }: {
   clock: Clock;
   store: RunStore;
   owner: string;
   leaseMs: number;
   isNeeded(): boolean;
+  /** Called with each renewal. */
+  beats(): void;
 }): Lease => {
   let timer: unknown;
   const renew = (): void => {
@@ -30,6 +33,7 @@ export const openLease = ({
     timer = undefined;
     if (!isNeeded()) return;
     renew();
+    beats();
     wait();
   };
   const wait = (): void => {

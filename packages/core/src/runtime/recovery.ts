@@ -59,7 +59,7 @@ const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
 export const openRecovery = (
   store: RunStore,
   agents: ReadonlyMap<string, AnyAgent>,
-  { world, desk, recorder, owner, found, inbox, bringBack }: Engine,
+  { world, desk, recorder, owner, found, inbox, giveBack, bringBack }: Engine,
   { leaseMs, onAgentChanged, recover }: Pick<Settled, 'leaseMs' | 'onAgentChanged' | 'recover'>,
   on: {
     /** Called with each run that was brought back and goes on. */
@@ -329,8 +329,9 @@ export const openRecovery = (
     if (before) return before;
     const now = bring(head, rows, mayLose)
       .catch(async (error: unknown) => {
-        // What was claimed while the runtime closed is given back like all the rest.
+        // What was claimed and did not come to life is given back, and all the rest when the runtime was closed meanwhile.
         if (isFaultError(error) && error.code === 'runtime.closed') await store.release(owner);
+        else giveBack([...rows.keys()].filter((runId) => !world.runs.has(runId)));
         throw error;
       })
       .finally(() => {

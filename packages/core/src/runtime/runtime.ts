@@ -70,7 +70,7 @@ export type Runtime = {
    *
    * What was stored together goes together: the fork begins after the commit of `at`; with a `turn.completed`, `question.answered`,
    * `budget.exhausted` or the root's end, in its place.
-   * @throws FaultError `run.unknown`, `run.exists`, `fork.invalid`, `fork.ended` when nothing goes on from there, `agent.unknown`,
+   * @throws FaultError `run.unknown`, `run.exists`, `fork.invalid`, `fork.ended` when its root had ended by then, `agent.unknown`,
    * `agent.changed`, `budget.invalid`, `replay.differs`, `runtime.closed`
    */
   fork(rootId: string, options: ForkOptions): Promise<Run>;

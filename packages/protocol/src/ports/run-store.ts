@@ -141,8 +141,8 @@ export interface RunStore {
   holder(runId: string): Promise<string | null> | string | null;
   /** Prolongs every lease of an owner: from now on they run for `leaseMs`. An owner that never said how long has none. */
   renew(owner: string, options: { leaseMs: number }): Promise<void> | void;
-  /** Gives every claim of an owner back: anybody may claim its runs at once. */
-  release(owner: string): Promise<void> | void;
+  /** Gives claims of an owner back, all of them or those of some runs: anybody may claim these at once. */
+  release(owner: string, runIds?: readonly string[]): Promise<void> | void;
   /**
    * Writes steps that belong together, of runs of one tree, one after another: all of them or nothing. A run may take several of
    * them. Gives back the events with their place in the tree, and their cursor if it is known by then, in order.

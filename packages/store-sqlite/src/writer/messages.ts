@@ -46,7 +46,7 @@ export type Tasks = {
   withdraw: { ask: { id: string; receipt: string }; give: string };
   claim: { ask: { runId: string; owner: string; leaseMs: number; now: number }; give: { epoch: number } | null };
   renew: { ask: { owner: string; leaseMs: number; now: number }; give: null };
-  release: { ask: { owner: string }; give: null };
+  release: { ask: { owner: string; runIds: readonly string[] | null }; give: null };
   /** Trees that may be forgotten, and how many events each has. */
   findOld: { ask: { olderThan: number; keep: number }; give: { rootId: string; events: number }[] };
   /** Forgets trees; gives back how many there were. */

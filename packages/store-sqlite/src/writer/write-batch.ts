@@ -39,7 +39,7 @@ export const openBatchWriter = (
       case 'renew':
         return claims.renew(task);
       case 'release':
-        return claims.release(task);
+        return claims.release(task, states);
       case 'findOld':
         return trees.findOld(task);
       case 'forgetTrees':

@@ -9,7 +9,7 @@ type OwnerRow = ProcessIdentity & { lease_until: number };
 export type ClaimWriter = {
   claim(task: Tasks['claim']['ask'], states: RunStates): Tasks['claim']['give'];
   renew(task: Tasks['renew']['ask']): null;
-  release(task: Tasks['release']['ask']): null;
+  release(task: Tasks['release']['ask'], states: RunStates): null;
   /** Makes an owner known that writes without having claimed. */
   register(owner: string): void;
   /** Gives back the claims of every owner that was made known here. */
@@ -20,6 +20,9 @@ export type ClaimWriter = {
   rolledBack(): void;
   committed(): void;
 };
+
+/** Who holds what was given back: an owner that nobody is. */
+const nobody = '';
 
 export const openClaimWriter = (db: DatabaseSync, self: ProcessIdentity): ClaimWriter => {
   const enter = db.prepare(`
@@ -66,7 +69,12 @@ export const openClaimWriter = (db: DatabaseSync, self: ProcessIdentity): ClaimW
       return { epoch };
     },
     renew: ({ owner, leaseMs, now }) => renew(owner, now + leaseMs),
-    release({ owner }) {
+    release({ owner, runIds }, states) {
+      for (const runId of runIds ?? []) {
+        const run = states.of(runId);
+        if (run.owner === owner) states.claim(runId, nobody, run.epoch);
+      }
+      if (runIds) return null;
       remove.run(owner);
       known.delete(owner);
       fresh.delete(owner);

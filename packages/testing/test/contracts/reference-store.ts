@@ -262,8 +262,17 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       const last = [...claims.values()].at(-1)?.owner ?? owner;
       leases.set(bug === 'renewing prolongs the lease of the last claim' ? last : owner, now() + leaseMs);
     },
-    release(owner) {
+    release(owner, runIds) {
       if (bug === 'releasing does nothing') return;
+      if (runIds && bug !== 'single claims are not given back') {
+        for (const runId of runIds) {
+          const claim = claims.get(runId);
+          if (claim && (claim.owner === owner || bug === 'anybody gives claims back'))
+            claims.set(runId, { ...claim, owner: '' });
+        }
+        return;
+      }
+      if (runIds) return;
       if (bug === 'a release fails when there is nothing to release' && !leases.has(owner))
         refuse('store.unknown', owner);
       if (bug === 'releasing gives everything back') leases.clear();

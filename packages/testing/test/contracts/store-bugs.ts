@@ -32,6 +32,8 @@ export const storeBugs = [
   'a conflict writes its checkpoint',
   'a conflict writes its journal',
   'a conflict answers messages',
+  'single claims are not given back',
+  'anybody gives claims back',
   'nobody holds a run',
   'a holder outlives its lease',
   'a run that has ended is held',

@@ -57,6 +57,24 @@ export const claims: Contract<RunStore> = [
     },
   ],
   [
+    'gives single claims back, and keeps the others of their owner',
+    async (open) => {
+      const store = await open();
+      const r = await writeRun(store, { runId: 'r' }, 'one');
+      await r.say('a');
+      const s = await writeRun(store, { runId: 's' }, 'one');
+      await writeRun(store, { runId: 't' }, 'two');
+      await store.release('one', ['r', 't', 'never was']);
+      expect([await store.holder('r'), await store.holder('s'), await store.holder('t')]).toEqual([null, 'one', 'two']);
+      await s.say('b');
+      const claim = await store.claim('r', 'two', lease);
+      expect(claim?.epoch).toBeGreaterThan(r.epoch);
+      await expectRefused(store, r.next(['late']), 'store.fenced');
+      expect(await store.claim('s', 'two', lease)).toBeNull();
+      expect(await store.claim('t', 'one', lease)).toBeNull();
+    },
+  ],
+  [
     'says who holds a run, while its lease runs and it has not ended',
     async (open, time) => {
       const store = await open();
