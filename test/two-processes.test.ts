@@ -30,6 +30,7 @@ const start = (file: string, ...args: string[]) => {
 const stored = (events$: Observable<RunEvent>) => {
   const events: StoredEvent[] = [];
   const completed = lastValueFrom(events$.pipe(tap((event) => !isLive(event) && events.push(event))));
+  completed.catch(() => {});
   return { events, completed };
 };
 

@@ -5,6 +5,7 @@
  */
 import {
   type EventQuery,
+  isFaultError,
   isLive,
   isTerminal,
   isWithin,
@@ -119,12 +120,13 @@ export const openIntake = (
     wake();
     await left?.return?.();
   };
-  const fail = (error: unknown): never => {
-    ended = { error };
+  /** What the store fails with ends the reading; once nothing more is told, a store that was closed is just the end. */
+  const fail = (error: unknown): void => {
+    if (ended !== 'over' || !isFaultError(error) || error.code !== 'store.closed') ended = { error };
     // It has no end that somebody could wait for.
     source = undefined;
     void leave();
-    throw error;
+    if (ended !== 'over') throw error;
   };
   const give = (event: RunEvent): RunEvent => {
     // Nobody waits for what a store has to say at the end of a reading.
@@ -186,7 +188,8 @@ export const openIntake = (
       try {
         return next();
       } catch (error) {
-        return fail(error);
+        fail(error);
+        return 'over';
       }
     },
     leave,

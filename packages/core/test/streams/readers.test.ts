@@ -1,4 +1,4 @@
-import { type EventQuery, isLive, type LiveEvent, type ReadEvent, type RunEvent } from '@troupe/protocol';
+import { type EventQuery, FaultError, isLive, type LiveEvent, type ReadEvent, type RunEvent } from '@troupe/protocol';
 import fc from 'fast-check';
 import { Subject } from 'rxjs';
 import { describe, expect, test } from 'vitest';
@@ -546,5 +546,38 @@ describe('a reader at its own pace', () => {
     };
     const reader = openReader({ store: { events }, query: {}, live$: new Subject() });
     await expect(reader.next()).rejects.toThrow('no such cursor');
+  });
+});
+
+describe('a store that is closed', () => {
+  const closedAfter = (gate: Promise<void>) => ({
+    events: () => ({
+      [Symbol.asyncIterator]: (): AsyncIterator<ReadEvent> => ({
+        async next() {
+          await gate;
+          throw new FaultError('store.closed', 'The store is closed.');
+        },
+      }),
+    }),
+  });
+
+  test.each([
+    ['ends a stream when nothing more is told', true],
+    ['fails a stream that is told more', false],
+  ])('%s', async (_what, isOver) => {
+    const gate = Promise.withResolvers<void>();
+    const live$ = new Subject<RunEvent>();
+    const ends: unknown[] = [];
+    const reading = { store: closedAfter(gate.promise), query: {}, live$ };
+    eventsFrom(reading).subscribe({ error: (error: unknown) => ends.push(error), complete: () => ends.push('over') });
+    const looped = openReader(reading).next();
+    looped.catch(() => {});
+    if (isOver) live$.complete();
+    gate.resolve();
+    await settle();
+    const closed = { code: 'store.closed' };
+    expect(ends).toEqual([isOver ? 'over' : expect.objectContaining(closed)]);
+    if (isOver) expect(await looped).toEqual({ done: true, value: undefined });
+    else await expect(looped).rejects.toMatchObject(closed);
   });
 });
