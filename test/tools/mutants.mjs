@@ -52,6 +52,24 @@ const faults = [
     find: 'run.reserved = takePool(run.reserved, child.reserved);',
     put: 'run.reserved = takePool(takePool(run.reserved, child.reserved), child.reserved);',
   },
+  {
+    name: 'hear a command twice: what came of a message is not stored with it',
+    file: 'packages/core/src/runtime/inbox.ts',
+    find: 'void run.receipts.push({ mailId: id, receipt });',
+    put: 'void receipt;',
+  },
+  {
+    name: 'forget in a journal: what a run was told by a person is not written down',
+    file: 'packages/core/src/runtime/engine.ts',
+    find: '    run.heard.push({',
+    put: "    if (event.type !== 'answer') run.heard.push({",
+  },
+  {
+    name: 'do again in a fork: how calls in flight had ended is not known',
+    file: 'packages/core/src/replay/in-flight.ts',
+    find: 'known[fact.index] = fact.outcome;',
+    put: '',
+  },
 ];
 
 const suites = ['packages/core/test', 'packages/delegation/test'];

@@ -19,7 +19,7 @@ vi.mock(import('../../src/run/lifecycle.ts'), async (original) => {
   return { ...real, lifecycle: switched(real.lifecycle as never) as never };
 });
 
-const numRuns = Number(process.env.RUNS ?? 3_500);
+const numRuns = Number(process.env.RUNS ?? 1_500);
 const names = minable(agentMachine).filter((name) => !name.startsWith('safe '));
 const plans = wildPlans(names);
 const play = async (plan: Plan) => {
@@ -58,7 +58,7 @@ describe('the same worlds refute', () => {
       fc.asyncProperty(plans, async (plan) => {
         expect(await play(plan)).toEqual([]);
       }),
-      { numRuns: 3_000, endOnFailure: true },
+      { numRuns: 2_000, endOnFailure: true },
     );
     expect(failed).toBe(true);
   });

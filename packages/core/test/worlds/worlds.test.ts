@@ -5,7 +5,7 @@ import { calmPlans } from './plan.ts';
 import { live } from './world.ts';
 import { findingsIn } from './world-laws.ts';
 
-const numRuns = Number(process.env.RUNS ?? 4_500);
+const numRuns = Number(process.env.RUNS ?? 2_000);
 
 /** A long run takes as long as it takes. */
 const timeout = process.env.RUNS ? 0 : 600_000;
