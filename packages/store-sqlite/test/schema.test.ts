@@ -1,7 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { migrate, migrations, versionOf } from '../src/file/schema.ts';
-import { openFresh, pathOfStore } from './files.ts';
+import { sqliteStore } from '../src/index.ts';
+import { freshPath, openFresh, pathOfStore } from './files.ts';
 import { lastStepOf, stepOf } from './steps.ts';
 
 describe('tables', () => {
@@ -29,6 +30,30 @@ describe('tables', () => {
     expect(versionOf(db)).toBe(migrations.length);
     expect(db.prepare(`SELECT name FROM sqlite_schema WHERE name = 'later'`).all()).toEqual([]);
     db.close();
+  });
+
+  test('of the first version are brought up to date with what they hold', async () => {
+    const path = freshPath();
+    const old = new DatabaseSync(path);
+    old.exec('PRAGMA journal_mode = WAL');
+    migrate(old, migrations.slice(0, 1));
+    const row = JSON.stringify({ runId: 'r', rootId: 'r', agent: 'a', status: 'running' });
+    old.exec(`INSERT INTO runs (run_id, root_id, agent, status, ended, seq, data) VALUES ('r', 'r', 'a', 'running', 0, 1, '${row}');
+      INSERT INTO jobs VALUES ('r', '{"input":"go"}');
+      INSERT INTO events (root_id, root_seq, run_id, seq, type, data) VALUES ('r', 1, 'r', 1, 'run.started', '{"id":"r:1"}')`);
+    old.close();
+    const store = sqliteStore(path);
+    expect(store.get('r')).toMatchObject({ runId: 'r', job: { input: 'go' } });
+    expect([store.journal('r'), [...(store.events({ runId: 'r' }) as Iterable<object>)]]).toMatchObject([
+      [],
+      [{ id: 'r:1' }],
+    ]);
+    const claim = await store.claim('r', 'owner', { leaseMs: 1_000 });
+    const heard = { seq: 1, at: 0, heard: { type: 'said' } };
+    const step = stepOf({ runId: 'r', expectedSeq: 1, events: [] });
+    await store.commit([{ ...step, owner: 'owner', epoch: claim?.epoch ?? 0, journal: [heard] }]);
+    expect(store.journal('r')).toEqual([{ ...heard, rootSeq: 1 }]);
+    await store.close();
   });
 
   test('let one terminal event of a run in, whatever writes it', async () => {

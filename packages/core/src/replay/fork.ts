@@ -60,15 +60,20 @@ type About = {
 
 /** @throws FaultError `fork.ended` when the tree had ended by then; `fork.invalid`, `replay.differs` */
 export const forkOf = (tree: readonly TreeRun[], about: About): Fork => {
+  const { rootId } = about.names;
+  if (!tree[0]?.entries.length)
+    throw new FaultError('replay.differs', `Run "${rootId}" cannot be forked: its journal is not whole.`, {
+      runId: rootId,
+    });
   const branches = tree.flatMap((run) => branchOf(run, about) ?? []);
   const [root] = branches;
   if (!root || root.run.ended)
     throw new FaultError(
       'fork.ended',
-      `The tree of "${about.names.rootId}" had ended by event "${about.cut.event.id}": what was stored together goes together. Fork it at an event before.`,
+      `The tree of "${rootId}" had ended by event "${about.cut.event.id}": what was stored together goes together. Fork it at an event before.`,
     );
   if (!root.run.ledger.begun)
-    throw new FaultError('fork.invalid', `Run "${about.names.rootId}" had not begun by then: send its job again.`);
+    throw new FaultError('fork.invalid', `Run "${rootId}" had not begun by then: send its job again.`);
   const begins = beginsAt(root, branches, about);
   for (const branch of branches) if (!branch.run.ended) tellForked(branch, about, branch === root ? begins : undefined);
   return { commits: commitsOf(branches, about), rows: branches.map(({ run }) => rowOf(run)) };

@@ -94,6 +94,7 @@ describe('a replay', () => {
     await expect(reader(shorter).runtime.replay('r')).rejects.toThrow('the store has nothing as event 6');
     const forgetful = { ...store, journal: () => [] };
     await expect(reader(forgetful).runtime.replay('r')).rejects.toThrow('its journal is not whole');
+    await expect(reader(forgetful).runtime.fork('r', { at: 'r:2' })).rejects.toThrow('its journal is not whole');
     const gap = { ...store, journal: () => entriesIn(store, 'r').filter(({ heard }) => heard.type !== 'turn.closed') };
     await expect(reader(gap).runtime.replay('r')).rejects.toMatchObject({ code: 'replay.differs' });
   });

@@ -63,35 +63,12 @@ CREATE TABLE events (
   type TEXT NOT NULL,
   at INTEGER,
   data TEXT NOT NULL,
-  heard TEXT,
-  whole INTEGER,
   UNIQUE (root_id, root_seq),
   UNIQUE (run_id, seq)
 );
 CREATE UNIQUE INDEX events_one_end ON events (run_id)
   WHERE type IN ('run.completed', 'run.failed', 'run.interrupted');
 CREATE INDEX events_questions ON events (run_id) WHERE type = 'question.asked';
-
--- What runs heard stands beside the first event of the step that came of it; here, when nothing was said.
-CREATE TABLE quiet_steps (
-  id INTEGER PRIMARY KEY,
-  run_id TEXT NOT NULL,
-  seq INTEGER NOT NULL,
-  heard TEXT NOT NULL,
-  whole INTEGER NOT NULL
-);
-CREATE INDEX quiet_steps_by_run ON quiet_steps (run_id);
-
-CREATE TABLE mail (
-  id INTEGER PRIMARY KEY,
-  mail_id TEXT NOT NULL UNIQUE,
-  run_id TEXT NOT NULL,
-  at INTEGER NOT NULL,
-  message TEXT NOT NULL,
-  receipt TEXT
-);
-CREATE INDEX mail_by_run ON mail (run_id);
-CREATE INDEX mail_unanswered ON mail (id) WHERE receipt IS NULL;
 
 CREATE TABLE memories (
   id INTEGER PRIMARY KEY,
@@ -130,6 +107,65 @@ LEFT JOIN events AS answered
   AND answered.type = 'question.answered'
   AND answered.data ->> '$.questionId' = asked.data ->> '$.question.id'
 WHERE asked.type = 'question.asked';
+
+-- Calls of a run are answered in the order in which they were started: the n-th answer belongs to the n-th call.
+CREATE VIEW journal AS
+WITH
+  started AS (
+    SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM events WHERE type = 'call.started'
+  ),
+  answered AS (
+    SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM events
+    WHERE type IN ('call.completed', 'call.failed')
+  )
+SELECT
+  started.run_id,
+  started.n,
+  started.root_id,
+  started.data ->> '$.agent' AS agent,
+  started.data ->> '$.callId' AS call_id,
+  started.data ->> '$.tool' AS tool,
+  started.data ->> '$.arguments' AS arguments,
+  strftime('%Y-%m-%d %H:%M:%f', started.at / 1000.0, 'unixepoch') AS started_at,
+  CASE answered.type
+    WHEN 'call.completed' THEN 'ok'
+    WHEN 'call.failed' THEN coalesce(answered.data ->> '$.status', 'error')
+    ELSE 'unanswered'
+  END AS status,
+  answered.data ->> '$.result' AS result,
+  strftime('%Y-%m-%d %H:%M:%f', answered.at / 1000.0, 'unixepoch') AS answered_at,
+  answered.at - started.at AS took_ms
+FROM started
+LEFT JOIN answered ON answered.run_id = started.run_id AND answered.n = started.n;
+`;
+
+/** What runs heard, and messages to them. */
+const second = `
+ALTER TABLE events ADD COLUMN heard TEXT;
+ALTER TABLE events ADD COLUMN whole INTEGER;
+
+-- What runs heard stands beside the first event of the step that came of it; here, when nothing was said.
+CREATE TABLE quiet_steps (
+  id INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  heard TEXT NOT NULL,
+  whole INTEGER NOT NULL
+);
+CREATE INDEX quiet_steps_by_run ON quiet_steps (run_id);
+
+CREATE TABLE mail (
+  id INTEGER PRIMARY KEY,
+  mail_id TEXT NOT NULL UNIQUE,
+  run_id TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  message TEXT NOT NULL,
+  receipt TEXT
+);
+CREATE INDEX mail_by_run ON mail (run_id);
+CREATE INDEX mail_unanswered ON mail (id) WHERE receipt IS NULL;
+
+DROP VIEW journal;
 
 -- Calls of a run are answered in the order in which they were started: the n-th answer belongs to the n-th call.
 CREATE VIEW calls AS
@@ -178,7 +214,7 @@ ORDER BY steps.run_id, steps.seq, steps.said, steps.id, entry.key;
 `;
 
 /** What brings a file from each version to the next. Numbered by its place, and never changed once published. */
-export const migrations: readonly string[] = [first];
+export const migrations: readonly string[] = [first, second];
 
 /** The version of a file's tables: 0 when it has none. */
 export const versionOf = (db: DatabaseSync): number => {
