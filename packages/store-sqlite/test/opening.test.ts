@@ -112,7 +112,7 @@ describe('opening', () => {
       message: expect.stringMatching(/version 7; this version .* knows 2\. Update the package/),
       details: { found: 7, known: 2 },
     });
-    run(path, `UPDATE meta SET value = 1 WHERE name = 'schema'`);
+    run(path, `UPDATE meta SET value = 2 WHERE name = 'schema'`);
     const store = openAt({ path });
     expect(store.get('r')).toBeDefined();
     await store.close();
