@@ -103,7 +103,7 @@ row(
   `${(delegation.ms / delegation.factsMs).toFixed(2)} × a loop that writes its facts one by one, ${(delegation.ms / delegation.commitsMs).toFixed(2)} × one that makes the same ${delegation.commits} commits`,
 );
 for (const turns of [10, 100, 1_000]) {
-  const { ms, bytes, checkpointBytes } = await measureStored(agent({ turns }), provider, turns > 500 ? 3 : 8);
+  const { ms, bytes, checkpointBytes } = await measureStored(agent({ turns }), provider, Math.max(3, 1_000 / turns));
   const per = `${micros(ms, turns, 'turn')}, ${Math.round(bytes / turns).toLocaleString('en')} bytes, checkpoint ${checkpointBytes.toLocaleString('en')} bytes`;
   row(`${turns} tool turns, stored`, ms, per);
 }
