@@ -27,6 +27,16 @@ const start = (file: string, ...args: string[]) => {
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;
 };
+/** A process that executes trees, and a runtime beside it that executes none. */
+const beside = async () => {
+  const folder = fresh();
+  const model = await openCountingModel();
+  onTestFinished(() => model.close());
+  const child = start(program, folder, model.url);
+  const store = sqliteStore(join(folder, 'runs.db'));
+  const runtime = createRuntime({ provider: scriptedProvider([]), model: 'none', store });
+  return { child, store, runtime };
+};
 const stored = (events$: Observable<RunEvent>) => {
   const events: StoredEvent[] = [];
   const completed = lastValueFrom(events$.pipe(tap((event) => !isLive(event) && events.push(event))));
@@ -37,13 +47,7 @@ const stored = (events$: Observable<RunEvent>) => {
 test('readers in one process follow a tree that another one executes, event by event [F-17]', {
   timeout: 30_000,
 }, async () => {
-  const folder = fresh();
-  const model = await openCountingModel();
-  onTestFinished(() => model.close());
-  const child = start(program, folder, model.url);
-
-  const store = sqliteStore(join(folder, 'runs.db'));
-  const runtime = createRuntime({ provider: scriptedProvider([]), model: 'none', store });
+  const { child, store, runtime } = await beside();
   const all = stored(runtime.events());
   const told = [];
   const trees: ReturnType<typeof stored>[] = [];
@@ -74,12 +78,7 @@ test('readers in one process follow a tree that another one executes, event by e
 test('a command reaches a run that another process executes, and what came of it comes back [L7]', {
   timeout: 30_000,
 }, async () => {
-  const folder = fresh();
-  const model = await openCountingModel();
-  onTestFinished(() => model.close());
-  const child = start(program, folder, model.url);
-  const store = sqliteStore(join(folder, 'runs.db'));
-  const runtime = createRuntime({ provider: scriptedProvider([]), model: 'none', store });
+  const { child, store, runtime } = await beside();
   const accepted: string[] = [];
   for await (const event of runtime.events({})) {
     if (event.type !== 'run.started' || event.depth > 0) continue;

@@ -18,6 +18,7 @@ import { attempted, priced } from './attempted.ts';
 import { check } from './check.ts';
 import { type LazyAbort, lazyAbort } from './lazy-abort.ts';
 import { planCall } from './plan-call.ts';
+import { turnOptions } from './turn-options.ts';
 import { specsOf, viewOf } from './view.ts';
 
 type Tell = (fact: RunFact) => void;
@@ -92,22 +93,9 @@ const takeTurn = async (
   let usage: Usage = noUsage;
   let answering = run.model;
   let finish: ClosedTurn['finish'] | undefined;
-  const ask = () =>
-    provider.takeTurn(requestOf(run, model, world), {
-      get signal() {
-        return abort.signal;
-      },
-      clock: world.clock,
-      context: {
-        runId: run.runId,
-        rootId: run.rootId,
-        agent: run.agent.name,
-        turn,
-        depth: run.depth,
-        key: `${run.runId}/${turn}`,
-      },
-    });
-  const parts = given ? partsOf(given) : ask();
+  const parts = given
+    ? partsOf(given)
+    : provider.takeTurn(requestOf(run, model, world), turnOptions(world, run, turn, abort));
   const take = (part: ModelPart): void => {
     switch (part.type) {
       case 'text':

@@ -7,6 +7,7 @@ import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { attempted, priced } from './attempted.ts';
 import { lazyAbort } from './lazy-abort.ts';
+import { turnOptions } from './turn-options.ts';
 
 const nothingLeft = (run: LiveRun) =>
   new FaultError(
@@ -45,20 +46,7 @@ export const summarizerActor = (world: World) =>
       let usage: Usage = noUsage;
       for await (const part of provider.takeTurn(
         { model, messages, tools: [] },
-        {
-          get signal() {
-            return abort.signal;
-          },
-          clock: world.clock,
-          context: {
-            runId: run.runId,
-            rootId: run.rootId,
-            agent: run.agent.name,
-            turn: input.turn,
-            depth: run.depth,
-            key: `${run.runId}/${input.turn}/summary`,
-          },
-        },
+        turnOptions(world, run, input.turn, abort, 'summary'),
       )) {
         if (abort.aborted) return;
         if (part.type === 'text') summary += part.delta;

@@ -29,17 +29,22 @@ export const openingOf = (instructions: string, job: JobData): Message[] => {
   return [...(opening ? [{ role: 'system' as const, content: opening }] : []), ...before, { role: 'user', content }];
 };
 
-/** A conversation's opening behind what was said before it. Instructions and memories of before give way to its own. */
-export const goingOn = (opening: readonly Message[], before: readonly Message[]): Message[] => {
-  const body = before.findIndex(({ role }) => role !== 'system');
-  return body < 0 ? [...opening] : [...opening.slice(0, -1), ...before.slice(body), ...opening.slice(-1)];
+/** Where a conversation begins, behind its leading system messages. */
+export const bodyAt = (messages: readonly Message[]): number => {
+  const at = messages.findIndex(({ role }) => role !== 'system');
+  return at < 0 ? messages.length : at;
 };
 
+/** A conversation's opening behind what was said before it. Instructions and memories of before give way to its own. */
+export const goingOn = (opening: readonly Message[], before: readonly Message[]): Message[] => [
+  ...opening.slice(0, -1),
+  ...before.slice(bodyAt(before)),
+  ...opening.slice(-1),
+];
+
 /** Puts what is remembered behind the leading system messages, so that the instructions stay first. */
-export const withMemory = (messages: readonly Message[], memory: string): Message[] => {
-  const at = messages.findIndex(({ role }) => role !== 'system');
-  return messages.toSpliced(at < 0 ? messages.length : at, 0, { role: 'system', content: `Memory:\n${memory}` });
-};
+export const withMemory = (messages: readonly Message[], memory: string): Message[] =>
+  messages.toSpliced(bodyAt(messages), 0, { role: 'system', content: `Memory:\n${memory}` });
 
 /** Messages in groups that must stay together: a call and its results. */
 const groupsOf = (messages: readonly Message[]): Message[][] => {
@@ -59,8 +64,7 @@ export const splitForSummary = (
   messages: readonly Message[],
   keep = 4,
 ): { head: Message[]; old: Message[]; kept: Message[] } | null => {
-  const body = messages.findIndex(({ role }) => role !== 'system');
-  const head = messages.slice(0, body < 0 ? messages.length : body);
+  const head = messages.slice(0, bodyAt(messages));
   const groups = groupsOf(messages.slice(head.length));
   const kept: Message[] = [];
   while (groups.length > 0 && kept.length < keep) kept.unshift(...(groups.pop() ?? []));

@@ -117,9 +117,9 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
         runs.delete(row.runId);
         claims.delete(row.runId);
       }
-      const isGone = new Set(tree.map(({ row }) => row.runId));
-      for (const [id, { mail: its }] of mail) if (isGone.has(its.runId)) mail.delete(id);
     }
+    const forgotten = new Set(old.flatMap(({ tree }) => tree.map(({ row }) => row.runId)));
+    for (const [id, { mail: its }] of mail) if (forgotten.has(its.runId)) mail.delete(id);
     const gone = new Set(old.map(({ rootId }) => rootId));
     all = all.map((event) => (event && gone.has(event.rootId) ? undefined : event));
     return old.length;

@@ -20,16 +20,17 @@ import {
 } from '@troupe/protocol';
 import type { SnapshotFrom } from 'xstate';
 import type { AgentMachine } from '../agent/agent-machine.ts';
-import type { ForkBegins } from '../agent/context.ts';
+import type { ForkBegins, RunFact } from '../agent/context.ts';
+import { bodyAt } from '../agent/conversation.ts';
 import type { Allowance } from '../agent/limits.ts';
 import { checkpointOf } from '../run/checkpoint.ts';
 import { foldHeard } from '../run/journal.ts';
 import { enter } from '../run/ledger.ts';
-import { type LiveRun, rowOf } from '../run/live-run.ts';
+import { envelopeOf, type LiveRun, rowOf } from '../run/live-run.ts';
 import { takeOutbox } from '../run/recorded.ts';
 import { storedRun } from '../runtime/stored-run.ts';
 import type { Cut, ForkChange, TreeRun } from './cut.ts';
-import { type Given, knownAnswer, knownOutcomes } from './in-flight.ts';
+import { type Given, knownAnswer, knownOutcomes, laterThan } from './in-flight.ts';
 import { type Renaming, renamedEvent, renamedHeard, renamedId } from './rename.ts';
 import { heardIn, next, stepsOf } from './replay.ts';
 
@@ -38,12 +39,13 @@ type Worker = { src: string; input: object };
 
 /** A run of the new tree. */
 type Branch = {
-  from: TreeRun;
   run: LiveRun;
   events: StoredEvent[];
   journal: (JournalEntry | ReadEntry)[];
   snapshot: Snapshot;
   given?: Given;
+  /** What it heard afterwards, in the tree that was cut. */
+  later: RunFact[];
 };
 
 export type Fork = { commits: Commit[]; rows: RunRow[] };
@@ -100,15 +102,15 @@ const branchOf = (from: TreeRun, about: About): Branch | undefined => {
   }
   if (!snapshot) return undefined;
   const run = storedRun(rowFrom({ ...from.row, job }, events, names), events);
-  const given = run.ended ? undefined : givenTo(from, snapshot, about);
-  return { from, run, events, journal, snapshot, ...(given && { given }) };
+  const later = run.ended ? [] : laterThan(from, cut.until);
+  const given = run.ended ? undefined : givenTo(from, snapshot, later, about);
+  return { run, events, journal, snapshot, later, ...(given && { given }) };
 };
 
 /** The job of a root that a session was sent holds what was said before: its fork stands by itself. */
 const jobOf = ({ row }: TreeRun, { before }: About): RunRow['job'] => {
   if (row.parentId !== undefined || before.length === 0) return redact(row.job);
-  const said = before.filter(({ role }) => role !== 'system');
-  return redact({ ...row.job, messages: [...(row.job.messages ?? []), ...said] });
+  return redact({ ...row.job, messages: [...(row.job.messages ?? []), ...before.slice(bodyAt(before))] });
 };
 
 /** The row as it was begun; what came after is in the events. */
@@ -126,10 +128,14 @@ const rowFrom = (was: RunRow, events: readonly StoredEvent[], names: Renaming): 
 };
 
 /** The turn that `at` is about is another one, or is asked for again; every other one in flight is known. */
-const givenTo = (from: TreeRun, snapshot: Snapshot, { cut, change: { turn } }: About): Given | undefined => {
+const givenTo = (
+  from: TreeRun,
+  snapshot: Snapshot,
+  later: readonly RunFact[],
+  { cut, change: { turn } }: About,
+): Given | undefined => {
   const { id, type } = cut.event;
-  if (from !== cut.run || (type !== 'turn.started' && type !== 'turn.completed'))
-    return knownAnswer(from, cut.until, snapshot);
+  if (from !== cut.run || (type !== 'turn.started' && type !== 'turn.completed')) return knownAnswer(later, snapshot);
   if (!turn) return undefined;
   if (!snapshot.matches({ running: 'thinking' }))
     throw new FaultError(
@@ -181,17 +187,16 @@ const allowanceWith = (old: Allowance, { warnAt, keep, deadlineMs, ...limits }: 
 
 /** Tells a run that it goes on in another tree; what it says of that is its last event until it does. */
 const tellForked = (branch: Branch, { cut, now, names }: About, begins?: ForkBegins): void => {
-  const { run, from, events, journal } = branch;
-  const known = knownOutcomes(from, cut.until, branch.snapshot);
+  const { run, events, journal, later } = branch;
+  const known = knownOutcomes(later, branch.snapshot);
   const heard = { type: 'forked', known, laterMs: names.laterMs, ...(begins && { begins }) };
   branch.snapshot = next(branch.snapshot, heard);
   const said = takeOutbox(branch.snapshot)?.events ?? [];
   journal.push({ seq: run.seq, at: now, heard: foldHeard(heard, said, run.seq) });
   for (const draft of said) {
     run.seq += 1;
-    const { runId, rootId, depth, agent } = run;
-    const place = { id: `${runId}:${run.seq}`, seq: run.seq, rootSeq: cut.until + 1 };
-    const event = redact({ ...place, runId, rootId, depth, agent: agent.name, at: now, ...draft }) as StoredEvent;
+    const place = { id: `${run.runId}:${run.seq}`, seq: run.seq, rootSeq: cut.until + 1 };
+    const event = redact({ ...place, ...envelopeOf(run, now), ...draft }) as StoredEvent;
     events.push(event);
     enter(run.ledger, event);
   }

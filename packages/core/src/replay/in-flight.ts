@@ -14,7 +14,8 @@ const passing = new Set(['model.used', 'model.attempted', 'steer', 'warning', 'l
 /** After these nothing that a call is said to have come to is what it was on its way to. */
 const breaks = new Set(['turn.closed', 'interrupt', 'limit.reached', 'recovered', 'run.recovered', 'run.closed']);
 
-const laterThan = ({ entries, events }: RunRecord, until: number): RunFact[] =>
+/** What a run heard after a cut. */
+export const laterThan = ({ entries, events }: RunRecord, until: number): RunFact[] =>
   heardIn(
     entries.filter(({ rootSeq }) => rootSeq > until),
     events,
@@ -36,8 +37,8 @@ const givenTurn = ({ text, reasoning, calls, model, finish, ...cost }: ClosedTur
 });
 
 /** What the run was waiting for, when it is known how that ended: a turn, a summary, a memory. */
-export const knownAnswer = (run: RunRecord, until: number, snapshot: Snapshot): Given | undefined => {
-  const next = laterThan(run, until).find(({ type }) => !passing.has(type));
+export const knownAnswer = (later: readonly RunFact[], snapshot: Snapshot): Given | undefined => {
+  const next = later.find(({ type }) => !passing.has(type));
   const waitsIn = (state: string) => snapshot.matches({ running: state });
   if (next?.type === 'turn.closed' && waitsIn('thinking'))
     return { worker: 'model', given: givenTurn(next.turn), usage: priced(next.turn) };
@@ -49,13 +50,13 @@ export const knownAnswer = (run: RunRecord, until: number, snapshot: Snapshot): 
 };
 
 /** What calls came to that executed then. A call that had children, or got some, is not among them: they go on, or another way. */
-export const knownOutcomes = (run: RunRecord, until: number, snapshot: Snapshot): Record<number, CallOutcome> => {
+export const knownOutcomes = (later: readonly RunFact[], snapshot: Snapshot): Record<number, CallOutcome> => {
   const known: Record<number, CallOutcome> = {};
   const { calls } = snapshot.context;
   const open = new Set(
     calls.flatMap(({ phase, children }, index) => (phase === 'running' && children.length === 0 ? [index] : [])),
   );
-  for (const fact of laterThan(run, until)) {
+  for (const fact of later) {
     if (breaks.has(fact.type)) break;
     if (fact.type === 'call.spawns') open.delete(fact.index);
     if (fact.type !== 'call.settled' || !open.delete(fact.index)) continue;

@@ -12,6 +12,7 @@ import {
   redact,
 } from '@troupe/protocol';
 import { contextIn } from '../run/checkpoint.ts';
+import { checkRunId } from '../run/live-run.ts';
 import { cutAt, type ForkOptions, questionOf } from './cut.ts';
 import { forkOf } from './fork.ts';
 import { readRun } from './read-run.ts';
@@ -26,6 +27,8 @@ type Host = {
   owner: string;
   /** @throws FaultError `run.unknown` */
   rowFor(runId: string): Promise<RunRow>;
+  /** A whole tree, oldest first. */
+  rowsOf(rootId: string): Promise<ReadonlyMap<string, RunRow>>;
   /** What was said in the session of a root before it. */
   saidBefore(runId: string): Promise<Message[]>;
   /** @throws FaultError `runtime.closed` */
@@ -76,14 +79,13 @@ export const openReplays = (host: Host): Replays => {
     const { parentId, rootId: its } = await rowFor(rootId);
     if (parentId !== undefined)
       throw new FaultError('fork.invalid', `Run "${rootId}" is not the root of its tree. Fork "${its}".`);
-    const rows = [...(await store.list({ rootId, limit: Number.MAX_SAFE_INTEGER }))].reverse();
-    return Promise.all(rows.map(async (row) => ({ row, ...(await readRun(store, row.runId)) })));
+    const rows = await host.rowsOf(rootId);
+    return Promise.all([...rows.values()].map(async (row) => ({ row, ...(await readRun(store, row.runId)) })));
   };
 
   const newId = async (given: string | undefined): Promise<string> => {
     const id = given ?? host.ids.next('run');
-    if (id.trim() === '' || id.includes('/'))
-      throw new FaultError('run.invalid', `"${id}" cannot be a run's id. Expected text without "/".`);
+    checkRunId(id);
     if (await store.get(id)) throw exists(id);
     return id;
   };

@@ -1,4 +1,5 @@
 import {
+  FaultError,
   type JobData,
   type JournalEntry,
   type JSONSchema,
@@ -138,6 +139,23 @@ export const openLiveRun = (
   below: new Set(),
   unheard: new Map(),
   former: new Map(),
+});
+
+/** @throws FaultError `run.invalid` when a root cannot be called so */
+export const checkRunId = (id: string): void => {
+  if (id.trim() === '' || id.includes('/'))
+    throw new FaultError('run.invalid', `"${id}" cannot be a run's id. Expected text without "/".`);
+};
+
+/** What every event of the run says of it. */
+export const envelopeOf = ({ runId, rootId, parentId, callId, depth, agent }: LiveRun, at: number) => ({
+  runId,
+  rootId,
+  ...(parentId !== undefined && { parentId }),
+  ...(callId !== undefined && { callId }),
+  depth,
+  agent: agent.name,
+  at,
 });
 
 /** The run as a list shows it. */

@@ -1,5 +1,5 @@
 import type { Message, StoredEvent } from '@troupe/protocol';
-import { summaryMessage, withMemory } from '../agent/conversation.ts';
+import { bodyAt, summaryMessage, withMemory } from '../agent/conversation.ts';
 
 /**
  * A conversation with what one event added to it. Folded over the stored events of a run, from its opening messages, it gives the
@@ -19,10 +19,8 @@ export const hear = (messages: Message[], event: StoredEvent): Message[] => {
     case 'call.failed':
       messages.push({ role: 'tool', callId: event.callId, content: event.result });
       return messages;
-    case 'context.compacted': {
-      const body = messages.findIndex(({ role }) => role !== 'system');
-      return messages.toSpliced(body, event.summarized, summaryMessage(event.summary));
-    }
+    case 'context.compacted':
+      return messages.toSpliced(bodyAt(messages), event.summarized, summaryMessage(event.summary));
     default:
       return messages;
   }

@@ -9,7 +9,7 @@ import { allowanceOf } from '../agent/limits.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
 import { openReplays } from '../replay/replays.ts';
-import { isSameJob, type LiveRun } from '../run/live-run.ts';
+import { checkRunId, isSameJob, type LiveRun } from '../run/live-run.ts';
 import { type Run, repeated } from '../run/run.ts';
 import type { Session } from '../session/session.ts';
 import { openSessions, type Sent } from '../session/sessions.ts';
@@ -50,9 +50,6 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     check: checkOpen,
   });
   const postman = openPostman(options, async (runId) => {
-    const holder = await store.holder(runId);
-    if (holder !== null && holder !== engine.owner)
-      throw new FaultError('run.claimed', `Run "${runId}" is executed by another process.`, { runId });
     await recovery.takeUp(runId);
     // It may have come to life here before the message was there.
     void engine.inbox.look();
@@ -67,6 +64,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     ids: options.ids,
     owner: engine.owner,
     rowFor: recovery.rowFor,
+    rowsOf: recovery.rowsOf,
     saidBefore: (runId) => recovery.conversation('beginning', runId),
     check: checkOpen,
     demand: recovery.demand,
@@ -97,8 +95,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       if (there) return there;
     }
     const id = runId ?? options.ids.next('run');
-    if (id.trim() === '' || id.includes('/'))
-      throw new FaultError('run.invalid', `"${id}" cannot be a run's id. Expected text without "/".`);
+    checkRunId(id);
     register(agent);
     const budgets = [options.budget, agent.budget, typeof job === 'string' ? undefined : job.budget];
     const { made, ...inSession } = sent ?? {};

@@ -48,7 +48,7 @@ export type Handles = {
 
 export const openHandles = (
   { store, agents }: { store: RunStore; agents: ReadonlyMap<string, AnyAgent> },
-  { world, leaving, owner, recorder, desk, report, tell }: Engine,
+  { world, leaving, recorder, desk, report, tell }: Engine,
   recovery: Recovery,
   postman: Postman,
   on: { isClosing(): boolean; caught(error: unknown): void },
@@ -152,9 +152,9 @@ export const openHandles = (
       if (command.type === 'answer' && asker !== null && !isWithin(asker, run.runId))
         return { status: 'rejected', reason: `question "${command.questionId}" is not asked below run "${run.runId}"` };
       const targetId = asker ?? run.runId;
-      // A run that is alive hears a command at once.
       // A run that was let go may go on when the run above it has ended.
       const held = run.ended && !run.broken && targetId !== run.runId ? undefined : run;
+      // A run that is alive hears a command at once.
       const refused = world.runs.has(targetId) ? null : await awake(targetId, held);
       if (refused === 'elsewhere') return carry(targetId, run, command);
       // It may have ended elsewhere since it was looked at last.
@@ -178,8 +178,6 @@ export const openHandles = (
     if (run?.ended || run?.suspended) return null;
     if (on.isClosing()) return { status: 'rejected', reason: 'the runtime is closed' };
     try {
-      const holder = store.changes ? await store.holder(runId) : null;
-      if (holder !== null && holder !== owner) return 'elsewhere';
       await recovery.takeUp(runId);
       return null;
     } catch (error) {

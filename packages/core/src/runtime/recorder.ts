@@ -24,7 +24,7 @@ import type { Draft } from '../agent/context.ts';
 import { type Feed, openFeed } from '../run/feed.ts';
 import { foldHeard } from '../run/journal.ts';
 import { enter } from '../run/ledger.ts';
-import { type LiveRun, rowOf } from '../run/live-run.ts';
+import { envelopeOf, type LiveRun, rowOf } from '../run/live-run.ts';
 
 type Terminal = { type: 'run.completed' | 'run.failed' | 'run.interrupted'; [key: string]: unknown };
 
@@ -93,23 +93,13 @@ export const openRecorder = (
     return made;
   };
 
-  const envelope = (run: LiveRun, at: number) => ({
-    runId: run.runId,
-    rootId: run.rootId,
-    ...(run.parentId !== undefined && { parentId: run.parentId }),
-    ...(run.callId !== undefined && { callId: run.callId }),
-    depth: run.depth,
-    agent: run.agent.name,
-    at,
-  });
-
   const stamp = (run: LiveRun, draft: Draft | Terminal, at: number): NewEvent => {
     run.seq += 1;
     const { waitedMs } = run.ledger;
     const event = {
       id: `${run.runId}:${run.seq}`,
       seq: run.seq,
-      ...envelope(run, at),
+      ...envelopeOf(run, at),
       ...(waitedMs > 0 && { waitedMs }),
       ...filled(run, draft, at),
     };
@@ -258,7 +248,7 @@ export const openRecorder = (
       // What is recorded from now on comes behind this.
       const group = groups.get(run.rootId);
       if (group) group.passage = undefined;
-      const event = { ...envelope(run, clock.now()), ...draft, live: true, seq: run.seq, part: run.part };
+      const event = { ...envelopeOf(run, clock.now()), ...draft, live: true, seq: run.seq, part: run.part };
       feedOf(run.rootId).push([redact(event) as LiveEvent]);
     },
     async written(rootId) {

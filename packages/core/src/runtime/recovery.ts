@@ -16,6 +16,7 @@ import {
 } from '@troupe/protocol';
 import type { AnyAgent } from '../define-agent.ts';
 import { fingerprintOf } from '../define-agent.ts';
+import { listOf } from '../replay/read-run.ts';
 import { contextIn } from '../run/checkpoint.ts';
 import { type LiveRun, reportOf } from '../run/live-run.ts';
 import type { SessionRuns } from '../session/session-machine.ts';
@@ -33,6 +34,8 @@ export type Recovery = {
   read(runId: string): Promise<LiveRun>;
   /** The row of a run, once what was recorded of its tree is stored. @throws FaultError `run.unknown` */
   rowFor(runId: string): Promise<RunRow>;
+  /** The rows of a tree, oldest first. */
+  rowsOf(rootId: string): Promise<Rows>;
   /**
    * Brings the tree of a run back, unless it is alive here already.
    *
@@ -56,6 +59,13 @@ type Found = { run: FoundRun; events: StoredEvent[] };
 const everyRow = { limit: Number.MAX_SAFE_INTEGER };
 const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
 
+const claimed = (runId: string) =>
+  new FaultError(
+    'run.claimed',
+    `Run "${runId}" is executed by another process. Attach to it there, or wait until its lease has run out.`,
+    { runId },
+  );
+
 export const openRecovery = (
   store: RunStore,
   agents: ReadonlyMap<string, AnyAgent>,
@@ -77,11 +87,7 @@ export const openRecovery = (
   const rowsOf = async (rootId: string): Promise<Rows> =>
     new Map((await store.list({ rootId, ...everyRow })).toReversed().map((row) => [row.runId, row]));
 
-  const eventsOf = async (runId: string): Promise<StoredEvent[]> => {
-    const events: StoredEvent[] = [];
-    for await (const event of store.events({ runId })) events.push(event);
-    return events;
-  };
+  const eventsOf = (runId: string): Promise<StoredEvent[]> => listOf(store.events({ runId }));
 
   /** The agent of a stored run: one that this runtime knows, or one that a tool of the run above makes again, if it can. */
   const agentOf = (row: RunRow, rows: Rows): AnyAgent | undefined => {
@@ -183,13 +189,9 @@ export const openRecovery = (
   };
 
   const claim = async (runId: string): Promise<number> => {
-    const claimed = await store.claim(runId, owner, { leaseMs });
-    if (claimed) return claimed.epoch;
-    throw new FaultError(
-      'run.claimed',
-      `Run "${runId}" is executed by another process. Attach to it there, or wait until its lease has run out.`,
-      { runId },
-    );
+    const given = await store.claim(runId, owner, { leaseMs });
+    if (given) return given.epoch;
+    throw claimed(runId);
   };
 
   /** Why a run does not go on here. */
@@ -346,6 +348,9 @@ export const openRecovery = (
     if (world.runs.has(runId)) return;
     const row = await rowFor(runId);
     if (isEnded(row.status)) throw new FaultError('run.ended', `Run "${runId}" has ended: ${row.status}.`, { runId });
+    // Whoever executes it knows its agents; here they need not be known.
+    const holder = store.changes ? await store.holder(runId) : null;
+    if (holder !== null && holder !== owner) throw claimed(runId);
     const rows = await rowsOf(row.rootId);
     await takeUpHead(headOf(row, rows), rows, false);
   };
@@ -354,6 +359,7 @@ export const openRecovery = (
     keep,
     read,
     rowFor,
+    rowsOf,
     takeUp,
     async learnAnswers(runId) {
       desk.restore((await eventsOf(runId)).filter(({ type }) => type === 'question.answered'));

@@ -1,109 +1,50 @@
-import {
-  agentLogic,
-  createRuntime,
-  defineAgent,
-  defineTool,
-  memoryStore,
-  type RuntimeOptions,
-  spawned,
-} from '@troupe/core';
-import type { StoredEvent } from '@troupe/protocol';
-import { type Death, mortalStore, type Script, scriptedProvider } from '@troupe/testing';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { createActor, SimulatedClock } from 'xstate';
+import { agentLogic, defineAgent, defineTool } from '@troupe/core';
+import type { Script } from '@troupe/testing';
+import { describe, expect, test } from 'vitest';
+import { createActor } from 'xstate';
 import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
 import { calling, delegating, guardedTool } from '../control/tools.ts';
 import { only } from '../lead.ts';
-import { silent } from './program.ts';
+import { apart, asking, clerk, hangs, leaf, machine, top, watch } from './processes.ts';
 
-const leaseMs = 30_000;
-/** As in mail.test.ts; `own: false`: a process is not told of what it stored itself, as the port allows. */
-const machine = ({ own = true } = {}) => {
-  const clock = new SimulatedClock();
-  const base = memoryStore({ now: () => clock.now() });
-  const listeners = new Map<() => void, number>();
-  let processes = 0;
-  let ids = 0;
-  const boot = (script: Script, options: Partial<RuntimeOptions> = {}, death?: Death) => {
-    const me = processes++;
-    const noticed =
-      <A extends unknown[], R>(write: (...given: A) => R) =>
-      (...given: A): R => {
-        const answer = write(...given);
-        for (const [heard, whose] of [...listeners]) if (own || whose !== me) setImmediate(heard);
-        return answer;
-      };
-    const changes = (heard: () => void) => {
-      listeners.set(heard, me);
-      return () => void listeners.delete(heard);
-    };
-    const shared = { ...base, commit: noticed(base.commit), post: noticed(base.post), changes };
-    const mortal = mortalStore({ ...shared, lasting: true }, death);
-    const runtime = createRuntime({
-      provider: scriptedProvider(script),
-      model: 'm',
-      clock,
-      ids: { next: (kind) => `${kind}${ids++}` },
-      store: mortal.store,
-      leaseMs,
-      logger: silent,
-      ...options,
-    });
-    onTestFinished(() => (mortal.dead ? undefined : runtime.close({ runs: 'interrupt', graceMs: 0 })));
-    return { runtime, mortal };
-  };
-  const eventsOf = (rootId: string) => [...(base.events({ rootId }) as Iterable<StoredEvent>)];
-  const pass = async (times = 6) => {
-    for (let i = 0; i < times; i++) {
-      clock.increment(leaseMs / 3);
-      await settle();
-    }
-  };
-  return { clock, base, boot, eventsOf, listeners, pass };
-};
-const clerk = defineAgent({ name: 'clerk', instructions: '' });
-const hangs: Script = () => ({ hang: true });
-const watch = <T>(promise: Promise<T>) => {
-  const seen: { value?: T; error?: unknown; state: string } = { state: 'pending' };
-  promise.then(
-    (value) => Object.assign(seen, { value, state: 'settled' }),
-    (error: unknown) => Object.assign(seen, { error, state: 'rejected' }),
-  );
-  return seen;
-};
-const apart = async (script: Script = hangs, options: Partial<RuntimeOptions> = { agents: [clerk] }) => {
+/** A run that makes calls one after another in one process, and a handle of it in another one. */
+const working = async (execute: () => string | Promise<string>, calls: number) => {
+  const tool = defineTool({ name: 'work', description: '', inputSchema: z.object({}), execute });
+  const worker = defineAgent({ name: 'clerk', instructions: '', tools: [tool] });
   const world = machine();
-  const there = world.boot(script, { agents: [clerk] });
-  const here = world.boot([], options);
-  const executed = there.runtime.start(clerk, 'go', { runId: 'root' });
+  const there = world.boot(
+    ({ messages }) =>
+      messages.filter(({ role }) => role === 'tool').length < calls
+        ? { calls: [{ name: 'work', arguments: {} }] }
+        : 'Done.',
+    { agents: [worker] },
+  );
+  const here = world.boot([], { agents: [worker] });
+  const executed = there.runtime.start(worker, 'go', { runId: 'root' });
   await settle();
-  return { ...world, there, here, executed, run: await here.runtime.attach('root') };
+  return { here, executed, run: await here.runtime.attach('root') };
 };
-const risky = defineTool({
-  name: 'risky',
-  description: 'Risky.',
-  inputSchema: z.object({}),
-  confirm: true,
-  execute: () => 'did it',
-});
-const leaf = defineAgent({ name: 'leaf', instructions: '', tools: [risky] });
-const down = defineTool({
-  name: 'down',
-  description: '',
-  inputSchema: z.object({}),
-  execute: () => spawned([{ agent: leaf, job: 'x' }]),
-  settle: ([report]) => ({ content: report?.text ?? '' }),
-});
-const top = defineAgent({ name: 'top', instructions: '', tools: [down] });
-const asking: Script = ({ messages }, { agent }) => {
-  const [heard] = messages.filter(({ role }) => role === 'tool');
-  if (heard) return `${agent}: ${String(heard.content)}`;
-  return { calls: [{ name: agent === 'leaf' ? 'risky' : 'down', arguments: {} }] };
+
+/** The next whole reading of a run shows what is there now, once it is let go. */
+const slowReading = ({ mortal: { store } }: ReturnType<ReturnType<typeof machine>['boot']>) => {
+  const slow = Promise.withResolvers<void>();
+  const real = store.events;
+  let slowOnce = true;
+  store.events = (query) => {
+    if (!slowOnce || !('runId' in query) || query.after !== undefined) return real(query);
+    slowOnce = false;
+    const read = [...(real(query) as Iterable<never>)];
+    return (async function* () {
+      await slow.promise;
+      yield* read;
+    })();
+  };
+  return slow;
 };
 
 describe('beside another process', () => {
-  test('sender to a run whose tree broke in a process that goes on with other runs', async () => {
+  test('a command to a run whose tree could not be stored there is answered, though that process goes on with other runs', async () => {
     const { boot, pass, eventsOf } = machine();
     const gate = Promise.withResolvers<string>();
     const there = boot(({ messages }) => (String(messages.at(-1)?.content) === 'go' ? gate.promise : { hang: true }), {
@@ -128,7 +69,7 @@ describe('beside another process', () => {
     expect(receipt.state).toBe('settled');
   });
 
-  test('sender to a run whose recovery failed half way in a process that has other runs', async () => {
+  test('a command to a run whose recovery failed half way is answered, though that process goes on with other runs', async () => {
     const { boot, pass } = machine();
     const first = boot(hangs, { agents: [clerk] });
     first.runtime.start(clerk, 'go', { runId: 'root' });
@@ -150,7 +91,7 @@ describe('beside another process', () => {
     expect(receipt.state).toBe('settled');
   });
 
-  test('a sender that does not know the agent withdraws though the run is executed', async () => {
+  test('a sender that does not know the agent waits while the run is executed', async () => {
     const { run, there, pass, eventsOf } = await apart(hangs, {});
     const { commit: real } = there.mortal.store;
     const slow = Promise.withResolvers<void>();
@@ -170,35 +111,12 @@ describe('beside another process', () => {
     expect(receipt.value).toMatchObject({ status: 'deferred' });
   });
 
-  test('a stale read takes a followed handle back', async () => {
+  test('a reading that comes late takes no followed handle back', async () => {
     const gate = Promise.withResolvers<string>();
-    const tool = defineTool({ name: 'work', description: '', inputSchema: z.object({}), execute: () => gate.promise });
-    const worker = defineAgent({ name: 'clerk', instructions: '', tools: [tool] });
-    const world = machine();
-    const there = world.boot(
-      ({ messages }) =>
-        messages.some(({ role }) => role === 'tool') ? 'Done.' : { calls: [{ name: 'work', arguments: {} }] },
-      { agents: [worker] },
-    );
-    const here = world.boot([], { agents: [worker] });
-    const executed = there.runtime.start(worker, 'go', { runId: 'root' });
-    await settle();
-    const run = await here.runtime.attach('root');
+    const { here, executed, run } = await working(() => gate.promise, 1);
     const report = watch(run.ended);
     await settle();
-    // a slow read of the store
-    const slow = Promise.withResolvers<void>();
-    const real = here.mortal.store.events;
-    let slowOnce = true;
-    here.mortal.store.events = (query) => {
-      if (!slowOnce || !('runId' in query) || query.after !== undefined) return real(query);
-      slowOnce = false;
-      const read = [...(real(query) as Iterable<never>)];
-      return (async function* () {
-        await slow.promise;
-        yield* read;
-      })();
-    };
+    const slow = slowReading(here);
     const again = here.runtime.attach('root');
     await settle();
     gate.resolve('ok');
@@ -211,42 +129,13 @@ describe('beside another process', () => {
     expect(run.status).toBe('completed');
   });
 
-  test('a stale read in the middle makes a wrong report', async () => {
+  test('a reading that comes late makes no report wrong', async () => {
     const gates = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
     let n = 0;
-    const tool = defineTool({
-      name: 'work',
-      description: '',
-      inputSchema: z.object({}),
-      execute: () => gates[n++]?.promise ?? '',
-    });
-    const worker = defineAgent({ name: 'clerk', instructions: '', tools: [tool] });
-    const world = machine();
-    const there = world.boot(
-      ({ messages }) =>
-        messages.filter(({ role }) => role === 'tool').length > 1
-          ? 'Done.'
-          : { calls: [{ name: 'work', arguments: {} }] },
-      { agents: [worker] },
-    );
-    const here = world.boot([], { agents: [worker] });
-    const executed = there.runtime.start(worker, 'go', { runId: 'root' });
-    await settle();
-    const run = await here.runtime.attach('root');
+    const { here, executed, run } = await working(() => gates[n++]?.promise ?? '', 2);
     const report = run.ended;
     await settle();
-    const slow = Promise.withResolvers<void>();
-    const real = here.mortal.store.events;
-    let slowOnce = true;
-    here.mortal.store.events = (query) => {
-      if (!slowOnce || !('runId' in query) || query.after !== undefined) return real(query);
-      slowOnce = false;
-      const read = [...(real(query) as Iterable<never>)];
-      return (async function* () {
-        await slow.promise;
-        yield* read;
-      })();
-    };
+    const slow = slowReading(here);
     const again = here.runtime.attach('root');
     await settle();
     gates[0]?.resolve('ok');
@@ -261,7 +150,7 @@ describe('beside another process', () => {
     expect(b.usage.turns).toEqual(a.usage.turns);
   });
 
-  test('a follow-based waiter of a run that came to life here and was fenced', async () => {
+  test('whoever waits for a run that came to life here, and was taken over, is told how it ended, or why it is not', async () => {
     const { boot, pass } = machine();
     const a = boot(hangs, { agents: [clerk] });
     a.runtime.start(clerk, 'go', { runId: 'root' });
@@ -289,7 +178,7 @@ describe('beside another process', () => {
   });
 
   test.each(['suspend', 'interrupt'] as const)(
-    'B5 close %s settles what waits for a run of another process',
+    'closing, %s, settles what waits for a run of another process',
     async (runs) => {
       const { run, here } = await apart();
       const waits = [watch(run.report), watch(run.ended)];
@@ -300,20 +189,23 @@ describe('beside another process', () => {
     },
   );
 
-  test.each(['suspend', 'interrupt'] as const)('B5b close %s, with a store that tells of no changes', async (runs) => {
-    const { boot } = machine();
-    boot(hangs, { agents: [clerk] }).runtime.start(clerk, 'go', { runId: 'root' });
-    await settle();
-    const { runtime, mortal } = boot([], { agents: [clerk] });
-    Object.assign(mortal.store, { changes: undefined });
-    const waits = [watch((await runtime.attach('root')).ended)];
-    await settle();
-    const closed = runtime.close({ runs });
-    await settle();
-    await closed;
-    await settle();
-    expect(waits.map(({ state }) => state)).toEqual(['rejected']);
-  });
+  test.each(['suspend', 'interrupt'] as const)(
+    'closing, %s, does so with a store that tells of no changes, too',
+    async (runs) => {
+      const { boot } = machine();
+      boot(hangs, { agents: [clerk] }).runtime.start(clerk, 'go', { runId: 'root' });
+      await settle();
+      const { runtime, mortal } = boot([], { agents: [clerk] });
+      Object.assign(mortal.store, { changes: undefined });
+      const waits = [watch((await runtime.attach('root')).ended)];
+      await settle();
+      const closed = runtime.close({ runs });
+      await settle();
+      await closed;
+      await settle();
+      expect(waits.map(({ state }) => state)).toEqual(['rejected']);
+    },
+  );
 
   test('a message to a run that is forgotten meanwhile is rejected, and does not throw', async () => {
     const { boot, base } = machine();
@@ -339,7 +231,7 @@ describe('beside another process', () => {
     expect(receipt.value).toMatchObject({ status: 'rejected' });
   });
 
-  test('a report of a run that ends and is forgotten between two looks', async () => {
+  test('a report of a run that ends and is forgotten between two looks is not waited for', async () => {
     const { boot, base, pass } = machine();
     const gate = Promise.withResolvers<string>();
     const there = boot(() => gate.promise, { agents: [clerk] });
@@ -386,7 +278,7 @@ describe('beside another process', () => {
     expect(run.status).toBe('completed');
   });
 
-  test('a message posted just after its run came to life in the sender itself', async () => {
+  test('a message that is left just after its run came to life in the sender itself is heard', async () => {
     const { boot, pass } = machine({ own: false });
     const a = boot(hangs, { agents: [clerk] });
     a.runtime.start(clerk, 'go', { runId: 'root' });
@@ -411,7 +303,7 @@ describe('beside another process', () => {
     expect(receipt.state).toBe('settled');
   });
 
-  test('an inbox that was read before a commit and answers after it', async () => {
+  test('an inbox that was read before a commit and answers after it lets nothing be heard twice', async () => {
     const { run, there, base, eventsOf, listeners } = await apart();
     const real = there.mortal.store.inbox;
     const { commit } = there.mortal.store;
@@ -476,7 +368,7 @@ describe('beside another process', () => {
     expect([receipt.value?.status, heard]).toEqual(['rejected', 0]);
   });
 
-  test('an answer null by mail', async () => {
+  test('an answer that is none is rejected', async () => {
     const world = machine();
     const there = world.boot(asking, { agents: [leaf] });
     const here = world.boot([], { agents: [leaf] });
@@ -487,7 +379,7 @@ describe('beside another process', () => {
     expect(receipt.state).not.toBe('pending');
   });
 
-  test('an inbox that fails once', async () => {
+  test('an inbox that fails once is looked at again', async () => {
     const { run, there, pass } = await apart();
     const real = there.mortal.store.inbox;
     there.mortal.store.inbox = () => {
@@ -500,7 +392,7 @@ describe('beside another process', () => {
     expect(receipt.state).toBe('settled');
   });
 
-  test('store error while catching up does not hide the receipt', async () => {
+  test('a store that fails while a handle catches up does not hide the receipt', async () => {
     const { run, here } = await apart();
     const real = here.mortal.store.list;
     here.mortal.store.list = () => {
@@ -512,7 +404,7 @@ describe('beside another process', () => {
     expect(receipt.value).toMatchObject({ status: 'deferred' });
   });
 
-  test('a question of a child that was let go, through the handle of the root that ended, in a new process', async () => {
+  test('a question of a child that was let go is seen and answered through its root, which has ended, in a new process', async () => {
     const { boot } = machine();
     const pet = defineAgent({ name: 'leaf', instructions: '', tools: [guardedTool().tool] });
     const lead = defineAgent({ name: 'lead', instructions: '', tools: [delegating(pet, { onPaused: 'error' })] });
@@ -534,7 +426,7 @@ describe('beside another process', () => {
     expect([asked, receipt]).toEqual([['root/1-0/0/1-0?'], { status: 'accepted' }]);
   });
 
-  test('the same answer again, with a secret in it', async () => {
+  test('the same answer again is accepted, with a secret in it, too', async () => {
     const { boot } = machine();
     const ask = defineTool({
       name: 'risky',
@@ -612,7 +504,7 @@ describe('beside another process', () => {
     expect(unhandled).toEqual([]);
   });
 
-  test('a message after one that cannot be told', async () => {
+  test('a message behind one that cannot be told is heard', async () => {
     const world = machine();
     const there = world.boot(asking, { agents: [leaf] });
     const here = world.boot([], { agents: [leaf] });
@@ -628,7 +520,7 @@ describe('beside another process', () => {
     expect(receipt.state).toBe('settled');
   });
 
-  test('take-over while a message is in hand', async () => {
+  test('a message that is in hand when its run is taken over is heard once', async () => {
     const { run, there, base, eventsOf, boot, pass } = await apart();
     const { commit } = there.mortal.store;
     const stored = Promise.withResolvers<void>();
@@ -652,7 +544,7 @@ describe('beside another process', () => {
     expect(base.inbox('runtime0')).toEqual([]);
   });
 
-  test('two processes answer at once', async () => {
+  test('of answers that several processes give at once one counts, and those that say the same are accepted', async () => {
     const world = machine();
     const agents = [top, leaf];
     const there = world.boot(asking, { agents });
@@ -669,9 +561,8 @@ describe('beside another process', () => {
     await executed.ended;
   });
 
-  test('the process that executes suspends while a message waits', async () => {
-    const { run, there, eventsOf, pass, here } = await apart(hangs);
-    void here;
+  test('a message that waits when its process suspends is heard by the next one', async () => {
+    const { run, there, eventsOf, pass } = await apart(hangs);
     there.mortal.store.inbox = () => [];
     const receipt = watch(run.steer('Hurry.'));
     await settle();
@@ -694,7 +585,7 @@ describe('beside another process', () => {
     expect(listeners.size).toBe(0);
   });
 
-  test('a report of a question that was answered before it was looked at', async () => {
+  test('a question that was answered before it was looked at is no settlement', async () => {
     const { boot, listeners } = machine();
     const gate = Promise.withResolvers<void>();
     const slow = defineTool({

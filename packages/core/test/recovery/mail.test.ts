@@ -1,85 +1,10 @@
-import { createRuntime, defineAgent, defineTool, memoryStore, type RuntimeOptions, spawned } from '@troupe/core';
-import type { Receipt, StoredEvent } from '@troupe/protocol';
-import { checkRunLaws, type Death, mortalStore, type Script, scriptedProvider } from '@troupe/testing';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { SimulatedClock } from 'xstate';
-import { z } from 'zod';
+import type { createRuntime } from '@troupe/core';
+import type { Receipt } from '@troupe/protocol';
+import { checkRunLaws, type Script } from '@troupe/testing';
+import { describe, expect, test } from 'vitest';
 import { settle } from '../../../../test/support/open-runtime.ts';
 import { only } from '../lead.ts';
-import { silent } from './program.ts';
-
-const leaseMs = 30_000;
-/** Programs at one store, each in a process of its own: what one stores, the others notice at once. */
-const machine = () => {
-  const clock = new SimulatedClock();
-  const base = memoryStore({ now: () => clock.now() });
-  const listeners = new Set<() => void>();
-  const noticed =
-    <A extends unknown[], R>(write: (...given: A) => R) =>
-    (...given: A): R => {
-      const answer = write(...given);
-      for (const heard of [...listeners]) setImmediate(heard);
-      return answer;
-    };
-  let ids = 0;
-  const boot = (script: Script, options: Partial<RuntimeOptions> = {}, death?: Death) => {
-    const changes = (heard: () => void) => {
-      listeners.add(heard);
-      return () => listeners.delete(heard);
-    };
-    const shared = { ...base, commit: noticed(base.commit), post: noticed(base.post), changes };
-    const mortal = mortalStore({ ...shared, lasting: true }, death);
-    const runtime = createRuntime({
-      provider: scriptedProvider(script),
-      model: 'm',
-      clock,
-      ids: { next: (kind) => `${kind}${ids++}` },
-      store: mortal.store,
-      leaseMs,
-      logger: silent,
-      ...options,
-    });
-    onTestFinished(() => (mortal.dead ? undefined : runtime.close({ runs: 'interrupt', graceMs: 0 })));
-    return { runtime, mortal };
-  };
-  const eventsOf = (rootId: string) => [...(base.events({ rootId }) as Iterable<StoredEvent>)];
-  return { clock, base, boot, eventsOf, listeners };
-};
-
-const clerk = defineAgent({ name: 'clerk', instructions: '' });
-const hangs: Script = () => ({ hang: true });
-
-/** A run that waits for its model in one process, and a handle of it in another one. */
-const apart = async (script: Script = hangs) => {
-  const world = machine();
-  const there = world.boot(script, { agents: [clerk] });
-  const here = world.boot([], { agents: [clerk] });
-  const executed = there.runtime.start(clerk, 'go', { runId: 'root' });
-  await settle();
-  return { ...world, there, here, executed, run: await here.runtime.attach('root') };
-};
-
-const risky = defineTool({
-  name: 'risky',
-  description: 'Risky.',
-  inputSchema: z.object({}),
-  confirm: true,
-  execute: () => 'did it',
-});
-const leaf = defineAgent({ name: 'leaf', instructions: '', tools: [risky] });
-const down = defineTool({
-  name: 'down',
-  description: '',
-  inputSchema: z.object({}),
-  execute: () => spawned([{ agent: leaf, job: 'x' }]),
-  settle: ([report]) => ({ content: report?.text ?? '' }),
-});
-const top = defineAgent({ name: 'top', instructions: '', tools: [down] });
-const asking: Script = ({ messages }, { agent }) => {
-  const [heard] = messages.filter(({ role }) => role === 'tool');
-  if (heard) return `${agent}: ${String(heard.content)}`;
-  return { calls: [{ name: agent === 'leaf' ? 'risky' : 'down', arguments: {} }] };
-};
+import { apart, asking, clerk, hangs, leaf, leaseMs, machine, top } from './processes.ts';
 
 describe('[L7] a command to a run that another process executes', () => {
   test('is delivered there, and settles when what came of it is stored', async () => {

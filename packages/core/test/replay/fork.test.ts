@@ -1,17 +1,13 @@
 import { createRuntime, defineAgent, defineTool, memoryStore, type RuntimeOptions, spawned } from '@troupe/core';
-import type { ModelProvider, RunStore, StoredEvent } from '@troupe/protocol';
+import type { ModelProvider } from '@troupe/protocol';
 import { mortalStore, type Script, scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { z } from 'zod';
 import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
-import { call, leadOf, only, storedIn, toolOf } from '../lead.ts';
+import { call, leadOf, only, toolOf } from '../lead.ts';
+import { eventsIn, idOf } from './stored.ts';
 
-const eventsIn = (store: RunStore, rootId: string) => [...(store.events({ rootId }) as Iterable<StoredEvent>)];
-const idOf = <T extends StoredEvent['type']>(store: RunStore, type: T, which = -1, runId = 'r'): string =>
-  storedIn(store, runId)
-    .filter((event) => event.type === type)
-    .at(which)?.id ?? `no ${type}`;
 const echoes = (script: Script, options: Partial<RuntimeOptions> = {}) => {
   const store = memoryStore();
   const provider = scriptedProvider(script);

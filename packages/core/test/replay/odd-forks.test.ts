@@ -1,16 +1,12 @@
 import { createRuntime, defineAgent, memoryStore, type RuntimeOptions, spawned } from '@troupe/core';
-import { keepSecret, type ModelProvider, type RunStore, type StoredEvent } from '@troupe/protocol';
+import { keepSecret, type ModelProvider } from '@troupe/protocol';
 import { type Script, scriptedProvider } from '@troupe/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
 import { call, leadOf, only, storedIn, toolOf } from '../lead.ts';
+import { eventsIn, idOf } from './stored.ts';
 
-const eventsIn = (store: RunStore, rootId: string) => [...(store.events({ rootId }) as Iterable<StoredEvent>)];
-const idOf = <T extends StoredEvent['type']>(store: RunStore, type: T, which = -1, runId = 'r'): string =>
-  storedIn(store, runId)
-    .filter((event) => event.type === type)
-    .at(which)?.id ?? `no ${type}`;
 const open = (script: Script, options: Partial<RuntimeOptions> = {}) => {
   const store = memoryStore();
   const provider = scriptedProvider(script);
@@ -19,6 +15,15 @@ const open = (script: Script, options: Partial<RuntimeOptions> = {}) => {
   return { store, provider, clock, ...opened };
 };
 const priced = { inputTokens: 100, outputTokens: 10 };
+/** A tool that lets its child go when it asks a person. */
+const lettingGo = () => {
+  const leaf = defineAgent({ name: 'leaf', instructions: '', tools: [toolOf({ name: 'danger', confirm: true })] });
+  const spawn = toolOf({
+    execute: () => spawned([{ agent: leaf, job: 'x', onPaused: 'error' }]),
+    settle: ([report]) => ({ content: report?.status ?? '' }),
+  });
+  return { leaf, spawn };
+};
 
 test('the time between the cut and the fork is not active time', async () => {
   const { runtime, store, clock } = open(['Done.', 'Again.', { hang: true }]);
@@ -65,11 +70,7 @@ test('a deadline of a fork lies as far ahead in a fork of it', async () => {
 });
 
 test('what a child that was let go used is no part of what the root used before the fork', async () => {
-  const leaf = defineAgent({ name: 'leaf', instructions: '', tools: [toolOf({ name: 'danger', confirm: true })] });
-  const spawn = toolOf({
-    execute: () => spawned([{ agent: leaf, job: 'x', onPaused: 'error' }]),
-    settle: ([report]) => ({ content: report?.status ?? '' }),
-  });
+  const { leaf, spawn } = lettingGo();
   const { runtime, store } = open(
     ({ messages }, { agent }) => {
       const heard = messages.filter(({ role }) => role === 'tool').length;
@@ -174,11 +175,7 @@ test('an id is free again once its tree is forgotten', async () => {
 });
 
 test('a child that outlived its root cannot be forked, for its root can say nothing more', async () => {
-  const leaf = defineAgent({ name: 'leaf', instructions: '', tools: [toolOf({ name: 'danger', confirm: true })] });
-  const spawn = toolOf({
-    execute: () => spawned([{ agent: leaf, job: 'x', onPaused: 'error' }]),
-    settle: ([report]) => ({ content: report?.status ?? '' }),
-  });
+  const { leaf, spawn } = lettingGo();
   const { runtime, store } = open(
     ({ messages }, { agent }) => {
       const heard = messages.filter(({ role }) => role === 'tool').length;

@@ -7,6 +7,39 @@ import type { DatabaseSync } from 'node:sqlite';
 /** "Trou" in ASCII: by this a file is known for one of ours. */
 export const applicationId = 0x54726f75;
 
+/** A view of all calls. The first version called it otherwise; its text is part of both, and stays. */
+const callsAs = (
+  name: string,
+): string => `-- Calls of a run are answered in the order in which they were started: the n-th answer belongs to the n-th call.
+CREATE VIEW ${name} AS
+WITH
+  started AS (
+    SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM events WHERE type = 'call.started'
+  ),
+  answered AS (
+    SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM events
+    WHERE type IN ('call.completed', 'call.failed')
+  )
+SELECT
+  started.run_id,
+  started.n,
+  started.root_id,
+  started.data ->> '$.agent' AS agent,
+  started.data ->> '$.callId' AS call_id,
+  started.data ->> '$.tool' AS tool,
+  started.data ->> '$.arguments' AS arguments,
+  strftime('%Y-%m-%d %H:%M:%f', started.at / 1000.0, 'unixepoch') AS started_at,
+  CASE answered.type
+    WHEN 'call.completed' THEN 'ok'
+    WHEN 'call.failed' THEN coalesce(answered.data ->> '$.status', 'error')
+    ELSE 'unanswered'
+  END AS status,
+  answered.data ->> '$.result' AS result,
+  strftime('%Y-%m-%d %H:%M:%f', answered.at / 1000.0, 'unixepoch') AS answered_at,
+  answered.at - started.at AS took_ms
+FROM started
+LEFT JOIN answered ON answered.run_id = started.run_id AND answered.n = started.n;`;
+
 const first = `
 PRAGMA application_id = ${applicationId};
 
@@ -108,35 +141,7 @@ LEFT JOIN events AS answered
   AND answered.data ->> '$.questionId' = asked.data ->> '$.question.id'
 WHERE asked.type = 'question.asked';
 
--- Calls of a run are answered in the order in which they were started: the n-th answer belongs to the n-th call.
-CREATE VIEW journal AS
-WITH
-  started AS (
-    SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM events WHERE type = 'call.started'
-  ),
-  answered AS (
-    SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM events
-    WHERE type IN ('call.completed', 'call.failed')
-  )
-SELECT
-  started.run_id,
-  started.n,
-  started.root_id,
-  started.data ->> '$.agent' AS agent,
-  started.data ->> '$.callId' AS call_id,
-  started.data ->> '$.tool' AS tool,
-  started.data ->> '$.arguments' AS arguments,
-  strftime('%Y-%m-%d %H:%M:%f', started.at / 1000.0, 'unixepoch') AS started_at,
-  CASE answered.type
-    WHEN 'call.completed' THEN 'ok'
-    WHEN 'call.failed' THEN coalesce(answered.data ->> '$.status', 'error')
-    ELSE 'unanswered'
-  END AS status,
-  answered.data ->> '$.result' AS result,
-  strftime('%Y-%m-%d %H:%M:%f', answered.at / 1000.0, 'unixepoch') AS answered_at,
-  answered.at - started.at AS took_ms
-FROM started
-LEFT JOIN answered ON answered.run_id = started.run_id AND answered.n = started.n;
+${callsAs('journal')}
 `;
 
 /** What runs heard, and messages to them. */
@@ -167,35 +172,7 @@ CREATE INDEX mail_unanswered ON mail (id) WHERE receipt IS NULL;
 
 DROP VIEW journal;
 
--- Calls of a run are answered in the order in which they were started: the n-th answer belongs to the n-th call.
-CREATE VIEW calls AS
-WITH
-  started AS (
-    SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM events WHERE type = 'call.started'
-  ),
-  answered AS (
-    SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM events
-    WHERE type IN ('call.completed', 'call.failed')
-  )
-SELECT
-  started.run_id,
-  started.n,
-  started.root_id,
-  started.data ->> '$.agent' AS agent,
-  started.data ->> '$.callId' AS call_id,
-  started.data ->> '$.tool' AS tool,
-  started.data ->> '$.arguments' AS arguments,
-  strftime('%Y-%m-%d %H:%M:%f', started.at / 1000.0, 'unixepoch') AS started_at,
-  CASE answered.type
-    WHEN 'call.completed' THEN 'ok'
-    WHEN 'call.failed' THEN coalesce(answered.data ->> '$.status', 'error')
-    ELSE 'unanswered'
-  END AS status,
-  answered.data ->> '$.result' AS result,
-  strftime('%Y-%m-%d %H:%M:%f', answered.at / 1000.0, 'unixepoch') AS answered_at,
-  answered.at - started.at AS took_ms
-FROM started
-LEFT JOIN answered ON answered.run_id = started.run_id AND answered.n = started.n;
+${callsAs('calls')}
 
 CREATE VIEW journal AS
 WITH steps AS (

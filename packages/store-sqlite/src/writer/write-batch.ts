@@ -5,6 +5,7 @@ import type { Outcome, Task, WriterData } from './messages.ts';
 import { Refused } from './refused.ts';
 import { openRunStates } from './run-states.ts';
 import { openClaimWriter } from './write-claims.ts';
+import { openMailWriter } from './write-mail.ts';
 import { openMemoryWriter } from './write-memories.ts';
 import { openStepWriter } from './write-steps.ts';
 import { openTreeWriter } from './write-trees.ts';
@@ -15,11 +16,9 @@ export const openBatchWriter = (
 ): ((tasks: readonly Task[]) => Outcome[]) => {
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
-  const post = db.prepare('INSERT OR IGNORE INTO mail (mail_id, run_id, at, message) VALUES (?, ?, ?, ?)');
-  const answer = db.prepare('UPDATE mail SET receipt = ? WHERE mail_id = ? AND receipt IS NULL');
-  const receiptOf = db.prepare('SELECT receipt FROM mail WHERE mail_id = ?');
   const states = openRunStates(db);
-  const steps = openStepWriter(db);
+  const mail = openMailWriter(db);
+  const steps = openStepWriter(db, mail.answer);
   const claims = openClaimWriter(db, self);
   const trees = openTreeWriter(db);
   const memories = openMemoryWriter(db);
@@ -30,10 +29,9 @@ export const openBatchWriter = (
       case 'commit':
         return steps.commit(task.steps, states, claims.register);
       case 'post':
-        return void post.run(task.id, task.runId, task.at, task.message);
+        return mail.post(task);
       case 'withdraw':
-        answer.run(task.receipt, task.id);
-        return receiptOf.get(task.id)?.receipt ?? task.receipt;
+        return mail.withdraw(task);
       case 'claim':
         return claims.claim(task, states);
       case 'renew':

@@ -10,7 +10,8 @@ export type StepWriter = {
   clear(): void;
 };
 
-export const openStepWriter = (db: DatabaseSync): StepWriter => {
+/** @param answer Writes what came of a message. */
+export const openStepWriter = (db: DatabaseSync, answer: (mailId: string, receipt: string) => void): StepWriter => {
   const addEvent = db.prepare(
     'INSERT INTO events (id, root_id, root_seq, run_id, seq, type, at, data, heard, whole) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
@@ -43,7 +44,6 @@ export const openStepWriter = (db: DatabaseSync): StepWriter => {
     places.set(rootId, before + events.length);
     return place;
   };
-  const answerMail = db.prepare('UPDATE mail SET receipt = ? WHERE mail_id = ? AND receipt IS NULL');
   /** What led to a step without events; its run is written by then. */
   const addHeard = ({ runId, expectedSeq, events, heard }: StepText, whole: number): void => {
     if (heard !== null && events.length === 0) addQuiet.run(runId, expectedSeq, heard, whole);
@@ -62,7 +62,7 @@ export const openStepWriter = (db: DatabaseSync): StepWriter => {
         register(step.owner);
         states.enter(step);
         addHeard(step, whole);
-        for (const [mailId, receipt] of step.receipts) answerMail.run(receipt, mailId);
+        for (const [mailId, receipt] of step.receipts) answer(mailId, receipt);
         return addEvents(step, whole);
       });
     },
