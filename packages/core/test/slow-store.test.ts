@@ -54,6 +54,10 @@ const slowStore = (on: { commit?: () => void } = {}) => {
       await later();
       return store.inbox(owner);
     },
+    sessionInbox: async (sessionKey) => {
+      await later();
+      return store.sessionInbox(sessionKey);
+    },
     receipt: async (mailId) => {
       await later();
       return store.receipt(mailId);

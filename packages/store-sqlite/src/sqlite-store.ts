@@ -11,6 +11,7 @@ import { readMail } from './reader/read-mail.ts';
 import { readMemories } from './reader/read-memories.ts';
 import { readRuns } from './reader/read-runs.ts';
 import { openReader } from './reader/statements.ts';
+import { mailText } from './writer/encode.ts';
 import type { Tasks } from './writer/messages.ts';
 import { ownIdentity } from './writer/process-identity.ts';
 import { openQueue, type Queue } from './writer/queue.ts';
@@ -33,7 +34,17 @@ export type SqliteStore = Required<Pick<RunStore, 'events' | 'changes'>> &
   AtOnce<
     Pick<
       RunStore & MemoryStore,
-      'holder' | 'inbox' | 'receipt' | 'checkpoint' | 'journal' | 'get' | 'list' | 'quotas' | 'read' | 'search'
+      | 'holder'
+      | 'inbox'
+      | 'sessionInbox'
+      | 'receipt'
+      | 'checkpoint'
+      | 'journal'
+      | 'get'
+      | 'list'
+      | 'quotas'
+      | 'read'
+      | 'search'
     >
   > &
   Later<
@@ -110,13 +121,14 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
       const places = await ask({ type: 'commit', commits });
       return commits.flatMap(({ events }, i) => events.map((event, n) => placed(event, places[i], n)));
     },
-    async post({ message, ...mail }) {
-      await ask({ type: 'post', ...mail, message: JSON.stringify(message) });
+    async post(mail) {
+      await ask({ type: 'post', ...mailText(mail) });
     },
     async withdraw(id, receipt) {
       return JSON.parse(await ask({ type: 'withdraw', id, receipt: JSON.stringify(receipt) })) as Receipt;
     },
     inbox: open(mailbox.inbox),
+    sessionInbox: open(mailbox.sessionInbox),
     receipt: open(mailbox.receipt),
     checkpoint: open(runs.checkpoint),
     journal: open(runs.journal),

@@ -2,6 +2,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { migrate, migrations, versionOf } from '../src/file/schema.ts';
 import { sqliteStore } from '../src/index.ts';
+import { readMail } from '../src/reader/read-mail.ts';
+import { readRuns } from '../src/reader/read-runs.ts';
+import type { Reader } from '../src/reader/statements.ts';
+import { ownIdentity } from '../src/writer/process-identity.ts';
 import { freshPath, openFresh, pathOfStore } from './files.ts';
 import { lastStepOf, stepOf } from './steps.ts';
 
@@ -54,6 +58,74 @@ describe('tables', () => {
     await store.commit([{ ...step, owner: 'owner', epoch: claim?.epoch ?? 0, journal: [heard] }]);
     expect(store.journal('r')).toEqual([{ ...heard, rootSeq: 1 }]);
     await store.close();
+  });
+
+  test('of the second version are brought up to date with what they hold', async () => {
+    // given a file of version 2 with a run, mail that waits and mail that was answered
+    const path = freshPath();
+    const old = new DatabaseSync(path);
+    old.exec('PRAGMA journal_mode = WAL');
+    migrate(old, migrations.slice(0, 2));
+    const row = JSON.stringify({ runId: 'r', rootId: 'r', agent: 'a', status: 'running', sessionKey: 'k' });
+    old.exec(`INSERT INTO runs (run_id, root_id, agent, status, ended, sent_to, seq, data) VALUES ('r', 'r', 'a', 'running', 0, 'k', 1, '${row}');
+      INSERT INTO jobs VALUES ('r', '{"input":"go"}');
+      INSERT INTO claims VALUES ('r', 'owner', 1);
+      INSERT INTO events (root_id, root_seq, run_id, seq, type, data) VALUES ('r', 1, 'r', 1, 'run.started', '{"id":"r:1"}');
+      INSERT INTO mail (mail_id, run_id, at, message, receipt) VALUES ('a', 'r', 1, '{"type":"steer"}', NULL),
+        ('b', 'r', 1, '{"type":"steer"}', '{"status":"accepted"}')`);
+    old.close();
+    // when it is opened by this version
+    const store = sqliteStore(path);
+    // then mail to runs is mail to runs, and no run is in the background of its session
+    const a = { id: 'a', runId: 'r', at: 1, message: { type: 'steer' } };
+    expect([store.inbox('owner'), store.sessionInbox(), store.receipt('b')]).toEqual([[a], [], { status: 'accepted' }]);
+    expect(store.list({ sentTo: 'k' })).toHaveLength(1);
+    expect(store.list({ unitsOf: 'k' })).toEqual([]);
+    // and it takes what there was not before
+    const claim = await store.claim('r', 'owner', { leaseMs: 1_000 });
+    const mail = [{ ...a, id: 'c', sessionKey: 'k' }];
+    const step = stepOf({
+      runId: 'r',
+      expectedSeq: 1,
+      mail,
+      receipts: [{ mailId: 'a', receipt: { status: 'accepted' } }],
+    });
+    await store.commit([{ ...step, owner: 'owner', epoch: claim?.epoch ?? 0 }]);
+    const origin = { runId: 'r', rootId: 'r', callId: 'call_1' };
+    await store.commit([stepOf({ runId: 'u', row: { sessionKey: 'k', origin } })]);
+    expect([store.inbox('owner'), store.sessionInbox('k')]).toEqual([[], mail]);
+    expect(store.list({ unitsOf: 'k' })).toMatchObject([{ runId: 'u', origin }]);
+    await store.close();
+  });
+
+  test('let no question about mail or units look at everything that is stored', () => {
+    const db = new DatabaseSync(':memory:');
+    migrate(db);
+    const plans: string[] = [];
+    const reader: Reader = {
+      read(sql, work) {
+        plans.push(
+          ...db
+            .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+            .all()
+            .map(({ detail }) => String(detail)),
+        );
+        return work(db.prepare(sql));
+      },
+    };
+    const mail = readMail(reader);
+    mail.inbox('owner');
+    mail.sessionInbox('k');
+    mail.sessionInbox();
+    mail.receipt('a');
+    const runs = readRuns(reader, ownIdentity());
+    runs.list({ unitsOf: 'k' });
+    runs.list({ unitsOf: 'k', status: 'running', before: 'r' });
+    // Indexes of what is waiting hold nothing else: to go through one is to read what was asked for.
+    const walks = plans.filter((plan) => /^SCAN (?!json_each)/.test(plan));
+    expect(walks).toEqual(['SCAN mail USING INDEX mail_unanswered']);
+    expect(plans.filter((plan) => /INDEX (mail_to_sessions|runs_by_unit)/.test(plan))).toHaveLength(4);
+    db.close();
   });
 
   test('let one terminal event of a run in, whatever writes it', async () => {

@@ -21,6 +21,8 @@ import {
 /** Who holds what was given back. */
 const nobody = '';
 
+const copyOf = (sent: Mail): Mail => JSON.parse(JSON.stringify(sent)) as Mail;
+
 type Stored = { row: RunRow; events: ReadEvent[]; journal: ReadEntry[]; checkpoint?: Checkpoint };
 
 /**
@@ -38,6 +40,8 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
   let all: (ReadEvent | undefined)[] = [];
   const memories = new Map<string, Map<string, JSONValue>>();
   const mail = new Map<string, { mail: Mail; receipt?: Receipt }>();
+  /** Those that nobody has answered. */
+  const waiting = new Map<string, Mail>();
 
   const refuse = (code: string, message: string, runId?: string): never => {
     throw new FaultError(code, message, runId === undefined ? {} : { runId });
@@ -73,16 +77,31 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       check(step, last.get(step.runId));
       last.set(step.runId, step);
     }
+    // What is no JSON is refused before anything is written.
+    const left = commits.map(({ mail: sent = [] }) => sent.map(copyOf));
     const stored = commits.flatMap(write);
-    for (const { runId, rootId, journal = [], receipts = [] } of commits) {
+    for (const [i, { runId, rootId, journal = [], receipts = [] }] of commits.entries()) {
       const rootSeq = roots.get(rootId)?.length ?? 0;
       for (const entry of journal) runs.get(runId)?.journal.push({ rootSeq, ...entry });
-      for (const { mailId, receipt } of receipts) {
-        const answered = mail.get(mailId);
-        if (answered) answered.receipt ??= receipt;
-      }
+      for (const sent of left[i] ?? []) leave(sent);
+      for (const { mailId, receipt } of receipts) answer(mailId, receipt);
     }
     return stored;
+  };
+
+  const leave = (sent: Mail): void => {
+    if (mail.has(sent.id)) return;
+    mail.set(sent.id, { mail: sent });
+    waiting.set(sent.id, sent);
+  };
+
+  /** Gives back what came of a message: the first receipt stands. */
+  const answer = (mailId: string, receipt: Receipt): Receipt => {
+    const sent = mail.get(mailId);
+    if (!sent) return receipt;
+    waiting.delete(mailId);
+    sent.receipt ??= receipt;
+    return sent.receipt;
   };
 
   const write = ({ runId, rootId, owner, epoch, events, row, checkpoint }: Commit): ReadEvent[] => {
@@ -119,7 +138,12 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       }
     }
     const forgotten = new Set(old.flatMap(({ tree }) => tree.map(({ row }) => row.runId)));
-    for (const [id, { mail: its }] of mail) if (forgotten.has(its.runId)) mail.delete(id);
+    for (const [id, { mail: its, receipt }] of mail) {
+      const isGone = its.sessionKey === undefined ? forgotten.has(its.runId) : receipt && !runs.has(its.runId);
+      if (!isGone) continue;
+      mail.delete(id);
+      waiting.delete(id);
+    }
     const gone = new Set(old.map(({ rootId }) => rootId));
     all = all.map((event) => (event && gone.has(event.rootId) ? undefined : event));
     return old.length;
@@ -165,18 +189,16 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       }
     },
     commit,
-    post(sent) {
-      if (!mail.has(sent.id)) mail.set(sent.id, { mail: JSON.parse(JSON.stringify(sent)) as Mail });
-    },
+    post: (sent) => leave(copyOf(sent)),
     inbox: (owner) =>
-      [...mail.values()].flatMap(({ mail: its, receipt }) =>
-        !receipt && claims.get(its.runId)?.owner === owner ? [its] : [],
+      [...waiting.values()].filter(
+        ({ runId, sessionKey }) => sessionKey === undefined && claims.get(runId)?.owner === owner,
       ),
-    withdraw(mailId, receipt) {
-      const sent = mail.get(mailId);
-      if (sent) sent.receipt ??= receipt;
-      return sent?.receipt ?? receipt;
-    },
+    sessionInbox: (wanted) =>
+      [...waiting.values()].filter(
+        ({ sessionKey }) => sessionKey !== undefined && (wanted === undefined || sessionKey === wanted),
+      ),
+    withdraw: answer,
     receipt: (mailId) => mail.get(mailId)?.receipt,
     checkpoint: (runId) => {
       const found = runs.get(runId)?.checkpoint;
@@ -185,7 +207,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     journal: (runId) => JSON.parse(JSON.stringify(runs.get(runId)?.journal ?? [])) as ReadEntry[],
     prune,
     get: (runId) => runs.get(runId)?.row,
-    list({ status, rootId, sentTo, limit = 100, before }: RunFilter = {}) {
+    list({ status, rootId, sentTo, unitsOf, limit = 100, before }: RunFilter = {}) {
       const wanted = status === undefined ? null : new Set(typeof status === 'string' ? [status] : status);
       const rows = [...runs.values()].map(({ row }) => row).reverse();
       const from = before === undefined ? 0 : rows.findIndex(({ runId }) => runId === before) + 1;
@@ -195,6 +217,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
         .filter((row) => !wanted || wanted.has(row.status))
         .filter((row) => rootId === undefined || row.rootId === rootId)
         .filter((row) => sentTo === undefined || (row.sessionKey === sentTo && row.after !== undefined))
+        .filter((row) => unitsOf === undefined || (row.sessionKey === unitsOf && row.origin !== undefined))
         .slice(0, limit);
     },
     quotas(keys) {

@@ -113,9 +113,9 @@ const jobOf = ({ row }: TreeRun, { before }: About): RunRow['job'] => {
   return redact({ ...row.job, messages: [...(row.job.messages ?? []), ...before.slice(bodyAt(before))] });
 };
 
-/** The row as it was begun; what came after is in the events. */
+/** The row as it was begun; what came after is in the events. A fork stands by itself: no session waits for it. */
 const rowFrom = (was: RunRow, events: readonly StoredEvent[], names: Renaming): RunRow => {
-  const { after: _, detached: __, quota, ...row } = was;
+  const { after: _, detached: __, origin: ___, quota, ...row } = was;
   return {
     ...row,
     runId: renamedId(names, row.runId),

@@ -326,6 +326,32 @@ test('a run of a session is forked with what its session had said, and stands by
   expect((await (await session.send('Three?')).ended).text).toBe('Answer to 6 messages.');
 });
 
+test('a run that was started in the background is forked as one that nobody waits for', async () => {
+  // given a run of a session that a call started, whose last step left the session a message
+  const opened = echoes(['Found.', 'Found again.']);
+  const { runtime, store } = opened;
+  const { commit } = store;
+  const origin = { runId: 'lead', rootId: 'lead', callId: 'call_1' };
+  const message = { id: 'settled', runId: 'r', sessionKey: 'k', at: 0, message: { type: 'settled' } };
+  store.commit = (steps) =>
+    commit(
+      steps.map((step) => {
+        if (step.runId !== 'r') return step;
+        const mail = step.row.status === 'completed' ? [message] : [];
+        return { ...step, row: { ...step.row, origin }, mail };
+      }),
+    );
+  await runtime.run(leadOf(), 'Look.', { runId: 'r', sessionKey: 'k' });
+  expect(store.sessionInbox('k')).toEqual([message]);
+  // when it is forked
+  const fork = await runtime.fork('r', { at: idOf(store, 'turn.started') });
+  expect(await fork.report).toMatchObject({ status: 'completed' });
+  // then the session hears nothing of that, and does not list it
+  expect(store.sessionInbox()).toEqual([message]);
+  expect((await runtime.runs.list({ unitsOf: 'k' })).map(({ runId }) => runId)).toEqual(['r']);
+  expect(await runtime.runs.get(fork.id)).not.toHaveProperty('origin');
+});
+
 describe('a fork is refused, and nothing is stored,', () => {
   const ended = async () => {
     const opened = echoes([{ calls: [call()] }, 'Done.']);

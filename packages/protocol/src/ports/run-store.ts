@@ -32,6 +32,8 @@ export type RunRow = {
   fingerprint?: string;
   /** What the tool of `callId` needs to make the agent again, where it made one for this run alone. */
   made?: { tool: string; data: JSONValue };
+  /** The call that started it in the background; it is a root of its own, of the session `sessionKey`. */
+  origin?: { runId: string; rootId: string; callId: string };
 };
 
 /** A run and the runs it started, oldest first. */
@@ -42,6 +44,8 @@ export type RunFilter = {
   rootId?: string;
   /** Runs that this session was sent, without those below them. */
   sentTo?: string;
+  /** Runs that were started in the background of this session: those with an `origin`, without those below them. */
+  unitsOf?: string;
   limit?: number;
   before?: string;
 };
@@ -80,11 +84,13 @@ export type ReadEntry = JournalEntry & {
   rootSeq: number;
 };
 
-/** A message for a run, from a process that does not execute it. */
+/** A message for a run, from a process that does not execute it; or for a session, from a run. */
 export type Mail = {
   /** Given by the sender: the same id twice is one message. */
   id: string;
   runId: string;
+  /** Of mail to a session: which. `runId` is then the run that sent it. */
+  sessionKey?: string;
   /** When it was sent, in epoch milliseconds. */
   at: number;
   /** JSON; only senders and receivers understand it. */
@@ -104,7 +110,9 @@ export type Commit = {
   events: NewEvent[];
   /** What led to it, in order. The store fills `rootSeq` in; a copy of another tree's journal brings its own. */
   journal?: (JournalEntry | ReadEntry)[];
-  /** What came of messages to the run: they are in no inbox from now on. */
+  /** Messages that this step leaves, stored with it or not at all. Of those with the same id, before or among them, the first counts. */
+  mail?: readonly Mail[];
+  /** What came of messages, to the run or to any session: they are in no inbox from now on. The first receipt stands. */
   receipts?: { mailId: string; receipt: Receipt }[];
   /** The row as it stands after this step. */
   row: RunRow;
@@ -151,10 +159,12 @@ export interface RunStore {
    * more or fewer events than `expectedSeq`; `store.ended` when one has ended. Nothing is written then; `runId` names the run.
    */
   commit(commits: readonly Commit[]): Promise<StoredEvent[]> | StoredEvent[];
-  /** Leaves a message for whoever executes a run, now or later. */
+  /** Leaves a message for whoever executes a run, or minds a session, now or later. */
   post(mail: Mail): Promise<void> | void;
-  /** Messages to the runs that an owner has claimed, oldest first, without those that a commit has answered. */
+  /** Messages to the runs that an owner has claimed, oldest first, without those that a commit has answered. None to sessions. */
   inbox(owner: string): Promise<Mail[]> | Mail[];
+  /** Messages to a session, or to every session, that no commit has answered and nobody withdrew, oldest first. */
+  sessionInbox(sessionKey?: string): Promise<Mail[]> | Mail[];
   /** What came of a message; `undefined` until a commit says so. */
   receipt(mailId: string): Promise<Receipt | undefined> | Receipt | undefined;
   /** Takes a message back that nobody has answered. Gives back what came of it: `receipt`, or what a commit had said before. */
@@ -177,7 +187,8 @@ export interface RunStore {
   changes?(heard: () => void, options?: { keepAlive?: boolean }): () => void;
   /**
    * Forgets whole trees in which every run has ended: those that ended before `olderThan` (epoch milliseconds), but not the `keep`
-   * that ended last. Gives back how many.
+   * that ended last. Gives back how many. Messages to sessions that nobody has answered outlive the run that sent them; once they
+   * are answered, they are forgotten with it, or by the first `prune` after.
    */
   prune(options: { olderThan: number; keep: number }): Promise<number> | number;
 }

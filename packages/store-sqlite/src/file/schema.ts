@@ -190,8 +190,21 @@ FROM steps, json_each(steps.heard) AS entry
 ORDER BY steps.run_id, steps.seq, steps.said, steps.id, entry.key;
 `;
 
+/** Messages to sessions, and runs in the background of one. */
+const third = `
+ALTER TABLE runs ADD COLUMN unit_of TEXT;
+CREATE INDEX runs_by_unit ON runs (unit_of) WHERE unit_of IS NOT NULL;
+
+-- Of a message to a session: which. run_id is then the run that sent it.
+ALTER TABLE mail ADD COLUMN session TEXT;
+DROP INDEX mail_unanswered;
+CREATE INDEX mail_unanswered ON mail (id) WHERE receipt IS NULL AND session IS NULL;
+CREATE INDEX mail_to_sessions ON mail (session) WHERE receipt IS NULL AND session IS NOT NULL;
+CREATE INDEX mail_to_sessions_answered ON mail (run_id) WHERE receipt IS NOT NULL AND session IS NOT NULL;
+`;
+
 /** What brings a file from each version to the next. Numbered by its place, and never changed once published. */
-export const migrations: readonly string[] = [first, second];
+export const migrations: readonly string[] = [first, second, third];
 
 /** The version of a file's tables: 0 when it has none. */
 export const versionOf = (db: DatabaseSync): number => {

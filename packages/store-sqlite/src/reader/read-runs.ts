@@ -54,11 +54,12 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
       return found && rowOf(found);
     }),
 
-  list({ status, rootId, sentTo, limit = 100, before }: RunFilter = {}) {
+  list({ status, rootId, sentTo, unitsOf, limit = 100, before }: RunFilter = {}) {
     const wanted: [sql: string, value: string | undefined][] = [
       ['status IN (SELECT value FROM json_each(?))', status && JSON.stringify([status].flat())],
       ['root_id = ?', rootId],
       ['sent_to = ?', sentTo],
+      ['unit_of = ?', unitsOf],
       ['id < (SELECT id FROM runs WHERE run_id = ?)', before],
     ];
     const given = wanted.flatMap(([sql, value]) => (value === undefined ? [] : [{ sql, value }]));

@@ -1,6 +1,6 @@
 /** What was asked for, as text. */
-import { type Commit, isEnded, type JobData, type NewEvent, type RunRow } from '@troupe/protocol';
-import type { EventText, RowText, StepText, Task } from './messages.ts';
+import { type Commit, isEnded, type JobData, type Mail, type NewEvent, type RunRow } from '@troupe/protocol';
+import type { EventText, MailText, RowText, StepText, Task } from './messages.ts';
 
 /** A task of the store; commits are not yet text. */
 export type Wish = { type: 'commit'; commits: readonly Commit[] } | Exclude<Task, { type: 'commit' }>;
@@ -9,6 +9,15 @@ export type Wish = { type: 'commit'; commits: readonly Commit[] } | Exclude<Task
 export type StoredJobs = Map<string, JobData>;
 
 const eventText = (event: NewEvent): EventText => ({ type: event.type, at: event.at, data: JSON.stringify(event) });
+
+/** A message as the writer takes it. */
+export const mailText = ({ id, runId, sessionKey, at, message }: Mail): MailText => ({
+  id,
+  runId,
+  session: sessionKey ?? null,
+  at,
+  message: JSON.stringify(message),
+});
 
 const rowText = (row: RunRow, jobs: StoredJobs): RowText => {
   const { job, ...rest } = row;
@@ -19,6 +28,7 @@ const rowText = (row: RunRow, jobs: StoredJobs): RowText => {
     parentId: row.parentId ?? null,
     quota: row.quota ?? null,
     sentTo: (row.after !== undefined && row.sessionKey) || null,
+    unitOf: (row.origin && row.sessionKey) ?? null,
     createdAt: row.createdAt,
     endedAt: row.endedAt ?? null,
   };
@@ -32,7 +42,8 @@ const encodeSteps = (steps: readonly Commit[], jobs: StoredJobs): StepText[] => 
   const rows = new Map(steps.map((step) => [step.runId, step]));
   const checkpoints = new Map(steps.filter(({ checkpoint }) => checkpoint).map((step) => [step.runId, step]));
   return steps.map((step) => {
-    const { runId, rootId, owner, epoch, expectedSeq, events, row, checkpoint, journal = [], receipts = [] } = step;
+    const { runId, rootId, owner, epoch, expectedSeq, events, row, checkpoint } = step;
+    const { journal = [], mail = [], receipts = [] } = step;
     const ended = isEnded(row.status);
     return {
       runId,
@@ -44,6 +55,7 @@ const encodeSteps = (steps: readonly Commit[], jobs: StoredJobs): StepText[] => 
       ended,
       events: events.map(eventText),
       heard: journal.length > 0 ? JSON.stringify(journal) : null,
+      mail: mail.map(mailText),
       receipts: receipts.map(({ mailId, receipt }) => [mailId, JSON.stringify(receipt)]),
       row: rows.get(runId) === step ? rowText(row, jobs) : null,
       checkpoint: !ended && checkpoints.get(runId) === step ? JSON.stringify(checkpoint) : null,
@@ -60,9 +72,10 @@ export const lengthOf = (task: Task): number => {
   if (task.type === 'remember') return task.value.length + task.text.length;
   if (task.type !== 'commit') return 0;
   let characters = 0;
-  for (const { events, heard, row, checkpoint } of task.steps) {
+  for (const { events, heard, mail, row, checkpoint } of task.steps) {
     characters += (row?.data.length ?? 0) + (row?.job?.length ?? 0) + (checkpoint?.length ?? 0) + (heard?.length ?? 0);
     for (const { data } of events) characters += data.length;
+    for (const { message } of mail) characters += message.length;
   }
   return characters;
 };

@@ -12,9 +12,13 @@ export type RowText = {
   parentId: string | null;
   quota: string | null;
   sentTo: string | null;
+  unitOf: string | null;
   createdAt: number;
   endedAt: number | null;
 };
+
+/** A message, ready to be written; of one to a session, `runId` is the sender. */
+export type MailText = { id: string; runId: string; session: string | null; at: number; message: string };
 
 /** One step of a run, ready to be written. */
 export type StepText = {
@@ -28,6 +32,7 @@ export type StepText = {
   events: EventText[];
   /** What the run heard, as a JSON array; `null` when that was nothing. */
   heard: string | null;
+  mail: MailText[];
   /** What came of messages, as JSON, by their ids. */
   receipts: [mailId: string, receipt: string][];
   /** `null` when a later step of the same commit brings it. */
@@ -42,12 +47,12 @@ export type Place = { rootSeq: number; id: number };
 /** What the writer is asked for, and what it gives back. */
 export type Tasks = {
   commit: { ask: { steps: StepText[] }; give: Place[] };
-  post: { ask: { id: string; runId: string; at: number; message: string }; give: null };
+  post: { ask: MailText; give: null };
   withdraw: { ask: { id: string; receipt: string }; give: string };
   claim: { ask: { runId: string; owner: string; leaseMs: number; now: number }; give: { epoch: number } | null };
   renew: { ask: { owner: string; leaseMs: number; now: number }; give: null };
   release: { ask: { owner: string; runIds: readonly string[] | null }; give: null };
-  /** Trees that may be forgotten, and how many events each has. */
+  /** Trees that may be forgotten, and how many events each has. Forgets messages that no tree takes along. */
   findOld: { ask: { olderThan: number; keep: number }; give: { rootId: string; events: number }[] };
   /** Forgets trees; gives back how many there were. */
   forgetTrees: { ask: { rootIds: string[] }; give: number };

@@ -39,8 +39,8 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
     INSERT INTO claims (run_id, owner, epoch) VALUES (?, ?, ?)
     ON CONFLICT (run_id) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch`);
   const addRow = db.prepare(`
-    INSERT INTO runs (run_id, root_id, parent_id, agent, status, ended, quota, sent_to, seq, created_at, ended_at, data)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    INSERT INTO runs (run_id, root_id, parent_id, agent, status, ended, quota, sent_to, unit_of, seq, created_at, ended_at, data)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   // What an index holds is written only when it changes: an index that is touched is another page on the disk.
   const setRow = db.prepare('UPDATE runs SET seq = ?, data = ? WHERE run_id = ?');
   const setStatus = db.prepare(
@@ -85,9 +85,23 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
   };
 
   const writeRow = ({ runId, rootId, status, stored, ended, seq }: RunState, row: RowText): void => {
-    const { parentId, agent, quota, sentTo, createdAt, endedAt, data, job } = row;
+    const { parentId, agent, quota, sentTo, unitOf, createdAt, endedAt, data, job } = row;
     if (stored === null)
-      addRow.run(runId, rootId, parentId, agent, status, Number(ended), quota, sentTo, seq, createdAt, endedAt, data);
+      addRow.run(
+        runId,
+        rootId,
+        parentId,
+        agent,
+        status,
+        Number(ended),
+        quota,
+        sentTo,
+        unitOf,
+        seq,
+        createdAt,
+        endedAt,
+        data,
+      );
     else if (stored === status) setRow.run(seq, data, runId);
     else setStatus.run(seq, data, status, Number(ended), endedAt, runId);
     if (job !== null) setJob.run(runId, job);

@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Place, StepText } from './messages.ts';
 import { Refused } from './refused.ts';
 import type { RunStates } from './run-states.ts';
+import type { MailWriter } from './write-mail.ts';
 
 export type StepWriter = {
   commit(steps: readonly StepText[], states: RunStates, register: (owner: string) => void): Place[];
@@ -10,8 +11,8 @@ export type StepWriter = {
   clear(): void;
 };
 
-/** @param answer Writes what came of a message. */
-export const openStepWriter = (db: DatabaseSync, answer: (mailId: string, receipt: string) => void): StepWriter => {
+/** @param mail Writes the messages that a step leaves, and what came of others. */
+export const openStepWriter = (db: DatabaseSync, mail: Pick<MailWriter, 'post' | 'answer'>): StepWriter => {
   const addEvent = db.prepare(
     'INSERT INTO events (id, root_id, root_seq, run_id, seq, type, at, data, heard, whole) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
@@ -62,7 +63,8 @@ export const openStepWriter = (db: DatabaseSync, answer: (mailId: string, receip
         register(step.owner);
         states.enter(step);
         addHeard(step, whole);
-        for (const [mailId, receipt] of step.receipts) answer(mailId, receipt);
+        for (const left of step.mail) mail.post(left);
+        for (const [mailId, receipt] of step.receipts) mail.answer(mailId, receipt);
         return addEvents(step, whole);
       });
     },

@@ -23,13 +23,22 @@ export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
   const remove = [
     'DELETE FROM events WHERE root_id = ?',
     'DELETE FROM quiet_steps WHERE run_id IN (SELECT run_id FROM runs WHERE root_id = ?)',
-    'DELETE FROM mail WHERE run_id IN (SELECT run_id FROM runs WHERE root_id = ?)',
+    `DELETE FROM mail WHERE run_id IN (SELECT run_id FROM runs WHERE root_id = ?)
+      AND (session IS NULL OR receipt IS NOT NULL)`,
     'DELETE FROM claims WHERE run_id IN (SELECT run_id FROM runs WHERE root_id = ?)',
     'DELETE FROM runs WHERE root_id = ?',
   ].map((sql) => db.prepare(sql));
 
+  // What was answered only after its sender was forgotten.
+  const removeLate = db.prepare(`
+    DELETE FROM mail WHERE session IS NOT NULL AND receipt IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.run_id = mail.run_id)`);
+
   return {
-    findOld: ({ olderThan, keep }) => find.all(keep, olderThan) as Tasks['findOld']['give'],
+    findOld({ olderThan, keep }) {
+      removeLate.run();
+      return find.all(keep, olderThan) as Tasks['findOld']['give'];
+    },
     forgetTrees({ rootIds }) {
       let forgotten = 0;
       noteLast.run();

@@ -11,6 +11,7 @@ import { pruning } from './run-store/pruning.ts';
 import { reading } from './run-store/reading.ts';
 import { refusals } from './run-store/refusals.ts';
 import { rows } from './run-store/rows.ts';
+import { sessionMail } from './run-store/session-mail.ts';
 import { together } from './run-store/together.ts';
 
 /**
@@ -34,6 +35,7 @@ export const runStoreSentences: Contract<RunStore> = [
   ...checkpoints,
   ...journal,
   ...mail,
+  ...sessionMail,
   ...rows,
   ...reading,
   ...pruning,

@@ -104,6 +104,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       if (bug === 'a conflict writes its row') rows.set(runId, row);
       if (bug === 'a conflict writes its journal') hear([step]);
       if (bug === 'a conflict answers messages') answerMail([step]);
+      if (bug === 'a conflict leaves messages') leaveMail([step]);
       if (bug === 'a conflict writes its checkpoint' && step.checkpoint) checkpoints.set(runId, step.checkpoint);
       refuse('store.conflict', runId);
     }
@@ -123,7 +124,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       return { ...row, job: JSON.parse(keep(JSON.stringify(row.job).slice(0, 1_000_000) || '0')) };
     if (bug === 'the first job stays') return { ...row, job: rows.get(row.runId)?.job ?? row.job };
     if (bug !== 'rows lose what is rare') return row;
-    const { made: _made, fingerprint: _fingerprint, ...rest } = row;
+    const { made: _made, fingerprint: _fingerprint, origin: _origin, ...rest } = row;
     return rest;
   };
   const write = async (step: Commit): Promise<ReadEvent[]> => {
@@ -149,9 +150,36 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
     return stored;
   };
   const answerMail = (steps: readonly Commit[]): void => {
-    for (const { mailId, receipt } of steps.flatMap(({ receipts = [] }) => receipts))
-      for (const each of mail)
-        if (each.sent.id === mailId && (!each.receipt || bug === 'the last receipt counts')) each.receipt = receipt;
+    for (const { runId, receipts = [] } of steps)
+      for (const { mailId, receipt } of receipts)
+        for (const each of mail) {
+          const isOthers = each.sent.sessionKey !== undefined && each.sent.runId !== runId;
+          if (isOthers && bug === 'only the sender answers messages to sessions') continue;
+          if (each.sent.id === mailId && (!each.receipt || bug === 'the last receipt counts')) each.receipt = receipt;
+        }
+  };
+  const leaveMail = (steps: readonly Commit[]): void => {
+    if (bug === 'steps leave no messages') return;
+    for (const { events, row, mail: left = [] } of bug === 'only the first step leaves messages'
+      ? steps.slice(0, 1)
+      : steps)
+      for (const sent of left) {
+        if (events.length === 0 && bug === 'a commit without events leaves no messages') continue;
+        if (isEnded(row.status) && bug === 'the end of a run leaves no messages') continue;
+        if (sent.sessionKey === undefined && bug === 'messages of steps to runs are lost') continue;
+        const known = mail.find((each) => each.sent.id === sent.id);
+        if (known && bug === 'the last message of an id counts') known.sent = sent;
+        const isNews = known?.receipt && bug === 'messages may be left again once they are answered';
+        if (known && !isNews && bug !== 'messages of steps may be posted twice') continue;
+        const isRaw = bug === 'messages of steps are given as they came';
+        mail.push({ sent: isRaw ? sent : JSON.parse(JSON.stringify(sent)) });
+      }
+  };
+  const isTo = (its: string, wanted: string | undefined): boolean => {
+    if (wanted === undefined) return bug !== 'nobody hears every session';
+    if (bug === 'sessions get messages to each other') return true;
+    if (bug === 'session keys in any case') return its.toLowerCase() === wanted.toLowerCase();
+    return bug === 'session keys by prefix' ? its.startsWith(wanted) : its === wanted;
   };
   const hear = (steps: readonly Commit[]): void => {
     let said = 0;
@@ -177,6 +205,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
         if (bug !== 'only the first step is checked' || step === steps[0]) check(step, before.get(step.runId));
         wanted.push(step);
       } catch (error) {
+        if (bug === 'a refused step among others leaves messages') leaveMail(wanted);
         if (bug === 'the first step is to blame') refuse((error as FaultError).code, steps[0]?.runId ?? '');
         if (bug !== 'steps that are refused are left out' || steps.length === 1) throw error;
       }
@@ -184,6 +213,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       if (bug === 'steps are written one by one') early.push(...(await write(step)));
     }
     if (bug === 'steps are written one by one') return early;
+    if (bug !== 'what is no JSON is refused when its step is written') JSON.stringify(wanted.map((step) => step.mail));
     if (bug === 'steps are written run by run') wanted.sort((a, b) => a.runId.localeCompare(b.runId));
     const first = new Map(wanted.toReversed().map((step) => [step.runId, step.row]));
     const stored: ReadEvent[] = [];
@@ -194,7 +224,9 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
         )),
       );
     hear(wanted);
-    answerMail(wanted);
+    if (bug === 'messages are answered before they are left') answerMail(wanted);
+    leaveMail(wanted);
+    if (bug !== 'messages are answered before they are left') answerMail(wanted);
     if (bug === 'one refusal refuses those beside it') {
       await later();
       if (refusedNow) refuse('store.conflict', steps[0]?.runId ?? '');
@@ -202,6 +234,19 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
     return stored;
   };
 
+  const goesWithSender = ({ receipt }: { receipt?: Receipt }): boolean => {
+    if (!receipt) return bug === 'pruning takes messages to sessions along';
+    if (receipt.status === 'rejected') return bug !== 'pruning leaves messages to sessions that were taken back';
+    return bug !== 'pruning leaves answered messages to sessions';
+  };
+  /** What was answered only after its sender was forgotten. */
+  const forgetLate = () => {
+    if (bug === 'what was answered after its sender was forgotten stays') return;
+    for (const each of mail.filter(({ sent }) => sent.sessionKey !== undefined && !rows.has(sent.runId))) {
+      const takesAll = bug === 'what was answered after its sender was forgotten takes the rest along';
+      if (each.receipt || takesAll) mail.splice(mail.indexOf(each), 1);
+    }
+  };
   const forget = (isGone: (about: { runId: string; rootId: string }) => boolean) => {
     for (const row of [...rows.values()].filter(isGone)) {
       const { runId, rootId } = row;
@@ -211,7 +256,10 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       else checkpoints.set(runId, { runId });
       if (bug !== 'pruning leaves journals') journals.delete(runId);
       if (bug !== 'pruning leaves messages')
-        for (const each of mail.filter(({ sent }) => sent.runId === runId)) mail.splice(mail.indexOf(each), 1);
+        for (const each of mail.filter(({ sent }) => sent.runId === runId && sent.sessionKey === undefined))
+          mail.splice(mail.indexOf(each), 1);
+      for (const each of mail.filter(({ sent }) => sent.runId === runId && sent.sessionKey !== undefined))
+        if (goesWithSender(each)) mail.splice(mail.indexOf(each), 1);
       if (bug !== 'pruning leaves claims') claims.delete(runId);
       if (bug !== 'pruning leaves numbers') written.delete(`tree ${rootId}`);
     }
@@ -219,6 +267,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
     if (bug === 'pruning moves cursors') log = log.map((event, index) => ({ ...event, cursor: `${index + 1}` }));
   };
   const prune: RunStore['prune'] = (options) => {
+    forgetLate();
     const { isOld, count: found } = oldTrees([...rows.values()], options, bug);
     forget(isOld);
     return found;
@@ -303,6 +352,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
     withdraw(mailId, receipt) {
       const sent = mail.find((each) => each.sent.id === mailId);
       if (bug === 'a message cannot be taken back') return sent?.receipt ?? receipt;
+      if (sent?.sent.sessionKey !== undefined && bug === 'messages to sessions cannot be taken back') return receipt;
       if (sent && bug === 'what was answered is taken back') sent.receipt = receipt;
       if (sent) sent.receipt ??= receipt;
       return sent?.receipt ?? receipt;
@@ -311,7 +361,23 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       (bug === 'messages are newest first' ? mail.toReversed() : mail)
         .filter(({ receipt }) => !receipt || bug === 'answered messages stay')
         .filter(({ sent }) => claims.get(sent.runId)?.owner === owner || bug === 'messages go to everybody')
-        .map(({ sent }) => sent),
+        .map(({ sent }) => sent)
+        .filter(
+          ({ sessionKey }) =>
+            sessionKey === undefined || bug === 'messages to sessions go to whoever has claimed the sender',
+        ),
+    sessionInbox(wanted) {
+      const waiting = mail
+        .filter(({ receipt }) => !receipt || bug === 'answered messages to sessions stay')
+        .map(({ sent }) => sent)
+        .filter(({ sessionKey = '' }) => isTo(sessionKey, wanted))
+        .filter(({ sessionKey }) => sessionKey !== undefined || bug === 'sessions get messages to runs');
+      if (bug === 'messages to sessions are newest first') waiting.reverse();
+      const by = (keyOf: (sent: Mail) => string) => waiting.sort((a, b) => keyOf(a).localeCompare(keyOf(b)));
+      if (bug === 'messages to sessions are sorted by id') by(({ id }) => id);
+      if (bug === 'messages to every session go by session') by(({ sessionKey = '' }) => sessionKey);
+      return waiting;
+    },
     receipt: (mailId) => mail.find(({ sent }) => sent.id === mailId)?.receipt,
     journal(runId) {
       const found = journals.get(bug === 'one journal for all runs' ? '' : runId) ?? [];
@@ -341,7 +407,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
         }));
     },
     list(filter: RunFilter = {}) {
-      const { status, rootId, sentTo, limit = bug === 'no default limit' ? 1_000 : 100, before } = filter;
+      const { status, rootId, sentTo, unitsOf, limit = bug === 'no default limit' ? 1_000 : 100, before } = filter;
       const wanted = status === undefined ? undefined : typeof status === 'string' ? [status] : status;
       const newest = [...rows.values()].reverse();
       if (bug === 'oldest first') newest.reverse();
@@ -354,17 +420,25 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
         sentTo === undefined ||
         bug === 'sessions are ignored' ||
         (sessionKey === sentTo && (after !== undefined || bug === 'sessions hold all their runs'));
+      const isUnit = ({ sessionKey, after, origin, status: its }: RunRow): boolean => {
+        if (unitsOf === undefined || bug === 'units are ignored') return true;
+        if (isEnded(its) && bug === 'units that have ended are none') return false;
+        if (sessionKey !== unitsOf && bug !== 'units are of any session') return false;
+        if (bug === 'units are what a session was sent') return after !== undefined;
+        return origin !== undefined || bug === 'units are all runs of a session';
+      };
       return newest
         .slice(bug === 'before goes by age' ? 0 : from)
         .filter((row) => bug !== 'before goes by age' || row.createdAt < age)
         .filter((row) => rootId === undefined || inTree(rootId, row))
         .filter(wasSent)
+        .filter(isUnit)
         .filter((row) => {
           const { status: its } = (bug === 'status of the first row' ? firstRows.get(row.runId) : undefined) ?? row;
           if (bug === 'an empty list of statuses means all' && wanted?.length === 0) return true;
           return wanted === undefined || wanted.includes(its);
         })
-        .slice(0, limit);
+        .slice(0, unitsOf !== undefined && bug === 'units are listed without limit' ? undefined : limit);
     },
     *events(query: EventQuery) {
       const least = bug === 'after is included' ? -1 : 0;
@@ -389,6 +463,9 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       if (bug === 'forgets checkpoints') checkpoints.clear();
       if (bug === 'forgets journals') journals.clear();
       if (bug === 'forgets messages') mail.length = 0;
+      const others = mail.filter(({ sent }) => sent.sessionKey === undefined);
+      if (bug === 'forgets messages to sessions') mail.splice(0, mail.length, ...others);
+      for (const row of bug === 'forgets units' ? rows.values() : []) delete row.origin;
       if (bug === 'forgets epochs') claims.clear();
       for (const row of pruned) rows.set(row.runId, row);
       if (bug === 'counts cursors from what is left') written.set('all', log.length);

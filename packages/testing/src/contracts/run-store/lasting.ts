@@ -11,10 +11,17 @@ export const lasting = <Store extends RunStore>(reopen: Reopen<Store>): Contract
     async (open, time) => {
       const store = await open();
       expect(store.lasting).toBe(true);
-      const run = await writeRun(store, { runId: 'r' });
+      const run = await writeRun(store, {
+        runId: 'r',
+        sessionKey: 'k',
+        origin: { runId: 's', rootId: 's', callId: 'c' },
+      });
       const journal = [{ seq: 0, at: 1, heard: { type: 'said', text: awkward } }];
       await run.commit(run.next(['a', awkward], { checkpoint: { n: 1 }, journal }));
       await store.post({ id: 'm', runId: 'r', at: 1, message: { type: 'said' } });
+      const left = { runId: 'r', sessionKey: 'k', at: 1, message: { type: 'said' } };
+      await run.commit(run.next([], { mail: ['n', 'o'].map((id) => ({ id, ...left })) }));
+      await store.withdraw('o', { status: 'accepted' });
       await run.commit(run.next([], { receipts: [{ mailId: 'm', receipt: { status: 'accepted' } }] }));
       const known = async (from: RunStore) => [
         await from.get('r'),
@@ -22,6 +29,9 @@ export const lasting = <Store extends RunStore>(reopen: Reopen<Store>): Contract
         await from.checkpoint('r'),
         await journalOf(from, 'r'),
         await from.receipt('m'),
+        await from.receipt('o'),
+        await from.sessionInbox('k'),
+        await from.list({ unitsOf: 'k' }),
         await take(from, {}),
       ];
       const before = await known(store);

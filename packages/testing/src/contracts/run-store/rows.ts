@@ -31,6 +31,7 @@ export const rows: Contract<RunStore> = [
         quota: 'q',
         fingerprint: 'f00d',
         made: { tool: 'spawn', data: { name: 'Zoë', tools: [null, 1.5, ''] } },
+        origin: { runId: 's/1-0/0', rootId: 's', callId: 'd' },
       });
       const run = await writeRun(store, full);
       await run.say('a');
@@ -166,6 +167,32 @@ export const rows: Contract<RunStore> = [
       expect(idsOf(await store.list({ sentTo: 'k', before: 's' }))).toEqual(['r']);
       expect((await store.list({ sentTo: 'k' })).map(({ after }) => after)).toEqual(['r', null]);
       expect(await store.list({ sentTo: 'unheard of' })).toEqual([]);
+    },
+  ],
+  [
+    'lists runs that were started in the background of a session, without those below them and those that it was sent',
+    async (open) => {
+      const store = await open();
+      const origin = { runId: 'r', rootId: 'r', callId: 'c' };
+      for (const row of [
+        { runId: 'r', after: null },
+        { runId: 'u', origin },
+        { runId: 'u/1-0/0', rootId: 'u' },
+        { runId: 'v', origin: { ...origin, runId: 'u', rootId: 'u' } },
+        { runId: 'w', origin },
+        { runId: 'x', origin, sessionKey: 'k/1' },
+        { runId: 'y', origin, sessionKey: 'K' },
+      ])
+        await (await writeRun(store, { sessionKey: 'k', ...row })).say('a');
+      await writerOf(store, { runId: 'v', sessionKey: 'k', origin }, { seq: 1 }).end();
+      expect(idsOf(await store.list({ unitsOf: 'k' }))).toEqual(['w', 'v', 'u']);
+      expect(idsOf(await store.list({ unitsOf: 'k/1' }))).toEqual(['x']);
+      expect(idsOf(await store.list({ unitsOf: 'k', status: 'running' }))).toEqual(['w', 'u']);
+      expect(idsOf(await store.list({ unitsOf: 'k', limit: 2 }))).toEqual(['w', 'v']);
+      expect(idsOf(await store.list({ unitsOf: 'k', before: 'v' }))).toEqual(['u']);
+      expect(idsOf(await store.list({ unitsOf: 'k', rootId: 'u' }))).toEqual(['u']);
+      expect(idsOf(await store.list({ sentTo: 'k' }))).toEqual(['r']);
+      expect(await store.list({ unitsOf: 'unheard of' })).toEqual([]);
     },
   ],
   [
