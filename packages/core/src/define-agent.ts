@@ -3,12 +3,14 @@ import {
   FaultError,
   type JSONSchema,
   type JSONValue,
+  type ModelProvider,
   type ModelSettings,
   type OutputOf,
   type Schema,
   toJSON,
 } from '@troupe/protocol';
 import { jsonSchemaOf, type Tool } from './define-tool.ts';
+import { hashOf } from './hash-of.ts';
 
 /** What an agent is made of. See {@link defineAgent}. */
 export type AgentOptions<S extends Schema | undefined = Schema | undefined> = {
@@ -26,7 +28,8 @@ export type AgentOptions<S extends Schema | undefined = Schema | undefined> = {
   /** Limits of every run of this agent, and of the runs below it. */
   budget?: Budget;
   /** Where its runs remember. Default: `agent:<name>` when the runtime has a memory of its own, else nowhere. */
-  memoryScope?: string;
+  memoryScope?: string | null;
+  provider?: ModelProvider;
   settings?: ModelSettings;
   /** What to do about long conversations. */
   compaction?: {
@@ -112,22 +115,16 @@ export const isSameAgent = (a: AnyAgent, b: AnyAgent): boolean => a === b || wor
 
 const fingerprints = new WeakMap<AnyAgent, string>();
 
-/** What an agent says, as a short text: another text means that its definition has changed (FNV-1a, forwards and backwards). */
+/** What an agent says, as a short text: another text means that its definition has changed. */
 export const fingerprintOf = (agent: AnyAgent): string => {
   const known = fingerprints.get(agent);
   if (known !== undefined) return known;
-  const words = wordsOf(agent);
-  let [a, b] = [0x811c9dc5, 0x9dc5811c];
-  for (let i = 0; i < words.length; i++) {
-    a = Math.imul(a ^ words.charCodeAt(i), 0x01000193);
-    b = Math.imul(b ^ words.charCodeAt(words.length - 1 - i), 0x01000193);
-  }
-  const print = [a, b].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
+  const print = hashOf(wordsOf(agent));
   fingerprints.set(agent, print);
   return print;
 };
 
-const wordsOf = ({ outputSchema: _schema, tools, ...rest }: AnyAgent): string =>
+const wordsOf = ({ outputSchema: _schema, provider: _provider, tools, ...rest }: AnyAgent): string =>
   JSON.stringify(
     toJSON({ ...rest, tools: tools.map(({ name, inputJSONSchema }) => ({ name, inputJSONSchema })) }),
     inOrder,

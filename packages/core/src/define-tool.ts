@@ -1,11 +1,14 @@
 import {
   type Budget,
+  type ExitReason,
   FaultError,
   type JSONSchema,
   type JSONValue,
   type ModelSettings,
   type OutputOf,
+  type Receipt,
   type Report,
+  type RunRow,
   type Schema,
 } from '@troupe/protocol';
 import type { ToolResult } from './agent/outcome.ts';
@@ -29,9 +32,24 @@ export type RunView = {
   /** Limits of the run, and what is left of those that can be used up. A kind that is missing is not limited. */
   readonly budget: { readonly granted: Budget; readonly left: Budget };
   readonly spawningPaused: boolean;
+  /** In a background unit: what the call that {@link dispatched} it gave along. */
+  readonly unit?: { readonly data: JSONValue };
   /** `false` when every spawn would be refused, whatever it asks for: too deep, switched off, or nothing left to give. */
   readonly maySpawn: boolean;
   readonly sessionKey?: string;
+};
+
+/**
+ * The runs below a run: its children at any depth, and the background units that it or they dispatched, with everything below those.
+ * Of all others it knows nothing: a run that is not below it is unknown, like one that does not exist.
+ */
+export type OwnRuns = {
+  /** Those that have not ended, oldest first; a root is a background unit. */
+  list(): Promise<RunRow[]>;
+  /** @throws FaultError `run.unknown` */
+  steer(runId: string, text: string): Promise<Receipt>;
+  /** @throws FaultError `run.unknown` */
+  interrupt(runId: string, reason?: string): Promise<Receipt>;
 };
 
 /** Who runs a tool, and what it can reach from there. */
@@ -43,6 +61,10 @@ export type ToolContext = {
   /** The same whenever this call is executed again: send it along as an idempotency key. */
   readonly key: string;
   readonly view: RunView;
+  /** The run's own tools, by name: what a tool may hand on to children. In a background unit those of the run that dispatched it. */
+  readonly tools: ReadonlyMap<string, Tool>;
+  /** Runs that this run has started, and everything below them: see {@link OwnRuns}. */
+  readonly runs: OwnRuns;
   /** Tells those who watch; never stored. */
   progress(note: string): void;
   /**
@@ -56,6 +78,9 @@ export type ToolContext = {
     options?: { budget?: Budget; onPaused?: 'error' | 'bubble' },
   ): Promise<Run<T>>;
 };
+
+/** Whose result is made. */
+export type SettleContext = Pick<ToolContext, 'runId' | 'callId' | 'key' | 'view'>;
 
 /** A call as hooks see it. */
 export type HookCall = {
@@ -86,12 +111,64 @@ export type ChildRequest = {
 
 const spawnMark = Symbol.for('@troupe/spawned');
 /** What {@link spawned} gives. */
-export type Spawned = { readonly [spawnMark]: true; readonly requests: readonly ChildRequest[] };
+export type Spawned = {
+  readonly [spawnMark]: true;
+  readonly requests: readonly ChildRequest[];
+  readonly allOrNone: boolean;
+};
 
-/** Returned by `execute`, it makes the call its children: nothing is awaited, `settle` makes one result of their reports. */
-export const spawned = (requests: readonly ChildRequest[]): Spawned => ({ [spawnMark]: true, requests });
+/**
+ * Returned by `execute`, it makes the call its children: nothing is awaited, `settle` makes one result of their reports.
+ *
+ * @param options.allOrNone When one of them must be refused, none is started, and all are refused with its reason. Default false.
+ */
+export const spawned = (
+  requests: readonly ChildRequest[],
+  { allOrNone = false }: { allOrNone?: boolean } = {},
+): Spawned => ({ [spawnMark]: true, requests, allOrNone });
 export const isSpawned = (value: unknown): value is Spawned =>
   typeof value === 'object' && value !== null && spawnMark in value;
+
+/** How a call goes on in the background. See {@link dispatched}. */
+export type Dispatch = {
+  /** What the tool needs to do the work later, worked out and checked now: `view.unit.data` when it is executed in the unit. */
+  data: JSONValue;
+  /** What the model is told at once. */
+  answer: (unit: { runId: string }) => ToolResult;
+  /** How many units may be at work at once, over all that share the key. One more is refused, with `message` as the call's error. */
+  capacity?: { key: string; max: number; message: string };
+  /** What the unit and everything below it may spend, on top of the runtime's own limits. The calling run pays nothing. */
+  budget?: Budget;
+};
+
+const dispatchMark = Symbol.for('@troupe/dispatched');
+/** What {@link dispatched} gives. */
+export type Dispatched = { readonly [dispatchMark]: true; readonly dispatch: Dispatch };
+
+/**
+ * Returned by `execute`, it answers the call at once and lets its work go on in the background: in a *unit*, a root run of its own that
+ * belongs to the session. There the tool is executed again, with the same input and `view.unit`, and does the work: alone, or by
+ * children. What comes of it is delivered to the session once: heard before the next turn of the run at work, or, when none is, by a
+ * new run of the session's agent. Interrupting the calling run does not reach the unit; interrupting the unit or the session does.
+ * Units are stored: after a restart they go on, and what was not delivered is.
+ */
+export const dispatched = (dispatch: Dispatch): Dispatched => ({ [dispatchMark]: true, dispatch });
+export const isDispatched = (value: unknown): value is Dispatched =>
+  typeof value === 'object' && value !== null && dispatchMark in value;
+
+/** What a background unit has come to, as its tool reads it. */
+export type UnitEnd = {
+  runId: string;
+  status: 'completed' | 'failed' | 'interrupted';
+  exitReason: ExitReason;
+  /** What the tool's result held, and what a model would be told of it; absent when the unit ended before. */
+  data?: JSONValue;
+  text?: string;
+  /** Why it did not complete. */
+  reason?: string;
+  dispatchedAt: number;
+  endedAt: number;
+};
 
 /** What a tool is made of. See {@link defineTool}. */
 export type ToolOptions<I extends Schema = Schema, O = unknown> = {
@@ -103,13 +180,23 @@ export type ToolOptions<I extends Schema = Schema, O = unknown> = {
   /** Checks what `execute` gave. A misfit is the call's error. */
   outputSchema?: Schema<unknown, O>;
   /** Does the work. A thrown error is the call's error, never the run's. */
-  execute: (input: OutputOf<I>, context: ToolContext) => O | ToolResult | Spawned | Promise<O | ToolResult | Spawned>;
-  /** Makes the result of a call that became its children. Reports come in the order of the requests; refused ones are failed reports. */
-  settle?: (reports: Report[], input: OutputOf<I>) => ToolResult | Promise<ToolResult>;
-  /** Makes an agent again from the data it was stored with. */
-  rebuild?: (data: JSONValue) => AnyAgent;
-  /** `false`: absent from what the model sees, and refused if called all the same. */
-  offered?: (view: RunView) => boolean;
+  execute: (
+    input: OutputOf<I>,
+    context: ToolContext,
+  ) => O | ToolResult | Spawned | Dispatched | Promise<O | ToolResult | Spawned | Dispatched>;
+  /**
+   * Makes the result of a call that became its children. Reports come in the order of the requests; refused ones are failed reports.
+   * Called when the run is interrupted, too, with what there is by then.
+   */
+  settle?: (reports: Report[], input: OutputOf<I>, context: SettleContext) => ToolResult | Promise<ToolResult>;
+  /** Of a tool that dispatches: what its session is told once a unit has ended, however it did. Default: a sentence, and the result. */
+  completion?: (end: UnitEnd) => string;
+  /** Makes an agent again from the data it was stored with, for a child of a run that has these tools. */
+  rebuild?: (data: JSONValue, made: { tools: ReadonlyMap<string, Tool> }) => AnyAgent;
+  /** `false`, or a sentence that says why: absent from what the model sees, and refused if called all the same. */
+  offered?: (view: RunView) => boolean | string;
+  /** The external server that the tool comes from, as in MCP. Absent for tools of the program itself. */
+  server?: string;
   /** A person must approve before it runs. */
   confirm?: boolean | ((input: OutputOf<I>) => boolean);
   /** A person gives the value of the argument `inputKey` (default `user_input`) before it runs. */
@@ -136,7 +223,7 @@ export type ToolOptions<I extends Schema = Schema, O = unknown> = {
 /** A tool: something a model may call. Make one with {@link defineTool}. */
 export type Tool = Readonly<Omit<ToolOptions, 'execute' | 'settle' | 'confirm'>> & {
   readonly execute: (input: never, context: ToolContext) => unknown;
-  readonly settle?: (reports: Report[], input: never) => ToolResult | Promise<ToolResult>;
+  readonly settle?: (reports: Report[], input: never, context: SettleContext) => ToolResult | Promise<ToolResult>;
   readonly confirm?: boolean | ((input: never) => boolean);
   /** The input schema as JSON Schema, made once. */
   readonly inputJSONSchema: JSONSchema;

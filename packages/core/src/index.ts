@@ -4,20 +4,27 @@ export { readAnswer } from './agent/answers.ts';
 export type { RunCommand, RunContext, RunFact, RunInput, RunOutput } from './agent/context.ts';
 export { type Allowance, admit, allowanceOf, defaultBudget, type Limits } from './agent/limits.ts';
 export type { ToolResult } from './agent/outcome.ts';
+export { type DeliveryEvent, deliveryMachine, type Outlook } from './background/delivery-machine.ts';
 export { memoryStore } from './defaults/memory-store.ts';
 export { consoleLogger, randomIds, systemClock } from './defaults/system.ts';
 export { type Agent, type AgentOptions, type AnyAgent, defineAgent } from './define-agent.ts';
 export {
   type ChildRequest,
+  type Dispatch,
+  type Dispatched,
   defineTool,
+  dispatched,
   type Hook,
   type HookCall,
+  type OwnRuns,
   type RunView,
+  type SettleContext,
   type Spawned,
   spawned,
   type Tool,
   type ToolContext,
   type ToolOptions,
+  type UnitEnd,
 } from './define-tool.ts';
 export type { Job } from './job.ts';
 export {

@@ -68,6 +68,8 @@ export const StoredEvent = z.discriminatedUnion('type', [
     /** What binds the run: everything that was set, and defaults where nothing was. A deadline is a point in time here. */
     budget: BoundBudget,
     sessionKey: z.string().optional(),
+    /** Of a background unit: the call that started it. */
+    origin: z.object({ runId: z.string(), rootId: z.string(), callId: z.string() }).optional(),
   }),
   fact('run.paused', { reason: z.enum(['question', 'paused']), questionIds: z.array(z.string()) }),
   fact('run.resumed', { by: z.enum(['answer', 'command']) }),
@@ -93,6 +95,8 @@ export const StoredEvent = z.discriminatedUnion('type', [
     model: z.string(),
     /** What the run was told before this turn, in order: steering, and notes on its own answers. */
     heard: z.array(z.string()).optional(),
+    /** Background units whose completions are among it: they are delivered now. */
+    delivered: z.array(z.string()).optional(),
   }),
   fact('turn.attempted', {
     turn: z.number(),

@@ -21,7 +21,16 @@ import {
   outcomeOf,
   type ToolResult,
 } from '../agent/outcome.ts';
-import { type ChildRequest, isSpawned, type Spawned, type Tool, type ToolContext } from '../define-tool.ts';
+import {
+  type ChildRequest,
+  type Dispatched,
+  isDispatched,
+  isSpawned,
+  type SettleContext,
+  type Spawned,
+  type Tool,
+  type ToolContext,
+} from '../define-tool.ts';
 import type { LiveRun, PendingSpawn } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { check } from './check.ts';
@@ -95,7 +104,7 @@ const answer = async (execution: Execution): Promise<CallOutcome | null> => {
       ? { ...(input.arguments as object), [tool.inputKey ?? 'user_input']: input.given }
       : input.arguments;
   const hookCall = { tool: tool.name, callId: input.callId, runId: run.runId, arguments: toJSON(args) };
-  let result: ToolResult | Spawned;
+  let result: ToolResult | Spawned | Dispatched;
   let flags: Pick<CallOutcome, 'timedOut' | 'cancelled'> = {};
   try {
     for (const hook of tool.before ?? []) await hook.run(hookCall);
@@ -109,8 +118,18 @@ const answer = async (execution: Execution): Promise<CallOutcome | null> => {
     // A call that has ended meanwhile asks for nothing: whatever it took would never be given back.
     if (execution.abort.aborted) return null;
     if (result.requests.length === 0) return close(execution, []);
-    ask(execution, result.requests, 0);
+    ask(execution, result.requests, 0, { allOrNone: result.allOrNone });
     return null;
+  }
+  if (isDispatched(result)) {
+    if (execution.abort.aborted) return null;
+    const call = {
+      key: callKeyOf(run.runId, input.turn, input.index),
+      callId: input.callId,
+      tool,
+      input: toJSON(args),
+    };
+    result = await execution.world.dispatch(run, call, result.dispatch);
   }
   return outcomeOf(await afterHooks(execution, hookCall, result), flags);
 };
@@ -132,18 +151,30 @@ const afterHooks = async (
   return out;
 };
 
-const close = async ({ tool, input }: Execution, reports: Report[]): Promise<CallOutcome> => {
+const close = async (execution: Execution, reports: Report[]): Promise<CallOutcome> => {
+  const { tool, input, run, world } = execution;
   if (!tool.settle)
     return outcomeOf({ error: `Tool "${tool.name}" started runs without a "settle" to make a result of them.` });
   try {
     const checked = await check(tool.inputSchema, input.arguments);
-    return outcomeOf(await tool.settle(reports, ('value' in checked ? checked.value : input.arguments) as never));
+    const context: SettleContext = {
+      runId: run.runId,
+      callId: input.callId,
+      key: callKeyOf(run.runId, input.turn, input.index),
+      view: viewOf(run, world),
+    };
+    const settled = await tool.settle(
+      reports,
+      ('value' in checked ? checked.value : input.arguments) as never,
+      context,
+    );
+    return outcomeOf(settled.data === undefined ? settled : { ...settled, data: toJSON(settled.data) });
   } catch (error) {
     return outcomeOf({ error: redact(messageOf(error)) });
   }
 };
 
-type Attempted = { result: ToolResult | Spawned; flags: Pick<CallOutcome, 'timedOut' | 'cancelled'> };
+type Attempted = { result: ToolResult | Spawned | Dispatched; flags: Pick<CallOutcome, 'timedOut' | 'cancelled'> };
 
 /** Runs the tool, again as often as it allows. A call that was cancelled is not tried again. */
 const attempt = async (execution: Execution, value: unknown): Promise<Attempted> => {
@@ -153,7 +184,8 @@ const attempt = async (execution: Execution, value: unknown): Promise<Attempted>
   for (let number = 0; ; number++) {
     if (abort.aborted) return { result: { error: 'Cancelled' }, flags: { cancelled: true } };
     const attempted = await once(execution, value);
-    const failed = !isSpawned(attempted.result) && attempted.result.error !== undefined;
+    const { result } = attempted;
+    const failed = !isSpawned(result) && !isDispatched(result) && result.error !== undefined;
     if (!failed || number >= retries || abort.aborted) return attempted;
     const waitMs = retryDelayMs * 2 ** number;
     note(`Retry attempt ${number + 1}/${retries}${waitMs > 0 ? ` in ${waitMs} ms` : ''}`);
@@ -180,7 +212,7 @@ const once = async (execution: Execution, value: unknown): Promise<Attempted> =>
   const work = (async (): Promise<Attempted> => {
     try {
       const output = await tool.execute(value as never, context);
-      return { result: isSpawned(output) ? output : await checked(tool, output), flags: {} };
+      return { result: isSpawned(output) || isDispatched(output) ? output : await checked(tool, output), flags: {} };
     } catch (error) {
       return { result: { error: redact(messageOf(error)) }, flags: {} };
     }
@@ -237,6 +269,8 @@ const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
     get view() {
       return viewOf(run, world);
     },
+    tools: run.tools,
+    runs: world.runsBelow(run),
     progress: (note) => {
       if (!own.aborted) world.tellLive(run, { type: 'call.progressed', callId: input.callId, note: String(note) });
     },
@@ -260,7 +294,7 @@ const ask = (
   { world, run, input, tell }: Execution,
   requests: readonly ChildRequest[],
   from: number,
-  reply: Pick<PendingSpawn, 'accept' | 'refuse'> = {},
+  { allOrNone = false, ...reply }: Pick<PendingSpawn, 'accept' | 'refuse'> & { allOrNone?: boolean } = {},
 ): string | undefined => {
   const callKey = callKeyOf(run.runId, input.turn, input.index);
   const asked = requests.map((request, i): SpawnRequest => {
@@ -293,6 +327,7 @@ const ask = (
       return { ...data, refused: { kind: 'quota', limit: quota.max, message: quota.message } };
     return data;
   });
-  tell({ type: 'call.spawns', index: input.index, from, at: world.clock.now(), requests: asked });
+  const asks = { index: input.index, from, at: world.clock.now(), requests: asked };
+  tell({ type: 'call.spawns', ...asks, ...(allOrNone && { allOrNone }) });
   return childIdOf(callKey, from);
 };

@@ -2,7 +2,7 @@ import { type JSONValue, type Question, type ToolCall, toJSON } from '@troupe/pr
 import type { PlannedCall } from '../agent/context.ts';
 import type { RunView, Tool } from '../define-tool.ts';
 import { check } from './check.ts';
-import { isOffered } from './view.ts';
+import { refusalOf } from './view.ts';
 
 type Ask = Pick<Question, 'kind' | 'prompt' | 'options' | 'inputKey'>;
 type Arguments = { [key: string]: JSONValue };
@@ -63,7 +63,8 @@ export const planCall = async (
   const tool = tools.get(name);
   if (!tool)
     return { ...planned, problem: `Tool not found: ${name}. Available: ${[...tools.keys()].join(', ') || 'none'}.` };
-  if (!isOffered(tool, view)) return { ...planned, problem: `Tool "${name}" is not available to this run.` };
+  const problem = refusalOf(tool, view);
+  if (problem !== undefined) return { ...planned, problem };
   if (args === null)
     return {
       ...planned,

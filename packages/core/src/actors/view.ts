@@ -47,10 +47,18 @@ export const viewOf = (run: LiveRun, world: Pick<World, 'spawningPaused' | 'cloc
     const least = { agent: '', depth: run.depth + 1, tools: 0, shares: 1 };
     return !world.spawningPaused && !(run.context && 'refusal' in admit(run.context, least));
   },
+  ...(run.origin && run.made && { unit: { data: run.made.data } }),
   ...(run.sessionKey !== undefined && { sessionKey: run.sessionKey }),
 });
 
-export const isOffered = (tool: Tool, view: RunView): boolean => tool.offered?.(view) ?? true;
+const isOffered = (tool: Tool, view: RunView): boolean => (tool.offered?.(view) ?? true) === true;
+
+/** Why a tool may not be called now; `undefined` when it may. */
+export const refusalOf = (tool: Tool, view: RunView): string | undefined => {
+  const offered = tool.offered?.(view) ?? true;
+  if (offered === true) return undefined;
+  return offered || `Tool "${tool.name}" is not available to this run.`;
+};
 
 const describe = ({ description }: Tool, view: RunView): string =>
   typeof description === 'function' ? description(view) : description;

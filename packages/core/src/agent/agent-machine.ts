@@ -148,7 +148,8 @@ export const agentMachine: AgentMachine = base
         (messages > (compaction.maxMessages ?? Number.POSITIVE_INFINITY) ||
           lastInputTokens > (compaction.maxInputTokens ?? Number.POSITIVE_INFINITY)),
       wantsCalls: ifTurn((turn) => turn.calls.length > 0),
-      wasSteered: ({ context }) => context.inbox.length > 0,
+      wasSteered: ({ context, event }) =>
+        context.inbox.length > 0 || (event.type === 'turn.closed' && turns.mayHearMail(context, event.turn)),
       wasCut: ifTurn(isCut),
       mayAnswerAgain: ifTurn(
         (turn, context) => problemOf(turn) !== undefined && context.outputAttempts < context.outputRetries,
@@ -180,14 +181,13 @@ export const agentMachine: AgentMachine = base
       pause: act(life.pause),
       resume: act(life.resume),
       steer: act<'steer'>((step, { text }) => life.steer(step, text)),
+      receiveMail: act<'deliver'>((step, { mail }) => life.receiveMail(step, mail)),
       interrupt: act<'interrupt'>((step, { reason, exitReason }) => life.interrupt(step, reason, exitReason)),
       warnOfTime: act<'limit.near'>((step, { kind, limit, spent }) => life.warnOfTime(step, kind, limit, spent)),
       runOutOfTime: act<'limit.reached'>((step, { kind, limit, spent }) => life.runOutOfTime(step, kind, limit, spent)),
       detach: act(life.detach),
       fork: act<'forked'>(life.fork),
-      stopCrew: act((step) => {
-        step.orders.push({ type: 'crew.stop' });
-      }),
+      endGrace: act(life.endGrace),
       warn: act<'warning'>((step, { code, message }) => say(step, { type: 'warning.raised', code, message })),
 
       openTurn: act(turns.openTurn),
@@ -276,6 +276,7 @@ export const agentMachine: AgentMachine = base
       recovered: [{ guard: 'isLost', target: '.interrupting', actions: 'lose' }, { actions: 'recover' }],
       forked: { actions: 'fork' },
       steer: { actions: 'steer' },
+      deliver: { actions: 'receiveMail' },
       answer: { guard: 'isAnswer', actions: 'answer' },
       detach: { guard: 'letsGo', actions: 'detach' },
       interrupt: { target: '.interrupting', actions: 'interrupt' },
@@ -376,7 +377,12 @@ export const agentMachine: AgentMachine = base
               input: ({ context }) => ({ runId: context.runId, scope: context.memoryScope ?? '', store: true }),
               onError: { target: '#agent.failed', actions: 'failBug' },
             },
-            on: { 'memory.stored': { target: '#agent.completed', actions: 'remember' }, steer: {}, pause: {} },
+            on: {
+              'memory.stored': { target: '#agent.completed', actions: 'remember' },
+              steer: {},
+              deliver: {},
+              pause: {},
+            },
           },
         },
       },
@@ -408,12 +414,13 @@ export const agentMachine: AgentMachine = base
           { guard: 'endsInterrupted', target: 'interrupted' },
         ],
         on: {
-          'grace.over': { actions: 'stopCrew' },
+          'grace.over': { actions: 'endGrace' },
           recovered: { actions: 'recoverInterrupting' },
           interrupt: {},
           'limit.near': {},
           'limit.reached': {},
           steer: {},
+          deliver: {},
           answer: {},
           detach: {},
         },

@@ -154,7 +154,9 @@ export const settleCall = (step: Step, index: number, outcome: CallOutcome): voi
   if (!call || call.phase === 'settled') return;
   if (call.live > 0)
     return setCall(step, index, { ...call, phase: 'waiting', shares: 0, outcome: call.outcome ?? outcome });
-  setCall(step, index, { ...call, phase: 'settled', shares: 0, outcome: call.outcome ?? outcome });
+  const isCut = call.phase === 'closing' && step.run.end !== undefined && outcome.status === 'error';
+  const settled = { ...(call.outcome ?? outcome), ...(isCut && { cancelled: true }) };
+  setCall(step, index, { ...call, phase: 'settled', shares: 0, outcome: settled });
   tellSettled(step);
 };
 
@@ -163,15 +165,34 @@ export const afterLastChild = (step: Step, index: number): void => {
   const call = step.run.calls[index];
   if (call?.phase !== 'waiting' || call.live > 0) return;
   if (call.outcome) return settleCall(step, index, call.outcome);
+  if (step.run.graceOver) return settleCall(step, index, cancelled(step.run.end?.reason));
   setCall(step, index, { ...call, phase: 'closing' });
   step.orders.push({ type: 'crew.close', index, turn: step.run.turn });
 };
 
-/** Every call without children is answered as cancelled; the others follow when their children have ended. */
+const cancelled = (reason = 'the run was interrupted'): CallOutcome =>
+  notExecuted('error', `Cancelled: ${reason}`, { cancelled: true });
+
+/** True for a call that is its children, and will make its result of them. */
+const isItsChildren = ({ phase, outcome }: CallState): boolean => phase === 'waiting' && !outcome;
+
+/**
+ * Every call is answered as cancelled, once its children have ended. Calls that are their children still tell what came of them: what
+ * is finished is not lost with what is not.
+ */
 export const cancelCalls = (step: Step, reason: string): void => {
   step.run.calls.forEach((call, index) => {
-    if (call.phase !== 'settled')
-      settleCall(step, index, notExecuted('error', `Cancelled: ${reason}`, { cancelled: true }));
+    // What was making a result was stopped with all the tools.
+    if (call.phase === 'closing') step.orders.push({ type: 'crew.close', index, turn: step.run.turn });
+    else if (call.phase !== 'settled' && !isItsChildren(call)) settleCall(step, index, cancelled(reason));
+  });
+};
+
+/** Nothing is waited for any more. */
+export const giveUpCalls = (step: Step): void => {
+  step.run.graceOver = true;
+  step.run.calls.forEach((call, index) => {
+    if (call.phase === 'closing') settleCall(step, index, cancelled(step.run.end?.reason));
   });
 };
 

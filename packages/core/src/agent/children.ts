@@ -16,7 +16,7 @@ import {
   reservationOf,
   takePool,
 } from './limits.ts';
-import { type Step, say, setCall, warn } from './step.ts';
+import { type Step, say, setCall, stepOf, warn } from './step.ts';
 
 type Place = { index: number; n: number; call: CallState; child: ChildState };
 
@@ -55,11 +55,22 @@ const allowanceFor = (run: RunContext, request: SpawnRequest, grant: ChildState[
   return { ...allowance, limits: { ...allowance.limits, ...grant }, ceilings: { ...allowance.ceilings, ...grant } };
 };
 
+type Asked = { index: number; from: number; at: number; requests: SpawnRequest[]; allOrNone?: true };
+
+/** Why not all that a call asks for can be started; tried on a copy. */
+const whyNotAll = (step: Step, asked: Asked): SpawnRequest['refused'] => {
+  const { allOrNone: _, ...each } = asked;
+  const trial: Step = { ...stepOf(step.run), notes: [] };
+  spawn(trial, each);
+  const refused = trial.run.calls[asked.index]?.children.slice(asked.from).find(({ refusal }) => refusal);
+  return refused?.refusal;
+};
+
 /** A call asks for children: each is admitted or refused, and told so. */
-export const spawn = (
-  step: Step,
-  { index, from, at, requests }: { index: number; from: number; at: number; requests: SpawnRequest[] },
-): void => {
+export const spawn = (step: Step, asked: Asked): void => {
+  const { index, from, at } = asked;
+  const refused = asked.allOrNone && whyNotAll(step, asked);
+  const requests = refused ? asked.requests.map((request) => ({ ...request, refused })) : asked.requests;
   const { run, orders } = step;
   const asking = run.calls[index];
   if (!asking) return;

@@ -165,6 +165,8 @@ export type RunContext = RunInput &
     working: number;
     /** What the run is told before its next turn: steering, and notes on its own answers. */
     inbox: string[];
+    /** What background units of its session left for it: heard before its next turn, if there is one. */
+    mail: Letter[];
     warned: string[];
     wrapUp: boolean;
     messages: number;
@@ -179,6 +181,8 @@ export type RunContext = RunInput &
     announced: 'no' | 'queued' | 'started';
     recalled: boolean;
     detached: boolean;
+    /** It is being interrupted, and those below it have had their time. */
+    graceOver?: boolean;
     /** Milliseconds between what happened in another tree and what happened since in this one: nobody's time. */
     laterMs?: number;
     text: string;
@@ -187,10 +191,13 @@ export type RunContext = RunInput &
     outbox: { events: Draft[]; messages: Message[] };
   };
 
-type OptionalJob<E> = E extends { job: JobData } ? Omit<E, 'job' | 'sessionKey'> : E;
+type OptionalJob<E> = E extends { job: JobData } ? Omit<E, 'job' | 'sessionKey' | 'origin'> : E;
 type WithoutUsage<E> = E extends { type: 'run.completed' | 'run.failed' | 'run.interrupted' } ? never : E;
 /** An event before it is stamped. Its job and usage are filled in by the recorder; terminal events are made by it alone. */
 export type Draft = OptionalJob<WithoutUsage<EventDraft>>;
+
+/** What a background unit has come to, for the session that it belongs to. */
+export type Letter = { id: string; text: string };
 
 export type RunCommand =
   | { type: 'interrupt'; reason: string; exitReason?: ExitReason }
@@ -200,6 +207,8 @@ export type RunCommand =
   | { type: 'answer'; questionId: string; answer: Answer; by: string };
 
 export type RunFact =
+  /** What units of its session have come to, for the run to hear before its next turn. */
+  | { type: 'deliver'; mail: Letter[] }
   | { type: 'model.used'; usage: Usage }
   | {
       type: 'model.attempted';
@@ -208,7 +217,15 @@ export type RunFact =
     }
   | { type: 'turn.closed'; turn: ClosedTurn }
   | { type: 'turn.failed'; fault: Fault }
-  | { type: 'call.spawns'; index: number; from: number; at: number; requests: SpawnRequest[] }
+  | {
+      type: 'call.spawns';
+      index: number;
+      from: number;
+      at: number;
+      requests: SpawnRequest[];
+      /** When one must be refused, all are. */
+      allOrNone?: true;
+    }
   | { type: 'call.settled'; index: number; outcome: CallOutcome }
   | { type: 'child.settled'; end: ChildEnd }
   | { type: 'child.paused'; end: ChildEnd; questionIds: string[] }

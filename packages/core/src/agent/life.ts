@@ -1,8 +1,8 @@
 /** What happens to a run as a whole: begun, paused, steered, interrupted, let go. */
 import type { ExitReason } from '@troupe/protocol';
-import { cancelCalls, closeOpenCalls, openQuestions, recoverCalls, startReady } from './calls.ts';
+import { cancelCalls, closeOpenCalls, giveUpCalls, openQuestions, recoverCalls, startReady } from './calls.ts';
 import { grantSlots, onlyWaitsForChildren, settleChild } from './children.ts';
-import type { ChildEnd, RunCommand, RunContext, RunFact } from './context.ts';
+import type { ChildEnd, Letter, RunCommand, RunContext, RunFact } from './context.ts';
 import { type Step, say, setCall, stepOf } from './step.ts';
 import { chargeAborted } from './turns.ts';
 
@@ -90,6 +90,18 @@ export const resume = (step: Step): void => {
 export const steer = (step: Step, text: string): void => {
   step.run.inbox = [...step.run.inbox, text];
   say(step, { type: 'run.steered', text });
+};
+
+/** Takes in what units of the session have come to; what is there already is there once. */
+export const receiveMail = (step: Step, mail: readonly Letter[]): void => {
+  const known = new Set(step.run.mail.map(({ id }) => id));
+  step.run.mail = [...step.run.mail, ...mail.filter(({ id }) => !known.has(id))];
+};
+
+/** Those below have had their time to end. */
+export const endGrace = (step: Step): void => {
+  step.orders.push({ type: 'crew.stop' });
+  giveUpCalls(step);
 };
 
 /** Everything below hears of the end; tools are stopped, children are given time to end by themselves. */

@@ -14,7 +14,9 @@ const isLastTurn = ({ allowance, turns }: Pick<RunContext, 'allowance' | 'turns'
 /** Opens a turn: what was steered is read now, and before the last turn the run is told to wrap up. */
 export const openTurn = (step: Step): void => {
   const { run } = step;
-  const heard = [...run.inbox];
+  const delivered = run.mail.map(({ id }) => id);
+  const heard = [...run.mail.map(({ text }) => text), ...run.inbox];
+  run.mail = [];
   run.inbox = [];
   if (!run.wrapUp && isLastTurn(run)) {
     run.wrapUp = true;
@@ -22,7 +24,23 @@ export const openTurn = (step: Step): void => {
   }
   for (const content of heard) tell(step, { role: 'user', content });
   run.turn = run.turns + 1;
-  say(step, { type: 'turn.started', turn: run.turn, model: run.model, ...(heard.length > 0 && { heard }) });
+  say(step, {
+    type: 'turn.started',
+    turn: run.turn,
+    model: run.model,
+    ...(heard.length > 0 && { heard }),
+    ...(delivered.length > 0 && { delivered }),
+  });
+};
+
+/** True when the run could take another turn after this one: only then is mail worth hearing. */
+export const mayHearMail = (run: RunContext, { usage, costUsd }: ClosedTurn): boolean => {
+  const spent = {
+    ...run.spent,
+    tokens: run.spent.tokens + tokensOf(usage),
+    costUsd: run.spent.costUsd + (costUsd ?? 0),
+  };
+  return run.mail.length > 0 && exhaustedBy({ ...run, spent, turns: run.turns + 1 }) === null;
 };
 
 /** Books what a model call used: on the run, on its tree, on its model. */

@@ -46,6 +46,8 @@ export type LiveRun = {
   readonly sessionKey?: string;
   /** Of a run that a session was sent: the one before it, or `null`. */
   readonly after?: string | null;
+  /** Of a background unit: the call that started it. */
+  readonly origin?: RunRow['origin'];
   /** Quota whose place is held until the run ends. */
   readonly quota?: string;
   /** What its agent was like, and how the call that made the agent makes it again. */
@@ -109,6 +111,7 @@ export const openLiveRun = (
         | 'outputJSONSchema'
         | 'sessionKey'
         | 'after'
+        | 'origin'
         | 'quota'
         | 'fingerprint'
         | 'made'
@@ -170,6 +173,7 @@ export const rowOf = (run: LiveRun): RunRow => {
     depth,
     sessionKey,
     after,
+    origin,
     job,
     ledger,
     quota,
@@ -186,6 +190,7 @@ export const rowOf = (run: LiveRun): RunRow => {
     depth,
     ...(sessionKey !== undefined && { sessionKey }),
     ...(after !== undefined && { after }),
+    ...(origin && { origin }),
     job,
     status: ledger.status,
     ...(ledger.exitReason && { exitReason: ledger.exitReason }),

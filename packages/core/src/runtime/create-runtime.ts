@@ -6,6 +6,7 @@
 import { type EventQuery, FaultError, isTerminal, runOfQuestion } from '@troupe/protocol';
 import type { AnyActorRef } from 'xstate';
 import { allowanceOf } from '../agent/limits.ts';
+import { openCourier } from '../background/courier.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
 import { openReplays } from '../replay/replays.ts';
@@ -25,6 +26,8 @@ import { openRecovery } from './recovery.ts';
 import { runsOf } from './runs-of.ts';
 import { internals, type Runtime, type StartOptions } from './runtime.ts';
 
+const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
+
 /** @throws FaultError `runtime.invalid`, `budget.invalid` when the options contradict themselves */
 export const createRuntime = (given: RuntimeOptions): Runtime => {
   const options = settle(given);
@@ -37,8 +40,13 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
   const engine = openEngine(
     options,
-    (run) => handles.of(run),
-    () => postman.changed(),
+    { handleOf: (run) => handles.of(run), attach: (runId) => handles.attach(runId) },
+    {
+      receiptStored: () => postman.changed(),
+      looked: () => void courier.lookAll().catch(() => {}),
+      left: (sessionKey) => courier.news(sessionKey),
+      changed: (sessionKey) => courier.changed(sessionKey),
+    },
   );
   const { world, recorder, desk } = engine;
   const caught = (error: unknown): void =>
@@ -74,11 +82,35 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   const sessions = openSessions({
     runs: world.runs,
     desk,
-    read: recovery.readSession,
+    read: async (sessionKey, first) => {
+      const found = await recovery.readSession(sessionKey, first);
+      // What was left for it while nobody was there.
+      courier.news(sessionKey);
+      return found;
+    },
+    units: async (sessionKey) => {
+      const rows = await store.list({ unitsOf: sessionKey, status: unfinished, limit: Number.MAX_SAFE_INTEGER });
+      return Promise.all(rows.map(({ runId }) => handles.attach(runId)));
+    },
+    usage: recovery.usageOf,
     conversation: recovery.conversation,
     clock,
     handleOf: handles.of,
     start: (agent, job, options, sent) => startRun(agent, job, options, undefined, sent),
+  });
+
+  const courier = openCourier(options, {
+    atWork: (sessionKey) => engine.conversations.get(sessionKey) ?? [],
+    async wake(sessionKey, { letters, rootId }) {
+      const row = (await store.list({ sentTo: sessionKey, limit: 1 }))[0] ?? (await store.get(rootId));
+      const agent = row && agents.get(row.agent);
+      if (!agent)
+        throw new FaultError(
+          'agent.unknown',
+          `Agent "${row?.agent ?? '?'}" of session "${sessionKey}" is not known here: give it to createRuntime({ agents }), and recover().`,
+        );
+      await sessions.wake(agent, sessionKey, letters, rootId);
+    },
   });
 
   const startRun = (
@@ -183,6 +215,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   const close = async (how: 'suspend' | 'interrupt', graceMs: number): Promise<void> => {
+    courier.close();
     sessions.close();
     postman.close();
     if (how === 'suspend') suspend();
@@ -247,6 +280,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     async recover() {
       if (closing) throw new FaultError('runtime.closed', 'Nothing was recovered: the runtime is closed.');
       const { recovered, skipped } = await recovery.takeUpAll();
+      await courier.lookAll();
       return { recovered: recovered.map(handles.of), skipped };
     },
     replay: replays.replay,

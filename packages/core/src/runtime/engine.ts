@@ -33,6 +33,8 @@ import type { RunCommand, RunContext, RunInput, UnknownOutcome } from '../agent/
 import { goingOn, openingOf } from '../agent/conversation.ts';
 import { closeRun, endOf } from '../agent/life.ts';
 import type { Allowance } from '../agent/limits.ts';
+import { openDispatch, sessionOf } from '../background/dispatch.ts';
+import { letterOf } from '../background/letter.ts';
 import { type AnyAgent, fingerprintOf } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
 import { checkpointOf, contextIn, isProgress, snapshotFrom } from '../run/checkpoint.ts';
@@ -47,13 +49,13 @@ import { openDesk } from './desk.ts';
 import { endFrom, type FoundRun, lostChild } from './found-run.ts';
 import { openInbox } from './inbox.ts';
 import { openLease } from './lease.ts';
-import { findProvider, priceBy, type settle } from './options.ts';
+import { findProvider, priceBy, type Settled } from './options.ts';
 import { openQuotas } from './quotas.ts';
 import { openRecorder, unstoredEnd } from './recorder.ts';
+import { openRunsBelow } from './runs-below.ts';
 import { terminalOf } from './terminal-of.ts';
 import type { World } from './world.ts';
 
-export type Settled = ReturnType<typeof settle>;
 export type Engine = ReturnType<typeof openEngine>;
 
 const isFenced = (error: unknown): error is FaultError => isFaultError(error) && error.code === 'store.fenced';
@@ -61,11 +63,26 @@ const isFenced = (error: unknown): error is FaultError => isFaultError(error) &&
 /** Facts that say what an attempt used, in the place of what was said before. */
 const saysUsage = new Set(['model.used', 'model.attempted', 'turn.closed', 'context.summarized']);
 
-export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, receiptStored: () => void) => {
+export const openEngine = (
+  options: Settled,
+  { handleOf, attach }: { handleOf(run: LiveRun): Run; attach(runId: string): Promise<Run> },
+  on: {
+    /** What came of a message is stored. */
+    receiptStored(): void;
+    /** Messages of other processes were looked for. */
+    looked(): void;
+    /** A unit has left something for its session. */
+    left(sessionKey: string): void;
+    /** A run of a session has come to life, or its end is stored. */
+    changed(sessionKey: string): void;
+  },
+) => {
   const { clock, logger, store, ids } = options;
   const runs = new Map<string, LiveRun>();
   /** Runs whose end is not stored yet. */
   const leaving = new Map<string, LiveRun>();
+  /** Runs of a session that are alive here, units left out. */
+  const conversations = new Map<string, Set<LiveRun>>();
   const owner = ids.next('runtime');
   const alive = new Map<string, number>();
 
@@ -125,7 +142,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
     run.actor?.send(command);
     return receipt;
   };
-  const inbox = openInbox({ store, owner, runs }, recorder, { tell, answered: () => receiptStored() });
+  const inbox = openInbox({ store, owner, runs }, recorder, { tell, answered: on.receiptStored, looked: on.looked });
 
   const stop = (run: LiveRun): void => {
     const actor = run.actor as unknown as { _stop(): void } | undefined;
@@ -156,6 +173,9 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
     const waits = context.slot === 'wanted' && (snapshot.matches({ running: 'waiting' }) || snapshot.matches('queued'));
     noteWaiting(run.ledger, waits, clock.now());
     if (outbox) run.transcript.push(...outbox.messages);
+    for (const said of outbox?.events ?? [])
+      if (said.type === 'turn.started')
+        for (const mailId of said.delivered ?? []) run.receipts.push({ mailId, receipt: { status: 'accepted' } });
     if (snapshot.value === 'interrupting') run.graceUntil ??= clock.now() + context.graceMs;
     if (isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot, run.graceUntil));
   };
@@ -193,16 +213,46 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
       const opening = run.seq === 0 ? [{ type: 'run.started' as const, model: run.model, budget: {} }] : [];
       recorder.record(run, [...opening, ...context.outbox.events]);
       const end = terminalOf(run, context, ending);
-      recorder.record(run, [{ ...end, usage: { ...run.ledger.usage, activeMs: activeMsOf(run.ledger, clock.now()) } }]);
+      const now = clock.now();
+      const usage = { ...run.ledger.usage, activeMs: activeMsOf(run.ledger, now) };
+      const letter = letterOf(run, end, now, (error) =>
+        logger.warn(`The completion of "${run.agent.name}" threw.`, faultOf(error, 'tool.failed')),
+      );
+      recorder.record(run, [{ ...end, usage }], undefined, letter && [letter]);
     }
     run.ended = true;
     if (run.broken && !run.suspended) tellBroken(run, run.broken.error);
     runs.delete(runId);
     leaving.set(runId, run);
-    void Promise.resolve(run.writing).then(() => leaving.delete(runId));
+    void Promise.resolve(run.writing).then(() => {
+      leaving.delete(runId);
+      if (!run.broken && !run.suspended) settled(run);
+    });
+    forgetConversation(run);
     tellParent(run, context);
     leave(run);
     release(run);
+  };
+
+  /** The end of a run is stored. */
+  const settled = (run: LiveRun): void => {
+    if (run.origin) on.left(sessionOf(run));
+    else if (run.parentId === undefined) on.changed(sessionOf(run));
+  };
+
+  const noteConversation = (run: LiveRun): void => {
+    if (run.parentId !== undefined || run.origin) return;
+    const key = sessionOf(run);
+    const known = conversations.get(key);
+    if (known) known.add(run);
+    else conversations.set(key, new Set([run]));
+    on.changed(key);
+  };
+  const forgetConversation = (run: LiveRun): void => {
+    if (run.parentId !== undefined || run.origin) return;
+    const known = conversations.get(sessionOf(run));
+    known?.delete(run);
+    if (known?.size === 0) conversations.delete(sessionOf(run));
   };
 
   const leave = (run: LiveRun): void => {
@@ -250,7 +300,8 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
     runs,
     quotas,
     spawningPaused: false,
-    providerOf: (model, run) => findProvider(options, model, run.agent.name),
+    providerOf: (model, run) =>
+      run.agent.provider ? { provider: run.agent.provider, model } : findProvider(options, model, run.agent.name),
     priceOf: priceBy(options.pricing),
     tellLive: recorder.tellLive,
     prepare(run, childId, { agent, job, ...request }) {
@@ -293,6 +344,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
       return null;
     },
     handleOf,
+    runsBelow: openRunsBelow(store, attach),
     questionsOf: desk.questionsOf,
     reportPaused: (run) => reportOf(run, askedBelow(run), clock.now()),
     detach(run) {
@@ -301,6 +353,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
       if (run.quota) quotas.settle(run.quota, run.runId, false);
     },
     refusal: (message, details) => new FaultError('spawn.refused', message, { details }),
+    dispatch: (run, call, dispatch) => dispatchUnit(run, call, dispatch),
   };
 
   const logic = lifecycle(
@@ -332,15 +385,17 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
     agent: AnyAgent,
     job: Job,
     about: Pick<LiveRun, 'runId' | 'rootId' | 'depth'> &
-      Partial<Pick<LiveRun, 'parentId' | 'callId' | 'sessionKey' | 'after' | 'quota' | 'made'>> & {
+      Partial<Pick<LiveRun, 'parentId' | 'callId' | 'sessionKey' | 'after' | 'origin' | 'quota' | 'made'>> & {
         /** What its session had said before it. */
         before?: readonly Message[];
+        /** What it is told of units, that nobody is told of again once it is stored. */
+        delivers?: readonly string[];
         allowance: Allowance;
         slot: RunInput['slot'];
         parent?: AnyActorRef;
       },
   ): LiveRun => {
-    const { allowance, slot, parent, before = [], ...ids } = about;
+    const { allowance, slot, parent, before = [], delivers = [], ...ids } = about;
     const data = jobDataOf(job, `agent "${agent.name}"`);
     const { tools, unknown } = toolsOf(agent, job);
     const model = agent.model ?? options.model ?? '';
@@ -354,8 +409,10 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
       ...outputOf(agent, job),
     });
     run.transcript = goingOn(openingOf(agent.instructions, data), before);
+    for (const mailId of delivers) run.receipts.push({ mailId, receipt: { status: 'accepted' } });
     enlist(run);
-    const scope = agent.memoryScope ?? (options.remembers ? `agent:${agent.name}` : undefined);
+    const byDefault = options.remembers ? `agent:${agent.name}` : undefined;
+    const scope = agent.memoryScope === undefined ? byDefault : (agent.memoryScope ?? undefined);
     const input: RunInput = {
       runId: run.runId,
       rootId: run.rootId,
@@ -414,6 +471,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
     alive.set(run.rootId, (alive.get(run.rootId) ?? 0) + 1);
     lease.hold();
     inbox.attend();
+    noteConversation(run);
   };
 
   const startActor = (run: LiveRun, from: object, parent: AnyActorRef | undefined): AnyActorRef => {
@@ -426,6 +484,12 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
     actor.start();
     return actor;
   };
+
+  const dispatchUnit = openDispatch(options, {
+    world,
+    leaving,
+    start: (agent, input, about) => bringToLife(agent, { input }, about),
+  });
 
   /** Runs that were found in the store, until they are brought back. */
   const found = new Map<string, FoundRun>();
@@ -446,6 +510,7 @@ export const openEngine = (options: Settled, handleOf: (run: LiveRun) => Run, re
     found,
     inbox,
     leaving,
+    conversations,
     lease,
     bringToLife,
     bringBack,

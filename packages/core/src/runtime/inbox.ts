@@ -22,6 +22,8 @@ export const openInbox = (
     tell(run: LiveRun, command: RunCommand, known: (receipt: Receipt) => void): void;
     /** What came of a message is stored. */
     answered(): void;
+    /** What is there was delivered: something else may have changed, too. */
+    looked(): void;
   },
 ): Inbox => {
   /** Messages that were delivered, and whose receipt is on its way to the store. */
@@ -59,6 +61,7 @@ export const openInbox = (
       isAsked = false;
       // A store that cannot be read says so to whoever reads it; the message is there the next time.
       await deliver().catch(() => {});
+      on.looked();
     }
     isLooking = false;
   };

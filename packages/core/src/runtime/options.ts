@@ -12,6 +12,7 @@ import {
   type Usage,
 } from '@troupe/protocol';
 import type { InspectionEvent, Observer } from 'xstate';
+import { unitModel } from '../background/unit.ts';
 import { memoryStore } from '../defaults/memory-store.ts';
 import { consoleLogger, randomIds, systemClock } from '../defaults/system.ts';
 import { type AnyAgent, checkBudget } from '../define-agent.ts';
@@ -78,7 +79,10 @@ const unbreakable = (logger: Logger): Logger => {
   return { warn: attempt('warn'), error: attempt('error') };
 };
 
-/** Options with every default filled in. @throws FaultError `runtime.invalid`, `budget.invalid` */
+/** Options with every default filled in. */
+export type Settled = ReturnType<typeof settle>;
+
+/** @throws FaultError `runtime.invalid`, `budget.invalid` when options contradict themselves */
 export const settle = (options: RuntimeOptions) => {
   const { provider, providers, store = memoryStore(), budget, agents = [], graceMs = 5_000, model } = options;
   if (provider && providers)
@@ -159,8 +163,8 @@ export const findProvider = (
   );
 };
 
-/** What a usage costs: as the provider said, else by the price list, else unknown. */
+/** What a usage costs: as the provider said, else by the price list, else unknown. What no provider is asked for is free. */
 export const priceBy =
   (pricing: Pricing | undefined) =>
   (model: string, usage: Usage): number | null =>
-    usage.costUsd ?? pricing?.price(model, usage) ?? null;
+    usage.costUsd ?? (model === unitModel ? 0 : pricing?.price(model, usage)) ?? null;

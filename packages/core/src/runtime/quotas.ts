@@ -30,6 +30,9 @@ const quota = fromTransition<QuotaState, QuotaEvent, never, undefined>(
   { completed: 0, holders: [] },
 );
 
+/** A key under which every place comes back: it counts what is at work, not what has completed. */
+const isCapacity = (key: string): boolean => key.startsWith('capacity:');
+
 /** One actor for each key, for the life of the runtime. */
 export const openQuotas = (): Quotas => {
   const actors = new Map<string, ReturnType<typeof createActor<typeof quota>>>();
@@ -47,10 +50,10 @@ export const openQuotas = (): Quotas => {
       return actor.getSnapshot().context.holders.includes(holder);
     },
     restore(key, completed, holders) {
-      actorOf(key).send({ type: 'restore', completed, holders });
+      actorOf(key).send({ type: 'restore', completed: isCapacity(key) ? 0 : completed, holders });
     },
     settle(key, holder, completed) {
-      actorOf(key).send({ type: 'settle', holder, completed });
+      actorOf(key).send({ type: 'settle', holder, completed: completed && !isCapacity(key) });
     },
   };
 };

@@ -14,6 +14,7 @@ import {
   isFaultError,
   type LiveDraft,
   type LiveEvent,
+  type Mail,
   type NewEvent,
   type RunEvent,
   type RunStore,
@@ -29,8 +30,8 @@ import { envelopeOf, type LiveRun, rowOf } from '../run/live-run.ts';
 type Terminal = { type: 'run.completed' | 'run.failed' | 'run.interrupted'; [key: string]: unknown };
 
 export type Recorder = {
-  /** Records one step: all of it or nothing. A terminal draft is the last that a run records. */
-  record(run: LiveRun, drafts: readonly (Draft | Terminal)[], checkpoint?: Checkpoint): void;
+  /** Records one step: all of it or nothing. A terminal draft is the last that a run records. @param mail What it leaves for others. */
+  record(run: LiveRun, drafts: readonly (Draft | Terminal)[], checkpoint?: Checkpoint, mail?: readonly Mail[]): void;
   /** Stores a tree that is whole already, and tells its events. @param told Called with them before they are told. */
   copy(rootId: string, commits: readonly Commit[], told: (events: readonly StoredEvent[]) => void): Promise<void>;
   tellLive(run: LiveRun, draft: LiveDraft): void;
@@ -106,7 +107,7 @@ export const openRecorder = (
     return redact(event) as NewEvent;
   };
 
-  const record = (run: LiveRun, drafts: readonly (Draft | Terminal)[], checkpoint?: Checkpoint): void => {
+  const record: Recorder['record'] = (run, drafts, checkpoint, mail) => {
     const isEmpty = drafts.length === 0 && !checkpoint && run.receipts.length === 0;
     if (run.suspended || run.ended || run.broken || isEmpty) return;
     const at = clock.now();
@@ -135,10 +136,10 @@ export const openRecorder = (
       before.events.push(...events);
       before.journal?.push(...journal);
       before.receipts?.push(...receipts);
-      Object.assign(before, { row, ...(checkpoint && { checkpoint }) });
+      Object.assign(before, { row, ...(checkpoint && { checkpoint }), ...(mail && { mail }) });
     } else {
       const about = { runId, rootId, owner, epoch, expectedSeq, events, journal, receipts, row };
-      const commit: Commit = { ...about, ...(checkpoint && { checkpoint }) };
+      const commit: Commit = { ...about, ...(checkpoint && { checkpoint }), ...(mail && { mail }) };
       group.steps.push({ run, commit });
       group.latest.set(run, commit);
     }
@@ -272,7 +273,12 @@ export const openRecorder = (
 const filled = (run: LiveRun, draft: Draft | Terminal, at: number): object => {
   if (draft.type === 'run.queued') return { ...draft, job: run.job };
   if (draft.type === 'run.started')
-    return { ...draft, job: run.job, ...(run.sessionKey !== undefined && { sessionKey: run.sessionKey }) };
+    return {
+      ...draft,
+      job: run.job,
+      ...(run.sessionKey !== undefined && { sessionKey: run.sessionKey }),
+      ...(run.origin && { origin: run.origin }),
+    };
   if (draft.type === 'question.asked') return { ...draft, question: { ...draft.question, askedAt: at } };
   return draft;
 };

@@ -4,16 +4,20 @@
  * A run that let go of a child and the child are trees of their own: each is taken up by itself, from its head.
  */
 import {
+  addUsage,
   type Fault,
   FaultError,
   faultOf,
   isEnded,
   isFaultError,
   type Message,
+  noUsage,
   type RunRow,
   type RunStore,
   type StoredEvent,
+  type Usage,
 } from '@troupe/protocol';
+import { unitAgent } from '../background/unit.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import { fingerprintOf } from '../define-agent.ts';
 import { listOf } from '../replay/read-run.ts';
@@ -21,8 +25,9 @@ import { contextIn } from '../run/checkpoint.ts';
 import { type LiveRun, reportOf } from '../run/live-run.ts';
 import type { SessionRuns } from '../session/session-machine.ts';
 import { toolsOf } from './definition-of.ts';
-import type { Engine, Settled } from './engine.ts';
+import type { Engine } from './engine.ts';
 import type { FoundRun } from './found-run.ts';
+import type { Settled } from './options.ts';
 import { storedRun, unknownAgent } from './stored-run.ts';
 
 type Rows = ReadonlyMap<string, RunRow>;
@@ -47,7 +52,9 @@ export type Recovery = {
   /** Says why runs could not go on here. @throws FaultError `agent.unknown`, `agent.changed`, `run.orphaned` */
   demand(runs: readonly RunRow[], all: Rows): void;
   /** Brings back what a session was sent and has not ended. @throws FaultError `run.claimed` when another process executes it */
-  readSession(sessionKey: string): Promise<SessionRuns>;
+  readSession(sessionKey: string, first: string): Promise<SessionRuns>;
+  /** What the runs and units of a session have used. */
+  usageOf(sessionKey: string): Promise<Usage>;
   /** What was said in its session up to the end of a stored run, or up to its beginning. */
   conversation(upTo: 'end' | 'beginning', runId: string): Promise<Message[]>;
   /** Brings every tree back that can be claimed. Runs whose agent is unknown or has changed fail. */
@@ -92,14 +99,22 @@ export const openRecovery = (
   /** The agent of a stored run: one that this runtime knows, or one that a tool of the run above makes again, if it can. */
   const agentOf = (row: RunRow, rows: Rows): AnyAgent | undefined => {
     if (!row.made) return agents.get(row.agent);
-    const above = row.parentId === undefined ? undefined : rows.get(row.parentId);
+    const above = rows.get(row.parentId ?? row.origin?.runId ?? '');
     const maker = above && agentOf(above, rows);
     try {
-      const tool = above && maker && toolsOf(maker, above.job).tools.get(row.made.tool);
-      return tool?.rebuild?.(row.made.data);
+      if (!above || !maker) return undefined;
+      const { tools } = toolsOf(maker, above.job);
+      const tool = tools.get(row.made.tool);
+      return row.origin ? tool && unitAgent(tool, tools.values()) : tool?.rebuild?.(row.made.data, { tools });
     } catch {
       return undefined;
     }
+  };
+
+  /** The rows of a tree and, of a background unit, of the trees that it came from: what agents are made again by. */
+  const familyOf = async (rows: Rows): Promise<Rows> => {
+    const [origin] = [...rows.values()].flatMap(({ origin }) => origin ?? []);
+    return origin ? new Map([...(await familyOf(await rowsOf(origin.rootId))), ...rows]) : rows;
   };
 
   const isHead = (row: RunRow): boolean => row.parentId === undefined || row.detached === true;
@@ -155,7 +170,7 @@ export const openRecovery = (
   const read = async (runId: string): Promise<LiveRun> => {
     const row = await rowFor(runId);
     const rows = await rowsOf(row.rootId);
-    const run = await restored(row, await eventsOf(runId), agentOf(row, rows));
+    const run = await restored(row, await eventsOf(runId), agentOf(row, await familyOf(rows)));
     if (world.runs.has(runId)) return run;
     for (const { runId: id, status } of rows.values()) if (isEnded(status)) desk.dropQuestions(id);
     if (run.ended) {
@@ -223,7 +238,8 @@ export const openRecovery = (
     known !== undefined && fingerprint !== undefined && fingerprint !== fingerprintOf(known);
 
   /** An unfinished run that was claimed, as it is stored. */
-  const find = async (row: RunRow, rows: Rows, epoch: number): Promise<Found> => {
+  /** @param family Where its agent is looked up. */
+  const find = async (row: RunRow, family: Rows, epoch: number): Promise<Found> => {
     const { runId, agent: name } = row;
     const events = await eventsOf(runId);
     const checkpoint = await store.checkpoint(runId);
@@ -233,7 +249,7 @@ export const openRecovery = (
         `Run "${runId}" has not ended, and its checkpoint is not in the store.`,
         { runId },
       );
-    const agent = agentOf(row, rows);
+    const agent = agentOf(row, family);
     const lost = lossOf(row, agent);
     const warnings =
       !lost && isChanged(row, agent)
@@ -246,13 +262,13 @@ export const openRecovery = (
   };
 
   /** Children that had ended, for calls that are not answered yet. */
-  const findFormer = async (parent: FoundRun, rows: Rows): Promise<void> => {
+  const findFormer = async (parent: FoundRun, rows: Rows, family: Rows): Promise<void> => {
     for (const { children } of contextIn(parent.checkpoint).calls)
       for (const { runId, status, letGo } of children) {
         const row = rows.get(runId);
         if (!row || (status !== 'ended' && !isEnded(row.status))) continue;
         const events = await eventsOf(runId);
-        const run = storedRun(row, letGo ? untilLetGo(events) : events, agentOf(row, rows));
+        const run = storedRun(row, letGo ? untilLetGo(events) : events, agentOf(row, family));
         if (status !== 'ended') found.set(runId, run as FoundRun);
         parent.former.set(runId, run);
         parent.reports.set(runId, reportOf(run, [], run.ledger.lastAt));
@@ -287,7 +303,7 @@ export const openRecovery = (
         (row) => !isEnded(row.status) && !world.runs.has(row.runId) && headOf(row, rows).runId === head.runId,
       );
     // Whoever does not know an agent of the tree leaves it alone, unless it is to end there.
-    if (!mayLose) demand(openRuns(known), known);
+    if (!mayLose) demand(openRuns(known), await familyOf(known));
     await recorder.written(head.rootId);
     const epochs = new Map<string, number>();
     for (const { runId } of openRuns(known)) {
@@ -296,12 +312,13 @@ export const openRecovery = (
     }
     // Nobody else writes them from here on: what is read now is how they are.
     const rows = await rowsOf(head.rootId);
+    const family = await familyOf(rows);
     const all: Found[] = [];
     for (const row of openRuns(rows)) {
-      all.push(await find(row, rows, epochs.get(row.runId) ?? (await claim(row.runId))));
+      all.push(await find(row, family, epochs.get(row.runId) ?? (await claim(row.runId))));
     }
     const runs = all.map(({ run }) => run);
-    for (const run of runs) await findFormer(run, rows);
+    for (const run of runs) await findFormer(run, rows, family);
     await countQuotas([...new Set([...rows.values()].flatMap(({ quota }) => quota ?? []))]);
     // From here on at once: what else happens to the tree meets it alive.
     on.check();
@@ -369,7 +386,16 @@ export const openRecovery = (
       const row = await store.get(runId);
       return saidUpTo(upTo === 'end' || !row ? row : await previousOf(row));
     },
-    async readSession(sessionKey) {
+    async usageOf(sessionKey) {
+      await recorder.written();
+      const rows = [
+        ...(await store.list({ sentTo: sessionKey, ...everyRow })),
+        ...(await store.list({ unitsOf: sessionKey, ...everyRow })),
+      ];
+      const first = rows.some(({ runId }) => runId === sessionKey) ? undefined : await store.get(sessionKey);
+      return [...rows, ...(first ? [first] : [])].reduce((sum, { usage }) => addUsage(sum, usage.total), noUsage);
+    },
+    async readSession(sessionKey, began) {
       await recorder.written();
       const sent = (await store.list({ sentTo: sessionKey, status: unfinished, ...everyRow })).toReversed();
       for (const { runId } of sent)
@@ -377,7 +403,11 @@ export const openRecovery = (
           if (!isFaultError(error) || error.code !== 'run.ended') throw error;
         });
       const [newest] = await store.list({ sentTo: sessionKey, limit: 1 });
-      return { open: sent.map(({ runId }) => runId), last: newest?.runId ?? null };
+      if (newest) return { open: sent.map(({ runId }) => runId), last: newest.runId };
+      // Nothing was sent to it: it is the conversation that a run without a session has begun.
+      const first = await store.get(began);
+      if (!first) return { open: [], last: null };
+      return { open: isEnded(first.status) ? [] : [began], last: began };
     },
     async takeUpAll() {
       await countQuotas();

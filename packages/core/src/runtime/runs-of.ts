@@ -1,8 +1,23 @@
 import { type Clock, FaultError, type RunStore, type RunTree } from '@troupe/protocol';
+import { sessionOf } from '../background/dispatch.ts';
 import type { Runtime } from './runtime.ts';
 
 /** What runs record in one tick is stored at its end. */
 const thisTick = Promise.resolve();
+
+/** A tree, and below each of its runs the background units that it dispatched. */
+const treeOf = async (store: RunStore, rootId: string): Promise<RunTree> => {
+  const rows = [...(await store.list({ rootId, limit: Number.MAX_SAFE_INTEGER }))].reverse();
+  const nodes = new Map<string, RunTree>(rows.map((row) => [row.runId, { ...row, children: [] }]));
+  for (const node of nodes.values()) if (node.parentId !== undefined) nodes.get(node.parentId)?.children.push(node);
+  const root = nodes.get(rootId);
+  if (!root) throw new FaultError('run.unknown', `There is no run "${rootId}" in this runtime's store.`);
+  const units = await store.list({ unitsOf: sessionOf(root), limit: Number.MAX_SAFE_INTEGER });
+  for (const { runId, origin } of units.toReversed())
+    if (origin?.rootId === rootId)
+      nodes.get(origin.runId)?.children.push({ ...(await treeOf(store, runId)), background: true });
+  return root;
+};
 
 /** Stored runs, to be looked up. */
 export const runsOf = (store: RunStore, clock: Clock): Runtime['runs'] => ({
@@ -30,11 +45,6 @@ export const runsOf = (store: RunStore, clock: Clock): Runtime['runs'] => ({
   },
   async tree(rootId) {
     await thisTick;
-    const rows = [...(await store.list({ rootId, limit: Number.MAX_SAFE_INTEGER }))].reverse();
-    const nodes = new Map<string, RunTree>(rows.map((row) => [row.runId, { ...row, children: [] }]));
-    for (const node of nodes.values()) if (node.parentId !== undefined) nodes.get(node.parentId)?.children.push(node);
-    const root = nodes.get(rootId);
-    if (!root) throw new FaultError('run.unknown', `There is no run "${rootId}" in this runtime's store.`);
-    return root;
+    return treeOf(store, rootId);
   },
 });

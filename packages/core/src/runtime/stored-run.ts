@@ -16,7 +16,8 @@ export const storedRun = (
   agent: AnyAgent = unknownAgent(row.agent),
   before: readonly Message[] = [],
 ): LiveRun => {
-  const { runId, rootId, parentId, callId, depth, model, sessionKey, after, job, quota, made, fingerprint } = row;
+  const { runId, rootId, parentId, callId, depth, model, sessionKey, after, origin, job, quota, made, fingerprint } =
+    row;
   const run = openLiveRun({
     runId,
     rootId,
@@ -30,6 +31,7 @@ export const storedRun = (
     ...(callId !== undefined && { callId }),
     ...(sessionKey !== undefined && { sessionKey }),
     ...(after !== undefined && { after }),
+    ...(origin && { origin }),
     ...(quota !== undefined && { quota }),
     ...(made && { made }),
     ...(fingerprint !== undefined && { fingerprint }),

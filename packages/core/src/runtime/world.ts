@@ -14,7 +14,10 @@ import type {
 } from '@troupe/protocol';
 import type { AnyActorRef } from 'xstate';
 import type { CrewOrder } from '../agent/context.ts';
+import type { ToolResult } from '../agent/outcome.ts';
+import type { Dispatching } from '../background/dispatch.ts';
 import type { AnyAgent } from '../define-agent.ts';
+import type { Dispatch, OwnRuns } from '../define-tool.ts';
 import type { Job } from '../job.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Run } from '../run/run.ts';
@@ -51,14 +54,21 @@ export type World = {
   /** Registers an agent's spawn under the id its child will have. @throws FaultError when the job is wrong */
   prepare(run: LiveRun, childId: string, request: { agent: AnyAgent; job: Job }): void;
   handleOf(run: LiveRun): Run;
+  /** What a run may know of the runs below it, and say to them. */
+  runsBelow(run: LiveRun): OwnRuns;
   questionsOf(runId: string): Question[];
   /** The report of a run that has just begun to wait for a person. */
   reportPaused(run: LiveRun): Report;
   detach(run: LiveRun): void;
+  /** Starts a background unit for a call, or finds it; gives back what the model is told. */
+  dispatch(run: LiveRun, call: Dispatching, dispatch: Dispatch): Promise<ToolResult>;
   refusal(message: string, details: { kind: string; limit?: number }): FaultError;
 };
 
-/** Counts that several runs share: a place is taken before a child starts and kept only if it completes (BG-013). */
+/**
+ * Counts that several runs share: a place is taken before a child starts and kept only if it completes (BG-013). Of a capacity, whose
+ * key begins with `capacity:`, every place comes back.
+ */
 export type Quotas = {
   /** True when a place was free and is now taken. */
   take(key: string, max: number, holder: string): boolean;

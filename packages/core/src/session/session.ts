@@ -1,4 +1,4 @@
-import { FaultError, type JSONValue, type Message, type Receipt, redact } from '@troupe/protocol';
+import { FaultError, type JSONValue, type Message, type Receipt, redact, type Usage } from '@troupe/protocol';
 import type { Job } from '../job.ts';
 import type { Run } from '../run/run.ts';
 
@@ -14,6 +14,8 @@ export type SendOptions = {
 export type SessionHost = {
   send(job: Job, options: SendOptions): Promise<Run>;
   open(): Promise<Run[]>;
+  units(): Promise<Run[]>;
+  usage(): Promise<Usage>;
   messages(): readonly Message[];
 };
 
@@ -52,10 +54,23 @@ export class Session<T = JSONValue> {
     return redact([...this.#host.messages()]);
   }
 
-  /** Interrupts every run that has not ended, the queued ones first, so that none of them begins. */
+  /** Background units that have not ended. What they come to is delivered to the session. */
+  units(): Promise<Run[]> {
+    return this.#host.units();
+  }
+
+  /** What all its runs and background units have used, with everything below them, as far as it is stored. */
+  usage(): Promise<Usage> {
+    return this.#host.usage();
+  }
+
+  /**
+   * Interrupts every run that has not ended, the queued ones first, so that none of them begins, and every background unit. The units'
+   * completions are delivered all the same, by the next run that is sent.
+   */
   async interrupt(reason?: string): Promise<Receipt[]> {
-    const runs = await this.runs();
-    return Promise.all(runs.toReversed().map((run) => run.interrupt(reason)));
+    const runs = [...(await this.runs()).toReversed(), ...(await this.units())];
+    return Promise.all(runs.map((run) => run.interrupt(reason)));
   }
 }
 

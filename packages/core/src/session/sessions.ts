@@ -1,6 +1,7 @@
 /** The sessions of a runtime: one actor each, made when it is first asked for. */
-import { type Clock, FaultError, isTerminal, type Message } from '@troupe/protocol';
+import { type Clock, FaultError, isTerminal, type Message, type Usage } from '@troupe/protocol';
 import { createActor, type EventFrom, fromPromise, waitFor } from 'xstate';
+import type { Letter } from '../agent/context.ts';
 import { goingOn } from '../agent/conversation.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
@@ -13,8 +14,16 @@ import { type SessionRuns, sessionMachine } from './session-machine.ts';
 type Runtime = {
   readonly runs: ReadonlyMap<string, LiveRun>;
   readonly desk: Pick<Desk, 'next'>;
-  /** Runs that were sent to a session and have not ended, brought back, oldest first; and the newest of all. @throws FaultError `run.claimed` */
-  read(sessionKey: string): Promise<SessionRuns>;
+  /**
+   * Runs that were sent to a session and have not ended, brought back, oldest first; and the newest of all. @throws FaultError `run.claimed`
+   *
+   * @param first The run that the conversation began with, where nothing was sent to it.
+   */
+  read(sessionKey: string, first: string): Promise<SessionRuns>;
+  /** Background units of the session that have not ended. */
+  units(sessionKey: string): Promise<Run[]>;
+  /** What its runs and its units have used. */
+  usage(sessionKey: string): Promise<Usage>;
   /** What was said up to the end of a stored run, or up to its beginning. */
   conversation(upTo: 'end' | 'beginning', runId: string): Promise<Message[]>;
   readonly clock: Clock;
@@ -28,17 +37,25 @@ export type Sent = {
   after: string | null;
   before: readonly Message[];
   slot: 'free' | 'wanted';
+  /** Units whose completions it is told. */
+  delivers?: readonly string[];
   /** Called with the run once it is alive; not with one that was there before. */
   made(run: LiveRun): void;
 };
 
-type Open = { agent: AnyAgent; session: Session; adopt(runId: string): void; close(): void };
+type Open = {
+  agent: AnyAgent;
+  session: Session;
+  wake(letters: readonly Letter[]): Promise<void>;
+  adopt(runId: string): void;
+  close(): void;
+};
 
 export const openSessions = (runtime: Runtime) => {
   const sessions = new Map<string, Open>();
   let isClosed = false;
 
-  const openSession = (agent: AnyAgent, key: string): Open => {
+  const openSession = (agent: AnyAgent, key: string, first: string): Open => {
     /** What was said up to the last run that has ended. */
     let said: readonly Message[] = [];
     let failure: Error | undefined;
@@ -59,9 +76,9 @@ export const openSessions = (runtime: Runtime) => {
     const read = async (again = false): Promise<SessionRuns> => {
       failure = undefined;
       try {
-        const found = await runtime.read(key);
-        const [first] = found.open;
-        if (first !== undefined) said = await runtime.conversation('beginning', first);
+        const found = await runtime.read(key, first);
+        const [oldest] = found.open;
+        if (oldest !== undefined) said = await runtime.conversation('beginning', oldest);
         else said = found.last === null ? [] : await runtime.conversation('end', found.last);
         const open = found.open.filter((runId) => runtime.runs.has(runId));
         if (open.length < found.open.length) {
@@ -113,25 +130,37 @@ export const openSessions = (runtime: Runtime) => {
       if (failure !== undefined) throw failure;
       throw new FaultError('store.unavailable', `Session "${key}" could not be read just now. Send again.`);
     };
+    const send = async (job: Job, options: SendOptions, delivers: readonly string[] = []): Promise<Run> => {
+      await ready();
+      // From here on at once: nobody else can be sent in between.
+      const { last, current } = actor.getSnapshot().context;
+      const isFree = current === null;
+      const made = (run: LiveRun): void => {
+        actor.send({ type: 'sent', runId: run.runId });
+        watch(run);
+      };
+      const about: Sent = {
+        made,
+        sessionKey: key,
+        after: last,
+        before: isFree ? said : [],
+        slot: isFree ? 'free' : 'wanted',
+        delivers,
+      };
+      return runtime.start(agent, job, options, about);
+    };
+    const wake = async (letters: readonly Letter[]): Promise<void> => {
+      const ids = letters.map(({ id }) => id);
+      // The same letters wake the same run, whichever process is quicker.
+      const runId = `wake_${ids[0]}`;
+      const input = letters.map(({ text }) => text).join('\n\n');
+      await send({ input, metadata: { delivered: ids } }, { runId }, ids);
+      await runtime.runs.get(runId)?.writing;
+    };
     const session = new Session(key, {
-      async send(job, options) {
-        await ready();
-        // From here on at once: nobody else can be sent in between.
-        const { last, current } = actor.getSnapshot().context;
-        const isFree = current === null;
-        const made = (run: LiveRun): void => {
-          actor.send({ type: 'sent', runId: run.runId });
-          watch(run);
-        };
-        const about: Sent = {
-          made,
-          sessionKey: key,
-          after: last,
-          before: isFree ? said : [],
-          slot: isFree ? 'free' : 'wanted',
-        };
-        return runtime.start(agent, job, options, about);
-      },
+      send: (job, options) => send(job, options),
+      units: () => runtime.units(key),
+      usage: () => runtime.usage(key),
       async open() {
         await ready();
         const { current, queue } = actor.getSnapshot().context;
@@ -143,10 +172,10 @@ export const openSessions = (runtime: Runtime) => {
       messages: () => said,
     });
     const adopt = (runId: string) => watched.has(runId) || tell({ type: 'found' });
-    return { agent, session, adopt, close: () => actor.stop() };
+    return { agent, session, wake, adopt, close: () => actor.stop() };
   };
 
-  const of = (agent: AnyAgent, sessionKey: string): Open => {
+  const of = (agent: AnyAgent, sessionKey: string, first = sessionKey): Open => {
     const key = checkKey(sessionKey);
     const known = sessions.get(key);
     if (known && !isSameAgent(known.agent, agent))
@@ -154,13 +183,16 @@ export const openSessions = (runtime: Runtime) => {
         'session.invalid',
         `Session "${key}" is a conversation with agent "${known.agent.name}", not with "${agent.name}". Use another sessionKey.`,
       );
-    const session = known ?? openSession(agent, key);
+    const session = known ?? openSession(agent, key, first);
     sessions.set(key, session);
     return session;
   };
 
   return {
     of: (agent: AnyAgent, sessionKey: string): Session => of(agent, sessionKey).session,
+    /** Starts a run that is told what units have come to; resolves once that is stored. */
+    wake: (agent: AnyAgent, sessionKey: string, letters: readonly Letter[], first: string): Promise<void> =>
+      of(agent, sessionKey, first).wake(letters),
     close(): void {
       isClosed = true;
       for (const { close } of sessions.values()) close();

@@ -70,6 +70,7 @@ describe('the paths together', () => {
       'limit.near': { type: 'limit.near', kind: 'deadlineMs', limit: 1, spent: 1 },
       'limit.reached': { type: 'limit.reached', kind: 'deadlineMs', limit: 1, spent: 1 },
       steer: { type: 'steer', text: 'hurry' },
+      deliver: { type: 'deliver', mail: [{ id: 'unit', text: 'It is done.' }] },
       answer: { type: 'answer', questionId: 'root/1-0?', answer: true, by: 'user' },
       detach: { type: 'detach' },
       pause: { type: 'pause' },

@@ -51,6 +51,7 @@ const broke = () => [{ error: new Error('an actor breaks') }];
 const interrupt: RunMachineEvent = { type: 'interrupt', reason: 'enough' };
 const pausing: RunMachineEvent[] = [{ type: 'pause' }, { type: 'resume' }];
 const steer: RunMachineEvent = { type: 'steer', text: 'hurry' };
+const deliver: RunMachineEvent = { type: 'deliver', mail: [{ id: 'unit', text: 'It is done.' }] };
 
 const inCalls =
   (of: (call: RunContext['calls'][number], index: number) => RunMachineEvent[]): Told =>
@@ -160,7 +161,7 @@ export const abstract = (context: RunContext) => ({
     children.map(({ status, slot, started }) => [status, slot, started].join()),
   ]),
   slot: context.slot,
-  waits: context.inbox.length > 0,
+  waits: [context.inbox.length > 0, context.mail.length > 0],
   tries: [
     context.outputAttempts,
     context.askedForAnswer,
@@ -235,6 +236,10 @@ export const scenes: Record<string, Played> = {
       settles: { crew: broke },
       tells: telling({ model: [text, calling('work', 'risky', 'work'), calling('risky')], crew: [settling('ok')] }),
     },
+  },
+  'that hears of its units': {
+    agent: { budget: { turns: 2 } },
+    happens: { events: [...pausing, deliver], tells: telling({ model: [text] }) },
   },
   'that calls too much': {
     agent: { budget: { turns: 2, toolCalls: 1 } },

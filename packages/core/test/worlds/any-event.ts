@@ -153,6 +153,7 @@ const seldom: fc.Arbitrary<RunMachineEvent>[] = [
   one({ type: 'slot.granted' }, { type: 'detach' }, { type: 'pause' }, { type: 'resume' }, { type: 'grace.over' }),
   one({ type: 'pause' }, { type: 'resume' }),
   one({ type: 'steer', text: 'hurry' }),
+  one({ type: 'deliver', mail: [{ id: 'unit', text: 'It is done.' }] }),
   place.chain((at) =>
     one(true, false, 'perhaps', { decline: 'no' }).map((answer) => ({
       type: 'answer' as const,

@@ -36,8 +36,8 @@ export type RunRow = {
   origin?: { runId: string; rootId: string; callId: string };
 };
 
-/** A run and the runs it started, oldest first. */
-export type RunTree = RunRow & { children: RunTree[] };
+/** A run and the runs it started, oldest first. `background`: a unit, with a root and a budget of its own. */
+export type RunTree = RunRow & { children: RunTree[]; background?: true };
 
 export type RunFilter = {
   status?: RunStatus | readonly RunStatus[];

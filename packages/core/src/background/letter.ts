@@ -1,0 +1,69 @@
+/** What a unit leaves for its session when it ends: stored with its end, delivered once. */
+import { type Mail, redact, type StoredEvent, type TerminalEvent } from '@troupe/protocol';
+import type { UnitEnd } from '../define-tool.ts';
+import type { LiveRun } from '../run/live-run.ts';
+
+/** The end of a run, before it is stamped. */
+type End = {
+  [T in TerminalEvent as T['type']]: Pick<T, Exclude<keyof T, keyof StoredEvent> | 'type'>;
+}[TerminalEvent['type']];
+
+/** What a letter says. */
+export type LetterMessage = {
+  type: 'deliver';
+  text: string;
+  /** The root of the run that dispatched the unit. */
+  rootId: string;
+  /** Whether a run is started for it when none is at work. */
+  wakes: boolean;
+};
+
+const reasonOf = (end: End): string | undefined => {
+  if (end.type === 'run.completed') return undefined;
+  return end.type === 'run.failed' ? end.fault.message : end.reason;
+};
+
+const statuses = { 'run.completed': 'completed', 'run.failed': 'failed', 'run.interrupted': 'interrupted' } as const;
+
+const plain = (tool: string, { runId, status, exitReason, reason, text }: UnitEnd): string =>
+  [
+    `[BACKGROUND ${status.toUpperCase()}: ${tool}, ${runId}]`,
+    reason && `It did not complete (${exitReason}): ${reason}`,
+    text,
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+
+/** How a unit ended, for its tool to put in words. */
+const unitEndOf = ({ runId, ledger }: LiveRun, end: End, at: number): UnitEnd => {
+  const [call] = ledger.calls;
+  const reason = reasonOf(end);
+  return {
+    runId,
+    status: statuses[end.type],
+    exitReason: end.type === 'run.completed' ? 'answered' : end.exitReason,
+    ...(call?.data !== undefined && { data: call.data }),
+    ...(call?.result && { text: call.result }),
+    ...(reason !== undefined && { reason }),
+    dispatchedAt: ledger.createdAt,
+    endedAt: at,
+  };
+};
+
+/** @param end How the unit ends. @param failed Told when its tool cannot put that in words. */
+export const letterOf = (run: LiveRun, end: End, at: number, failed: (error: unknown) => void): Mail | undefined => {
+  const { runId, origin, sessionKey, made } = run;
+  if (!origin || sessionKey === undefined) return undefined;
+  const unitEnd = unitEndOf(run, end, at);
+  const tool = made?.tool ?? run.agent.name;
+  let text: string | undefined;
+  try {
+    text = run.tools.get(tool)?.completion?.(unitEnd);
+  } catch (error) {
+    failed(error);
+  }
+  // Whoever ended it on purpose need not be woken to hear so.
+  const wakes = unitEnd.status !== 'interrupted';
+  const message: LetterMessage = { type: 'deliver', text: text ?? plain(tool, unitEnd), rootId: origin.rootId, wakes };
+  return { id: runId, runId, sessionKey, at, message: redact(message) };
+};

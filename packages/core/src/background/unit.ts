@@ -1,0 +1,60 @@
+/**
+ * A background unit: a root run whose model is code. It makes one call, of the tool that dispatched it, and answers with what comes of
+ * that. So a unit is stored, recovered, interrupted, replayed and watched like every other run.
+ */
+import { type Message, type ModelPart, type ModelProvider, noUsage, textOfMessage } from '@troupe/protocol';
+import { type AnyAgent, defineAgent } from '../define-agent.ts';
+import type { Tool } from '../define-tool.ts';
+import { hashOf } from '../hash-of.ts';
+
+/** What the model of units is called. It costs nothing. */
+export const unitModel = 'troupe/unit';
+
+/** The unit that a call dispatches: the same whenever the call is executed again. */
+export const unitIdOf = (tool: string, callKey: string): string =>
+  `${
+    tool
+      .split(/[^a-z]/i)[0]
+      ?.slice(0, 5)
+      .toLowerCase() || 'unit'
+  }_${hashOf(callKey)}`;
+
+const said = (messages: readonly Message[], role: Message['role']): Message | undefined =>
+  messages.findLast((message) => message.role === role);
+
+/** Calls the tool with what the unit was given, and says what came of it. */
+const recite = (tool: string): ModelProvider => ({
+  async *takeTurn({ messages }): AsyncGenerator<ModelPart> {
+    const result = said(messages, 'tool');
+    if (result) yield { type: 'text', delta: textOfMessage(result) || 'Done.' };
+    else {
+      const input = said(messages, 'user');
+      yield { type: 'call', id: 'unit', name: tool, arguments: input ? textOfMessage(input) : '{}' };
+    }
+    yield { type: 'usage', usage: { ...noUsage, costUsd: 0 } };
+    yield { type: 'finish', reason: result ? 'stop' : 'calls' };
+  },
+});
+
+/** Who asked has been asked: what a person said to the call holds for its unit. */
+const unattended = ({
+  confirm: _c,
+  askUser: _a,
+  handoff: _h,
+  before: _b,
+  after: _f,
+  offered: _o,
+  ...tool
+}: Tool): Tool => tool;
+
+/** The agent of a unit. @param others The tools of the run that dispatched it: nobody is offered them, the tool may hand them on. */
+export const unitAgent = (tool: Tool, others: Iterable<Tool>): AnyAgent =>
+  defineAgent({
+    name: tool.name,
+    instructions: '',
+    model: unitModel,
+    provider: recite(tool.name),
+    tools: [unattended(tool), ...[...others].filter(({ name }) => name !== tool.name)],
+    memoryScope: null,
+    compaction: { onContextError: false },
+  });
