@@ -9,6 +9,7 @@ import {
   type Schema,
   toJSON,
 } from '@troupe/protocol';
+import type { Approval } from './agent/approval.ts';
 import { jsonSchemaOf, type Tool } from './define-tool.ts';
 import { hashOf } from './hash-of.ts';
 
@@ -31,6 +32,13 @@ export type AgentOptions<S extends Schema | undefined = Schema | undefined> = {
   memoryScope?: string | null;
   provider?: ModelProvider;
   settings?: ModelSettings;
+  /**
+   * What becomes of calls whose tool asks a person (`confirm`, `askUser`, `handoff`), in runs of this agent and in all below them.
+   * `bubble` (default): the run waits, and the question is seen at the root. `deny`: the call is declined at once, and its model told
+   * why. `allow`: what waits for approval runs; `askUser` and `handoff` are declined. Each decision is told as `policy.applied`.
+   * An agent below may be stricter (`deny` over `allow` over `bubble`), never looser.
+   */
+  approval?: Approval;
   /** What to do about long conversations. */
   compaction?: {
     /** Summarise before a turn when there are more messages than this. Default: never. */
@@ -80,9 +88,10 @@ const checkTools = (tools: readonly Tool[], whose: string): void => {
 };
 
 const reasonings = ['off', 'low', 'medium', 'high'];
+const approvals = ['bubble', 'deny', 'allow'];
 
 /** Checks what an agent's model is asked with; the error names agent, option, what was found and what was expected. */
-const checkChoices = ({ name, model, outputRetries, settings = {}, compaction = {} }: AgentOptions): void => {
+const checkChoices = ({ name, model, outputRetries, approval, settings = {}, compaction = {} }: AgentOptions): void => {
   const check = (option: string, found: unknown, fits: boolean, expected: string): void => {
     if (found !== undefined && !fits)
       throw new FaultError(
@@ -100,6 +109,7 @@ const checkChoices = ({ name, model, outputRetries, settings = {}, compaction = 
       `Agent "${name}": model is blank. Expected a model id, or none for the runtime's default.`,
     );
   check('outputRetries', outputRetries, isWhole(outputRetries, 0), 'a whole number of 0 or more');
+  check('approval', approval, approvals.includes(approval ?? ''), `one of ${approvals.join(', ')}`);
   check('settings.temperature', temperature, (temperature ?? 0) >= 0, 'a number of 0 or more');
   check('settings.maxOutputTokens', maxOutputTokens, isWhole(maxOutputTokens, 1), 'a whole number of 1 or more');
   check('settings.reasoning', reasoning, reasonings.includes(reasoning ?? ''), `one of ${reasonings.join(', ')}`);

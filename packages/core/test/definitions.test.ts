@@ -78,6 +78,12 @@ describe('[BG-051] an agent is refused', () => {
     ['with a blank name', { name: ' ' }, 'agent.invalid', /needs a name.*blank/],
     ['without instructions', { instructions: undefined }, 'agent.invalid', /"lead".*instructions/],
     ['with a blank model', { model: '' }, 'agent.invalid', /"lead".*model is blank/],
+    [
+      'with an unheard-of policy',
+      { approval: 'ask' },
+      'agent.invalid',
+      /"lead".*approval is "ask".*bubble, deny, allow/,
+    ],
     ['with a negative number of retries', { outputRetries: -1 }, 'agent.invalid', /"lead".*outputRetries is -1/],
     ['with half a retry', { outputRetries: 1.5 }, 'agent.invalid', /outputRetries is 1.5/],
     ['with a negative limit', { budget: { tokens: -5 } }, 'budget.invalid', /agent "lead".*"tokens"/],

@@ -3,6 +3,7 @@
  */
 import { type Answer, againOf, callKeyOf, type Fault, type Question, questionIdOf } from '@troupe/protocol';
 import { readAnswer } from './answers.ts';
+import { decisionOn, whyDenied } from './approval.ts';
 import type { CallState, PlannedCall, RunContext, UnknownOutcome } from './context.ts';
 import { type CallOutcome, declined, notExecuted, previewOf } from './outcome.ts';
 import { type Step, say, setCall, tell, warn } from './step.ts';
@@ -27,13 +28,14 @@ const blank = ({ callId, tool, arguments: args, delegates }: PlannedCall): CallS
 
 /**
  * Plans the calls of a turn, in order: those over the limit are refused, those that cannot run are answered, the first that asks
- * a person waits, those after it are skipped, the rest start now.
+ * a person waits, those after it are skipped, the rest start now. Where nobody is asked, nothing waits and nothing is skipped.
  */
 export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => {
   const { run } = step;
   const allowed = (run.allowance.limits.toolCalls ?? Number.POSITIVE_INFINITY) - run.toolCalls;
   const over = planned.length > allowed;
   let asked = false;
+  const decided = new Map<number, 'allowed' | 'denied'>();
   const calls = planned.map((call, index): CallState => {
     if (index >= allowed)
       return settledAs(
@@ -53,6 +55,13 @@ export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => 
       );
     if (call.problem !== undefined) return settledAs(call, notExecuted('error', call.problem));
     if (!call.asks) return blank(call);
+    if (run.approval) {
+      const { kind } = call.asks;
+      const decision = decisionOn(run.approval, kind);
+      decided.set(index, decision);
+      if (decision === 'allowed') return blank(call);
+      return settledAs(call, declined(whyDenied(run.approval, call.tool, kind)));
+    }
     if (over)
       return settledAs(
         call,
@@ -81,6 +90,8 @@ export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => 
   calls.forEach((call, index) => {
     if (index < allowed && call.outcome?.status !== 'skipped' && call.outcome?.status !== 'refused') run.toolCalls += 1;
     say(step, { type: 'call.started', callId: call.callId, tool: call.tool, arguments: call.arguments });
+    const decision = decided.get(index);
+    if (decision) sayApplied(step, call.tool, decision);
     if (call.phase === 'settled') return;
     run.open += 1;
     if (call.question) {
@@ -91,6 +102,10 @@ export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => 
   warn(step);
   tellSettled(step);
 };
+
+/** What the approval policy decided of a call, for those who look into it later. */
+const sayApplied = (step: Step, tool: string, decision: 'allowed' | 'denied'): void =>
+  say(step, { type: 'policy.applied', policy: 'approval', decision, subject: tool });
 
 const execute = (
   { run, orders }: Step,
@@ -242,6 +257,13 @@ export const recoverCalls = (step: Step, unknown: Readonly<Record<number, Unknow
 const recoverCall = (step: Step, index: number, call: CallState, verdict: UnknownOutcome): void => {
   if (verdict === 'again') return execute(step, index, call);
   if (verdict === 'fail') return settleCall(step, index, leftUnknown(call.tool));
+  const { approval } = step.run;
+  if (approval) {
+    // A policy that approves does not know either whether it took effect.
+    sayApplied(step, call.tool, 'denied');
+    const why = `nobody is asked in this run whether to (approval policy "${approval}")`;
+    return settleCall(step, index, leftUnknown(call.tool, why));
+  }
   const { runId, rootId, turn } = step.run;
   const question: Question = {
     id: questionIdOf(callKeyOf(runId, turn, index), againOf(call.question?.id ?? '') + 1),

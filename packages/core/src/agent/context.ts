@@ -18,6 +18,7 @@ import type {
   ToolCall,
   Usage,
 } from '@troupe/protocol';
+import type { Approval } from './approval.ts';
 import type { Allowance, Ledger, Pool } from './limits.ts';
 import type { CallOutcome } from './outcome.ts';
 
@@ -135,6 +136,8 @@ export type RunInput = {
   slot: 'free' | 'held' | 'wanted' | 'released';
   /** Where the run remembers; nothing is read or written without it. */
   memoryScope?: string;
+  /** What becomes of calls that ask a person, here and below. Without it they are asked. */
+  approval?: Exclude<Approval, 'bubble'>;
   outputRetries: number;
   compaction: { maxMessages?: number; maxInputTokens?: number; onContextError: boolean };
   graceMs: number;

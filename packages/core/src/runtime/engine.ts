@@ -27,6 +27,7 @@ import { memoryActor } from '../actors/memory-actor.ts';
 import { modelActor } from '../actors/model-actor.ts';
 import { summarizerActor } from '../actors/summarizer-actor.ts';
 import { agentMachine } from '../agent/agent-machine.ts';
+import { type Approval, approvalBelow } from '../agent/approval.ts';
 import { openQuestions } from '../agent/calls.ts';
 import { locate } from '../agent/children.ts';
 import type { RunCommand, RunContext, RunInput, UnknownOutcome } from '../agent/context.ts';
@@ -330,6 +331,7 @@ export const openEngine = (
         parent: crew,
         ...(call && { callId: call.callId }),
         ...(parent.sessionKey !== undefined && { sessionKey: parent.sessionKey }),
+        ...(parent.context?.approval && { approval: parent.context.approval }),
         ...(quota && { quota: quota.key }),
         ...(data !== undefined && call && { made: { tool: call.tool, data } }),
       });
@@ -392,10 +394,12 @@ export const openEngine = (
         delivers?: readonly string[];
         allowance: Allowance;
         slot: RunInput['slot'];
+        /** That of the run above. */
+        approval?: Approval;
         parent?: AnyActorRef;
       },
   ): LiveRun => {
-    const { allowance, slot, parent, before = [], delivers = [], ...ids } = about;
+    const { allowance, slot, approval: above, parent, before = [], delivers = [], ...ids } = about;
     const data = jobDataOf(job, `agent "${agent.name}"`);
     const { tools, unknown } = toolsOf(agent, job);
     const model = agent.model ?? options.model ?? '';
@@ -413,6 +417,7 @@ export const openEngine = (
     enlist(run);
     const byDefault = options.remembers ? `agent:${agent.name}` : undefined;
     const scope = agent.memoryScope === undefined ? byDefault : (agent.memoryScope ?? undefined);
+    const approval = approvalBelow(above, agent.approval);
     const input: RunInput = {
       runId: run.runId,
       rootId: run.rootId,
@@ -423,6 +428,7 @@ export const openEngine = (
       allowance,
       slot,
       ...(scope !== undefined && { memoryScope: scope }),
+      ...(approval !== 'bubble' && { approval }),
       outputRetries: agent.outputRetries ?? 1,
       compaction: { onContextError: true, ...agent.compaction },
       graceMs: options.graceMs,

@@ -57,7 +57,8 @@ export type RuntimeOptions = {
   recover?: 'continue' | 'orphan';
   /**
    * What happens to a call that was executing when its process ended, and whose tool is not `idempotent`: a person is asked whether
-   * to run it again (`ask`, default), or it fails, and the model is told that its outcome is unknown (`fail`).
+   * to run it again (`ask`, default), or it fails, and the model is told that its outcome is unknown (`fail`). In a run whose
+   * `approval` policy lets nobody be asked it always fails.
    */
   unknownOutcome?: 'ask' | 'fail';
   /** Milliseconds after which runs of a process that has gone silent may be taken over by another one. Default 30,000. */

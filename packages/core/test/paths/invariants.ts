@@ -38,6 +38,8 @@ const invariants: Record<string, (moment: Moment) => boolean> = {
     stage.endings().length === Number(!active),
   'a person is asked exactly while a call waits for one': ({ stage, context, active }) =>
     !active || stage.run.questions.length > 0 === context.calls.some(({ phase }) => phase === 'asking'),
+  'nobody is asked where a policy says so': ({ stage, context }) =>
+    context.approval === undefined || stage.events.every(({ type }) => type !== 'question.asked'),
   'what a person answered waits only as long as the run is paused': ({ context, active, isIn }) =>
     !active ||
     isIn({ paused: 'command' }) ||

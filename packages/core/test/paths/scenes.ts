@@ -241,6 +241,20 @@ export const scenes: Record<string, Played> = {
     agent: { budget: { turns: 2 } },
     happens: { events: [...pausing, deliver], tells: telling({ model: [text] }) },
   },
+  'that denies what asks': {
+    agent: { approval: 'deny', budget: { turns: 2 } },
+    happens: {
+      events: [...pausing, interrupt],
+      tells: telling({ model: [text, calling('work', 'risky', 'work'), calling('risky')], crew: [settling('ok')] }),
+    },
+  },
+  'that allows what asks': {
+    agent: { approval: 'allow', budget: { turns: 2 } },
+    happens: {
+      events: [...pausing, interrupt],
+      tells: telling({ model: [text, calling('work', 'risky')], crew: [settling('ok', 'error')] }),
+    },
+  },
   'that calls too much': {
     agent: { budget: { turns: 2, toolCalls: 1 } },
     happens: {

@@ -36,11 +36,12 @@ export const anyInput: fc.Arbitrary<RunInput> = fc
     parent: fc.boolean(),
     slot: one('free' as const, 'held' as const, 'wanted' as const),
     memory: fc.boolean(),
+    approval: maybe(one('deny' as const, 'allow' as const)),
     outputRetries: fc.nat(1),
     maxMessages: maybe(one(3, 6)),
     onContextError: fc.boolean(),
   })
-  .map(({ limits, parent, slot, memory, outputRetries, maxMessages, onContextError }) => ({
+  .map(({ limits, parent, slot, memory, approval, outputRetries, maxMessages, onContextError }) => ({
     runId: 'r',
     rootId: 'r',
     ...(parent && { parentId: 'p' }),
@@ -50,6 +51,7 @@ export const anyInput: fc.Arbitrary<RunInput> = fc
     allowance: allowanceOf({}, [limits], 0),
     slot: parent ? slot : 'free',
     ...(memory && { memoryScope: 's' }),
+    ...(approval && { approval }),
     outputRetries,
     compaction: { onContextError, ...(maxMessages !== undefined && { maxMessages }) },
     graceMs: 10,

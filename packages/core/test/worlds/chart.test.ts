@@ -123,6 +123,18 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
     });
   });
 
+  test('asks nobody where its policy says so, and decides at most once for a call [HM-070]', () => {
+    holds((states, { approval }) => {
+      if (!approval) return;
+      const { events } = (states.at(-1) as State).context.outbox;
+      expect(events.filter(({ type }) => type === 'question.asked')).toEqual([]);
+      events.forEach((event, at) => {
+        if (event.type === 'policy.applied')
+          expect(events[at - 1]).toMatchObject({ type: 'call.started', tool: event.subject });
+      });
+    });
+  });
+
   test('is JSON, and goes on from it as if nothing had happened', () => {
     fc.assert(
       fc.property(...histories, happening, (input, happenings, next) => {

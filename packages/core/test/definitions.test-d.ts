@@ -1,0 +1,9 @@
+/** What the types of definitions promise. */
+import type { Agent, Approval, defineAgent } from '@troupe/core';
+import { expectTypeOf } from 'vitest';
+
+type Options = Parameters<typeof defineAgent>[0];
+
+// A policy on questions is one of three words, and an agent shows it.
+expectTypeOf<Options['approval']>().toEqualTypeOf<Approval | undefined>();
+expectTypeOf<Agent['approval']>().toEqualTypeOf<'bubble' | 'deny' | 'allow' | undefined>();
