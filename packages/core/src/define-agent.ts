@@ -21,6 +21,11 @@ export type AgentOptions<S extends Schema | undefined = Schema | undefined> = {
   instructions: string;
   /** A model id; default: the runtime's. */
   model?: string;
+  /**
+   * Asked for its turns and summaries instead of the runtime's, with the model id unchanged. Not stored, and no part of what the agent
+   * says: after a restart it comes with the agent that is given to `createRuntime({ agents })`, or that a tool's `rebuild` makes.
+   */
+  provider?: ModelProvider;
   tools?: readonly Tool[];
   /** The answer must be JSON of this schema; `report.data` is what the schema made of it. */
   outputSchema?: S;
@@ -28,9 +33,8 @@ export type AgentOptions<S extends Schema | undefined = Schema | undefined> = {
   outputRetries?: number;
   /** Limits of every run of this agent, and of the runs below it. */
   budget?: Budget;
-  /** Where its runs remember. Default: `agent:<name>` when the runtime has a memory of its own, else nowhere. */
+  /** Where its runs remember. Default: `agent:<name>` when the runtime has a memory of its own, else nowhere. `null`: nowhere. */
   memoryScope?: string | null;
-  provider?: ModelProvider;
   settings?: ModelSettings;
   /**
    * What becomes of calls whose tool asks a person (`confirm`, `askUser`, `handoff`), in runs of this agent and in all below them.
@@ -119,7 +123,7 @@ const checkChoices = ({ name, model, outputRetries, approval, settings = {}, com
 
 /**
  * Whether two definitions say the same, whatever objects they are made of. What their tools do cannot be compared, only what a
- * model is told of them.
+ * model is told of them, and neither can their providers.
  */
 export const isSameAgent = (a: AnyAgent, b: AnyAgent): boolean => a === b || wordsOf(a) === wordsOf(b);
 
@@ -159,6 +163,11 @@ export const defineAgent = <S extends Schema | undefined = undefined>(
     throw new FaultError('agent.invalid', 'An agent needs a name; found a blank one.');
   if (typeof options.instructions !== 'string')
     throw new FaultError('agent.invalid', `Agent "${name}": instructions must be text.`);
+  if (options.provider !== undefined && typeof options.provider?.takeTurn !== 'function')
+    throw new FaultError(
+      'agent.invalid',
+      `Agent "${name}": its provider has no takeTurn. Expected a ModelProvider, or none for the runtime's.`,
+    );
   checkChoices(options);
   checkBudget(budget, `agent "${name}"`);
   checkTools(tools, `Agent "${name}"`);

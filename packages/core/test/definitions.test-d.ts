@@ -1,5 +1,6 @@
 /** What the types of definitions promise. */
 import type { Agent, Approval, defineAgent } from '@troupe/core';
+import type { ModelProvider } from '@troupe/protocol';
 import { expectTypeOf } from 'vitest';
 
 type Options = Parameters<typeof defineAgent>[0];
@@ -7,3 +8,7 @@ type Options = Parameters<typeof defineAgent>[0];
 // A policy on questions is one of three words, and an agent shows it.
 expectTypeOf<Options['approval']>().toEqualTypeOf<Approval | undefined>();
 expectTypeOf<Agent['approval']>().toEqualTypeOf<'bubble' | 'deny' | 'allow' | undefined>();
+
+// A provider of its own, and no memory at all, where an agent says so.
+expectTypeOf<Options['provider']>().toEqualTypeOf<ModelProvider | undefined>();
+expectTypeOf<Agent['memoryScope']>().toEqualTypeOf<string | null | undefined>();

@@ -59,6 +59,15 @@ describe('[BG-058] what is remembered under "context"', () => {
     expect(types()).toContain('memory.read');
   });
 
+  test('is not looked for, and nothing is written, where the agent says so, whatever the runtime has', async () => {
+    const opened = open();
+    await opened.memory.write('agent:lead', 'context', 'wrong');
+    expect((await opened.runtime.run(leadOf({ memoryScope: null }), 'Go.')).status).toBe('completed');
+    expect(firstMessages(opened)?.map(({ content }) => content)).toEqual(['Lead.', 'Go.']);
+    expect(opened.types().filter((type) => type.startsWith('memory.'))).toEqual([]);
+    expect(await opened.memory.read('agent:lead', 'last_output')).toBeUndefined();
+  });
+
   test('is told once, also when the run was paused while it was read', async () => {
     const memory = memoryStore();
     let release: (value: string) => void = () => {};

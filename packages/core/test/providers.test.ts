@@ -1,8 +1,20 @@
-import { scriptedProvider } from '@troupe/testing';
-import { describe, expect, test } from 'vitest';
+import { FaultError, keepSecret, type ModelProvider } from '@troupe/protocol';
+import { mortalStore, type Script, scriptedProvider } from '@troupe/testing';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { openRuntime } from '../../../test/support/open-runtime.ts';
-import { defineAgent, defineTool, spawned, withFallback, withRetry } from '../src/index.ts';
+import { openRuntime, settle } from '../../../test/support/open-runtime.ts';
+import { fingerprintOf } from '../src/define-agent.ts';
+import {
+  type AnyAgent,
+  createRuntime,
+  defineAgent,
+  defineTool,
+  memoryStore,
+  spawned,
+  withFallback,
+  withRetry,
+} from '../src/index.ts';
+import { leadOf } from './lead.ts';
 
 const ask = (model?: string) => {
   const child = defineAgent({ name: 'child', instructions: 'Answer.', ...(model !== undefined && { model }) });
@@ -76,5 +88,157 @@ describe('the provider of a run', () => {
     expect(usage.total.costUsd).toBe(0.25);
     expect(Object.keys(usage.byModel)).toEqual(['small']);
     expect(events.find(({ type }) => type === 'turn.completed')).toMatchObject({ model: 'small', costUsd: 0.25 });
+  });
+});
+
+describe("an agent's own provider", () => {
+  /** A child with a provider of its own, or of another kind. */
+  const asking = (child: AnyAgent) =>
+    defineTool({
+      name: 'ask',
+      description: 'Asks a child.',
+      inputSchema: z.object({}),
+      execute: () => spawned([{ agent: child, job: 'go' }]),
+      settle: ([report]) => ({ content: report?.text ?? report?.fault?.message ?? '' }),
+    });
+
+  test("[HM-061] takes its turns in the place of the runtime's, and gets the model id as it is", async () => {
+    // given a lead with a provider of its own, and a child with none
+    const own = scriptedProvider([calling, 'Done.']);
+    const here = scriptedProvider(['Found.']);
+    const { runtime } = openRuntime({ providers: { here, there: scriptedProvider([]) }, model: 'here/large' });
+    const lead = leadOf({ provider: own, tools: [asking(defineAgent({ name: 'child', instructions: '' }))] });
+    // when it runs
+    const report = await runtime.run(lead, 'go');
+    // then the child did not inherit it
+    expect(report).toMatchObject({ status: 'completed', text: 'Done.', calls: [{ result: 'Found.' }] });
+    expect([asked(own), asked(here)]).toEqual([['lead:here/large', 'lead:here/large'], ['child:large']]);
+  });
+
+  test('[HM-061] makes its summaries, too', async () => {
+    const own = scriptedProvider((_request, { key }) => (key.endsWith('/summary') ? 'So far.' : 'Done.'));
+    const talk = Array.from(
+      { length: 8 },
+      (_, n) => ({ role: n % 2 ? 'assistant' : 'user', content: `${n}` }) as const,
+    );
+    const { runtime, types } = openRuntime({ provider: scriptedProvider([]) });
+    const lead = leadOf({ provider: own, model: 'own/m', compaction: { maxMessages: 4 } });
+    expect(await runtime.run(lead, { input: 'go', messages: talk })).toMatchObject({ status: 'completed' });
+    expect(types()).toContain('context.compacted');
+    expect(asked(own)).toEqual(['lead:own/m', 'lead:own/m']);
+  });
+
+  test('[HM-061] is no model: one must be named all the same', async () => {
+    const own = scriptedProvider(['Done.']);
+    const { runtime } = openRuntime({ provider: scriptedProvider([]), model: null });
+    expect(await runtime.run(leadOf({ provider: own }), 'go')).toMatchObject({
+      status: 'failed',
+      fault: { code: 'model.not_set', message: expect.stringContaining('"lead"') },
+    });
+    expect((await runtime.run(leadOf({ name: 'other', provider: own, model: 'm' }), 'go')).status).toBe('completed');
+  });
+
+  const secret = 'the word of the house';
+  keepSecret(secret);
+  const throwing = (error: Error): ModelProvider => ({
+    takeTurn: () => {
+      throw error;
+    },
+  });
+  test.each([
+    ['a fault', throwing(new FaultError('model.unavailable', `no entry with ${secret}`)), 'model.unavailable'],
+    ['an error', throwing(new RangeError(`no entry with ${secret}`)), 'model.failed'],
+    [
+      'a fault while it streams',
+      scriptedProvider([{ fault: { code: 'model.refused', message: secret } }]),
+      'model.refused',
+    ],
+  ])('[HM-061] that has %s fails its run as any other would, without secrets', async (_what, provider, code) => {
+    const { runtime, events } = openRuntime({ provider: scriptedProvider([]) });
+    const report = await runtime.run(leadOf({ provider }), 'go');
+    expect(report).toMatchObject({ status: 'failed', exitReason: 'model_error', fault: { code } });
+    expect(report.fault?.message).toContain('[redacted]');
+    expect(JSON.stringify([events, report])).not.toContain(secret);
+  });
+
+  test('[HM-061] is interrupted with its run', async () => {
+    const own = scriptedProvider([{ hang: true }]);
+    const { runtime } = openRuntime({ provider: scriptedProvider([]) });
+    const run = runtime.start(leadOf({ provider: own }), 'go');
+    await settle();
+    await run.interrupt();
+    expect((await run.ended).status).toBe('interrupted');
+    expect(own.requests[0]?.aborted).toBe(true);
+  });
+
+  test.each([
+    ['null', null],
+    ['something without takeTurn', { complete: () => 'text' }],
+  ])('[HM-061] is refused when it is %s', (_what, provider) => {
+    expect(() => leadOf({ provider: provider as never })).toThrow(
+      expect.objectContaining({
+        code: 'agent.invalid',
+        message: expect.stringMatching(/"lead".*takeTurn.*ModelProvider/),
+      }),
+    );
+  });
+
+  test('[HM-061] does not stand in for that of a runtime', () => {
+    const agents = [leadOf({ provider: scriptedProvider([]) })];
+    expect(() => createRuntime({ agents })).toThrow(expect.objectContaining({ code: 'runtime.invalid' }));
+  });
+
+  test('[HM-061] is no part of what an agent says: with another one, or none, it is the same agent', async () => {
+    const [one, two, none] = [
+      leadOf({ provider: scriptedProvider(['One.']) }),
+      leadOf({ provider: scriptedProvider(['Two.']) }),
+      leadOf(),
+    ];
+    expect(new Set([one, two, none].map((agent) => fingerprintOf(agent))).size).toBe(1);
+    const { runtime } = openRuntime({ provider: scriptedProvider(['None.']) });
+    const texts: (string | null)[] = [];
+    for (const agent of [one, two, none]) texts.push((await runtime.run(agent, 'go')).text);
+    expect(texts).toEqual(['One.', 'Two.', 'None.']);
+  });
+
+  test('[HM-061, L7] is not stored; after a restart it comes with the agent, or is made again by the tool', async () => {
+    // given a lead and a child that its tool makes, each with a provider of its own
+    const makes = (leadSays: Script, childSays: Script) => {
+      const make = () => defineAgent({ name: 'child', instructions: '', provider: scriptedProvider(childSays) });
+      const ask = defineTool({
+        name: 'ask',
+        description: 'Asks a child.',
+        inputSchema: z.object({}),
+        execute: () => spawned([{ agent: make(), job: 'go', data: {} }]),
+        rebuild: make,
+        settle: ([report]) => ({ content: report?.text ?? report?.fault?.message ?? '' }),
+      });
+      return leadOf({ provider: Object.assign(scriptedProvider(leadSays), { apiKey: 'open sesame' }), tools: [ask] });
+    };
+    const base = memoryStore();
+    const boot = (agent: AnyAgent) => {
+      const mortal = mortalStore(base);
+      const common = { provider: scriptedProvider([]), model: 'm', leaseMs: 0, logger: { warn() {}, error() {} } };
+      const runtime = createRuntime({ ...common, store: mortal.store, agents: [agent] });
+      onTestFinished(() => (mortal.dead ? undefined : runtime.close({ graceMs: 0 })));
+      return { runtime, die: mortal.die };
+    };
+    // when its program dies while the child thinks
+    const before = makes([calling], [{ hang: true }]);
+    const first = boot(before);
+    first.runtime.start(before, 'go', { runId: 'r' });
+    await settle();
+    first.die();
+    // and is started again
+    const second = boot(makes(['Done.'], ['Found.']));
+    const { recovered } = await second.runtime.recover();
+    // then both go on with what their agents have now
+    expect(await recovered[0]?.ended).toMatchObject({
+      status: 'completed',
+      text: 'Done.',
+      calls: [{ result: 'Found.' }],
+    });
+    const stored = [...(base.events({ rootId: 'r' }) as Iterable<unknown>), await base.get('r'), base.checkpoint('r')];
+    expect(JSON.stringify(stored)).not.toContain('sesame');
   });
 });

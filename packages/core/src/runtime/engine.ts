@@ -301,8 +301,7 @@ export const openEngine = (
     runs,
     quotas,
     spawningPaused: false,
-    providerOf: (model, run) =>
-      run.agent.provider ? { provider: run.agent.provider, model } : findProvider(options, model, run.agent.name),
+    providerOf: (model, run) => findProvider(options, model, run.agent),
     priceOf: priceBy(options.pricing),
     tellLive: recorder.tellLive,
     prepare(run, childId, { agent, job, ...request }) {
@@ -415,8 +414,7 @@ export const openEngine = (
     run.transcript = goingOn(openingOf(agent.instructions, data), before);
     for (const mailId of delivers) run.receipts.push({ mailId, receipt: { status: 'accepted' } });
     enlist(run);
-    const byDefault = options.remembers ? `agent:${agent.name}` : undefined;
-    const scope = agent.memoryScope === undefined ? byDefault : (agent.memoryScope ?? undefined);
+    const { memoryScope = options.remembers ? `agent:${agent.name}` : null } = agent;
     const approval = approvalBelow(above, agent.approval);
     const input: RunInput = {
       runId: run.runId,
@@ -427,7 +425,7 @@ export const openEngine = (
       model,
       allowance,
       slot,
-      ...(scope !== undefined && { memoryScope: scope }),
+      ...(memoryScope !== null && { memoryScope }),
       ...(approval !== 'bubble' && { approval }),
       outputRetries: agent.outputRetries ?? 1,
       compaction: { onContextError: true, ...agent.compaction },

@@ -140,18 +140,19 @@ export const settle = (options: RuntimeOptions) => {
   };
 };
 
-/** Finds the provider of a model id. @throws FaultError `model.not_set`, `model.provider_unknown` */
+/** Finds the provider of a model id: the agent's own, else the runtime's. @throws FaultError `model.not_set`, `model.provider_unknown` */
 export const findProvider = (
   { provider, providers = {} }: Pick<RuntimeOptions, 'provider' | 'providers'>,
   id: string,
-  agent: string,
+  agent: Pick<AnyAgent, 'name' | 'provider'>,
 ): { provider: ModelProvider; model: string } => {
   if (id === '')
     throw new FaultError(
       'model.not_set',
-      `No model is set for agent "${agent}". Name one in the agent, or give the runtime a default "model".`,
+      `No model is set for agent "${agent.name}". Name one in the agent, or give the runtime a default "model".`,
     );
-  if (provider) return { provider, model: id };
+  const one = agent.provider ?? provider;
+  if (one) return { provider: one, model: id };
   const cut = id.indexOf('/');
   const name = id.slice(0, Math.max(cut, 0));
   const named = Object.hasOwn(providers, name) ? providers[name] : undefined;
