@@ -1,5 +1,6 @@
 /** Starts background units for calls. */
 import { type JSONValue, messageOf } from '@troupe/protocol';
+import type { Approval } from '../agent/approval.ts';
 import { type Allowance, allowanceOf } from '../agent/limits.ts';
 import type { ToolResult } from '../agent/outcome.ts';
 import type { Dispatch, Tool } from '../define-tool.ts';
@@ -69,6 +70,7 @@ export const openDispatch =
         ...(quota && { quota }),
         allowance: allowanceFor(run, dispatch, options, clock.now()),
         slot: 'free',
+        ...(run.context && { approval: run.context.approval }),
       });
       await unit.writing;
       if (unit.broken) throw unit.broken.error;
@@ -81,4 +83,4 @@ export const openDispatch =
 
 export type Unit = Pick<LiveRun, 'runId' | 'rootId' | 'depth'> &
   Required<Pick<LiveRun, 'sessionKey' | 'origin' | 'made'>> &
-  Partial<Pick<LiveRun, 'quota'>> & { allowance: Allowance; slot: 'free' };
+  Partial<Pick<LiveRun, 'quota'>> & { allowance: Allowance; slot: 'free'; approval?: Approval };
