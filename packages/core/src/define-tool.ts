@@ -126,6 +126,7 @@ export const spawned = (
   requests: readonly ChildRequest[],
   { allOrNone = false }: { allOrNone?: boolean } = {},
 ): Spawned => ({ [spawnMark]: true, requests, allOrNone });
+/** Whether what a tool gave is {@link spawned}: then its call is its children, and there is no result yet. */
 export const isSpawned = (value: unknown): value is Spawned =>
   typeof value === 'object' && value !== null && spawnMark in value;
 
@@ -153,6 +154,7 @@ export type Dispatched = { readonly [dispatchMark]: true; readonly dispatch: Dis
  * Units are stored: after a restart they go on, and what was not delivered is.
  */
 export const dispatched = (dispatch: Dispatch): Dispatched => ({ [dispatchMark]: true, dispatch });
+/** Whether what a tool gave is {@link dispatched}: then its work goes on in the background. */
 export const isDispatched = (value: unknown): value is Dispatched =>
   typeof value === 'object' && value !== null && dispatchMark in value;
 

@@ -1,4 +1,5 @@
 export type { Report } from '@troupe/protocol';
+export { resultOfTool } from './actors/check.ts';
 export { type AgentMachine, agentMachine } from './agent/agent-machine.ts';
 export { readAnswer } from './agent/answers.ts';
 export type { Approval } from './agent/approval.ts';
@@ -17,6 +18,8 @@ export {
   dispatched,
   type Hook,
   type HookCall,
+  isDispatched,
+  isSpawned,
   type OwnRuns,
   type RunView,
   type SettleContext,

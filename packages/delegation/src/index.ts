@@ -1,3 +1,14 @@
 export { createSubworkerTool, createSwarmTool } from './create-subworker-tool.ts';
+export type { Disk, FileStamp } from './files/disk.ts';
+export {
+  type FileRegistry,
+  type FileRegistryOptions,
+  type FileSight,
+  fileRegistry,
+  processFiles,
+} from './files/file-registry.ts';
+export { type StaleNote, staleNoteFor } from './files/stale-note.ts';
+export type { FileWrite } from './files/stale-warning.ts';
+export { type FileUse, type TrackFilesOptions, trackFiles } from './files/track-files.ts';
 export type { SubworkerOptions } from './subworker-options.ts';
 export type { SubworkerData } from './subworker-result.ts';

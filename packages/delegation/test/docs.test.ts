@@ -3,24 +3,22 @@ import { describe, expect, test, vi } from 'vitest';
 import { policyOf } from '../src/subworker-options.ts';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
-const pages = { readme: read('../README.md'), guide: read('../docs/subworkers.md') };
+const pages = { readme: read('../README.md'), guide: read('../docs/subworkers.md'), files: read('../docs/files.md') };
 const programsIn = (page: string) => [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
+
+const printed = (page: string) => [...page.matchAll(/^```text\n(.*?)\n```$/gms)].map(([, text]) => text).join();
 
 /** Each program, the page that shows it, and what it prints; ids of runs are left out. */
 const programs: [name: string, page: keyof typeof pages, run: () => Promise<unknown>, prints: string][] = [
   ['readme', 'readme', () => import('./docs/readme.ts'), 'It is Titan. completed'],
-  [
-    'guide',
-    'guide',
-    () => import('./docs/guide.ts'),
-    [...pages.guide.matchAll(/^```text\n(.*?)\n```$/gms)].map(([, text]) => text).join(),
-  ],
+  ['guide', 'guide', () => import('./docs/guide.ts'), printed(pages.guide)],
   ['paused', 'guide', () => import('./docs/paused.ts'), 'It waits for your approval. Deploys the build.\nIt is out.'],
+  ['files', 'files', () => import('./docs/files.ts'), printed(pages.files)],
 ];
 
-describe('the README and the guide', () => {
+describe('the README and the guides', () => {
   test('show no code that is not run', () => {
-    for (const page of ['readme', 'guide'] as const) {
+    for (const page of ['readme', 'guide', 'files'] as const) {
       const shown = programs.filter(([, where]) => where === page).map(([name]) => read(`./docs/${name}.ts`));
       expect(programsIn(pages[page])).toEqual(shown);
     }

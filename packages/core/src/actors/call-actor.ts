@@ -13,14 +13,7 @@ import {
 import { type AnyEventObject, fromCallback } from 'xstate';
 import type { RunFact, SpawnRequest } from '../agent/context.ts';
 import { tightest } from '../agent/limits.ts';
-import {
-  asToolResult,
-  type CallOutcome,
-  isToolResult,
-  notExecuted,
-  outcomeOf,
-  type ToolResult,
-} from '../agent/outcome.ts';
+import { asToolResult, type CallOutcome, notExecuted, outcomeOf, type ToolResult } from '../agent/outcome.ts';
 import {
   type ChildRequest,
   type Dispatched,
@@ -33,7 +26,7 @@ import {
 } from '../define-tool.ts';
 import type { LiveRun, PendingSpawn } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
-import { check } from './check.ts';
+import { check, resultOfTool } from './check.ts';
 import { type LazyAbort, lazyAbort } from './lazy-abort.ts';
 import { viewOf } from './view.ts';
 
@@ -212,7 +205,10 @@ const once = async (execution: Execution, value: unknown): Promise<Attempted> =>
   const work = (async (): Promise<Attempted> => {
     try {
       const output = await tool.execute(value as never, context);
-      return { result: isSpawned(output) || isDispatched(output) ? output : await checked(tool, output), flags: {} };
+      return {
+        result: isSpawned(output) || isDispatched(output) ? output : await resultOfTool(tool, output),
+        flags: {},
+      };
     } catch (error) {
       return { result: { error: redact(messageOf(error)) }, flags: {} };
     }
@@ -239,20 +235,6 @@ const once = async (execution: Execution, value: unknown): Promise<Attempted> =>
     world.clock.clearTimeout(timer);
     abort.signal.removeEventListener('abort', onAbort);
   }
-};
-
-const checked = async (tool: Tool, output: unknown): Promise<ToolResult> => {
-  if (!tool.outputSchema) return asToolResult(output);
-  const result = asToolResult(output);
-  if (result.error !== undefined) return result;
-  const isResult = isToolResult(output);
-  const verdict = await check(
-    tool.outputSchema,
-    isResult ? (result.data === undefined ? result.content : result.data) : output,
-  );
-  if ('problem' in verdict)
-    return { error: `The output of "${tool.name}" does not fit its schema: ${verdict.problem}` };
-  return isResult ? result : asToolResult(verdict.value);
 };
 
 const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {

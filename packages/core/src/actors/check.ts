@@ -1,4 +1,6 @@
 import type { Schema, SchemaIssue } from '@troupe/protocol';
+import { asToolResult, isToolResult, type ToolResult } from '../agent/outcome.ts';
+import type { Tool } from '../define-tool.ts';
 
 const pathOf = ({ path }: SchemaIssue): string =>
   path?.map((step) => String(typeof step === 'object' ? step.key : step)).join('.') ?? '';
@@ -12,4 +14,21 @@ export const check = async (schema: Schema, value: unknown): Promise<{ value: un
   const answer = schema['~standard'].validate(value);
   const result = answer instanceof Promise ? await answer : answer;
   return result.issues ? { problem: sentenceOf(result.issues) } : { value: result.value };
+};
+
+/**
+ * What a tool's `execute` gave, as the result of its call: as it is, or as the tool's `outputSchema` made it. An output that does not
+ * fit is an error in the result. For tools that are made around other tools.
+ */
+export const resultOfTool = async (tool: Pick<Tool, 'name' | 'outputSchema'>, output: unknown): Promise<ToolResult> => {
+  const result = asToolResult(output);
+  if (!tool.outputSchema || result.error !== undefined) return result;
+  const isResult = isToolResult(output);
+  const verdict = await check(
+    tool.outputSchema,
+    isResult ? (result.data === undefined ? result.content : result.data) : output,
+  );
+  if ('problem' in verdict)
+    return { error: `The output of "${tool.name}" does not fit its schema: ${verdict.problem}` };
+  return isResult ? result : asToolResult(verdict.value);
 };
