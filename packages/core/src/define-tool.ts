@@ -199,6 +199,11 @@ export type ToolOptions<I extends Schema = Schema, O = unknown> = {
   offered?: (view: RunView) => boolean | string;
   /** The external server that the tool comes from, as in MCP. Absent for tools of the program itself. */
   server?: string;
+  /**
+   * How many calls of it a model may make in one turn: the first of them run, each of the others is answered with an error, and uses no
+   * tool call of the budget. As a function it is asked for each call; what is below 1, or an error, counts as 1. Default: no limit.
+   */
+  maxPerTurn?: number | ((view: RunView) => number);
   /** A person must approve before it runs. */
   confirm?: boolean | ((input: OutputOf<I>) => boolean);
   /** A person gives the value of the argument `inputKey` (default `user_input`) before it runs. */
@@ -240,7 +245,7 @@ const invalid = (tool: string, found: string, expected: string): FaultError =>
  * @throws FaultError `tool.invalid` when the definition contradicts itself.
  */
 export const defineTool = <I extends Schema, O>(options: ToolOptions<I, O>): Tool => {
-  const { name, timeoutMs, retries = 0, retryDelayMs = 0, previewLength = 200 } = options;
+  const { name, maxPerTurn, timeoutMs, retries = 0, retryDelayMs = 0, previewLength = 200 } = options;
   if (typeof name !== 'string' || name.trim() === '')
     throw invalid(String(name), 'its name is blank', 'a name that the model can call');
   const asking = (['confirm', 'askUser', 'handoff'] as const).filter(
@@ -248,6 +253,12 @@ export const defineTool = <I extends Schema, O>(options: ToolOptions<I, O>): Too
   );
   if (asking.length > 1)
     throw invalid(name, `${asking.join(' and ')} are both set`, 'at most one of confirm, askUser and handoff');
+  if (
+    maxPerTurn !== undefined &&
+    typeof maxPerTurn !== 'function' &&
+    !(Number.isInteger(maxPerTurn) && maxPerTurn >= 1)
+  )
+    throw invalid(name, `maxPerTurn is ${maxPerTurn}`, 'a whole number of 1 or more, or a function that gives one');
   if (timeoutMs !== undefined && !(timeoutMs > 0))
     throw invalid(name, `timeoutMs is ${timeoutMs}`, 'milliseconds above 0, or none');
   if (!Number.isInteger(retries) || retries < 0)

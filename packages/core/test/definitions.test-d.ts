@@ -1,5 +1,5 @@
 /** What the types of definitions promise. */
-import type { Agent, Approval, defineAgent } from '@troupe/core';
+import type { Agent, Approval, defineAgent, RunView, ToolOptions } from '@troupe/core';
 import type { ModelProvider } from '@troupe/protocol';
 import { expectTypeOf } from 'vitest';
 
@@ -12,3 +12,6 @@ expectTypeOf<Agent['approval']>().toEqualTypeOf<'bubble' | 'deny' | 'allow' | un
 // A provider of its own, and no memory at all, where an agent says so.
 expectTypeOf<Options['provider']>().toEqualTypeOf<ModelProvider | undefined>();
 expectTypeOf<Agent['memoryScope']>().toEqualTypeOf<string | null | undefined>();
+
+// How often a tool may be called in one turn is a number, or what a view of the run says.
+expectTypeOf<ToolOptions['maxPerTurn']>().toEqualTypeOf<number | ((view: RunView) => number) | undefined>();

@@ -51,6 +51,16 @@ const askOf = async (tool: Tool, args: Arguments, view: RunView): Promise<Ask | 
   return null;
 };
 
+/** How many calls of a tool this turn may hold; a tool that cannot say so allows one. */
+const maxOf = ({ maxPerTurn }: Tool, view: RunView): number | undefined => {
+  if (typeof maxPerTurn !== 'function') return maxPerTurn;
+  try {
+    return Math.max(Math.floor(maxPerTurn(view)) || 1, 1);
+  } catch {
+    return 1;
+  }
+};
+
 /** Understands a call as the model made it: finds its tool, parses its arguments, asks whether a person must be heard. */
 export const planCall = async (
   call: ToolCall,
@@ -59,12 +69,14 @@ export const planCall = async (
 ): Promise<PlannedCall> => {
   const { id: callId, name } = call;
   const args = parse(call.arguments);
-  const planned = { callId, tool: name, arguments: args ?? {} };
+  const found = { callId, tool: name, arguments: args ?? {} };
   const tool = tools.get(name);
   if (!tool)
-    return { ...planned, problem: `Tool not found: ${name}. Available: ${[...tools.keys()].join(', ') || 'none'}.` };
+    return { ...found, problem: `Tool not found: ${name}. Available: ${[...tools.keys()].join(', ') || 'none'}.` };
   const problem = refusalOf(tool, view);
-  if (problem !== undefined) return { ...planned, problem };
+  if (problem !== undefined) return { ...found, problem };
+  const maxPerTurn = maxOf(tool, view);
+  const planned = { ...found, ...(maxPerTurn !== undefined && Number.isFinite(maxPerTurn) && { maxPerTurn }) };
   if (args === null)
     return {
       ...planned,

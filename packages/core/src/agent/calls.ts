@@ -26,18 +26,39 @@ const blank = ({ callId, tool, arguments: args, delegates }: PlannedCall): CallS
   asking: 0,
 });
 
+/** Of each call that is more than its tool allows in one turn, its number among those of that tool; `null` of all others. */
+const excessIn = (planned: readonly PlannedCall[]): (number | null)[] => {
+  const numbers = new Map<string, number>();
+  return planned.map(({ tool, maxPerTurn = Number.POSITIVE_INFINITY }) => {
+    const number = (numbers.get(tool) ?? 0) + 1;
+    numbers.set(tool, number);
+    return number > maxPerTurn ? number : null;
+  });
+};
+
+const tooManyText = ({ tool, maxPerTurn }: PlannedCall, number: number): string => {
+  const [calls, are] = maxPerTurn === 1 ? ['call', 'is'] : ['calls', 'are'];
+  return `Not executed: too many at once, ${maxPerTurn} ${calls} of "${tool}" in one turn ${are} allowed, this was number ${number}. Call again in a later turn if it is still needed.`;
+};
+
 /**
- * Plans the calls of a turn, in order: those over the limit are refused, those that cannot run are answered, the first that asks
- * a person waits, those after it are skipped, the rest start now. Where nobody is asked, nothing waits and nothing is skipped.
+ * Plans the calls of a turn, in order: those that their tool does not allow in one turn, and those over the limit, are refused, those
+ * that cannot run are answered, the first that asks a person waits, those after it are skipped, the rest start now. Where nobody is
+ * asked, nothing waits and nothing is skipped.
  */
 export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => {
   const { run } = step;
   const allowed = (run.allowance.limits.toolCalls ?? Number.POSITIVE_INFINITY) - run.toolCalls;
-  const over = planned.length > allowed;
+  const excess = excessIn(planned);
+  const over = excess.filter((number) => number === null).length > allowed;
+  let counted = 0;
   let asked = false;
   const decided = new Map<number, 'allowed' | 'denied'>();
   const calls = planned.map((call, index): CallState => {
-    if (index >= allowed)
+    const number = excess[index] ?? null;
+    if (number !== null) return settledAs(call, notExecuted('refused', tooManyText(call, number)));
+    counted += 1;
+    if (counted > allowed)
       return settledAs(
         call,
         notExecuted(
@@ -88,7 +109,7 @@ export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => 
   run.live = 0;
   run.shares = calls.reduce((sum, call) => sum + call.shares, 0);
   calls.forEach((call, index) => {
-    if (index < allowed && call.outcome?.status !== 'skipped' && call.outcome?.status !== 'refused') run.toolCalls += 1;
+    if (call.outcome?.status !== 'skipped' && call.outcome?.status !== 'refused') run.toolCalls += 1;
     say(step, { type: 'call.started', callId: call.callId, tool: call.tool, arguments: call.arguments });
     const decision = decided.get(index);
     if (decision) sayApplied(step, call.tool, decision);

@@ -73,6 +73,8 @@ export type PlannedCall = {
   arguments: JSONValue;
   /** Why it cannot be executed at all. */
   problem?: string;
+  /** How many calls of its tool a turn may hold. */
+  maxPerTurn?: number;
   asks?: Pick<Question, 'kind' | 'prompt' | 'options' | 'inputKey'>;
   /** True when its call is its children. */
   delegates?: boolean;

@@ -92,6 +92,7 @@ export const openOutside = () => {
   const tools = [
     work('work'),
     work('free'),
+    work('few', { maxPerTurn: 1 }),
     work('risky', { confirm: true }),
     work('delegate', { settle: (_reports: unknown, { n }: { n: number }) => ask(`call ${n}`) }),
   ];

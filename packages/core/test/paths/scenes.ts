@@ -34,6 +34,7 @@ const calling = (...tools: string[]): RunMachineEvent =>
       arguments: { n },
       ...(tool === 'risky' && { asks: question }),
       ...(tool === 'delegate' && { delegates: true }),
+      ...(tool === 'few' && { maxPerTurn: 1 }),
     })),
   });
 const text = closed({ text: 'Done.' });
@@ -260,6 +261,13 @@ export const scenes: Record<string, Played> = {
     happens: {
       events: [...pausing],
       tells: telling({ model: [text, calling('work', 'work')], crew: [settling('ok', 'error')] }),
+    },
+  },
+  'that calls too much at once': {
+    agent: { budget: { turns: 3, toolCalls: 2 } },
+    happens: {
+      events: [...pausing],
+      tells: telling({ model: [text, calling('few', 'few', 'work'), calling('few', 'few')], crew: [settling('ok')] }),
     },
   },
   'that is poor': {

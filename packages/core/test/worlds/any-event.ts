@@ -62,6 +62,7 @@ const usage: fc.Arbitrary<Usage> = one({ inputTokens: 3, outputTokens: 2 }, { in
 const planned: fc.Arbitrary<Omit<PlannedCall, 'callId'>> = one(
   { tool: 'plain', arguments: {} },
   { tool: 'plain', arguments: {} },
+  { tool: 'few', arguments: {}, maxPerTurn: 1 },
   { tool: 'delegate', arguments: {}, delegates: true },
   { tool: 'delegate', arguments: {}, delegates: true },
   { tool: 'nothing', arguments: {}, problem: 'Tool not found: nothing.' },

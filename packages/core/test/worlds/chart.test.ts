@@ -135,6 +135,13 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
     });
   });
 
+  test('executes no more calls of a tool in one turn than the tool allows [HM-162]', () => {
+    holds((states) => {
+      for (const { context } of states)
+        expect(context.calls.filter(({ tool, phase }) => tool === 'few' && phase !== 'settled').length).toBeLessThan(2);
+    });
+  });
+
   test('is JSON, and goes on from it as if nothing had happened', () => {
     fc.assert(
       fc.property(...histories, happening, (input, happenings, next) => {
