@@ -31,6 +31,11 @@ export type AgentOptions<S extends Schema | undefined = Schema | undefined> = {
   outputSchema?: S;
   /** How often a misfitting answer is asked for again. Default 1. */
   outputRetries?: number;
+  /**
+   * What becomes of a run whose answer does not fit then: it fails, exit reason `invalid_output` (`fail`, default), or completes with
+   * its text and without `data`, and `warning.raised` with code `output.invalid` says what was wrong (`keep`).
+   */
+  outputMismatch?: 'fail' | 'keep';
   /** Limits of every run of this agent, and of the runs below it. */
   budget?: Budget;
   /** Where its runs remember. Default: `agent:<name>` when the runtime has a memory of its own, else nowhere. `null`: nowhere. */
@@ -93,9 +98,18 @@ const checkTools = (tools: readonly Tool[], whose: string): void => {
 
 const reasonings = ['off', 'low', 'medium', 'high'];
 const approvals = ['bubble', 'deny', 'allow'];
+const mismatches = ['fail', 'keep'];
 
 /** Checks what an agent's model is asked with; the error names agent, option, what was found and what was expected. */
-const checkChoices = ({ name, model, outputRetries, approval, settings = {}, compaction = {} }: AgentOptions): void => {
+const checkChoices = ({
+  name,
+  model,
+  outputRetries,
+  outputMismatch,
+  approval,
+  settings = {},
+  compaction = {},
+}: AgentOptions): void => {
   const check = (option: string, found: unknown, fits: boolean, expected: string): void => {
     if (found !== undefined && !fits)
       throw new FaultError(
@@ -113,6 +127,7 @@ const checkChoices = ({ name, model, outputRetries, approval, settings = {}, com
       `Agent "${name}": model is blank. Expected a model id, or none for the runtime's default.`,
     );
   check('outputRetries', outputRetries, isWhole(outputRetries, 0), 'a whole number of 0 or more');
+  check('outputMismatch', outputMismatch, mismatches.includes(outputMismatch ?? ''), `one of ${mismatches.join(', ')}`);
   check('approval', approval, approvals.includes(approval ?? ''), `one of ${approvals.join(', ')}`);
   check('settings.temperature', temperature, (temperature ?? 0) >= 0, 'a number of 0 or more');
   check('settings.maxOutputTokens', maxOutputTokens, isWhole(maxOutputTokens, 1), 'a whole number of 1 or more');

@@ -1,5 +1,5 @@
 /** What the types of definitions promise. */
-import type { Agent, Approval, defineAgent, RunView, ToolOptions } from '@troupe/core';
+import type { Agent, Approval, defineAgent, Report, RunView, ToolOptions } from '@troupe/core';
 import type { ModelProvider } from '@troupe/protocol';
 import { expectTypeOf } from 'vitest';
 
@@ -8,6 +8,10 @@ type Options = Parameters<typeof defineAgent>[0];
 // A policy on questions is one of three words, and an agent shows it.
 expectTypeOf<Options['approval']>().toEqualTypeOf<Approval | undefined>();
 expectTypeOf<Agent['approval']>().toEqualTypeOf<'bubble' | 'deny' | 'allow' | undefined>();
+
+// What becomes of an answer that does not fit is one of two words; `data` of a report may be missing with either.
+expectTypeOf<Options['outputMismatch']>().toEqualTypeOf<'fail' | 'keep' | undefined>();
+expectTypeOf<Report<{ n: number }>['data']>().toEqualTypeOf<{ n: number } | undefined>();
 
 // A provider of its own, and no memory at all, where an agent says so.
 expectTypeOf<Options['provider']>().toEqualTypeOf<ModelProvider | undefined>();

@@ -79,6 +79,12 @@ describe('[BG-051] an agent is refused', () => {
     ['without instructions', { instructions: undefined }, 'agent.invalid', /"lead".*instructions/],
     ['with a blank model', { model: '' }, 'agent.invalid', /"lead".*model is blank/],
     [
+      'with an unheard-of rule for misfits',
+      { outputMismatch: 'drop' },
+      'agent.invalid',
+      /"lead".*outputMismatch is "drop".*fail, keep/,
+    ],
+    [
       'with an unheard-of policy',
       { approval: 'ask' },
       'agent.invalid',

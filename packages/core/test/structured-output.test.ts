@@ -1,4 +1,4 @@
-import { textOf } from '@troupe/core';
+import { memoryStore, textOf } from '@troupe/core';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -35,9 +35,12 @@ describe('[BG-085] with an output schema', () => {
   });
 
   test.each([
+    ['alone', good],
+    ['in a fence without a name', `\`\`\`\n${good}\n\`\`\``],
     ['in a fence', `Here:\n\`\`\`json\n${good}\n\`\`\`\nGood?`],
     ['in prose', `I would say ${good}, roughly.`],
-  ])('an answer is found %s', async (_where, text) => {
+    ['in prose over several lines', `The city:\n\n${good.replace(',', ',\n  ')}\n\nThat is all.`],
+  ])('an answer is found %s [HM-170]', async (_where, text) => {
     const { runtime } = open([text]);
     expect((await runtime.run(leadOf({ outputSchema: Answer }), 'Go.')).data).toEqual({ city: 'Köln', people: 1 });
   });
@@ -87,6 +90,67 @@ describe('[BG-085] with an output schema', () => {
       expect(provider.requests).toHaveLength(outputRetries + 1);
     },
   );
+
+  describe('and "keep" for what does not fit', () => {
+    const keep = { outputSchema: Answer, outputMismatch: 'keep' } as const;
+
+    test.each([
+      [0, 'prose', 'Köln has many.', /holds no JSON/],
+      [1, 'other data', '{"city":1}', /city: .*string/],
+      [2, 'other data in a fence', '```json\n{"city":"Köln"}\n```', /people: /],
+    ])(
+      'after %i retries %s is an answer: its text, no data, and a warning that says why [HM-170]',
+      async (outputRetries, _what, text, problem) => {
+        const { runtime, provider, events } = open(Array(9).fill(text));
+        const report = await runtime.run(leadOf({ ...keep, outputRetries }), 'Go.');
+        expect(report).toMatchObject({ status: 'completed', exitReason: 'answered', text });
+        expect(['data' in report, 'fault' in report, 'partialText' in report]).toEqual([false, false, false]);
+        expect(provider.requests).toHaveLength(outputRetries + 1);
+        const [warning, ...others] = only(events, 'warning.raised');
+        expect(others).toEqual([]);
+        expect(warning).toMatchObject({ code: 'output.invalid', message: expect.stringMatching(problem) });
+        expect(warning?.message).toContain(`"lead" is kept as text`);
+        expect(warning?.message).toContain(`after ${outputRetries + 1} attempts`);
+        const end = only(events, 'run.completed')[0];
+        expect([end?.text, end && 'data' in end]).toEqual([text, false]);
+      },
+    );
+
+    test('an answer that fits after all is data, and nothing is warned of [HM-170]', async () => {
+      const { runtime, types } = open(['Perhaps.', good]);
+      expect(await runtime.run(leadOf(keep), 'Go.')).toMatchObject({ data: { city: 'Köln', people: 1 } });
+      expect(types()).not.toContain('warning.raised');
+    });
+
+    test.each<[string, Turn[], string]>([
+      ['is cut off', [{ text: 'Köl', finish: 'length' }], 'model_error'],
+      ['is nothing', ['', ''], 'no_answer'],
+      ['does not come, for the turns have run out', ['Perhaps.'], 'max_turns'],
+    ])('an answer that %s is none: its run fails as ever [HM-170]', async (_what, script, exitReason) => {
+      const { runtime, types } = open(script);
+      const agent = leadOf({ ...keep, budget: { turns: exitReason === 'max_turns' ? 1 : 5 } });
+      expect(await runtime.run(agent, 'Go.')).toMatchObject({ status: 'failed', exitReason });
+      expect(types()).not.toContain('run.completed');
+    });
+
+    test('the text is what is remembered, and a replay comes to the same [HM-170]', async () => {
+      const memory = memoryStore();
+      const { runtime, types } = openRuntime({ provider: scriptedProvider(['Perhaps.']), memory });
+      const { runId } = await runtime.run(leadOf({ ...keep, outputRetries: 0 }), 'Go.');
+      expect(await memory.read('agent:lead', 'last_output')).toBe('Perhaps.');
+      expect(types().slice(-3)).toEqual(['warning.raised', 'memory.written', 'run.completed']);
+      expect((await runtime.replay(runId)).snapshot.value).toBe('completed');
+    });
+
+    test("a job's own schema is held to the same [HM-170]", async () => {
+      const { runtime } = open(['Perhaps.']);
+      const agent = leadOf({ outputMismatch: 'keep', outputRetries: 0 });
+      expect(await runtime.run(agent, { input: 'Go.', outputSchema: Answer })).toMatchObject({
+        status: 'completed',
+        text: 'Perhaps.',
+      });
+    });
+  });
 
   test('a schema that waits is waited for', async () => {
     const outputSchema = z.object({ city: z.string().refine(async (city) => city === 'Köln', 'no such city') });

@@ -154,6 +154,7 @@ export const agentMachine: AgentMachine = base
       mayAnswerAgain: ifTurn(
         (turn, context) => problemOf(turn) !== undefined && context.outputAttempts < context.outputRetries,
       ),
+      keepsBadOutput: ifTurn((turn, { outputMismatch }) => problemOf(turn) !== undefined && outputMismatch === 'keep'),
       hasBadOutput: ifTurn((turn) => problemOf(turn) !== undefined),
       saysNothing: ifTurn((turn, context) => turn.text.trim() === '' && !turn.output && !context.askedForAnswer),
       saysNothingAgain: ifTurn((turn) => turn.text.trim() === '' && !turn.output),
@@ -198,6 +199,7 @@ export const agentMachine: AgentMachine = base
       recordTurn: act<'turn.closed'>((step, { turn }) => turns.recordTurn(step, turn)),
       planCalls: act<'turn.closed'>((step, { turn }) => planCalls(step, turn.planned)),
       accept: act<'turn.closed'>((step, { turn }) => turns.accept(step, turn)),
+      acceptMisfit: act<'turn.closed'>((step, { turn }) => turns.acceptMisfit(step, turn, problemOf(turn) ?? '')),
       askForOutput: act<'turn.closed'>((step, { turn }) => turns.askForOutput(step, problemOf(turn) ?? '')),
       askForAnswer: act(turns.askForAnswer),
       failCut: act<'turn.closed'>((step, { turn }) => isCut(turn) && turns.failCut(step, turn.finish)),
@@ -337,6 +339,7 @@ export const agentMachine: AgentMachine = base
                 { guard: 'wasSteered', target: 'deciding', actions: 'recordTurn' },
                 { guard: 'wasCut', target: '#agent.failed', actions: ['recordTurn', 'failCut'] },
                 { guard: 'mayAnswerAgain', target: 'deciding', actions: ['recordTurn', 'askForOutput'] },
+                { guard: 'keepsBadOutput', target: 'concluding', actions: ['recordTurn', 'acceptMisfit'] },
                 { guard: 'hasBadOutput', target: '#agent.failed', actions: ['recordTurn', 'failOutput'] },
                 { guard: 'saysNothing', target: 'deciding', actions: ['recordTurn', 'askForAnswer'] },
                 { guard: 'saysNothingAgain', target: '#agent.failed', actions: ['recordTurn', 'failNoAnswer'] },

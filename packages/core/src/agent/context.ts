@@ -141,6 +141,8 @@ export type RunInput = {
   /** What becomes of calls that ask a person, here and below. Without it they are asked. */
   approval?: Exclude<Approval, 'bubble'>;
   outputRetries: number;
+  /** `keep`: an answer that does not fit after that is an answer all the same. Without it the run fails. */
+  outputMismatch?: 'keep';
   compaction: { maxMessages?: number; maxInputTokens?: number; onContextError: boolean };
   graceMs: number;
   /** Messages the conversation opens with. */

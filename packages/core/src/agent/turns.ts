@@ -137,6 +137,14 @@ export const accept = ({ run }: Step, turn: ClosedTurn): void => {
   run.end = { status: 'completed', exitReason: 'answered' };
 };
 
+/** The answer stands as text, and what is wrong with it is said. */
+export const acceptMisfit = (step: Step, turn: ClosedTurn, problem: string): void => {
+  const { agent, outputAttempts } = step.run;
+  const message = `The answer of "${agent}" is kept as text, without data: it did not fit the required format after ${outputAttempts + 1} attempts: ${problem}`;
+  say(step, { type: 'warning.raised', code: 'output.invalid', message });
+  accept(step, turn);
+};
+
 /** The run is told before its next turn. */
 const note = ({ run }: Step, text: string): void => {
   run.inbox = [...run.inbox, text];

@@ -428,6 +428,7 @@ export const openEngine = (
       ...(memoryScope !== null && { memoryScope }),
       ...(approval !== 'bubble' && { approval }),
       outputRetries: agent.outputRetries ?? 1,
+      ...(agent.outputMismatch === 'keep' && { outputMismatch: agent.outputMismatch }),
       compaction: { onContextError: true, ...agent.compaction },
       graceMs: options.graceMs,
       opening: run.transcript.length,

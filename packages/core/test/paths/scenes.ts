@@ -210,6 +210,24 @@ export const scenes: Record<string, Played> = {
       }),
     },
   },
+  'that keeps what does not fit': {
+    agent: {
+      outputSchema: z.object({ ok: z.boolean() }),
+      outputMismatch: 'keep',
+      memoryScope: 'worker',
+      budget: { turns: 3 },
+    },
+    happens: {
+      events: [...pausing, interrupt],
+      tells: telling({
+        model: [
+          closed({ text: '{"ok":true}', output: { data: { ok: true } } }),
+          closed({ text: 'Perhaps.', output: { problem: 'the answer holds no JSON.' } }),
+        ],
+        memory: (context) => memory(context).slice(0, 1),
+      }),
+    },
+  },
   'that remembers, against the clock': {
     agent: { memoryScope: 'worker', budget: { turns: 2, deadlineMs: 1_000 } },
     happens: {

@@ -38,10 +38,11 @@ export const anyInput: fc.Arbitrary<RunInput> = fc
     memory: fc.boolean(),
     approval: maybe(one('deny' as const, 'allow' as const)),
     outputRetries: fc.nat(1),
+    keeps: fc.boolean(),
     maxMessages: maybe(one(3, 6)),
     onContextError: fc.boolean(),
   })
-  .map(({ limits, parent, slot, memory, approval, outputRetries, maxMessages, onContextError }) => ({
+  .map(({ limits, parent, slot, memory, approval, outputRetries, keeps, maxMessages, onContextError }) => ({
     runId: 'r',
     rootId: 'r',
     ...(parent && { parentId: 'p' }),
@@ -53,6 +54,7 @@ export const anyInput: fc.Arbitrary<RunInput> = fc
     ...(memory && { memoryScope: 's' }),
     ...(approval && { approval }),
     outputRetries,
+    ...(keeps && { outputMismatch: 'keep' as const }),
     compaction: { onContextError, ...(maxMessages !== undefined && { maxMessages }) },
     graceMs: 10,
     opening: 2,

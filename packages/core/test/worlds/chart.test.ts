@@ -142,6 +142,16 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
     });
   });
 
+  test('keeps what does not fit only where that is said, warns of it once, and gives no data [HM-170]', () => {
+    holds((states, { outputMismatch }) => {
+      const { context } = states.at(-1) as State;
+      const { events } = context.outbox;
+      const misfits = events.filter((event) => event.type === 'warning.raised' && event.code === 'output.invalid');
+      expect(misfits.length).toBeLessThanOrEqual(outputMismatch === 'keep' ? 1 : 0);
+      if (misfits.length > 0) expect(context.data).toBeUndefined();
+    });
+  });
+
   test('is JSON, and goes on from it as if nothing had happened', () => {
     fc.assert(
       fc.property(...histories, happening, (input, happenings, next) => {
