@@ -48,6 +48,23 @@ export type AgentOptions<S extends Schema | undefined = Schema | undefined> = {
    * An agent below may be stricter (`deny` over `allow` over `bubble`), never looser.
    */
   approval?: Approval;
+  /**
+   * Watches whether its runs make progress: they record or tell something, or runs below them do. What waits for a person, a slot or
+   * `resume` is not watched. Absent: nothing is watched.
+   */
+  heartbeat?: {
+    /** Milliseconds without progress between calls, while a run waits for its model. Default 450_000. */
+    idleMs?: number;
+    /** Milliseconds without progress while a call of the run executes, or waits for its children. Default 1_200_000. */
+    callMs?: number;
+    /**
+     * `warn` (default): `warning.raised`, code `run.stalled`, once for each silence. `interrupt`: the same, and a run that makes no
+     * progress in `graceMs` more fails, exit reason `stalled`; of runs that wait for each other the lowest fails first.
+     */
+    onStall?: 'warn' | 'interrupt';
+    /** Milliseconds between that warning and the end. Default 120_000. */
+    graceMs?: number;
+  };
   /** What to do about long conversations. */
   compaction?: {
     /** Summarise before a turn when there are more messages than this. Default: never. */
@@ -109,6 +126,7 @@ const checkChoices = ({
   approval,
   settings = {},
   compaction = {},
+  heartbeat = {},
 }: AgentOptions): void => {
   const check = (option: string, found: unknown, fits: boolean, expected: string): void => {
     if (found !== undefined && !fits)
@@ -119,6 +137,7 @@ const checkChoices = ({
   };
   const { temperature, maxOutputTokens, reasoning } = settings;
   const { maxMessages, maxInputTokens } = compaction;
+  const { idleMs, callMs, onStall, graceMs, ...others } = heartbeat;
   const isWhole = (value: number | undefined, least: number): boolean =>
     Number.isInteger(value) && (value ?? 0) >= least;
   if (model?.trim() === '')
@@ -134,6 +153,12 @@ const checkChoices = ({
   check('settings.reasoning', reasoning, reasonings.includes(reasoning ?? ''), `one of ${reasonings.join(', ')}`);
   check('compaction.maxMessages', maxMessages, isWhole(maxMessages, 1), 'a whole number of 1 or more');
   check('compaction.maxInputTokens', maxInputTokens, isWhole(maxInputTokens, 1), 'a whole number of 1 or more');
+  check('heartbeat.idleMs', idleMs, isWhole(idleMs, 1), 'a whole number of milliseconds, 1 or more');
+  check('heartbeat.callMs', callMs, isWhole(callMs, 1), 'a whole number of milliseconds, 1 or more');
+  check('heartbeat.graceMs', graceMs, isWhole(graceMs, 0), 'a whole number of milliseconds, 0 or more');
+  const [unknown] = Object.keys(others);
+  check('an option of heartbeat', unknown, false, 'only idleMs, callMs, onStall and graceMs');
+  check('heartbeat.onStall', onStall, onStall === 'warn' || onStall === 'interrupt', '"warn" or "interrupt"');
 };
 
 /**

@@ -6,7 +6,7 @@ const some = z.int().nonnegative().optional();
  * What a run may spend. A limit that is missing does not exist: nothing is counted against it, nothing is reserved.
  *
  * Pooled over the tree, carved from the parent's: `tokens`, `costUsd`, `descendants`.
- * Counted for each run by itself: `turns`, `toolCalls`, `children`, `toolsPerChild`, `activeMs`, `concurrency`.
+ * Counted for each run by itself: `turns`, `toolCalls`, `children`, `toolsPerChild`, `activeMs`, `idleMs`, `concurrency`.
  * Inherited as absolute bounds: `depth`, `deadlineMs`.
  */
 export const Budget = z.object({
@@ -20,6 +20,12 @@ export const Budget = z.object({
   costUsd: z.number().nonnegative().optional(),
   /** Milliseconds of work: waiting for a person, for a slot or for `resume` does not count. */
   activeMs: some,
+  /**
+   * Milliseconds without progress: nothing is recorded and nothing is told, by the run or by anything below it. Waiting for a person,
+   * for a slot or for `resume` is no silence; progress, and going on after any of these, begins a new one. Ends the run with exit
+   * reason `idle_timeout`; of runs that wait for each other the lowest ends first.
+   */
+  idleMs: some,
   /** Milliseconds of wall clock from the start; descendants end with their ancestor's. */
   deadlineMs: some,
   /** Runs that this run may start by itself. */
@@ -32,7 +38,7 @@ export const Budget = z.object({
   concurrency: z.int().positive().optional(),
   /** Tools that one child may be given. */
   toolsPerChild: some,
-  /** Share of a limit at which `budget.warned` is told, once for each kind. Default 0.8. */
+  /** Share of a limit at which `budget.warned` is told, once for each kind; of `idleMs` once for each silence. Default 0.8. */
   warnAt: z.number().positive().max(1).optional(),
   /** Share of its own `tokens` and `costUsd` that a run keeps from its children, so that it can still answer. Default 0.1. */
   keep: z.number().nonnegative().max(1).optional(),

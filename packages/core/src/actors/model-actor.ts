@@ -125,6 +125,7 @@ const takeTurn = async (
   };
   for await (const part of parts) {
     if (abort.aborted) return;
+    run.progressAt = world.clock.now();
     take(part);
   }
   if (abort.aborted) return;

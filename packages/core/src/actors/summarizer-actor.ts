@@ -49,6 +49,7 @@ export const summarizerActor = (world: World) =>
         turnOptions(world, run, input.turn, abort, 'summary'),
       )) {
         if (abort.aborted) return;
+        run.progressAt = world.clock.now();
         if (part.type === 'text') summary += part.delta;
         if (part.type === 'usage') {
           usage = part.usage;

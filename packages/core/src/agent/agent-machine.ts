@@ -29,6 +29,7 @@ import type {
   RunInput,
   RunMachineEvent,
   RunOutput,
+  TimeKind,
 } from './context.ts';
 import * as life from './life.ts';
 import { exhaustedBy } from './limits.ts';
@@ -63,7 +64,7 @@ export type AgentMachine = StateMachine<
 
 /** What the leaf actors of a run are given. */
 export type TurnInput = { runId: string; turn: number; given?: GivenTurn };
-export type AlarmInput = { runId: string; kind: 'activeMs' | 'deadlineMs' | 'grace' };
+export type AlarmInput = { runId: string; kind: TimeKind | 'heartbeat' | 'grace' };
 /** `given`: what is there already, and is not asked for. */
 export type SummaryInput = { runId: string; turn: number; given?: Extract<RunFact, { type: 'context.summarized' }> };
 export type MemoryInput = {
@@ -122,6 +123,15 @@ const isCut = (turn: ClosedTurn): turn is ClosedTurn & { finish: 'length' | 'fil
   turn.finish === 'length' || turn.finish === 'filter';
 const isContextError = (event: RunMachineEvent): boolean =>
   event.type === 'turn.failed' && event.fault.code === 'model.context_length';
+
+/** The alarms of a run that works, by id. */
+const watches = [
+  ['watch', 'activeMs'],
+  ['idle', 'idleMs'],
+  ['heartbeat', 'heartbeat'],
+] as const;
+const watchesOf = ({ allowance: { limits }, heartbeat }: RunContext) =>
+  watches.filter(([, kind]) => (kind === 'heartbeat' ? heartbeat : limits[kind]) !== undefined);
 
 const bug = (error: unknown): Fault => ({
   code: 'run.bug',
@@ -186,6 +196,12 @@ export const agentMachine: AgentMachine = base
       interrupt: act<'interrupt'>((step, { reason, exitReason }) => life.interrupt(step, reason, exitReason)),
       warnOfTime: act<'limit.near'>((step, { kind, limit, spent }) => life.warnOfTime(step, kind, limit, spent)),
       runOutOfTime: act<'limit.reached'>((step, { kind, limit, spent }) => life.runOutOfTime(step, kind, limit, spent)),
+      warnOfStall: act<'stall.noticed'>((step, { quietMs, thresholdMs }) =>
+        life.warnOfStall(step, quietMs, thresholdMs),
+      ),
+      failStalled: act<'stall.lasted'>((step, { quietMs, thresholdMs }) =>
+        life.failStalled(step, quietMs, thresholdMs),
+      ),
       detach: act(life.detach),
       fork: act<'forked'>(life.fork),
       endGrace: act(life.endGrace),
@@ -245,11 +261,11 @@ export const agentMachine: AgentMachine = base
           enqueue.spawnChild('alarm', { id: 'deadline', input: { runId: context.runId, kind: 'deadlineMs' } });
       }),
       startWatch: base.enqueueActions(({ context, enqueue }) => {
-        if (context.allowance.limits.activeMs !== undefined)
-          enqueue.spawnChild('alarm', { id: 'watch', input: { runId: context.runId, kind: 'activeMs' } });
+        for (const [id, kind] of watchesOf(context))
+          enqueue.spawnChild('alarm', { id, input: { runId: context.runId, kind } });
       }),
       stopWatch: base.enqueueActions(({ context, enqueue }) => {
-        if (context.allowance.limits.activeMs !== undefined) enqueue.stopChild('watch');
+        for (const [id] of watchesOf(context)) enqueue.stopChild(id);
       }),
     },
   })
@@ -297,7 +313,11 @@ export const agentMachine: AgentMachine = base
         entry: ['begin', 'startWatch'],
         exit: 'stopWatch',
         initial: 'deciding',
-        on: { pause: { target: 'paused.command', actions: 'pause' } },
+        on: {
+          pause: { target: 'paused.command', actions: 'pause' },
+          'stall.noticed': { actions: 'warnOfStall' },
+          'stall.lasted': { target: 'interrupting', actions: 'failStalled' },
+        },
         states: {
           deciding: {
             always: [

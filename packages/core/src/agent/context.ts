@@ -40,6 +40,9 @@ export type ChildState = {
   letGo?: true;
 };
 
+/** How a run's progress is watched: see `AgentOptions.heartbeat`. Milliseconds. */
+export type Heartbeat = { idleMs: number; callMs: number; onStall: 'warn' | 'interrupt'; graceMs: number };
+
 /** Why a spawn was not admitted. */
 type SpawnRefusal = { kind: string; limit?: number; message: string };
 
@@ -145,6 +148,8 @@ export type RunInput = {
   outputMismatch?: 'keep';
   compaction: { maxMessages?: number; maxInputTokens?: number; onContextError: boolean };
   graceMs: number;
+  /** Nobody watches whether the run makes progress without it. */
+  heartbeat?: Heartbeat;
   /** Messages the conversation opens with. */
   opening: number;
 };
@@ -213,6 +218,9 @@ export type RunCommand =
   | { type: 'steer'; text: string }
   | { type: 'answer'; questionId: string; answer: Answer; by: string };
 
+/** Limits that a clock watches. */
+export type TimeKind = 'activeMs' | 'idleMs' | 'deadlineMs';
+
 export type RunFact =
   /** What units of its session have come to, for the run to hear before its next turn. */
   | { type: 'deliver'; mail: Letter[] }
@@ -242,8 +250,11 @@ export type RunFact =
   /** `heard`: messages that the conversation opens with, too. */
   | { type: 'slot.granted'; heard?: number }
   | { type: 'detach' }
-  | { type: 'limit.near'; kind: 'activeMs' | 'deadlineMs'; limit: number; spent: number }
-  | { type: 'limit.reached'; kind: 'activeMs' | 'deadlineMs'; limit: number; spent: number }
+  | { type: 'limit.near'; kind: TimeKind; limit: number; spent: number }
+  | { type: 'limit.reached'; kind: TimeKind; limit: number; spent: number }
+  /** A run with a heartbeat makes no progress; it was given time to, and still makes none. */
+  | { type: 'stall.noticed'; quietMs: number; thresholdMs: number }
+  | { type: 'stall.lasted'; quietMs: number; thresholdMs: number }
   | { type: 'grace.over' }
   | { type: 'memory.recalled'; text?: string; problem?: string }
   | { type: 'memory.stored'; problem?: string }

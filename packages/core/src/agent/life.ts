@@ -2,7 +2,8 @@
 import type { ExitReason } from '@troupe/protocol';
 import { cancelCalls, closeOpenCalls, giveUpCalls, openQuestions, recoverCalls, startReady } from './calls.ts';
 import { grantSlots, onlyWaitsForChildren, settleChild } from './children.ts';
-import type { ChildEnd, Letter, RunCommand, RunContext, RunFact } from './context.ts';
+import type { ChildEnd, Letter, RunCommand, RunContext, RunFact, TimeKind } from './context.ts';
+import { type FailedEnd, idleTimeout, stalled, stallMessage, stallWarning } from './stalls.ts';
 import { type Step, say, setCall, stepOf } from './step.ts';
 import { chargeAborted } from './turns.ts';
 
@@ -117,24 +118,44 @@ export const interrupt = (step: Step, reason: string, exitReason: ExitReason = '
   endChildren(step, reason);
 };
 
-/** Much of the time is gone: the alarm of a kind that was warned of rings for its hard limit only. */
-export const warnOfTime = (step: Step, kind: 'activeMs' | 'deadlineMs', limit: number, spent: number): void => {
-  step.run.warned = [...step.run.warned, kind];
+/** Much of the time is gone: the alarm of a kind that was warned of rings for its hard limit only. Each silence is warned of by itself. */
+export const warnOfTime = (step: Step, kind: TimeKind, limit: number, spent: number): void => {
+  if (kind !== 'idleMs') step.run.warned = [...step.run.warned, kind];
   say(step, { type: 'budget.warned', kind, spent, limit });
 };
 
 /** Time is up: the run fails, and takes its children along. */
-export const runOutOfTime = (step: Step, kind: 'activeMs' | 'deadlineMs', limit: number, spent: number): void => {
+export const runOutOfTime = (step: Step, kind: TimeKind, limit: number, spent: number): void => {
   const { run } = step;
   chargeAborted(step);
   say(step, { type: 'budget.exhausted', kind, spent, limit });
-  const message = `"${run.agent}" ran out of time: budget.${kind} was reached. Raise it, or ask for less.`;
-  run.end = {
-    status: 'failed',
-    exitReason: 'timeout',
-    fault: { code: 'budget.timeout', message, retryable: false, runId: run.runId, details: { kind } },
-  };
-  endChildren(step, message);
+  endFailed(step, kind === 'idleMs' ? idleTimeout(run, spent, limit) : timeout(run, kind));
+};
+
+const timeout = ({ agent, runId }: RunContext, kind: TimeKind): FailedEnd => ({
+  exitReason: 'timeout',
+  fault: {
+    code: 'budget.timeout',
+    message: `"${agent}" ran out of time: budget.${kind} was reached. Raise it, or ask for less.`,
+    retryable: false,
+    runId,
+    details: { kind },
+  },
+});
+
+const endFailed = (step: Step, end: FailedEnd): void => {
+  step.run.end = { status: 'failed', ...end };
+  endChildren(step, end.fault.message);
+};
+
+/** A run with a heartbeat makes no progress: it is told, and nothing else happens yet. */
+export const warnOfStall = (step: Step, quietMs: number, thresholdMs: number): void =>
+  say(step, { type: 'warning.raised', code: stallWarning, message: stallMessage(step.run, quietMs, thresholdMs) });
+
+/** It made none in its time of grace either: it fails, and takes its children along. */
+export const failStalled = (step: Step, quietMs: number, thresholdMs: number): void => {
+  chargeAborted(step);
+  endFailed(step, stalled(step.run, quietMs, thresholdMs));
 };
 
 type Recovered = Extract<RunFact, { type: 'recovered' }>;

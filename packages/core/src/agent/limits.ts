@@ -39,6 +39,7 @@ const tighten = (limits: Limits, budget: Budget | Limits | undefined, now: numbe
     'tokens',
     'costUsd',
     'activeMs',
+    'idleMs',
     'children',
     'descendants',
     'depth',

@@ -20,7 +20,7 @@ import {
 } from '@troupe/protocol';
 import type { SnapshotFrom } from 'xstate';
 import type { AgentMachine } from '../agent/agent-machine.ts';
-import type { ForkBegins, RunFact } from '../agent/context.ts';
+import type { ForkBegins, RunFact, TimeKind } from '../agent/context.ts';
 import { bodyAt } from '../agent/conversation.ts';
 import type { Allowance } from '../agent/limits.ts';
 import { checkpointOf } from '../run/checkpoint.ts';
@@ -212,13 +212,14 @@ const checkpointAt = ({ run, snapshot, given }: Branch, now: number): Checkpoint
   const { limits } = snapshot.context.allowance;
   const works = snapshot.matches('running') && !snapshot.matches({ running: 'waiting' });
   const worker = given && workers[given.worker];
-  const alarm = (kind: 'deadlineMs' | 'activeMs'): Worker => ({ src: 'alarm', input: { runId, kind } });
+  const alarm = (kind: TimeKind): Worker => ({ src: 'alarm', input: { runId, kind } });
   return redact({
     ...checkpoint,
     workers: {
       ...workers,
       ...(limits.deadlineAt !== undefined && { deadline: alarm('deadlineMs') }),
       ...(limits.activeMs !== undefined && works && { watch: alarm('activeMs') }),
+      ...(limits.idleMs !== undefined && works && { idle: alarm('idleMs') }),
       ...(given && worker && { [given.worker]: { ...worker, input: { ...worker.input, given: given.given } } }),
     },
   });

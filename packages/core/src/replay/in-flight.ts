@@ -10,9 +10,17 @@ import { heardIn } from './replay.ts';
 type Snapshot = SnapshotFrom<AgentMachine>;
 
 /** What a run hears while it goes on with what it was doing. */
-const passing = new Set(['model.used', 'model.attempted', 'steer', 'warning', 'limit.near']);
+const passing = new Set(['model.used', 'model.attempted', 'steer', 'warning', 'limit.near', 'stall.noticed']);
 /** After these nothing that a call is said to have come to is what it was on its way to. */
-const breaks = new Set(['turn.closed', 'interrupt', 'limit.reached', 'recovered', 'run.recovered', 'run.closed']);
+const breaks = new Set([
+  'turn.closed',
+  'interrupt',
+  'limit.reached',
+  'stall.lasted',
+  'recovered',
+  'run.recovered',
+  'run.closed',
+]);
 
 /** What a run heard after a cut. */
 export const laterThan = ({ entries, events }: RunRecord, until: number): RunFact[] =>

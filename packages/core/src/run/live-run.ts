@@ -76,6 +76,8 @@ export type LiveRun = {
   broken?: { error: unknown };
   /** Live parts told since the last stored event. */
   part: number;
+  /** When it last recorded or told something here, or its model sent it something. */
+  progressAt: number;
   /** Text of the turn in flight. */
   partial: string;
   detached: boolean;
@@ -131,6 +133,7 @@ export const openLiveRun = (
   seq: 0,
   stored: 0,
   part: 0,
+  progressAt: 0,
   partial: '',
   detached: false,
   ended: false,

@@ -34,6 +34,7 @@ import type { RunCommand, RunContext, RunInput, UnknownOutcome } from '../agent/
 import { goingOn, openingOf } from '../agent/conversation.ts';
 import { closeRun, endOf } from '../agent/life.ts';
 import type { Allowance } from '../agent/limits.ts';
+import { heartbeatOf } from '../agent/stalls.ts';
 import { openDispatch, sessionOf } from '../background/dispatch.ts';
 import { letterOf } from '../background/letter.ts';
 import { type AnyAgent, fingerprintOf } from '../define-agent.ts';
@@ -431,6 +432,7 @@ export const openEngine = (
       ...(agent.outputMismatch === 'keep' && { outputMismatch: agent.outputMismatch }),
       compaction: { onContextError: true, ...agent.compaction },
       graceMs: options.graceMs,
+      ...(agent.heartbeat && { heartbeat: heartbeatOf(agent.heartbeat) }),
       opening: run.transcript.length,
     };
     hear(run, { type: 'xstate.init', input });

@@ -22,6 +22,7 @@ import {
   type StoredEvent,
 } from '@troupe/protocol';
 import type { Draft } from '../agent/context.ts';
+import { isOfClock } from '../agent/stalls.ts';
 import { type Feed, openFeed } from '../run/feed.ts';
 import { foldHeard } from '../run/journal.ts';
 import { enter } from '../run/ledger.ts';
@@ -111,6 +112,8 @@ export const openRecorder = (
     const isEmpty = drafts.length === 0 && !checkpoint && run.receipts.length === 0;
     if (run.suspended || run.ended || run.broken || isEmpty) return;
     const at = clock.now();
+    // What was asked from elsewhere, and came to nothing, is no step; what a clock says is no progress.
+    if ((drafts.length > 0 || checkpoint) && !drafts.some(isOfClock)) run.progressAt = at;
     const expectedSeq = run.seq;
     const events = drafts.map((draft) => {
       const event = stamp(run, draft, at);
@@ -249,7 +252,9 @@ export const openRecorder = (
       // What is recorded from now on comes behind this.
       const group = groups.get(run.rootId);
       if (group) group.passage = undefined;
-      const event = { ...envelopeOf(run, clock.now()), ...draft, live: true, seq: run.seq, part: run.part };
+      const at = clock.now();
+      run.progressAt = at;
+      const event = { ...envelopeOf(run, at), ...draft, live: true, seq: run.seq, part: run.part };
       feedOf(run.rootId).push([redact(event) as LiveEvent]);
     },
     async written(rootId) {

@@ -53,11 +53,13 @@ describe('the paths together', () => {
       'budget',
       'context_length',
       'error',
+      'idle_timeout',
       'invalid_output',
       'max_tool_calls',
       'max_turns',
       'model_error',
       'no_answer',
+      'stalled',
       'timeout',
     ]);
   });

@@ -133,6 +133,15 @@ const time =
       spent: warned.includes(kind) ? 1_000 : 800,
     },
   ];
+/** Silence does not change what a run knows: it is warned of, or ends it. */
+const silence: Told = () => [
+  { type: 'limit.near', kind: 'idleMs', limit: 1_000, spent: 800 },
+  { type: 'limit.reached', kind: 'idleMs', limit: 1_000, spent: 1_000 },
+];
+const stall: Told = () => [
+  { type: 'stall.noticed', quietMs: 1_000, thresholdMs: 1_000 },
+  { type: 'stall.lasted', quietMs: 1_200, thresholdMs: 1_000 },
+];
 const memory: Told = ({ recalled }) =>
   recalled
     ? [{ type: 'memory.stored' }, { type: 'memory.stored', problem: 'no memory' }]
@@ -246,6 +255,29 @@ export const scenes: Record<string, Played> = {
     happens: {
       events: ({ context }) => [...pausing, interrupt, ...answers(context)],
       tells: telling({ model: [text, calling('risky')], crew: [settling('ok')], alarm: time('activeMs') }),
+    },
+  },
+  'that may not be silent': {
+    agent: { budget: { turns: 2, idleMs: 1_000 }, memoryScope: 'worker' },
+    happens: {
+      events: [...pausing, interrupt],
+      tells: telling({
+        model: [text, calling('work', 'work')],
+        crew: [settling('ok')],
+        memory: (context) => memory(context).slice(0, 1),
+        alarm: silence,
+      }),
+    },
+  },
+  'with a heartbeat': {
+    agent: { budget: { turns: 2 }, heartbeat: { idleMs: 1_000, callMs: 1_000, onStall: 'interrupt', graceMs: 200 } },
+    happens: {
+      events: [...pausing, interrupt],
+      tells: telling({
+        model: [text, calling('delegate')],
+        crew: [spawning(1), ofChildren, settling('ok')],
+        alarm: stall,
+      }),
     },
   },
   'that asks': {

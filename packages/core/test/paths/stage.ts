@@ -197,6 +197,11 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
       case 'limit.near':
         return clock.increment(800);
       case 'limit.reached':
+        return clock.increment(event.kind === 'idleMs' ? 1_000 : 200);
+      case 'stall.noticed':
+        return clock.increment(1_000);
+      case 'stall.lasted':
+        clock.increment(1_000);
         return clock.increment(200);
       case 'grace.over':
         return clock.increment(10);

@@ -25,6 +25,7 @@ const limits = fc.record(
     children: one(1, 6),
     concurrency: one(1, 2),
     activeMs: one(10),
+    idleMs: one(10),
     deadlineMs: one(10),
   },
   { requiredKeys: ['turns'] },
@@ -41,8 +42,9 @@ export const anyInput: fc.Arbitrary<RunInput> = fc
     keeps: fc.boolean(),
     maxMessages: maybe(one(3, 6)),
     onContextError: fc.boolean(),
+    heart: maybe(one('warn' as const, 'interrupt' as const)),
   })
-  .map(({ limits, parent, slot, memory, approval, outputRetries, keeps, maxMessages, onContextError }) => ({
+  .map(({ limits, parent, slot, memory, approval, outputRetries, keeps, maxMessages, onContextError, heart }) => ({
     runId: 'r',
     rootId: 'r',
     ...(parent && { parentId: 'p' }),
@@ -57,6 +59,7 @@ export const anyInput: fc.Arbitrary<RunInput> = fc
     ...(keeps && { outputMismatch: 'keep' as const }),
     compaction: { onContextError, ...(maxMessages !== undefined && { maxMessages }) },
     graceMs: 10,
+    ...(heart && { heartbeat: { idleMs: 10, callMs: 20, onStall: heart, graceMs: 5 } }),
     opening: 2,
   }));
 
@@ -180,11 +183,17 @@ const seldom: fc.Arbitrary<RunMachineEvent>[] = [
     usage,
     costUsd: null,
   })),
-  one({ type: 'warning', code: 'w', message: 'm' }),
+  one<RunMachineEvent>(
+    { type: 'warning', code: 'w', message: 'm' },
+    { type: 'limit.near', kind: 'idleMs', limit: 10, spent: 8 },
+    { type: 'stall.noticed', quietMs: 10, thresholdMs: 10 },
+  ),
 ];
 const last: fc.Arbitrary<RunMachineEvent> = one(
   { type: 'interrupt', reason: 'enough' },
   { type: 'limit.reached', kind: 'deadlineMs', limit: 10, spent: 10 },
+  { type: 'limit.reached', kind: 'idleMs', limit: 10, spent: 10 },
+  { type: 'stall.lasted', quietMs: 15, thresholdMs: 10 },
 );
 
 const anyEvent: fc.Arbitrary<RunMachineEvent> = fc.oneof(

@@ -11,7 +11,7 @@ import { createRuntime } from '../../src/runtime/create-runtime.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { type Execution, repeated } from './executions.ts';
 import { type Outside, openOutside } from './outside.ts';
-import { calmPlans, type Plan } from './plan.ts';
+import { isPatient, type Plan, plans, withPatience } from './plan.ts';
 
 export type CrashPlan = Plan & {
   /** How each life but the last ends. */
@@ -21,9 +21,9 @@ export type CrashPlan = Plan & {
   unknownOutcome: 'ask' | 'fail';
 };
 
-export const crashPlans: fc.Arbitrary<CrashPlan> = fc
+const dying: fc.Arbitrary<CrashPlan> = fc
   .record({
-    plan: calmPlans,
+    plan: plans,
     deaths: fc.array(
       fc.record({
         afterCommit: fc.integer({ min: 1, max: 12 }),
@@ -38,6 +38,7 @@ export const crashPlans: fc.Arbitrary<CrashPlan> = fc
     unknownOutcome: fc.constantFrom('ask' as const, 'fail' as const),
   })
   .map(({ plan, ...more }) => ({ ...plan, ...more }));
+export const crashPlans = withPatience(dying);
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -227,8 +228,9 @@ const findingsIn = (
       : [],
   );
   const mayHang =
-    plan.said.some((said) => said === 'never' || said === 'deaf' || said === 'half') ||
-    plan.deeds.some((deed) => deed === 'never' || deed === 'deaf');
+    isPatient(plan) &&
+    (plan.said.some((said) => said === 'never' || said === 'deaf' || said === 'half') ||
+      plan.deeds.some((deed) => deed === 'never' || deed === 'deaf'));
   return [
     ...lawful,
     ...untrue,

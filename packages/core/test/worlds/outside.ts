@@ -311,6 +311,7 @@ export const openOutside = (
     instructions: 'Work.',
     tools,
     budget: plan.agentBudget,
+    ...(plan.heartbeat && { heartbeat: plan.heartbeat }),
     ...(remembers && { memoryScope: 'work' }),
     outputRetries: plan.said.length % 2,
     ...(plan.features.includes('schema') && { outputSchema: verdict }),

@@ -1,6 +1,7 @@
 /** Random worlds as data: what models and tools do, what people and observers do meanwhile, and how it all ends. */
 import type { Budget } from '@troupe/protocol';
 import fc from 'fast-check';
+import type { AgentOptions } from '../../src/define-agent.ts';
 
 const answers = ['text', 'json', 'prose', 'empty', 'long', 'filtered'] as const;
 const plainCalls = [
@@ -89,6 +90,8 @@ export type Plan = {
   delays: number[];
   budget: Budget;
   agentBudget: Budget;
+  /** Of every agent. */
+  heartbeat?: AgentOptions['heartbeat'];
   features: readonly Feature[];
   /** Observers that throw. */
   rude: readonly ('subscriber' | 'hooks' | 'inspector' | 'logger')[];
@@ -135,7 +138,7 @@ const said = fc.oneof(
 );
 const command = fc.constantFrom(...commands);
 
-export const calmPlans: fc.Arbitrary<Plan> = fc.record({
+export const plans: fc.Arbitrary<Plan> = fc.record({
   said: fc.array(said, { minLength: 1, maxLength: 14 }),
   deeds: fc.array(
     fc.oneof(
@@ -174,6 +177,33 @@ export const calmPlans: fc.Arbitrary<Plan> = fc.record({
   bombs: fc.constant<Plan['bombs']>({}),
   end: fc.constantFrom('close', 'close at once', 'suspend', 'interrupt', 'stop'),
 });
+
+/** How long anybody waits for somebody who says nothing: mostly for ever. Drawn last, so that a seed stays the world it was. */
+const patience = fc.oneof(
+  { weight: 3, arbitrary: fc.constant({}) },
+  { weight: 1, arbitrary: fc.record({ idleMs: fc.constantFrom(1, 4, 12, 60) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      heartbeat: fc.record({
+        idleMs: fc.constantFrom(1, 6, 20),
+        callMs: fc.constantFrom(1, 12, 30),
+        graceMs: fc.constantFrom(0, 5, 20),
+        onStall: fc.constant('interrupt' as const),
+      }),
+    }),
+  },
+);
+type Patience = { idleMs?: number; heartbeat?: Plan['heartbeat'] };
+export const isPatient = ({ budget, heartbeat }: Plan): boolean => budget.idleMs === undefined && !heartbeat;
+
+export const withPatience = <T extends Plan>(base: fc.Arbitrary<T>): fc.Arbitrary<T> =>
+  fc.tuple(base, patience).map(([plan, { idleMs, heartbeat }]: [T, Patience]) => ({
+    ...plan,
+    ...(heartbeat && { heartbeat }),
+    budget: { ...plan.budget, ...(idleMs !== undefined && { idleMs }) },
+  }));
+export const calmPlans = withPatience(plans);
 
 /** The same worlds, in which the chart itself breaks. */
 export const wildPlans = (names: readonly string[]): fc.Arbitrary<Plan> =>

@@ -1,6 +1,7 @@
 /** What must hold in every world, however it went: one sentence for each finding. */
 import { type EventOf, isTerminal, type RunTree, type StoredEvent, tokensOf } from '@troupe/protocol';
 import { checkRunLaws } from '@troupe/testing';
+import { isPatient } from './plan.ts';
 import { storedIn, type World } from './world.ts';
 
 export const findingsIn = async (world: World): Promise<string[]> => {
@@ -32,8 +33,9 @@ const nobodyWorks = ({ outside, ghosts }: World): string[] =>
 /** A run that nobody holds up comes to an end by itself. */
 const nobodyHangs = ({ left, outside, plan }: World): string[] => {
   const mayHang =
-    plan.said.some((said) => said === 'never' || said === 'deaf' || said === 'half') ||
-    plan.deeds.some((deed) => deed === 'never' || deed === 'deaf');
+    isPatient(plan) &&
+    (plan.said.some((said) => said === 'never' || said === 'deaf' || said === 'half') ||
+      plan.deeds.some((deed) => deed === 'never' || deed === 'deaf'));
   return mayHang || outside.working.size > 1_000
     ? []
     : left.map((runId) => `"${runId}" does not end, though nothing holds it up`);
