@@ -52,7 +52,7 @@ test(
 describe('the same worlds refute', () => {
   afterAll(() => use('real'));
 
-  test.each<DesignName>(['noStandIn', 'byTransition', 'orphaning'])('%s', async (design) => {
+  test.each<DesignName>(['noStandIn', 'byTransition', 'orphaning'])('%s', { timeout }, async (design) => {
     use(design);
     const { failed } = await fc.check(
       fc.asyncProperty(plans, async (plan) => {
