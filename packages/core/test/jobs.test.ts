@@ -66,6 +66,8 @@ test('[BG-071] a report holds everything that a run gave', async () => {
     agent: 'lead',
     status: 'completed',
     exitReason: 'answered',
+    createdAt: 0,
+    endedAt: 0,
     text: '{"n":1}',
     data: { n: 1 },
     questions: [],

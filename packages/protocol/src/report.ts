@@ -93,6 +93,9 @@ export const ReportData = z.object({
   agent: z.string(),
   status: z.enum(['completed', 'failed', 'interrupted', 'paused']),
   exitReason: ExitReason,
+  /** Epoch milliseconds: when the run was first heard of, and when it ended. Absent where there was no run, or no end. */
+  createdAt: z.number().optional(),
+  endedAt: z.number().optional(),
   /** The answer; `null` unless the run completed with one. */
   text: z.string().nullable(),
   /** The answer as checked by the output schema. */

@@ -218,6 +218,8 @@ export const reportOf = (run: LiveRun, questions: Report['questions'], now: numb
     agent: run.agent.name,
     status: status === 'completed' || status === 'failed' || status === 'interrupted' ? status : 'paused',
     exitReason: ledger.exitReason ?? 'question',
+    createdAt: ledger.createdAt,
+    ...(ledger.endedAt !== undefined && { endedAt: ledger.endedAt }),
     text: ledger.text,
     ...(ledger.data !== undefined && { data: ledger.data }),
     ...(ledger.partialText !== undefined && { partialText: ledger.partialText }),

@@ -312,6 +312,9 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     resumeSpawning() {
       world.spawningPaused = false;
     },
+    get spawningPaused() {
+      return world.spawningPaused;
+    },
     close({ runs: how = store.lasting ? 'suspend' : 'interrupt', graceMs = 5_000 } = {}) {
       closing ??= close(how, graceMs);
       return closing;

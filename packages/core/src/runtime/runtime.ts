@@ -103,6 +103,8 @@ export type Runtime = {
   /** Refuses every new child until {@link resumeSpawning}; running ones are untouched. */
   pauseSpawning(): void;
   resumeSpawning(): void;
+  /** True between {@link pauseSpawning} and {@link resumeSpawning}. */
+  readonly spawningPaused: boolean;
   /**
    * Ends the runtime. `interrupt` (default): every run ends with `run.interrupted`, reason `closed`. `suspend` (default with a
    * lasting store): nothing is told, and the stored runs stay as they are. Streams complete; a second call waits for the first.

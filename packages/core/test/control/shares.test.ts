@@ -229,9 +229,12 @@ test('while spawning is paused every spawn is refused, and running children are 
   const { runtime, events } = openRuntime({
     provider: scriptedProvider({ root: [calling('ask_leaf'), calling('ask_leaf'), 'Done.'], leaf: ['Leaf done.'] }),
   });
+  expect(runtime.spawningPaused).toBe(false);
   runtime.pauseSpawning();
+  expect(runtime.spawningPaused).toBe(true);
   const run = runtime.start(rootOf([delegating(leaf)], {}), 'go');
   run.events$.subscribe((event) => event.type === 'child.refused' && runtime.resumeSpawning());
   expect((await run.ended).calls.map(({ status }) => status)).toEqual(['error', 'ok']);
+  expect(runtime.spawningPaused).toBe(false);
   expect(ofType(events, 'child.refused')).toMatchObject([{ message: expect.stringContaining('spawning is paused') }]);
 });

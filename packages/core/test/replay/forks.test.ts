@@ -67,7 +67,7 @@ const open = (scene: Scene, base: AnyStore) => {
 
 /** What must be the same; ids as they are in the first tree. */
 const essenceOf = (report: Report, scene: Scene): string => {
-  const { usage: _, calls, ...rest } = report;
+  const { usage: _, createdAt: _c, endedAt: _e, calls, ...rest } = report;
   // Which child is done first may be another one: the one that was asked again takes longer.
   const children = report.children.toSorted((a, b) => a.runId.localeCompare(b.runId));
   const untimed = calls.map(({ startedAt: _s, endedAt: _e, ...call }) => call);
