@@ -21,5 +21,31 @@ export {
   routeOf,
 } from './routes/route-of.ts';
 export { settingsFor } from './routes/settings-for.ts';
+export type { Delegation } from './delegation-of.ts';
+export type { ChildAbout, ChildCompletion, ChildEvent, ChildOutput } from './relay/child-event.ts';
+export {
+  type ChildHooks,
+  type ChildOutcome,
+  type ChildStart,
+  type ChildStop,
+  childLifecycle,
+  type MemoryNotice,
+  onChildren,
+} from './relay/child-lifecycle.ts';
+export { type ChildProgressOptions, childProgress } from './relay/child-progress.ts';
+export { childLabel, completionLine, type TouchedFiles } from './relay/completion.ts';
+export type { AnsweredCall, PastCall } from './relay/watched-child.ts';
+export { type Diagnosis, type DiagnosisAbout, diagnosisOf } from './results/diagnosis.ts';
+export {
+  type DelegationEntry,
+  type EntryAbout,
+  type EntryStatus,
+  entryOf,
+  entryStatusOf,
+} from './results/entry.ts';
+export { isErrorResult, type ResultContent } from './results/error-result.ts';
+export { timeoutTextOf } from './results/timeout-text.ts';
+export { type OutputTailEntry, outputTailOf, type ToolTraceEntry, toolTraceOf } from './results/tool-trace.ts';
+export { writeDiagnosis } from './results/write-diagnosis.ts';
 export type { SubworkerOptions } from './subworker-options.ts';
 export type { SubworkerData } from './subworker-result.ts';

@@ -1,0 +1,18 @@
+/** A text of at most `max` UTF-16 units, `…` at its end when there was more. No character is cut in two. */
+export const shorten = (text: string, max: number): string => {
+  if (text.length <= max) return text;
+  if (max < 1) return '';
+  const cut = text.slice(0, max - 1);
+  return `${/[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
+};
+
+/** The same on one line: what a list or a status bar shows. */
+export const shortLine = (text: string, max: number): string =>
+  shorten(
+    // Of a long text only its beginning can be shown.
+    text
+      .slice(0, 4 * max)
+      .replace(/\s+/g, ' ')
+      .trim(),
+    max,
+  );
