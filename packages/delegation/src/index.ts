@@ -1,3 +1,12 @@
+export type { ControlRequest, ControlResponse } from './control/answer-request.ts';
+export {
+  type DelegationDetails,
+  type DelegationFilter,
+  type DelegationRecord,
+  type DelegationStatus,
+  type Delegations,
+  delegations,
+} from './control/delegations.ts';
 export { createSubworkerTool, createSwarmTool } from './create-subworker-tool.ts';
 export type { Disk, FileStamp } from './files/disk.ts';
 export {
