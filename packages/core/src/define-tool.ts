@@ -4,6 +4,7 @@ import {
   FaultError,
   type JSONSchema,
   type JSONValue,
+  type ModelProvider,
   type ModelSettings,
   type OutputOf,
   type Receipt,
@@ -63,6 +64,8 @@ export type ToolContext = {
   readonly view: RunView;
   /** The run's own tools, by name: what a tool may hand on to children. In a background unit those of the run that dispatched it. */
   readonly tools: ReadonlyMap<string, Tool>;
+  /** The provider that the run's agent brings, if it does: what children of its kind may need, too. */
+  readonly provider?: ModelProvider;
   /** Runs that this run has started, and everything below them: see {@link OwnRuns}. */
   readonly runs: OwnRuns;
   /** Tells those who watch; never stored. */
@@ -80,7 +83,7 @@ export type ToolContext = {
 };
 
 /** Whose result is made. */
-export type SettleContext = Pick<ToolContext, 'runId' | 'callId' | 'key' | 'view'>;
+export type SettleContext = Pick<ToolContext, 'runId' | 'callId' | 'key' | 'view' | 'tools'>;
 
 /** A call as hooks see it. */
 export type HookCall = {
@@ -193,8 +196,8 @@ export type ToolOptions<I extends Schema = Schema, O = unknown> = {
   settle?: (reports: Report[], input: OutputOf<I>, context: SettleContext) => ToolResult | Promise<ToolResult>;
   /** Of a tool that dispatches: what its session is told once a unit has ended, however it did. Default: a sentence, and the result. */
   completion?: (end: UnitEnd) => string;
-  /** Makes an agent again from the data it was stored with, for a child of a run that has these tools. */
-  rebuild?: (data: JSONValue, made: { tools: ReadonlyMap<string, Tool> }) => AnyAgent;
+  /** Makes an agent again from the data it was stored with, for a child of a run that has these tools and this provider. */
+  rebuild?: (data: JSONValue, made: Pick<ToolContext, 'tools' | 'provider'>) => AnyAgent;
   /** `false`, or a sentence that says why: absent from what the model sees, and refused if called all the same. */
   offered?: (view: RunView) => boolean | string;
   /** The external server that the tool comes from, as in MCP. Absent for tools of the program itself. */

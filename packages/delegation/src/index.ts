@@ -8,6 +8,13 @@ export {
   delegations,
 } from './control/delegations.ts';
 export { createSubworkerTool, createSwarmTool } from './create-subworker-tool.ts';
+export type { DelegationCompletion } from './delegate/completion.ts';
+export { createDelegateTool } from './delegate/create-delegate-tool.ts';
+export { type DelegateConfig, type DelegateConfigSource, readDelegateConfig } from './delegate/delegate-config.ts';
+export { type DelegateOptions, type DelegateRoute, deniedTools } from './delegate/delegate-options.ts';
+export type { DelegateEntry, DelegateResult } from './delegate/delegation-result.ts';
+export { createManageDelegationsTool } from './delegate/manage-delegations.ts';
+export type { Delegation } from './delegation-of.ts';
 export type { Disk, FileStamp } from './files/disk.ts';
 export {
   type FileRegistry,
@@ -19,18 +26,6 @@ export {
 export { type StaleNote, staleNoteFor } from './files/stale-note.ts';
 export type { FileWrite } from './files/stale-warning.ts';
 export { type FileUse, type TrackFilesOptions, trackFiles } from './files/track-files.ts';
-export { type Connect, type Connection, childProvider } from './routes/child-provider.ts';
-export { type Endpoint, endpointId, type KnownEndpoint, knownEndpoints, type Wire } from './routes/endpoint.ts';
-export { type EndpointPools, endpointPools } from './routes/endpoint-pools.ts';
-export {
-  type ParentEndpoint,
-  type ResolvedProvider,
-  type Route,
-  type RouteRequest,
-  routeOf,
-} from './routes/route-of.ts';
-export { settingsFor } from './routes/settings-for.ts';
-export type { Delegation } from './delegation-of.ts';
 export type { ChildAbout, ChildCompletion, ChildEvent, ChildOutput } from './relay/child-event.ts';
 export {
   type ChildHooks,
@@ -56,5 +51,16 @@ export { isErrorResult, type ResultContent } from './results/error-result.ts';
 export { timeoutTextOf } from './results/timeout-text.ts';
 export { type OutputTailEntry, outputTailOf, type ToolTraceEntry, toolTraceOf } from './results/tool-trace.ts';
 export { writeDiagnosis } from './results/write-diagnosis.ts';
+export { type Connect, type Connection, childProvider } from './routes/child-provider.ts';
+export { type Endpoint, endpointId, type KnownEndpoint, knownEndpoints, type Wire } from './routes/endpoint.ts';
+export { type EndpointPools, endpointPools } from './routes/endpoint-pools.ts';
+export {
+  type ParentEndpoint,
+  type ResolvedProvider,
+  type Route,
+  type RouteRequest,
+  routeOf,
+} from './routes/route-of.ts';
+export { settingsFor } from './routes/settings-for.ts';
 export type { SubworkerOptions } from './subworker-options.ts';
 export type { SubworkerData } from './subworker-result.ts';

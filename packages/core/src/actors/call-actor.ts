@@ -14,6 +14,7 @@ import { type AnyEventObject, fromCallback } from 'xstate';
 import type { RunFact, SpawnRequest } from '../agent/context.ts';
 import { tightest } from '../agent/limits.ts';
 import { asToolResult, type CallOutcome, notExecuted, outcomeOf, type ToolResult } from '../agent/outcome.ts';
+import { ownProviderOf } from '../background/unit.ts';
 import {
   type ChildRequest,
   type Dispatched,
@@ -155,6 +156,7 @@ const close = async (execution: Execution, reports: Report[]): Promise<CallOutco
       callId: input.callId,
       key: callKeyOf(run.runId, input.turn, input.index),
       view: viewOf(run, world),
+      tools: run.tools,
     };
     const settled = await tool.settle(
       reports,
@@ -241,6 +243,7 @@ const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
   const { world, run, input } = execution;
   /** Spawns of this attempt: the n-th is the n-th child of the call, also when an attempt before this one started it. */
   let spawns = 0;
+  const provider = ownProviderOf(run.agent);
   return {
     get signal() {
       return own.signal;
@@ -252,6 +255,7 @@ const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
       return viewOf(run, world);
     },
     tools: run.tools,
+    ...(provider && { provider }),
     runs: world.runsBelow(run),
     progress: (note) => {
       if (!own.aborted) world.tellLive(run, { type: 'call.progressed', callId: input.callId, note: String(note) });

@@ -26,13 +26,13 @@ const blank = ({ callId, tool, arguments: args, delegates }: PlannedCall): CallS
   asking: 0,
 });
 
-/** Of each call that is more than its tool allows in one turn, its number among those of that tool; `null` of all others. */
-const excessIn = (planned: readonly PlannedCall[]): (number | null)[] => {
+/** Of each call that is more than its tool allows in one turn, its number among those of that tool; of all others none. */
+const excessIn = (planned: readonly PlannedCall[]): (number | undefined)[] => {
   const numbers = new Map<string, number>();
   return planned.map(({ tool, maxPerTurn = Number.POSITIVE_INFINITY }) => {
     const number = (numbers.get(tool) ?? 0) + 1;
     numbers.set(tool, number);
-    return number > maxPerTurn ? number : null;
+    return number > maxPerTurn ? number : undefined;
   });
 };
 
@@ -50,13 +50,13 @@ export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => 
   const { run } = step;
   const allowed = (run.allowance.limits.toolCalls ?? Number.POSITIVE_INFINITY) - run.toolCalls;
   const excess = excessIn(planned);
-  const over = excess.filter((number) => number === null).length > allowed;
+  const over = excess.filter((number) => number === undefined).length > allowed;
   let counted = 0;
   let asked = false;
   const decided = new Map<number, 'allowed' | 'denied'>();
   const calls = planned.map((call, index): CallState => {
-    const number = excess[index] ?? null;
-    if (number !== null) return settledAs(call, notExecuted('refused', tooManyText(call, number)));
+    const number = excess[index];
+    if (number !== undefined) return settledAs(call, notExecuted('refused', tooManyText(call, number)));
     counted += 1;
     if (counted > allowed)
       return settledAs(

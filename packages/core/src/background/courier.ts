@@ -5,6 +5,7 @@ import type { RunFact } from '../agent/context.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import { deliveryMachine, type Outlook } from './delivery-machine.ts';
 import type { LetterMessage } from './letter.ts';
+import { isWake } from './letter.ts';
 
 export type Courier = {
   /** Something was left for a session, or who could hear it has changed. */
@@ -20,7 +21,7 @@ const messageIn = ({ message }: Mail): LetterMessage => message as unknown as Le
 const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
 
 export const openCourier = (
-  { store, clock, logger }: { store: RunStore; clock: Clock; logger: Logger },
+  { store, clock, logger, maxWakes }: { store: RunStore; clock: Clock; logger: Logger; maxWakes: number },
   of: {
     /** Runs of a session that are alive here. */
     atWork(sessionKey: string): Iterable<LiveRun>;
@@ -48,6 +49,18 @@ export const openCourier = (
     return open.length > 0 ? 'elsewhere' : 'nobody';
   };
 
+  /** Whether a session was woken so often that what is left for it waits until somebody sends it something: it might go on for ever. */
+  const isTired = async (key: string): Promise<boolean> => {
+    if (maxWakes === Number.POSITIVE_INFINITY) return false;
+    const last = await store.list({ sentTo: key, limit: maxWakes });
+    if (last.length < maxWakes || !last.every(({ runId }) => isWake(runId))) return false;
+    logger.warn(
+      `Session "${key}" was woken ${maxWakes} times in a row (maxWakes). What was left for it waits for the next run that is sent.`,
+      { code: 'session.tired', message: `maxWakes is ${maxWakes}`, retryable: false },
+    );
+    return true;
+  };
+
   const look = async (key: string): Promise<Outlook> => {
     const mail = await store.sessionInbox(key);
     for (const [id, run] of inHand) if (run.ended) inHand.delete(id);
@@ -55,7 +68,7 @@ export const openCourier = (
     if (!first) return { letters: [], atWork: 'nobody', rootId: '' };
     const { rootId } = messageIn(first);
     const atWork = await whoWorks(key, rootId);
-    const mayWait = atWork === 'nobody' && !mail.some((letter) => messageIn(letter).wakes);
+    const mayWait = atWork === 'nobody' && (!mail.some((letter) => messageIn(letter).wakes) || (await isTired(key)));
     const letters = mail.map((letter) => ({ id: letter.id, text: messageIn(letter).text }));
     return { letters, rootId, atWork: mayWait ? 'later' : atWork };
   };

@@ -7,7 +7,7 @@ import type { Dispatch, Tool } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Settled } from '../runtime/options.ts';
 import type { World } from '../runtime/world.ts';
-import { unitAgent, unitIdOf } from './unit.ts';
+import { ownProviderOf, unitAgent, unitIdOf } from './unit.ts';
 
 /** The call that dispatches: the same key is the same unit. */
 export type Dispatching = { key: string; callId: string; tool: Tool; input: JSONValue };
@@ -60,7 +60,7 @@ export const openDispatch =
     const quota = capacity && `capacity:${capacity.key}`;
     if (capacity && quota && !quotas.take(quota, capacity.max, runId)) return { error: capacity.message };
     try {
-      const unit = start(unitAgent(tool, run.tools.values()), input, {
+      const unit = start(unitAgent(tool, run.tools.values(), ownProviderOf(run.agent)), input, {
         runId,
         rootId: runId,
         depth: run.depth,

@@ -8,6 +8,10 @@ type End = {
   [T in TerminalEvent as T['type']]: Pick<T, Exclude<keyof T, keyof StoredEvent> | 'type'>;
 }[TerminalEvent['type']];
 
+/** The run that letters wake: the same one for the same letters, whichever process is quicker. */
+export const wakeIdOf = (firstLetterId: string): string => `wake_${firstLetterId}`;
+export const isWake = (runId: string): boolean => runId.startsWith('wake_');
+
 /** What a letter says. */
 export type LetterMessage = {
   type: 'deliver';

@@ -47,9 +47,16 @@ const unattended = ({
   ...tool
 }: Tool): Tool => tool;
 
-/** The agent of a unit. @param others The tools of the run that dispatched it: nobody is offered them, the tool may hand them on. */
-export const unitAgent = (tool: Tool, others: Iterable<Tool>): AnyAgent =>
-  defineAgent({
+/** The providers that units stand for: what a unit starts is as if the run that dispatched it had. */
+const behind = new WeakMap<AnyAgent, ModelProvider | undefined>();
+
+/** The provider that an agent brings, for children that should have it, too; of a unit that of the agent that dispatched it. */
+export const ownProviderOf = (agent: AnyAgent): ModelProvider | undefined =>
+  behind.has(agent) ? behind.get(agent) : agent.provider;
+
+/** The agent of a unit. @param others The tools of the run that dispatched it: nobody is offered them, the tool may hand them on. @param provider What its agent brings. */
+export const unitAgent = (tool: Tool, others: Iterable<Tool>, provider?: ModelProvider): AnyAgent => {
+  const agent = defineAgent({
     name: tool.name,
     instructions: '',
     model: unitModel,
@@ -58,3 +65,6 @@ export const unitAgent = (tool: Tool, others: Iterable<Tool>): AnyAgent =>
     memoryScope: null,
     compaction: { onContextError: false },
   });
+  behind.set(agent, provider);
+  return agent;
+};

@@ -61,6 +61,11 @@ export type RuntimeOptions = {
    * `approval` policy lets nobody be asked it always fails.
    */
   unknownOutcome?: 'ask' | 'fail';
+  /**
+   * How often in a row the completions of background units may wake a session without anybody sending it anything. What comes then
+   * waits for the next run that is sent, so that agents that answer every completion with new work come to an end. Default 20.
+   */
+  maxWakes?: number;
   /** Milliseconds after which runs of a process that has gone silent may be taken over by another one. Default 30,000. */
   leaseMs?: number;
 };
@@ -114,6 +119,12 @@ export const settle = (options: RuntimeOptions) => {
     throw new FaultError('runtime.invalid', `unknownOutcome is "${String(unknownOutcome)}". Expected "ask" or "fail".`);
   if (!(leaseMs >= 0))
     throw new FaultError('runtime.invalid', `leaseMs is ${leaseMs}. Expected milliseconds of 0 or more.`);
+  const { maxWakes = 20 } = options;
+  if (!(Number.isInteger(maxWakes) && maxWakes >= 0) && maxWakes !== Number.POSITIVE_INFINITY)
+    throw new FaultError(
+      'runtime.invalid',
+      `maxWakes is ${maxWakes}. Expected a whole number of 0 or more, or Infinity.`,
+    );
   checkBudget(budget, 'the runtime');
   const names = new Set<string>();
   for (const { name } of agents) {
@@ -132,6 +143,7 @@ export const settle = (options: RuntimeOptions) => {
     recover,
     unknownOutcome,
     leaseMs,
+    maxWakes,
     remembers: options.memory !== undefined,
     unknownPrice: options.unknownPrice ?? ('zero' as const),
     clock: options.clock ?? systemClock,

@@ -17,7 +17,7 @@ import {
   type StoredEvent,
   type Usage,
 } from '@troupe/protocol';
-import { unitAgent } from '../background/unit.ts';
+import { ownProviderOf, unitAgent } from '../background/unit.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import { fingerprintOf } from '../define-agent.ts';
 import { listOf } from '../replay/read-run.ts';
@@ -105,7 +105,9 @@ export const openRecovery = (
       if (!above || !maker) return undefined;
       const { tools } = toolsOf(maker, above.job);
       const tool = tools.get(row.made.tool);
-      return row.origin ? tool && unitAgent(tool, tools.values()) : tool?.rebuild?.(row.made.data, { tools });
+      const provider = ownProviderOf(maker);
+      if (row.origin) return tool && unitAgent(tool, tools.values(), provider);
+      return tool?.rebuild?.(row.made.data, { tools, ...(provider && { provider }) });
     } catch {
       return undefined;
     }

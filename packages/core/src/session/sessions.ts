@@ -3,6 +3,7 @@ import { type Clock, FaultError, isTerminal, type Message, type Usage } from '@t
 import { createActor, type EventFrom, fromPromise, waitFor } from 'xstate';
 import type { Letter } from '../agent/context.ts';
 import { goingOn } from '../agent/conversation.ts';
+import { wakeIdOf } from '../background/letter.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
 import type { LiveRun } from '../run/live-run.ts';
@@ -151,8 +152,7 @@ export const openSessions = (runtime: Runtime) => {
     };
     const wake = async (letters: readonly Letter[]): Promise<void> => {
       const ids = letters.map(({ id }) => id);
-      // The same letters wake the same run, whichever process is quicker.
-      const runId = `wake_${ids[0]}`;
+      const runId = wakeIdOf(ids[0] ?? '');
       const input = letters.map(({ text }) => text).join('\n\n');
       await send({ input, metadata: { delivered: ids } }, { runId }, ids);
       await runtime.runs.get(runId)?.writing;

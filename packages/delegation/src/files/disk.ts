@@ -1,5 +1,6 @@
-import { realpathSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+// Found, not imported: this package loads where there is no Node, and nothing there has a file.
+const fs = globalThis.process?.getBuiltinModule?.('fs');
+const path = globalThis.process?.getBuiltinModule?.('path');
 
 /** What of a file shows that it was changed. */
 export type FileStamp = { readonly mtimeMs: number; readonly size: number };
@@ -13,22 +14,22 @@ export type Disk = {
 };
 
 /** Links are followed as far as the path exists, so that a file has its name before it is there. */
-const followed = (path: string): string => {
+const followed = (name: string, files: NonNullable<typeof fs>, names: NonNullable<typeof path>): string => {
   try {
-    return realpathSync.native(path);
+    return files.realpathSync.native(name);
   } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(followed(parent), basename(path));
+    const parent = names.dirname(name);
+    return parent === name ? name : names.join(followed(parent, files, names), names.basename(name));
   }
 };
 
 /** The disk of this machine. Paths are relative to the working directory of the process. */
 export const localDisk: Disk = {
-  resolve: (path) => followed(resolve(path)),
-  stat: (path) => {
+  resolve: (name) => (fs && path ? followed(path.resolve(name), fs, path) : name),
+  stat: (name) => {
     try {
-      const { mtimeMs, size } = statSync(path);
-      return { mtimeMs, size };
+      const found = fs?.statSync(name);
+      return found && { mtimeMs: found.mtimeMs, size: found.size };
     } catch {
       return undefined;
     }

@@ -1,4 +1,4 @@
-import { isSpawned, resultOfTool, type Tool, type ToolContext, type ToolResult } from '@troupe/core';
+import { isDispatched, isSpawned, resultOfTool, type Tool, type ToolContext, type ToolResult } from '@troupe/core';
 import { FaultError, messageOf, redact } from '@troupe/protocol';
 import { type FileRegistry, processFiles } from './file-registry.ts';
 
@@ -55,7 +55,7 @@ export const trackFiles = <I = { path: string }>(
     let result: ToolResult;
     try {
       const output = await tool.execute(input as never, context);
-      if (isSpawned(output)) return output;
+      if (isSpawned(output) || isDispatched(output)) return output;
       result = await resultOfTool(tool, output);
     } catch (error) {
       if (warnings.length === 0) throw error;

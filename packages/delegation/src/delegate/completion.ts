@@ -1,0 +1,116 @@
+/** What a background delegation has come to: as data, and as the block of text that enters the conversation of whoever asked for it. */
+import type { RunView, UnitEnd } from '@troupe/core';
+import type { DelegationPlan } from './child-plan.ts';
+import type { DelegateEntry, DelegateResult } from './delegation-result.ts';
+
+/** The completion of a background delegation: `Report.calls[0].data` of its unit. */
+export type DelegationCompletion = {
+  type: 'async_delegation';
+  /** The run id of the unit. */
+  delegation_id: string;
+  session_key: string | null;
+  is_batch: boolean;
+  goals: string[];
+  roles: string[];
+  toolsets: string[][];
+  model: string | null;
+  /** `error`: no child completed. `partial`: some did. */
+  status: 'completed' | 'partial' | 'error';
+  results: DelegateEntry[];
+  error?: string;
+  warnings?: string[];
+  total_duration_seconds: number;
+};
+
+const statusOf = (results: readonly DelegateEntry[]): DelegationCompletion['status'] => {
+  const completed = results.filter(({ status }) => status === 'completed').length;
+  if (completed === 0) return 'error';
+  return completed === results.length ? 'completed' : 'partial';
+};
+
+/** The completion of a unit whose children have ended. */
+export const completionOf = (
+  view: Pick<RunView, 'runId' | 'sessionKey'>,
+  plan: DelegationPlan,
+  result: DelegateResult | { error: string },
+): DelegationCompletion => {
+  const { children, isBatch } = plan;
+  const results = 'error' in result ? [] : result.results;
+  return {
+    type: 'async_delegation',
+    delegation_id: view.runId,
+    session_key: view.sessionKey ?? null,
+    is_batch: isBatch,
+    goals: children.map(({ goal }) => goal),
+    roles: children.map(({ role }) => role),
+    toolsets: children.map(({ tools }) => tools),
+    model: children[0]?.model ?? null,
+    status: statusOf(results),
+    results,
+    ...('error' in result && { error: result.error }),
+    ...('warnings' in result && result.warnings && { warnings: result.warnings }),
+    total_duration_seconds: 'error' in result ? 0 : result.total_duration_seconds,
+  };
+};
+
+const isCompletion = (data: unknown): data is DelegationCompletion =>
+  typeof data === 'object' && data !== null && (data as { type?: unknown }).type === 'async_delegation';
+
+const bodyOf = ({
+  summary,
+  error,
+  partial_text: partial,
+  diagnostic_path: log,
+  stale_paths: stale,
+}: DelegateEntry): string =>
+  [
+    summary ?? `NO RESULT: ${error ?? 'it did not complete.'}`,
+    partial && `What it had said by then (no result):\n${partial}`,
+    log && `Diagnostic log: ${log}`,
+    stale && `Files you had read were modified: ${stale.join(', ')}`,
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+
+const taskBlock = (entry: DelegateEntry, completion: DelegationCompletion): string => {
+  const { task_index: index, status, exit_reason: reason, duration_seconds: took, api_calls: calls, model } = entry;
+  const { goals, roles, toolsets } = completion;
+  const fit =
+    entry.schema_valid === undefined ? '' : ` · answer ${entry.schema_valid ? 'fits' : 'does NOT fit'} its schema`;
+  return [
+    `TASK ${index + 1}/${goals.length}: ${goals[index] ?? ''}`,
+    `role ${roles[index] ?? 'leaf'} · model ${model ?? 'unknown'} · tools ${toolsets[index]?.join(', ') || 'none'} · run ${entry.run_id}`,
+    `status ${status} (${reason}) · ${took} s · ${calls} model calls${fit}`,
+    '',
+    bodyOf(entry),
+  ].join('\n');
+};
+
+const lost = ({ runId, status, exitReason, reason }: UnitEnd): string =>
+  [
+    `[ASYNC DELEGATION ENDED WITHOUT RESULTS — ${runId}]`,
+    `status ${status} (${exitReason})${reason ? `: ${reason}` : ''}`,
+    'Nothing more will come of it. Delegate again if it is still needed.',
+  ].join('\n');
+
+/** What the session is told: everything that is needed to understand it, for the conversation may have moved on. */
+export const completionText = (end: UnitEnd): string => {
+  if (!isCompletion(end.data)) return lost(end);
+  const completion = end.data;
+  const { is_batch: isBatch, goals, status, results, error, delegation_id: id } = completion;
+  const outcome = {
+    completed: 'every task completed',
+    partial: `${results.filter((entry) => entry.status === 'completed').length} of ${goals.length} tasks completed`,
+    error: 'NO task completed',
+  }[status];
+  const ending = end.status === 'completed' ? '' : ` It was ended early: ${end.status} (${end.exitReason}).`;
+  return [
+    `[ASYNC DELEGATION ${isBatch ? 'BATCH ' : ''}COMPLETE — ${id}]`,
+    `Work that you delegated to the background has ended: ${outcome}, ${completion.total_duration_seconds} s in all.${ending} These are self-reports: verify what matters.`,
+    error && `NO RESULT: ${error}`,
+    ...results.map((entry) => taskBlock(entry, completion)),
+    results.length === 0 && goals.map((goal, i) => `TASK ${i + 1}/${goals.length}: ${goal}`).join('\n'),
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+};

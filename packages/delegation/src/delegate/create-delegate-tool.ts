@@ -1,0 +1,159 @@
+import {
+  type ChildRequest,
+  defineTool,
+  dispatched,
+  type RunView,
+  type Spawned,
+  spawned,
+  type Tool,
+  type ToolContext,
+} from '@troupe/core';
+import { type Budget, type JSONValue, toJSON } from '@troupe/protocol';
+import { type FileRegistry, processFiles } from '../files/file-registry.ts';
+import { type ChildPlan, type DelegationPlan, makeChild, planChild } from './child-plan.ts';
+import { modelFor, providerFor } from './child-route.ts';
+import { completionOf, completionText } from './completion.ts';
+import { delegateSchema, tasksIn } from './delegate-input.ts';
+import { type DelegateOptions, type DelegatePolicy, delegatePolicyOf } from './delegate-options.ts';
+import { delegateResultOf, type ReadBefore, toolResultOf } from './delegation-result.ts';
+import { describeDelegation, isBackground } from './describe-delegation.ts';
+import { missingFrom } from './tool-access.ts';
+import { workspaceOf } from './workspace.ts';
+
+const name = 'delegate_task';
+
+/** Why a run may not delegate now; `true` when it may. */
+const mayDelegate = (policy: DelegatePolicy, view: RunView): true | string => {
+  const { maxSpawnDepth } = policy;
+  if (view.unit) return true;
+  if (view.spawningPaused)
+    return 'Delegation spawning is paused. Running children are not touched. Try again later, or do this work yourself.';
+  if (view.depth >= maxSpawnDepth)
+    return `Delegation depth limit reached (depth=${view.depth}, max_spawn_depth=${maxSpawnDepth}). Do this work yourself.`;
+  if (view.maySpawn || isBackground(policy, view)) return true;
+  return 'Nothing can be delegated: the budget of this run leaves nothing for children. Finish with what is there.';
+};
+
+/** What binds each child. */
+const budgetOf = ({ maxIterations, maxToolCalls, timeoutMs, idleTimeoutMs, budget }: DelegatePolicy): Budget => ({
+  turns: maxIterations,
+  toolCalls: maxToolCalls,
+  ...(timeoutMs !== undefined && { deadlineMs: timeoutMs }),
+  ...(idleTimeoutMs !== undefined && { idleMs: idleTimeoutMs }),
+  ...budget,
+});
+
+/** What the model is told of work that has only begun: nothing that could pass for a result. */
+const dispatchData = ({ children }: DelegationPlan, delegationId: string): JSONValue => ({
+  status: 'dispatched',
+  mode: 'background',
+  count: children.length,
+  delegation_id: delegationId,
+  goals: children.map(({ goal }) => goal),
+  note: 'This is NOT a result: the work has only begun. Results come to this conversation by themselves, once, when every task of this delegation has ended. Go on with something else or end your turn; do not wait, do not delegate the same again, and do not make results up.',
+});
+
+const plan = (
+  input: unknown,
+  { view, tools }: Pick<ToolContext, 'view' | 'tools'>,
+  policy: DelegatePolicy,
+): DelegationPlan | { error: string } => {
+  const about = modelFor(policy, { model: view.model, settings: view.settings });
+  if ('error' in about) return about;
+  const found = tasksIn(input, policy);
+  if ('error' in found) return found;
+  const { tasks, isBatch } = found;
+  const warnings = [...about.warnings, ...found.warnings];
+  const folders = typeof policy.workspace === 'string' ? [policy.workspace] : (policy.workspace ?? []);
+  const workspace = workspaceOf(folders);
+  const missing = missingFrom(tools, [...new Set(tasks.flatMap(({ toolsets = [] }) => toolsets))], policy);
+  const parent = { self: name, view, tools, model: about.model, settings: about.settings };
+  const background = isBackground(policy, view);
+  return {
+    children: tasks.map((task, index) => ({
+      ...planChild(task, { index, count: tasks.length }, parent, workspace, policy),
+      ...(background && { background: true as const }),
+    })),
+    isBatch,
+    warnings:
+      missing.length > 0 ? [...warnings, `Not granted, for you do not have them: ${missing.join(', ')}.`] : warnings,
+    parentRunId: view.runId,
+    ...(view.sessionKey !== undefined && { sessionKey: view.sessionKey }),
+  };
+};
+
+/**
+ * A tool named `delegate_task`: hands one task or several to child agents, each with an empty conversation, its own budget, and tools
+ * among those of the run that delegates.
+ *
+ * Called by a root run it works in the background (option `background`): the call is answered at once with a `delegation_id`, the
+ * run id of a unit, and the results come to the session by themselves, once, also after a restart. Called by a child it waits.
+ * Every child gives one entry of one shape, however it ended; one that did not complete is never shown as a success.
+ *
+ * @throws FaultError `delegate.invalid`
+ * @see docs/delegate-task.md. After `delegate_task` of hermes-agent.
+ */
+export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
+  const policy = delegatePolicyOf(options);
+  const files: FileRegistry | undefined = policy.files === false ? undefined : (policy.files ?? processFiles);
+  /** What parents had read when their calls began, until these are settled. */
+  const readBefore = new Map<string, ReadBefore>();
+  const make = (child: ChildPlan, { tools, provider }: Pick<ToolContext, 'tools' | 'provider'>) =>
+    makeChild(child, tool, tools, policy, providerFor(policy, child.model) ?? provider);
+
+  const start = (delegation: DelegationPlan, context: ToolContext): Spawned => {
+    const { key } = context;
+    if (files) readBefore.set(key, { paths: files.knownReads(delegation.parentRunId), since: files.now() });
+    const { children } = delegation;
+    const requests = children.map(
+      (child): ChildRequest => ({
+        agent: make(child, context),
+        data: toJSON(child),
+        job: {
+          input: child.goal,
+          metadata: { delegation: { index: child.index, count: child.count, role: child.role } },
+        },
+        budget: budgetOf(policy),
+      }),
+    );
+    return spawned(requests, { allOrNone: true });
+  };
+
+  const tool: Tool = defineTool({
+    name,
+    description: (view) => describeDelegation(policy, view),
+    inputSchema: delegateSchema(policy),
+    offered: (view) => mayDelegate(policy, view),
+    maxPerTurn: policy.maxConcurrentChildren,
+    execute: (input, context) => {
+      const { view } = context;
+      if (view.unit) return start(view.unit.data as unknown as DelegationPlan, context);
+      const delegation = plan(input, context, policy);
+      if ('error' in delegation) return delegation;
+      if (!isBackground(policy, view)) return start(delegation, context);
+      const { maxAsyncChildren: max, capacityKey: key } = policy;
+      return dispatched({
+        data: toJSON(delegation),
+        answer: ({ runId }) => ({ data: dispatchData(delegation, runId) }),
+        capacity: {
+          key,
+          max,
+          message: `Background delegation capacity reached: ${max} of max_async_children=${max} are at work. Nothing was started. Wait for a completion before you delegate more.`,
+        },
+      });
+    },
+    rebuild: (data, made) => make(data as unknown as ChildPlan, made),
+    settle: async (reports, input, context) => {
+      const { key, view } = context;
+      const before = readBefore.get(key);
+      readBefore.delete(key);
+      const delegation = (view.unit?.data as unknown as DelegationPlan | undefined) ?? plan(input, context, policy);
+      if ('error' in delegation) return delegation;
+      const about = { files, before, depth: view.depth + 1 };
+      const result = await delegateResultOf(reports, delegation, policy, about);
+      return view.unit ? { data: toJSON(completionOf(view, delegation, result)) } : toolResultOf(result);
+    },
+    completion: completionText,
+  });
+  return tool;
+};

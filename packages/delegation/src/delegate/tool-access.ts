@@ -1,0 +1,44 @@
+import type { Tool } from '@troupe/core';
+import type { Role } from './delegate-input.ts';
+import type { DelegatePolicy } from './delegate-options.ts';
+
+/** Names of tools behind names of tools and bundles; bundles may hold bundles. */
+const expand = (names: readonly string[], toolsets: DelegatePolicy['toolsets']): Set<string> => {
+  const found = new Set<string>();
+  const opened = new Set<string>();
+  const open = (name: string): void => {
+    if (!Object.hasOwn(toolsets, name)) return void found.add(name);
+    if (opened.has(name)) return;
+    opened.add(name);
+    for (const member of toolsets[name] ?? []) open(member);
+  };
+  for (const name of names) open(name);
+  return found;
+};
+
+/**
+ * Names of the tools that a child gets: of what its parent has, what was asked for. The deny list holds for names, after bundles
+ * were opened, so that nothing slips in beside something else. An orchestrator gets the tool that it delegates with, whatever else.
+ */
+export const toolsFor = (
+  self: string,
+  parent: ReadonlyMap<string, Tool>,
+  { requested, role }: { requested: readonly string[] | undefined; role: Role },
+  { tools, toolsets, denyTools, inheritServerTools }: DelegatePolicy,
+): string[] => {
+  const wanted = requested ?? tools;
+  const asked = wanted && expand(wanted, toolsets);
+  const isAskedFor = ({ name, server }: Tool): boolean =>
+    !asked || asked.has(name) || (inheritServerTools && server !== undefined);
+  const names = [...parent.values()]
+    .filter((tool) => tool.name !== self && !denyTools.has(tool.name) && isAskedFor(tool))
+    .map(({ name }) => name);
+  return role === 'orchestrator' ? [...names, self] : names;
+};
+
+/** Names that were asked for and that the parent does not have. */
+export const missingFrom = (
+  parent: ReadonlyMap<string, Tool>,
+  requested: readonly string[],
+  { toolsets }: DelegatePolicy,
+): string[] => [...expand(requested, toolsets)].filter((name) => !parent.has(name));
