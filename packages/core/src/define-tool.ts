@@ -164,6 +164,7 @@ export const isDispatched = (value: unknown): value is Dispatched =>
 /** What a background unit has come to, as its tool reads it. */
 export type UnitEnd = {
   runId: string;
+  /** `failed` also when the tool's result is an error. */
   status: 'completed' | 'failed' | 'interrupted';
   exitReason: ExitReason;
   /** What the tool's result held, and what a model would be told of it; absent when the unit ended before. */

@@ -7,7 +7,7 @@ export type { RunCommand, RunContext, RunFact, RunInput, RunOutput } from './age
 export { jsonIn } from './agent/conversation.ts';
 export { type Allowance, admit, allowanceOf, defaultBudget, type Limits } from './agent/limits.ts';
 export type { ToolResult } from './agent/outcome.ts';
-export { type DeliveryEvent, deliveryMachine, type Outlook } from './background/delivery-machine.ts';
+export { type DeliveryEvent, deliveryMachine, type Outlook, type Woken } from './background/delivery-machine.ts';
 export { memoryStore } from './defaults/memory-store.ts';
 export { consoleLogger, randomIds, systemClock } from './defaults/system.ts';
 export { type Agent, type AgentOptions, type AnyAgent, defineAgent } from './define-agent.ts';

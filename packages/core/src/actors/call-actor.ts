@@ -122,6 +122,7 @@ const answer = async (execution: Execution): Promise<CallOutcome | null> => {
       callId: input.callId,
       tool,
       input: toJSON(args),
+      isCancelled: () => execution.abort.aborted,
     };
     result = await execution.world.dispatch(run, call, result.dispatch);
   }

@@ -61,7 +61,6 @@ export const crewActor = (world: World): CrewLogic => {
     (run.context?.calls[index]?.children ?? []).flatMap(({ runId, agent, refusal }) => {
       if (refusal) return refusedReport(runId, agent, world.refusal(refusal.message, refusal));
       const report = run.reports.get(runId);
-      run.reports.delete(runId);
       return report ? [report] : [];
     });
 
@@ -160,8 +159,11 @@ export const crewActor = (world: World): CrewLogic => {
           throw error;
         }
       } else if (event.type.startsWith('xstate.')) forget(crew, event);
-      else if (event.type === 'crew.settled') stopCall(crew, scope as never, (event as unknown as { id: string }).id);
-      else run.actor?.send(event);
+      else if (event.type === 'crew.settled') {
+        const { id } = event as unknown as { id: string };
+        stopCall(crew, scope as never, id);
+        forgetReports(run, id);
+      } else run.actor?.send(event);
       return crew;
     },
     // Calls and children are found again from the run's own context.
@@ -178,6 +180,13 @@ const crewOf = (input: { runId: string }): CrewSnapshot => ({
   calls: new Map(),
   children: new Map(),
 });
+
+/** A call has its result: nobody makes it again. */
+const forgetReports = ({ runId, reports }: LiveRun, id: string): void => {
+  if (reports.size === 0) return;
+  const children = `${runId}/${id.slice('call.'.length)}/`;
+  for (const childId of reports.keys()) if (childId.startsWith(children)) reports.delete(childId);
+};
 
 /** A child's actor has ended: its end was told to the run before, by its lifecycle. */
 const forget = (crew: CrewSnapshot, event: AnyEventObject): void => {

@@ -152,6 +152,8 @@ export type RunInput = {
   heartbeat?: Heartbeat;
   /** Messages the conversation opens with. */
   opening: number;
+  /** What waited for it: heard before its first turn. */
+  mail?: Letter[];
 };
 
 export type RunContext = RunInput &

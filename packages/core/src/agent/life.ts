@@ -193,6 +193,8 @@ type Forked = Extract<RunFact, { type: 'forked' }>;
 export const fork = (step: Step, { known, laterMs, begins }: Forked): void => {
   const { run } = step;
   run.pendingUsage = null;
+  // What was left for the session of the other tree is heard there.
+  run.mail = [];
   run.laterMs = (run.laterMs ?? 0) + laterMs;
   for (const [index, outcome] of Object.entries(known)) {
     const call = run.calls[Number(index)];

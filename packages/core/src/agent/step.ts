@@ -81,7 +81,7 @@ export const openContext = (input: RunInput): RunContext => ({
   queue: [],
   working: 0,
   inbox: [],
-  mail: [],
+  mail: input.mail ?? [],
   warned: [],
   wrapUp: false,
   messages: input.opening,

@@ -1,52 +1,65 @@
 /** Brings the completions of background units to their sessions: one actor for each session that has some. */
-import { type Clock, faultOf, isEnded, type Logger, type Mail, type RunStore } from '@troupe/protocol';
+import { type Clock, faultOf, isEnded, type Logger, type Mail, type RunRow, type RunStore } from '@troupe/protocol';
 import { createActor, fromPromise } from 'xstate';
-import type { RunFact } from '../agent/context.ts';
+import type { Letter, RunFact } from '../agent/context.ts';
 import type { LiveRun } from '../run/live-run.ts';
-import { deliveryMachine, type Outlook } from './delivery-machine.ts';
+import { deliveryMachine, type Outlook, type Woken } from './delivery-machine.ts';
 import type { LetterMessage } from './letter.ts';
 import { isWake } from './letter.ts';
 
 export type Courier = {
-  /** Something was left for a session, or who could hear it has changed. */
+  /** Something was left for a session. */
   news(sessionKey: string): void;
   /** The same, where it is not known for which. Resolves once what there is was read. */
   lookAll(): Promise<void>;
   /** A run of a session has come to life or has ended. */
   changed(sessionKey: string): void;
+  /** Whoever could not be woken may be now. */
+  tryAgain(): void;
+  /** What was left for a session that nobody has heard, and nobody here is about to. */
+  unheard(sessionKey: string): Promise<Letter[]>;
   close(): void;
 };
 
 const messageIn = ({ message }: Mail): LetterMessage => message as unknown as LetterMessage;
+const letterIn = (mail: Mail): Letter => ({ id: mail.id, text: messageIn(mail).text });
 const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
+
+const mayHear = ({ ended, suspended, broken, actor }: LiveRun): boolean => {
+  const now = actor?.getSnapshot() as { can?(fact: RunFact): boolean } | undefined;
+  return !ended && !suspended && !broken && now?.can?.({ type: 'deliver', mail: [] }) === true;
+};
 
 export const openCourier = (
   { store, clock, logger, maxWakes }: { store: RunStore; clock: Clock; logger: Logger; maxWakes: number },
   of: {
-    /** Runs of a session that are alive here. */
+    /** Runs of a session that are alive here, or whose end is not stored yet; oldest first. */
     atWork(sessionKey: string): Iterable<LiveRun>;
     /** Starts a run of the session that begins with what was delivered; resolves once that is stored. */
-    wake(sessionKey: string, outlook: Outlook): Promise<void>;
+    wake(sessionKey: string, outlook: Outlook): Promise<Woken>;
   },
 ): Courier => {
   const deliveries = new Map<string, ReturnType<typeof open>>();
-  /** Who was told what and may not have stored it yet: nobody is told twice while they live. */
-  const inHand = new Map<string, LiveRun>();
   let isClosed = false;
 
-  const hearer = (key: string): LiveRun | undefined =>
-    [...of.atWork(key)].find(({ ended, suspended, broken, actor }) => {
-      const now = actor?.getSnapshot() as { can?(fact: RunFact): boolean } | undefined;
-      return !ended && !suspended && !broken && now?.can?.({ type: 'deliver', mail: [] });
-    });
+  /**
+   * What is stored of a letter may be behind what has happened to it. So whoever was given one keeps it until its own end is stored, and
+   * the runs that count are those from before the store was asked.
+   */
+  const read = async (key: string): Promise<{ mail: Mail[]; free: Mail[]; runs: Set<LiveRun> }> => {
+    const runs = new Set(of.atWork(key));
+    const mail = await store.sessionInbox(key);
+    const isGiven = ({ id }: Mail): boolean => [...runs, ...of.atWork(key)].some(({ letters }) => letters.has(id));
+    const free = mail.filter((letter) => !isGiven(letter));
+    for (const run of of.atWork(key)) if (!runs.has(run)) return read(key);
+    return { mail, free, runs };
+  };
 
-  const whoWorks = async (key: string, rootId: string): Promise<Outlook['atWork']> => {
-    if (hearer(key)) return 'here';
-    for (const _ of of.atWork(key)) return 'elsewhere';
-    const first = await store.get(rootId);
-    if (first && !isEnded(first.status)) return 'elsewhere';
-    const open = await store.list({ sentTo: key, status: unfinished, limit: 1 });
-    return open.length > 0 ? 'elsewhere' : 'nobody';
+  /** The run that the conversation began with: of units that units have dispatched, the first that is none. */
+  const beginningOf = async (key: string, rootId: string): Promise<RunRow | undefined> => {
+    let row = await store.get(rootId);
+    while (row?.origin) row = await store.get(row.origin.rootId);
+    return row ?? (await store.get(key));
   };
 
   /** Whether a session was woken so often that what is left for it waits until somebody sends it something: it might go on for ever. */
@@ -61,37 +74,50 @@ export const openCourier = (
     return true;
   };
 
-  const look = async (key: string): Promise<Outlook> => {
-    const mail = await store.sessionInbox(key);
-    for (const [id, run] of inHand) if (run.ended) inHand.delete(id);
+  const look = async (key: string, give: (run: LiveRun | undefined) => void): Promise<Outlook> => {
+    const { mail, free, runs } = await read(key);
     const [first] = mail;
-    if (!first) return { letters: [], atWork: 'nobody', rootId: '' };
-    const { rootId } = messageIn(first);
-    const atWork = await whoWorks(key, rootId);
-    const mayWait = atWork === 'nobody' && (!mail.some((letter) => messageIn(letter).wakes) || (await isTired(key)));
-    const letters = mail.map((letter) => ({ id: letter.id, text: messageIn(letter).text }));
-    return { letters, rootId, atWork: mayWait ? 'later' : atWork };
+    const outlook = { letters: free.map(letterIn), rootId: '' };
+    if (!first) return { ...outlook, next: 'nothing' };
+    const hearer = [...runs].find(mayHear);
+    give(hearer);
+    if (hearer) return { ...outlook, next: 'hand' };
+    if (runs.size > 0) return { ...outlook, next: 'wait' };
+    const began = await beginningOf(key, messageIn(first).rootId);
+    const known = { ...outlook, rootId: began?.runId ?? '' };
+    const [last = began] = await store.list({ sentTo: key, limit: 1 });
+    const open = await store.list({ sentTo: key, status: unfinished, limit: 1 });
+    const isAtWork = open.length > 0 || (began !== undefined && !isEnded(began.status));
+    // Whoever has stopped the conversation since knows that something was under way.
+    const stoppedAt = last?.status === 'interrupted' ? (last.endedAt ?? 0) : 0;
+    const wakes = free.some((letter) => messageIn(letter).wakes && letter.at >= stoppedAt);
+    return { ...known, next: isAtWork || !wakes || (await isTired(key)) ? 'wait' : 'wake' };
   };
 
-  const hand = (key: string, { letters }: Outlook): void => {
-    const run = hearer(key);
-    // It has ended since it was looked for, which is news.
-    if (!run) return;
-    const fresh = letters.filter(({ id }) => inHand.get(id) !== run);
-    if (fresh.length === 0) return;
-    for (const { id } of fresh) inHand.set(id, run);
-    run.actor?.send({ type: 'deliver', mail: fresh });
+  const hand = (key: string, letters: readonly Letter[], run: LiveRun | undefined): void => {
+    // One that cannot hear it any more is about to end, which is news.
+    if (!run || !mayHear(run)) return;
+    const runs = [...of.atWork(key)];
+    const mail = letters.filter(({ id }) => !runs.some(({ letters: given }) => given.has(id)));
+    if (mail.length === 0) return;
+    for (const { id } of mail) run.letters.add(id);
+    run.actor?.send({ type: 'deliver', mail });
   };
 
   const open = (key: string) => {
+    let hearer: LiveRun | undefined;
+    const give = (run: LiveRun | undefined): void => {
+      hearer = run;
+    };
     const actor = createActor(
       deliveryMachine.provide({
         actors: {
-          look: fromPromise(() => look(key)),
+          look: fromPromise(() => look(key, give)),
           wake: fromPromise(({ input }) => of.wake(key, input.outlook)),
         },
         actions: {
-          hand: ({ context }) => queueMicrotask(() => hand(key, context.outlook)),
+          // On a clean stack: a step of another machine has no place inside an action of this one.
+          hand: ({ context }) => queueMicrotask(() => hand(key, context.outlook.letters, hearer)),
           complain: ({ event }) => {
             const { error } = event as unknown as { error: unknown };
             logger.warn(
@@ -128,6 +154,10 @@ export const openCourier = (
         deliveries.delete(key);
       } else delivery.send({ type: 'news' });
     },
+    tryAgain() {
+      if (!isClosed) for (const delivery of deliveries.values()) delivery.send({ type: 'news' });
+    },
+    unheard: async (key) => (await read(key)).free.map(letterIn),
     close() {
       isClosed = true;
       for (const delivery of deliveries.values()) delivery.stop();

@@ -5,6 +5,7 @@
  *                  ▲ │ ├─a run of the session is at work here─▶ handed ─it has ended, or there is news─▶ looking
  *                  │ │ └─one is at work elsewhere or waits to be brought back, or it can wait─▶ waiting ─news─▶ looking
  *                  │ └─none is─▶ waking ─a new run has taken it all along─▶ looking
+ *                  │                └─somebody else has begun one─▶ waiting
  *                  └─after a while─ failed ◀─ whatever went wrong (nobody knows the agent: waiting)
  *
  * What is delivered stands in the store, written with the step that heard it. The chart owns nothing but the next attempt.
@@ -13,14 +14,18 @@ import { isFaultError } from '@troupe/protocol';
 import { assign, type DoneActorEvent, fromPromise, type NonReducibleUnknown, setup } from 'xstate';
 import type { Letter } from '../agent/context.ts';
 
-/** What there is to deliver, and who could hear it. */
+/** What there is to deliver, and what is to be done about it. */
 export type Outlook = {
+  /** Those that nobody was given yet. */
   letters: Letter[];
-  /** `later`: nobody is, and nobody need be woken for it. */
-  atWork: 'here' | 'elsewhere' | 'nobody' | 'later';
-  /** The root of the run that asked for the oldest of them: where the conversation began, if nothing was sent to the session. */
+  /** `nothing` is left; a run here is to `hand` it to; `wait` for whoever hears it next; or `wake` somebody, for nobody is at work. */
+  next: 'nothing' | 'hand' | 'wait' | 'wake';
+  /** The run that the conversation began with, if nothing was sent to the session. */
   rootId: string;
 };
+
+/** Whether a run was begun with it, or another one was there before. */
+export type Woken = 'woken' | 'busy';
 
 export type DeliveryEvent = { type: 'news' };
 type Context = { key: string; outlook: Outlook; isStale: boolean; failures: number };
@@ -36,23 +41,21 @@ export const deliveryMachine = setup({
     /** Reads what nobody has heard, and who is at work. */
     look: absent<Outlook, { key: string }>('look'),
     /** Starts a run of the session that begins with it all, and waits until that is stored. */
-    wake: absent<void, { key: string; outlook: Outlook }>('wake'),
+    wake: absent<Woken, { key: string; outlook: Outlook }>('wake'),
   },
   actions: {
     /** Tells the run at work. */
     hand: () => {},
     /** Says what went wrong. */
     complain: () => {},
-    see: assign(({ event }) => ({
-      outlook: (event as unknown as DoneActorEvent<Outlook>).output,
-      failures: 0,
-    })),
+    see: assign(({ event }) => ({ outlook: (event as unknown as DoneActorEvent<Outlook>).output })),
+    recover: assign({ failures: 0 }),
   },
   guards: {
     isStale: ({ context }) => context.isStale,
-    isNothing: ({ event }) => (event as unknown as DoneActorEvent<Outlook>).output.letters.length === 0,
-    isAtWork: ({ event }, { where }: { where: Outlook['atWork'] }) =>
-      (event as unknown as DoneActorEvent<Outlook>).output.atWork === where,
+    isNext: ({ event }, { next }: { next: Outlook['next'] }) =>
+      (event as unknown as DoneActorEvent<Outlook>).output.next === next,
+    isBusy: ({ event }) => (event as unknown as DoneActorEvent<Woken>).output === 'busy',
     /** Nobody knows the session's agent here: nothing helps but somebody who does. */
     isUnknown: ({ event }) => {
       const { error } = event as { error?: unknown };
@@ -65,7 +68,7 @@ export const deliveryMachine = setup({
   id: 'delivery',
   context: ({ input: { key } }) => ({
     key,
-    outlook: { letters: [], atWork: 'nobody', rootId: '' },
+    outlook: { letters: [], next: 'nothing', rootId: '' },
     isStale: false,
     failures: 0,
   }),
@@ -79,10 +82,14 @@ export const deliveryMachine = setup({
         src: 'look',
         input: ({ context: { key } }) => ({ key }),
         onDone: [
-          { guard: 'isNothing', target: 'idle', actions: 'see' },
-          { guard: { type: 'isAtWork', params: { where: 'here' } }, target: 'handed', actions: ['see', 'hand'] },
-          { guard: { type: 'isAtWork', params: { where: 'nobody' } }, target: 'waking', actions: 'see' },
-          { target: 'waiting', actions: 'see' },
+          { guard: { type: 'isNext', params: { next: 'nothing' } }, target: 'idle', actions: ['see', 'recover'] },
+          {
+            guard: { type: 'isNext', params: { next: 'hand' } },
+            target: 'handed',
+            actions: ['see', 'recover', 'hand'],
+          },
+          { guard: { type: 'isNext', params: { next: 'wake' } }, target: 'waking', actions: 'see' },
+          { target: 'waiting', actions: ['see', 'recover'] },
         ],
         onError: { target: 'failed', actions: 'complain' },
       },
@@ -93,17 +100,20 @@ export const deliveryMachine = setup({
       invoke: {
         src: 'wake',
         input: ({ context: { key, outlook } }) => ({ key, outlook }),
-        onDone: 'looking',
+        onDone: [
+          { guard: 'isBusy', target: 'waiting' },
+          { target: 'looking', actions: 'recover' },
+        ],
         onError: [
           { guard: 'isUnknown', target: 'waiting', actions: 'complain' },
           { target: 'failed', actions: 'complain' },
         ],
       },
     },
+    // A run that could not be begun is news, too: only time leads on from here.
     failed: {
       entry: assign({ failures: ({ context }) => context.failures + 1 }),
       after: { aWhile: 'looking' },
-      on: { news: 'looking' },
     },
   },
 });

@@ -1,8 +1,9 @@
 /** Starts background units for calls. */
-import { type JSONValue, messageOf } from '@troupe/protocol';
+import { type JSONValue, messageOf, toJSON } from '@troupe/protocol';
 import type { Approval } from '../agent/approval.ts';
 import { type Allowance, allowanceOf } from '../agent/limits.ts';
 import type { ToolResult } from '../agent/outcome.ts';
+import { checkBudget } from '../define-agent.ts';
 import type { Dispatch, Tool } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Settled } from '../runtime/options.ts';
@@ -10,7 +11,14 @@ import type { World } from '../runtime/world.ts';
 import { ownProviderOf, unitAgent, unitIdOf } from './unit.ts';
 
 /** The call that dispatches: the same key is the same unit. */
-export type Dispatching = { key: string; callId: string; tool: Tool; input: JSONValue };
+export type Dispatching = {
+  key: string;
+  callId: string;
+  tool: Tool;
+  input: JSONValue;
+  /** True once nobody waits for its answer. */
+  isCancelled(): boolean;
+};
 
 /** The session that a run belongs to: without one, the conversation that its root is. */
 export const sessionOf = ({ sessionKey, rootId }: Pick<LiveRun, 'sessionKey' | 'rootId'>): string =>
@@ -46,40 +54,72 @@ export const openDispatch =
       start(agent: ReturnType<typeof unitAgent>, input: JSONValue, about: Unit): LiveRun;
     },
   ) =>
-  async (run: LiveRun, { key, callId, tool, input }: Dispatching, dispatch: Dispatch): Promise<ToolResult> => {
+  async (run: LiveRun, call: Dispatching, dispatch: Dispatch): Promise<ToolResult> => {
     const { clock, store, quotas } = world;
-    const runId = unitIdOf(tool.name, key);
-    // Executed again after a restart, a call has its unit.
-    const isThere = world.runs.has(runId) || leaving.has(runId) || (await store.get(runId)) !== undefined;
-    if (isThere) return dispatch.answer({ runId });
-    if (world.spawningPaused)
+    const { key, callId, tool } = call;
+    if (run.origin)
       return {
-        error: 'Nothing was started in the background: spawning is paused. Try again later, or do this work yourself.',
+        error: `"${tool.name}" is in the background already: where its view has a "unit", it does the work itself.`,
       };
-    const { capacity } = dispatch;
-    const quota = capacity && `capacity:${capacity.key}`;
-    if (capacity && quota && !quotas.take(quota, capacity.max, runId)) return { error: capacity.message };
-    try {
-      const unit = start(unitAgent(tool, run.tools.values(), ownProviderOf(run.agent)), input, {
-        runId,
-        rootId: runId,
-        depth: run.depth,
-        sessionKey: sessionOf(run),
-        origin: { runId: run.runId, rootId: run.rootId, callId },
-        made: { tool: tool.name, data: dispatch.data },
-        ...(quota && { quota }),
-        allowance: allowanceFor(run, dispatch, options, clock.now()),
-        slot: 'free',
-        ...(run.context && { approval: run.context.approval }),
+
+    /** The unit of the call, if it has one: executed again after a restart, it has; else the id that is free for it. */
+    const find = async (number = 0): Promise<{ runId: string; isThere: boolean }> => {
+      const runId = unitIdOf(tool.name, number === 0 ? key : `${key}+${number}`);
+      const known = world.runs.get(runId) ?? leaving.get(runId) ?? (await store.get(runId));
+      if (!known) return { runId, isThere: false };
+      const { origin } = known;
+      const isIts = origin?.runId === run.runId && origin.callId === callId && known.made?.tool === tool.name;
+      return isIts ? { runId, isThere: true } : find(number + 1);
+    };
+
+    const begin = (runId: string): LiveRun | ToolResult => {
+      if (world.spawningPaused)
+        return {
+          error:
+            'Nothing was started in the background: spawning is paused. Try again later, or do this work yourself.',
+        };
+      const { capacity } = dispatch;
+      const quota = capacity && `capacity:${capacity.key}`;
+      if (capacity && quota && !quotas.take(quota, capacity.max, runId)) return { error: capacity.message };
+      try {
+        checkBudget(dispatch.budget, `the unit of "${tool.name}"`);
+        return start(unitAgent(tool, run.tools.values(), ownProviderOf(run.agent)), call.input, {
+          runId,
+          rootId: runId,
+          depth: run.depth,
+          sessionKey: sessionOf(run),
+          origin: { runId: run.runId, rootId: run.rootId, callId },
+          made: { tool: tool.name, data: toJSON(dispatch.data) },
+          ...(quota && { quota }),
+          allowance: allowanceFor(run, dispatch, options, clock.now()),
+          slot: 'free',
+          ...(run.context && { approval: run.context.approval }),
+        });
+      } catch (error) {
+        if (quota) quotas.settle(quota, runId, false);
+        return failed(error);
+      }
+    };
+
+    const { runId, isThere } = await find();
+    if (isThere) return dispatch.answer({ runId });
+    if (call.isCancelled()) return { error: 'Nothing was started in the background: the call was cancelled.' };
+    const unit = begin(runId);
+    if (!('actor' in unit)) return unit;
+    await unit.writing;
+    if (unit.broken) return failed(unit.broken.error);
+    // Its call is told that it came to nothing, and so it does; a run that goes on elsewhere makes its call again, and finds it.
+    if (call.isCancelled() && !run.suspended && !run.broken)
+      unit.actor?.send({
+        type: 'interrupt',
+        reason: 'The call that asked for it was cancelled before it was answered.',
       });
-      await unit.writing;
-      if (unit.broken) throw unit.broken.error;
-      return dispatch.answer({ runId });
-    } catch (error) {
-      if (quota) quotas.settle(quota, runId, false);
-      return { error: `Nothing was started in the background: ${messageOf(error)}` };
-    }
+    return dispatch.answer({ runId });
   };
+
+const failed = (error: unknown): ToolResult => ({
+  error: `Nothing was started in the background: ${messageOf(error)}`,
+});
 
 export type Unit = Pick<LiveRun, 'runId' | 'rootId' | 'depth'> &
   Required<Pick<LiveRun, 'sessionKey' | 'origin' | 'made'>> &

@@ -1,5 +1,6 @@
 /** What a unit leaves for its session when it ends: stored with its end, delivered once. */
 import { type Mail, redact, type StoredEvent, type TerminalEvent } from '@troupe/protocol';
+import { jsonIn } from '../agent/conversation.ts';
 import type { UnitEnd } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
 
@@ -33,19 +34,29 @@ const plain = (tool: string, { runId, status, exitReason, reason, text }: UnitEn
   [
     `[BACKGROUND ${status.toUpperCase()}: ${tool}, ${runId}]`,
     reason && `It did not complete (${exitReason}): ${reason}`,
-    text,
+    // An error that is nothing more is said once.
+    text !== JSON.stringify({ error: reason }) && text,
   ]
     .filter(Boolean)
     .join('\n\n');
 
+/** What went wrong, as the result of a call tells it (see `textOfResult`). */
+const errorIn = (result: string): string => {
+  const found = jsonIn(result) as { error?: unknown } | undefined;
+  return typeof found?.error === 'string' ? found.error : result;
+};
+
 /** How a unit ended, for its tool to put in words. */
 const unitEndOf = ({ runId, ledger }: LiveRun, end: End, at: number): UnitEnd => {
   const [call] = ledger.calls;
-  const reason = reasonOf(end);
+  const isDone = end.type === 'run.completed';
+  // Nothing but its call makes a unit a success.
+  const failure = isDone && call && call.status !== 'ok' ? errorIn(call.result) : undefined;
+  const reason = failure ?? reasonOf(end);
   return {
     runId,
-    status: statuses[end.type],
-    exitReason: end.type === 'run.completed' ? 'answered' : end.exitReason,
+    status: failure === undefined ? statuses[end.type] : 'failed',
+    exitReason: failure !== undefined ? 'error' : isDone ? 'answered' : end.exitReason,
     ...(call?.data !== undefined && { data: call.data }),
     ...(call?.result && { text: call.result }),
     ...(reason !== undefined && { reason }),

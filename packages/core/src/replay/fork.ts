@@ -113,9 +113,9 @@ const jobOf = ({ row }: TreeRun, { before }: About): RunRow['job'] => {
   return redact({ ...row.job, messages: [...(row.job.messages ?? []), ...before.slice(bodyAt(before))] });
 };
 
-/** The row as it was begun; what came after is in the events. A fork stands by itself: no session waits for it. */
+/** The row as it was begun; what came after is in the events. A fork stands by itself: it is a conversation of its own. */
 const rowFrom = (was: RunRow, events: readonly StoredEvent[], names: Renaming): RunRow => {
-  const { after: _, detached: __, origin: ___, quota, ...row } = was;
+  const { sessionKey: _, after: __, detached: ___, origin: ____, quota, ...row } = was;
   return {
     ...row,
     runId: renamedId(names, row.runId),

@@ -64,6 +64,8 @@ export type LiveRun = {
   heard: JournalEntry[];
   /** What came of messages from other processes, until the next commit says so. */
   receipts: { mailId: string; receipt: Receipt }[];
+  /** Letters that it was given, heard or not: nobody else is given them before its end is stored. */
+  readonly letters: Set<string>;
   /** The turn whose calls were brought back from a store, which keeps no secrets of theirs. */
   restoredTurn?: number;
   /** When what is below a run that is being interrupted is stopped. */
@@ -128,6 +130,7 @@ export const openLiveRun = (
   actor: undefined,
   heard: [],
   receipts: [],
+  letters: new Set(),
   graceUntil: undefined,
   epoch: 1,
   seq: 0,

@@ -82,12 +82,10 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   const sessions = openSessions({
     runs: world.runs,
     desk,
-    read: async (sessionKey, first) => {
-      const found = await recovery.readSession(sessionKey, first);
-      // What was left for it while nobody was there.
-      courier.news(sessionKey);
-      return found;
-    },
+    changed: (sessionKey) => courier.changed(sessionKey),
+    unheard: (sessionKey) => courier.unheard(sessionKey),
+    used: (sessionKey) => courier.news(sessionKey),
+    read: recovery.readSession,
     units: async (sessionKey) => {
       const rows = await store.list({ unitsOf: sessionKey, status: unfinished, limit: Number.MAX_SAFE_INTEGER });
       return Promise.all(rows.map(({ runId }) => handles.attach(runId)));
@@ -103,13 +101,13 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     atWork: (sessionKey) => engine.conversations.get(sessionKey) ?? [],
     async wake(sessionKey, { letters, rootId }) {
       const row = (await store.list({ sentTo: sessionKey, limit: 1 }))[0] ?? (await store.get(rootId));
-      const agent = row && agents.get(row.agent);
+      const agent = sessions.agentOf(sessionKey) ?? (row && agents.get(row.agent));
       if (!agent)
         throw new FaultError(
           'agent.unknown',
           `Agent "${row?.agent ?? '?'}" of session "${sessionKey}" is not known here: give it to createRuntime({ agents }), and recover().`,
         );
-      await sessions.wake(agent, sessionKey, letters, rootId);
+      return sessions.wake(agent, sessionKey, letters, rootId);
     },
   });
 
@@ -153,7 +151,9 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
         'agent.duplicate',
         `Another agent is named "${agent.name}" in this runtime. Stored runs name their agent: rename one of the two.`,
       );
+    if (known === agent) return;
     agents.set(agent.name, agent);
+    courier.tryAgain();
   };
 
   const existing = (agent: AnyAgent, job: Job, runId: string): Run | null => {

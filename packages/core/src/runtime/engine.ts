@@ -30,7 +30,7 @@ import { agentMachine } from '../agent/agent-machine.ts';
 import { type Approval, approvalBelow } from '../agent/approval.ts';
 import { openQuestions } from '../agent/calls.ts';
 import { locate } from '../agent/children.ts';
-import type { RunCommand, RunContext, RunInput, UnknownOutcome } from '../agent/context.ts';
+import type { Letter, RunCommand, RunContext, RunInput, UnknownOutcome } from '../agent/context.ts';
 import { goingOn, openingOf } from '../agent/conversation.ts';
 import { closeRun, endOf } from '../agent/life.ts';
 import type { Allowance } from '../agent/limits.ts';
@@ -75,7 +75,7 @@ export const openEngine = (
     looked(): void;
     /** A unit has left something for its session. */
     left(sessionKey: string): void;
-    /** A run of a session has come to life, or its end is stored. */
+    /** A run of a session has come to life, or its end is stored, or cannot be. */
     changed(sessionKey: string): void;
   },
 ) => {
@@ -83,7 +83,7 @@ export const openEngine = (
   const runs = new Map<string, LiveRun>();
   /** Runs whose end is not stored yet. */
   const leaving = new Map<string, LiveRun>();
-  /** Runs of a session that are alive here, units left out. */
+  /** Runs of a session that are alive here, or whose end is not stored yet; units left out. */
   const conversations = new Map<string, Set<LiveRun>>();
   const owner = ids.next('runtime');
   const alive = new Map<string, number>();
@@ -228,18 +228,12 @@ export const openEngine = (
     leaving.set(runId, run);
     void Promise.resolve(run.writing).then(() => {
       leaving.delete(runId);
-      if (!run.broken && !run.suspended) settled(run);
+      forgetConversation(run);
+      if (run.origin && !run.broken && !run.suspended) on.left(sessionOf(run));
     });
-    forgetConversation(run);
     tellParent(run, context);
     leave(run);
     release(run);
-  };
-
-  /** The end of a run is stored. */
-  const settled = (run: LiveRun): void => {
-    if (run.origin) on.left(sessionOf(run));
-    else if (run.parentId === undefined) on.changed(sessionOf(run));
   };
 
   const noteConversation = (run: LiveRun): void => {
@@ -252,9 +246,11 @@ export const openEngine = (
   };
   const forgetConversation = (run: LiveRun): void => {
     if (run.parentId !== undefined || run.origin) return;
-    const known = conversations.get(sessionOf(run));
+    const key = sessionOf(run);
+    const known = conversations.get(key);
     known?.delete(run);
-    if (known?.size === 0) conversations.delete(sessionOf(run));
+    if (known?.size === 0) conversations.delete(key);
+    on.changed(key);
   };
 
   const leave = (run: LiveRun): void => {
@@ -390,8 +386,10 @@ export const openEngine = (
       Partial<Pick<LiveRun, 'parentId' | 'callId' | 'sessionKey' | 'after' | 'origin' | 'quota' | 'made'>> & {
         /** What its session had said before it. */
         before?: readonly Message[];
-        /** What it is told of units, that nobody is told of again once it is stored. */
+        /** What its job tells of units: nobody is told of them again once it is stored. */
         delivers?: readonly string[];
+        /** What else waited for it: heard before its first turn. */
+        mail?: readonly Letter[];
         allowance: Allowance;
         slot: RunInput['slot'];
         /** That of the run above. */
@@ -399,7 +397,7 @@ export const openEngine = (
         parent?: AnyActorRef;
       },
   ): LiveRun => {
-    const { allowance, slot, approval: above, parent, before = [], delivers = [], ...ids } = about;
+    const { allowance, slot, approval: above, parent, before = [], delivers = [], mail = [], ...ids } = about;
     const data = jobDataOf(job, `agent "${agent.name}"`);
     const { tools, unknown } = toolsOf(agent, job);
     const model = agent.model ?? options.model ?? '';
@@ -414,6 +412,7 @@ export const openEngine = (
     });
     run.transcript = goingOn(openingOf(agent.instructions, data), before);
     for (const mailId of delivers) run.receipts.push({ mailId, receipt: { status: 'accepted' } });
+    for (const id of [...delivers, ...mail.map((letter) => letter.id)]) run.letters.add(id);
     enlist(run);
     const { memoryScope = options.remembers ? `agent:${agent.name}` : null } = agent;
     const approval = approvalBelow(above, agent.approval);
@@ -434,6 +433,7 @@ export const openEngine = (
       graceMs: options.graceMs,
       ...(agent.heartbeat && { heartbeat: heartbeatOf(agent.heartbeat) }),
       opening: run.transcript.length,
+      ...(mail.length > 0 && { mail: [...mail] }),
     };
     hear(run, { type: 'xstate.init', input });
     const actor = startActor(run, { input }, parent);
@@ -448,8 +448,10 @@ export const openEngine = (
 
   /** Starts the actor of a stored run where its checkpoint left it, and those of its children below it. */
   const bringBack = (run: FoundRun, parent?: AnyActorRef): LiveRun => {
+    const { turn, mail } = contextIn(run.checkpoint);
+    for (const { id } of mail) run.letters.add(id);
     enlist(run);
-    run.restoredTurn = contextIn(run.checkpoint).turn;
+    run.restoredTurn = turn;
     run.graceUntil = run.checkpoint.graceUntil as number | undefined;
     const actor = startActor(run, { snapshot: snapshotFrom(run.checkpoint) }, parent);
     for (const warning of run.warnings) actor.send({ type: 'warning', ...warning });

@@ -17,6 +17,7 @@ import {
   type StoredEvent,
   type Usage,
 } from '@troupe/protocol';
+import { sessionOf } from '../background/dispatch.ts';
 import { ownProviderOf, unitAgent } from '../background/unit.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import { fingerprintOf } from '../define-agent.ts';
@@ -76,7 +77,7 @@ const claimed = (runId: string) =>
 export const openRecovery = (
   store: RunStore,
   agents: ReadonlyMap<string, AnyAgent>,
-  { world, desk, recorder, owner, found, inbox, giveBack, bringBack }: Engine,
+  { world, desk, recorder, owner, found, inbox, leaving, giveBack, bringBack }: Engine,
   { leaseMs, onAgentChanged, recover }: Pick<Settled, 'leaseMs' | 'onAgentChanged' | 'recover'>,
   on: {
     /** Called with each run that was brought back and goes on. */
@@ -239,8 +240,7 @@ export const openRecovery = (
   const isChanged = ({ fingerprint }: RunRow, known: AnyAgent | undefined): boolean =>
     known !== undefined && fingerprint !== undefined && fingerprint !== fingerprintOf(known);
 
-  /** An unfinished run that was claimed, as it is stored. */
-  /** @param family Where its agent is looked up. */
+  /** An unfinished run that was claimed, as it is stored. @param family Where its agent is looked up. */
   const find = async (row: RunRow, family: Rows, epoch: number): Promise<Found> => {
     const { runId, agent: name } = row;
     const events = await eventsOf(runId);
@@ -280,7 +280,12 @@ export const openRecovery = (
   /** Quotas count what the store has, too: those of some runs, or all. */
   const countQuotas = async (keys?: readonly string[]): Promise<void> => {
     if (keys?.length === 0) return;
-    for (const { key, completed, holders } of await store.quotas(keys)) world.quotas.restore(key, completed, holders);
+    const before = new Set([...world.runs.keys(), ...leaving.keys()]);
+    for (const { key, completed, holders } of await store.quotas(keys)) {
+      // Whoever ended here gave its place back, though its store may not have heard of it yet.
+      const there = holders.filter((runId) => !before.has(runId) || world.runs.has(runId));
+      world.quotas.restore(key, completed, there);
+    }
   };
 
   /** Runs that were let go and not answered are interrupted with whoever is alive above them. */
@@ -374,6 +379,18 @@ export const openRecovery = (
     await takeUpHead(headOf(row, rows), rows, false);
   };
 
+  const takeUpOpen = (runId: string): Promise<void> =>
+    takeUp(runId).catch((error: unknown) => {
+      if (!isFaultError(error) || error.code !== 'run.ended') throw error;
+    });
+
+  /** The run that a session goes on with where nothing was sent to it: a root that was not sent to any, and belongs to it. */
+  const beginningOf = async (sessionKey: string, runId: string): Promise<RunRow | undefined> => {
+    const row = await store.get(runId);
+    const isOne = row && row.parentId === undefined && row.after === undefined && !row.origin;
+    return isOne && sessionOf(row) === sessionKey ? row : undefined;
+  };
+
   return {
     keep,
     read,
@@ -394,21 +411,18 @@ export const openRecovery = (
         ...(await store.list({ sentTo: sessionKey, ...everyRow })),
         ...(await store.list({ unitsOf: sessionKey, ...everyRow })),
       ];
-      const first = rows.some(({ runId }) => runId === sessionKey) ? undefined : await store.get(sessionKey);
+      const first = await beginningOf(sessionKey, sessionKey);
       return [...rows, ...(first ? [first] : [])].reduce((sum, { usage }) => addUsage(sum, usage.total), noUsage);
     },
     async readSession(sessionKey, began) {
       await recorder.written();
       const sent = (await store.list({ sentTo: sessionKey, status: unfinished, ...everyRow })).toReversed();
-      for (const { runId } of sent)
-        await takeUp(runId).catch((error: unknown) => {
-          if (!isFaultError(error) || error.code !== 'run.ended') throw error;
-        });
+      for (const { runId } of sent) await takeUpOpen(runId);
       const [newest] = await store.list({ sentTo: sessionKey, limit: 1 });
       if (newest) return { open: sent.map(({ runId }) => runId), last: newest.runId };
-      // Nothing was sent to it: it is the conversation that a run without a session has begun.
-      const first = await store.get(began);
+      const first = await beginningOf(sessionKey, began);
       if (!first) return { open: [], last: null };
+      if (!isEnded(first.status)) await takeUpOpen(began);
       return { open: isEnded(first.status) ? [] : [began], last: began };
     },
     async takeUpAll() {

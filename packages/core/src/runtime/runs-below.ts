@@ -20,6 +20,7 @@ export const openRunsBelow =
       return from !== undefined && (from.runId === run.runId || (await isOwn(from as RunRow)));
     };
     const own = async (runId: string): Promise<Run> => {
+      await run.writing;
       const row = await store.get(runId);
       if (row && (await isOwn(row))) return attach(runId);
       throw new FaultError('run.unknown', `There is no run "${runId}" below this one.`, { runId });
@@ -33,7 +34,8 @@ export const openRunsBelow =
           units.map(async ({ runId }) => store.list({ rootId: runId, status: unfinished, ...all })),
         );
         const found: RunRow[] = [];
-        for (const row of [...below, ...inUnits.flat()]) if (await isOwn(row)) found.push(row);
+        for (const rows of [below, ...inUnits.reverse()])
+          for (const row of rows.toReversed()) if (await isOwn(row)) found.push(row);
         return found.sort((a, b) => a.createdAt - b.createdAt);
       },
       steer: async (runId, text) => (await own(runId)).steer(text),

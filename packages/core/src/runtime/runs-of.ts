@@ -1,22 +1,29 @@
-import { type Clock, FaultError, type RunStore, type RunTree } from '@troupe/protocol';
+import { type Clock, FaultError, type RunRow, type RunStore, type RunTree } from '@troupe/protocol';
 import { sessionOf } from '../background/dispatch.ts';
 import type { Runtime } from './runtime.ts';
 
 /** What runs record in one tick is stored at its end. */
 const thisTick = Promise.resolve();
 
+const all = { limit: Number.MAX_SAFE_INTEGER };
+
 /** A tree, and below each of its runs the background units that it dispatched. */
-const treeOf = async (store: RunStore, rootId: string): Promise<RunTree> => {
-  const rows = [...(await store.list({ rootId, limit: Number.MAX_SAFE_INTEGER }))].reverse();
+const treeOf = async (store: RunStore, rootId: string, known?: Map<string, RunRow[]>): Promise<RunTree> => {
+  const rows = [...(await store.list({ rootId, ...all }))].reverse();
   const nodes = new Map<string, RunTree>(rows.map((row) => [row.runId, { ...row, children: [] }]));
   for (const node of nodes.values()) if (node.parentId !== undefined) nodes.get(node.parentId)?.children.push(node);
   const root = nodes.get(rootId);
   if (!root) throw new FaultError('run.unknown', `There is no run "${rootId}" in this runtime's store.`);
-  const units = await store.list({ unitsOf: sessionOf(root), limit: Number.MAX_SAFE_INTEGER });
-  for (const { runId, origin } of units.toReversed())
-    if (origin?.rootId === rootId)
-      nodes.get(origin.runId)?.children.push({ ...(await treeOf(store, runId)), background: true });
+  const units = known ?? (await unitsOf(store, root));
+  for (const { runId, origin } of units.get(rootId) ?? [])
+    nodes.get(origin?.runId ?? '')?.children.push({ ...(await treeOf(store, runId, units)), background: true });
   return root;
+};
+
+/** The units of a run's session, oldest first, by the tree that they were dispatched from. */
+const unitsOf = async (store: RunStore, root: RunRow): Promise<Map<string, RunRow[]>> => {
+  const units = await store.list({ unitsOf: sessionOf(root), ...all });
+  return Map.groupBy(units.toReversed(), ({ origin }) => origin?.rootId ?? '');
 };
 
 /** Stored runs, to be looked up. */

@@ -3,6 +3,7 @@ import { type Clock, FaultError, isTerminal, type Message, type Usage } from '@t
 import { createActor, type EventFrom, fromPromise, waitFor } from 'xstate';
 import type { Letter } from '../agent/context.ts';
 import { goingOn } from '../agent/conversation.ts';
+import type { Woken } from '../background/delivery-machine.ts';
 import { wakeIdOf } from '../background/letter.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
@@ -21,6 +22,8 @@ type Runtime = {
    * @param first The run that the conversation began with, where nothing was sent to it.
    */
   read(sessionKey: string, first: string): Promise<SessionRuns>;
+  /** What background units have left for it that nobody has heard, and nobody here is about to. */
+  unheard(sessionKey: string): Promise<Letter[]>;
   /** Background units of the session that have not ended. */
   units(sessionKey: string): Promise<Run[]>;
   /** What its runs and its units have used. */
@@ -28,6 +31,10 @@ type Runtime = {
   /** What was said up to the end of a stored run, or up to its beginning. */
   conversation(upTo: 'end' | 'beginning', runId: string): Promise<Message[]>;
   readonly clock: Clock;
+  /** A run of the session has ended, for its session, too. */
+  changed(sessionKey: string): void;
+  /** Somebody uses the session: what was left for it while nobody was there is delivered now. */
+  used(sessionKey: string): void;
   /** Starts a run, or gives back the one that is there. */
   start(agent: AnyAgent, job: Job, options: SendOptions, about: Sent): Run;
   handleOf(run: LiveRun): Run;
@@ -38,8 +45,10 @@ export type Sent = {
   after: string | null;
   before: readonly Message[];
   slot: 'free' | 'wanted';
-  /** Units whose completions it is told. */
+  /** Units whose completions its job tells. */
   delivers?: readonly string[];
+  /** Completions that have waited for it. */
+  mail?: readonly Letter[];
   /** Called with the run once it is alive; not with one that was there before. */
   made(run: LiveRun): void;
 };
@@ -47,7 +56,7 @@ export type Sent = {
 type Open = {
   agent: AnyAgent;
   session: Session;
-  wake(letters: readonly Letter[]): Promise<void>;
+  wake(letters: readonly Letter[], first: string): Promise<Woken>;
   adopt(runId: string): void;
   close(): void;
 };
@@ -56,7 +65,9 @@ export const openSessions = (runtime: Runtime) => {
   const sessions = new Map<string, Open>();
   let isClosed = false;
 
-  const openSession = (agent: AnyAgent, key: string, first: string): Open => {
+  const openSession = (agent: AnyAgent, key: string): Open => {
+    /** The run that the conversation began with, where nothing was sent to it. */
+    let first = key;
     /** What was said up to the last run that has ended. */
     let said: readonly Message[] = [];
     let failure: Error | undefined;
@@ -69,6 +80,7 @@ export const openSessions = (runtime: Runtime) => {
         watched.delete(run.runId);
         if (how === 'ended' && run.ledger.begun) said = run.transcript;
         tell(how === 'ended' ? { type: 'ended', runId: run.runId } : { type: 'lost' });
+        runtime.changed(key);
       };
       // Told, but not stored: another process, or a later one, knows how it goes on.
       runtime.desk.next(run, isTerminal, () => (run.broken ? 'lost' : 'ended')).then(over, () => over('lost'));
@@ -131,38 +143,68 @@ export const openSessions = (runtime: Runtime) => {
       if (failure !== undefined) throw failure;
       throw new FaultError('store.unavailable', `Session "${key}" could not be read just now. Send again.`);
     };
-    const send = async (job: Job, options: SendOptions, delivers: readonly string[] = []): Promise<Run> => {
-      await ready();
-      // From here on at once: nobody else can be sent in between.
+    /** At once: nobody else can be sent in between. */
+    const start = (job: Job, options: SendOptions, told: Pick<Sent, 'delivers' | 'mail'>) => {
       const { last, current } = actor.getSnapshot().context;
       const isFree = current === null;
+      let live: LiveRun | undefined;
       const made = (run: LiveRun): void => {
+        live = run;
         actor.send({ type: 'sent', runId: run.runId });
         watch(run);
       };
       const about: Sent = {
+        ...told,
         made,
         sessionKey: key,
         after: last,
         before: isFree ? said : [],
         slot: isFree ? 'free' : 'wanted',
-        delivers,
       };
-      return runtime.start(agent, job, options, about);
+      return { run: runtime.start(agent, job, options, about), live };
     };
-    const wake = async (letters: readonly Letter[]): Promise<void> => {
+    const sendNext = async (job: Job, options: SendOptions): Promise<Run> => {
+      for (;;) {
+        await ready();
+        const { last, current } = actor.getSnapshot().context;
+        // Whoever is at work is told by itself.
+        if (current !== null) return start(job, options, {}).run;
+        const mail = await runtime.unheard(key);
+        const now = actor.getSnapshot();
+        // What was sent meanwhile may have heard it.
+        if (now.matches('idle') && now.context.last === last) return start(job, options, { mail }).run;
+      }
+    };
+    let lastSent: Promise<unknown> = Promise.resolve();
+    /** One after another: nothing overtakes. */
+    const send = (job: Job, options: SendOptions): Promise<Run> => {
+      const sent = lastSent.then(() => sendNext(job, options));
+      lastSent = sent.then(
+        () => runtime.used(key),
+        () => {},
+      );
+      return sent;
+    };
+    const wake = async (letters: readonly Letter[], began: string): Promise<Woken> => {
+      first = began;
+      await ready();
+      if (actor.getSnapshot().context.current !== null) return 'busy';
       const ids = letters.map(({ id }) => id);
       const runId = wakeIdOf(ids[0] ?? '');
       const input = letters.map(({ text }) => text).join('\n\n');
-      await send({ input, metadata: { delivered: ids } }, { runId }, ids);
-      await runtime.runs.get(runId)?.writing;
+      const { live } = start({ input, metadata: { delivered: ids } }, { runId }, { delivers: ids });
+      if (!live) throw new FaultError('run.exists', `Run "${runId}" is there already.`, { runId });
+      await live.writing;
+      if (live.broken) throw live.broken.error;
+      return 'woken';
     };
     const session = new Session(key, {
-      send: (job, options) => send(job, options),
+      send,
       units: () => runtime.units(key),
       usage: () => runtime.usage(key),
       async open() {
         await ready();
+        runtime.used(key);
         const { current, queue } = actor.getSnapshot().context;
         return [...(current === null ? [] : [current]), ...queue].flatMap((runId) => {
           const run = runtime.runs.get(runId);
@@ -175,7 +217,7 @@ export const openSessions = (runtime: Runtime) => {
     return { agent, session, wake, adopt, close: () => actor.stop() };
   };
 
-  const of = (agent: AnyAgent, sessionKey: string, first = sessionKey): Open => {
+  const of = (agent: AnyAgent, sessionKey: string): Open => {
     const key = checkKey(sessionKey);
     const known = sessions.get(key);
     if (known && !isSameAgent(known.agent, agent))
@@ -183,16 +225,18 @@ export const openSessions = (runtime: Runtime) => {
         'session.invalid',
         `Session "${key}" is a conversation with agent "${known.agent.name}", not with "${agent.name}". Use another sessionKey.`,
       );
-    const session = known ?? openSession(agent, key, first);
+    const session = known ?? openSession(agent, key);
     sessions.set(key, session);
     return session;
   };
 
   return {
     of: (agent: AnyAgent, sessionKey: string): Session => of(agent, sessionKey).session,
-    /** Starts a run that is told what units have come to; resolves once that is stored. */
-    wake: (agent: AnyAgent, sessionKey: string, letters: readonly Letter[], first: string): Promise<void> =>
-      of(agent, sessionKey, first).wake(letters),
+    /** Starts a run that is told what units have come to, unless one is under way; resolves once that is stored. */
+    wake: (agent: AnyAgent, sessionKey: string, letters: readonly Letter[], first: string): Promise<Woken> =>
+      of(agent, sessionKey).wake(letters, first),
+    /** With whom the conversation is, if it is open here. */
+    agentOf: (sessionKey: string): AnyAgent | undefined => sessions.get(sessionKey)?.agent,
     close(): void {
       isClosed = true;
       for (const { close } of sessions.values()) close();

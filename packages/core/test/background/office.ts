@@ -1,25 +1,53 @@
 /** A lead that sends work into the background, and whoever does it. */
-import { defineAgent, defineTool, dispatched, type RuntimeOptions, spawned, type ToolOptions } from '@troupe/core';
-import type { Message, ModelRequest } from '@troupe/protocol';
+import {
+  type AgentOptions,
+  createRuntime,
+  defineAgent,
+  defineTool,
+  dispatched,
+  type RuntimeOptions,
+  spawned,
+  type ToolOptions,
+} from '@troupe/core';
+import { isLive, type Message, type RunEvent } from '@troupe/protocol';
 import { type Script, scriptedProvider, type Turn } from '@troupe/testing';
 import { SimulatedClock } from 'xstate';
 import { z } from 'zod';
-import { openRuntime } from '../../../../test/support/open-runtime.ts';
+import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
 
-const helper = defineAgent({ name: 'helper', instructions: 'You help.', memoryScope: null });
+const check = defineTool({
+  name: 'check',
+  description: 'A person must approve.',
+  inputSchema: z.object({}),
+  confirm: true,
+  idempotent: true,
+  execute: () => 'checked',
+});
+export const helper = defineAgent({
+  name: 'helper',
+  instructions: 'You help.',
+  memoryScope: null,
+  tools: [check],
+});
+
+type Sending = { capacity?: number; budget?: AgentOptions['budget']; allOrNone?: boolean };
 
 /** Sends a helper off with each of its jobs. */
-const send = (options: Partial<ToolOptions> = {}, capacity?: number) =>
+export const sending = ({ capacity, budget, allOrNone = false }: Sending = {}, options: Partial<ToolOptions> = {}) =>
   defineTool({
     name: 'send',
     description: 'Sends helpers off.',
     inputSchema: z.object({ jobs: z.array(z.string()) }),
     execute: ({ jobs }, { view }) =>
       view.unit
-        ? spawned(jobs.map((job) => ({ agent: helper, job })))
+        ? spawned(
+            jobs.map((job) => ({ agent: helper, job })),
+            { allOrNone },
+          )
         : dispatched({
             data: { jobs },
             answer: ({ runId }) => ({ content: `Sent as ${runId}.` }),
+            ...(budget && { budget }),
             ...(capacity !== undefined && {
               capacity: { key: 'send', max: capacity, message: `Capacity reached: ${capacity} at work.` },
             }),
@@ -30,37 +58,117 @@ const send = (options: Partial<ToolOptions> = {}, capacity?: number) =>
     ...(options as object),
   });
 
-const leadWith = (tool = send(), options: Partial<Parameters<typeof defineAgent>[0]> = {}) =>
-  defineAgent({ name: 'lead', instructions: 'You lead.', tools: [tool], ...options });
-export const lead = leadWith();
-
-const sends = (...jobs: string[]): Turn => ({ calls: [{ name: 'send', arguments: { jobs } }] });
+/** Takes as long as it is told. */
+const working = (clock: SimulatedClock) =>
+  defineTool({
+    name: 'work',
+    description: 'Works.',
+    inputSchema: z.object({ ms: z.number() }),
+    idempotent: true,
+    execute: ({ ms }) => new Promise<string>((resolve) => clock.setTimeout(() => resolve('worked'), ms)),
+  });
 
 /** The last thing that somebody said, or a tool gave. */
-const lastOf = ({ messages }: Pick<ModelRequest, 'messages'>): string => String(messages.at(-1)?.content ?? '');
-export const saidIn = (messages: readonly Message[]): string[] =>
+const lastOf = (messages: readonly Message[]): string => String(messages.at(-1)?.content ?? '');
+const saidIn = (messages: readonly Message[]): string[] =>
   messages.map(
     ({ role, content, calls }) => `${role}: ${calls ? calls.map(({ name }) => name).join() : String(content)}`,
   );
 
+const call = (name: string, args: object = {}): Turn => ({ calls: [{ name, arguments: args }] });
+const step = (name: string, rest: string): Turn => {
+  if (name === 'send') return call('send', { jobs: rest.split(',') });
+  if (name === 'both') return { calls: rest.split(',').map((job) => ({ name: 'send', arguments: { jobs: [job] } })) };
+  if (name === 'work') return call('work', { ms: Number(rest) });
+  if (name === 'ask') return call('check');
+  if (name === 'fail') return { fault: { code: 'model.down', message: 'The model is down.' } };
+  return name === 'think' ? { text: 'thought', delayMs: Number(rest) } : rest;
+};
+
 /**
- * The lead sends what it is asked for (`send a, b`), `ask slowly` takes 100 ms, and it answers whatever else it hears with `noted`.
- * Helpers take 1,000 ms for each job, or do as it says: `fail`, `hang`, `quick`.
+ * The lead follows the plan that it is given, `do: send a,b; think 500; …`, one step a turn, and says `noted: …` to whatever else it
+ * hears. Helpers take 1,000 ms for a job, or do as it says: `quick`, `fail`, `hang`, `ask`.
  */
-const officeScript: Script = (request, { agent }): Turn => {
-  const last = lastOf(request);
-  if (agent === 'lead') {
-    if (last.startsWith('send ')) return sends(...last.slice(5).split(', '));
-    if (last.startsWith('slow')) return { text: `took time: ${last}`, delayMs: 500 };
-    return `noted: ${last.replaceAll(/\s+/g, ' ').slice(0, 60)}`;
+export const officeScript: Script = ({ messages }, { agent }): Turn => {
+  const last = lastOf(messages);
+  if (agent !== 'helper') {
+    const at = messages.findLastIndex(({ role, content }) => role === 'user' && String(content).startsWith('do: '));
+    const plan = at < 0 ? [] : String(messages[at]?.content).slice(4).split('; ');
+    const done = messages.slice(at).filter(({ role }) => role === 'assistant').length;
+    const [name = '', ...rest] = plan[done]?.split(' ') ?? [];
+    return name ? step(name, rest.join(' ')) : `noted: ${last.replaceAll(/\s+/g, ' ')}`;
   }
   if (last.startsWith('fail')) return { fault: { code: 'model.down', message: 'The model is down.' } };
   if (last.startsWith('hang')) return { hang: true };
-  return { text: `did ${last}`, delayMs: last.startsWith('quick') ? 1 : 1_000 };
+  if (last.startsWith('ask')) return call('check');
+  return { text: `did ${last}`, delayMs: last.startsWith('quick') || last === 'checked' ? 1 : 1_000 };
 };
 
-export const openOffice = (options: Partial<RuntimeOptions> & { open?: boolean } = {}, script = officeScript) => {
-  const clock = new SimulatedClock();
-  const provider = scriptedProvider(script);
-  return { clock, provider, ...openRuntime({ clock, provider, ...options }) };
+type Office = Partial<RuntimeOptions> & {
+  open?: boolean;
+  clock?: SimulatedClock;
+  sending?: Sending;
+  tool?: Partial<ToolOptions>;
+  agent?: Partial<AgentOptions>;
+  /** Whether the runtime knows the lead before it is started. Default: it does. */
+  known?: boolean;
+  /** One life of several at one store: what it tells is not the whole story. */
+  life?: boolean;
+};
+
+export const openOffice = ({ sending: how, tool, agent, known = true, life = false, ...options }: Office = {}) => {
+  const clock = options.clock ?? new SimulatedClock();
+  const provider = scriptedProvider(officeScript);
+  const lead = defineAgent({
+    name: 'lead',
+    instructions: 'You lead.',
+    memoryScope: null,
+    tools: [sending(how, tool), working(clock), check],
+    ...agent,
+  });
+  const all = { clock, provider, ...(known && { agents: [lead, helper] }), ...options };
+  const opened = life ? openLife(all) : openRuntime(all);
+  const { runtime, events } = opened;
+  /** Lets time pass, and what comes of it happen. */
+  const pass = async (ms = 0): Promise<void> => {
+    await settle();
+    if (ms > 0) clock.increment(ms);
+    await settle();
+  };
+  /** What the model of the lead was told last. */
+  const heard = (): string[] => {
+    const requests = provider.requests.filter(({ context }) => context.agent !== 'helper');
+    return saidIn(requests.at(-1)?.request.messages ?? []);
+  };
+  /** Units, oldest first. */
+  const units = async (): Promise<string[]> =>
+    (await runtime.runs.list({ limit: 1_000 })).flatMap(({ runId, origin }) => (origin ? runId : [])).reverse();
+  return { ...opened, clock, provider, lead, pass, heard, units, deliveries: () => deliveriesIn(events) };
+};
+
+const silent = { warn: () => {}, error: () => {} };
+const openLife = (options: Omit<RuntimeOptions, 'model'>) => {
+  const runtime = createRuntime({ model: 'test-model', logger: silent, leaseMs: 0, ...options });
+  const events: RunEvent[] = [];
+  runtime.events$.subscribe((event) => {
+    events.push(event);
+  });
+  const types = (runId?: string) => events.flatMap((event) => (event.runId === runId ? event.type : []));
+  return { runtime, events, types };
+};
+
+/** Each unit, and the runs that heard what came of it, as often as they did. */
+export const deliveriesIn = (events: readonly RunEvent[]): { [unitId: string]: string[] } => {
+  const found: { [unitId: string]: string[] } = {};
+  const hears = (unitId: string, runId: string): void => {
+    found[unitId] = [...(found[unitId] ?? []), runId];
+  };
+  for (const event of events) {
+    if (isLive(event)) continue;
+    if (event.type === 'turn.started') for (const unitId of event.delivered ?? []) hears(unitId, event.runId);
+    if (event.seq !== 1 || !('job' in event)) continue;
+    const told = (event.job.metadata as { delivered?: string[] } | undefined)?.delivered;
+    for (const unitId of told ?? []) hears(unitId, event.runId);
+  }
+  return found;
 };

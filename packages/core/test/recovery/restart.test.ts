@@ -417,7 +417,7 @@ describe('[F-15] where runs are not to go on', () => {
     expect(await recovered[0]?.ended).toMatchObject({
       status: 'interrupted',
       exitReason: 'orphaned',
-      calls: [{ tool: 'down', status: 'error' }],
+      calls: [{ tool: 'down', status: 'ok', result: 'interrupted' }],
       children: [{ status: 'interrupted', exitReason: 'orphaned' }],
     });
     const events = eventsOf('root');
