@@ -139,6 +139,8 @@ export type Dispatch = {
   data: JSONValue;
   /** What the model is told at once. */
   answer: (unit: { runId: string }) => ToolResult;
+  /** `each`: what every child of the unit comes to is delivered by itself as it ends, not all of it at once. Default `unit`. */
+  completions?: 'unit' | 'each';
   /** How many units may be at work at once, over all that share the key. One more is refused, with `message` as the call's error. */
   capacity?: { key: string; max: number; message: string };
   /** What the unit and everything below it may spend, on top of the runtime's own limits. The calling run pays nothing. */
@@ -197,6 +199,8 @@ export type ToolOptions<I extends Schema = Schema, O = unknown> = {
   settle?: (reports: Report[], input: OutputOf<I>, context: SettleContext) => ToolResult | Promise<ToolResult>;
   /** Of a tool that dispatches: what its session is told once a unit has ended, however it did. Default: a sentence, and the result. */
   completion?: (end: UnitEnd) => string;
+  /** The same for one child of a unit that delivers each by itself. Default: its answer, or why there is none. */
+  childCompletion?: (report: Report, unit: { runId: string; data: JSONValue }) => string;
   /** Makes an agent again from the data it was stored with, for a child of a run that has these tools and this provider. */
   rebuild?: (data: JSONValue, made: Pick<ToolContext, 'tools' | 'provider'>) => AnyAgent;
   /** `false`, or a sentence that says why: absent from what the model sees, and refused if called all the same. */

@@ -69,7 +69,9 @@ export const StoredEvent = z.discriminatedUnion('type', [
     budget: BoundBudget,
     sessionKey: z.string().optional(),
     /** Of a background unit: the call that started it. */
-    origin: z.object({ runId: z.string(), rootId: z.string(), callId: z.string() }).optional(),
+    origin: z
+      .object({ runId: z.string(), rootId: z.string(), callId: z.string(), each: z.literal(true).optional() })
+      .optional(),
   }),
   fact('run.paused', { reason: z.enum(['question', 'paused']), questionIds: z.array(z.string()) }),
   fact('run.resumed', { by: z.enum(['answer', 'command']) }),

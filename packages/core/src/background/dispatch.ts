@@ -88,7 +88,12 @@ export const openDispatch =
           rootId: runId,
           depth: run.depth,
           sessionKey: sessionOf(run),
-          origin: { runId: run.runId, rootId: run.rootId, callId },
+          origin: {
+            runId: run.runId,
+            rootId: run.rootId,
+            callId,
+            ...(dispatch.completions === 'each' && { each: true as const }),
+          },
           made: { tool: tool.name, data: toJSON(dispatch.data) },
           ...(quota && { quota }),
           allowance: allowanceFor(run, dispatch, options, clock.now()),

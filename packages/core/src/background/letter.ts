@@ -1,8 +1,8 @@
 /** What a unit leaves for its session when it ends: stored with its end, delivered once. */
-import { type Mail, redact, type StoredEvent, type TerminalEvent } from '@troupe/protocol';
+import { type Mail, type Report, redact, type StoredEvent, type TerminalEvent } from '@troupe/protocol';
 import { jsonIn } from '../agent/conversation.ts';
 import type { UnitEnd } from '../define-tool.ts';
-import type { LiveRun } from '../run/live-run.ts';
+import { type LiveRun, reportOf } from '../run/live-run.ts';
 
 /** The end of a run, before it is stamped. */
 type End = {
@@ -10,7 +10,7 @@ type End = {
 }[TerminalEvent['type']];
 
 /** The run that letters wake: the same one for the same letters, whichever process is quicker. */
-export const wakeIdOf = (firstLetterId: string): string => `wake_${firstLetterId}`;
+export const wakeIdOf = (firstLetterId: string): string => `wake_${firstLetterId.replaceAll('/', '.')}`;
 export const isWake = (runId: string): boolean => runId.startsWith('wake_');
 
 /** What a letter says. */
@@ -65,20 +65,60 @@ const unitEndOf = ({ runId, ledger }: LiveRun, end: End, at: number): UnitEnd =>
   };
 };
 
-/** @param end How the unit ends. @param failed Told when its tool cannot put that in words. */
-export const letterOf = (run: LiveRun, end: End, at: number, failed: (error: unknown) => void): Mail | undefined => {
-  const { runId, origin, sessionKey, made } = run;
-  if (!origin || sessionKey === undefined) return undefined;
-  const unitEnd = unitEndOf(run, end, at);
-  const tool = made?.tool ?? run.agent.name;
-  let text: string | undefined;
-  try {
-    text = run.tools.get(tool)?.completion?.(unitEnd);
-  } catch (error) {
-    failed(error);
+/** What of a child is told where its tool says nothing. */
+const plainChild = ({ runId, agent, status, exitReason, text, fault, partialText }: Report): string =>
+  [
+    `[BACKGROUND ${status.toUpperCase()}: ${agent}, ${runId}]`,
+    text ?? `It did not complete (${exitReason})${fault ? `: ${fault.message}` : ''}`,
+    text === null && partialText,
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+
+/** How a run that has just ended is put in words; `undefined` when it leaves nothing. */
+const wordsOf = (run: LiveRun, unit: LiveRun, end: End, at: number): (() => string)[] | undefined => {
+  const { made, origin } = unit;
+  const tool = unit.tools.get(made?.tool ?? unit.agent.name);
+  if (run === unit) {
+    // What its children came to was told as they ended; nothing is left but that there were none.
+    if (origin?.each && unit.ledger.children.length > 0) return undefined;
+    const unitEnd = unitEndOf(unit, end, at);
+    return [
+      () => tool?.completion?.(unitEnd) ?? plain(unit.agent.name, unitEnd),
+      () => plain(unit.agent.name, unitEnd),
+    ];
   }
+  if (!origin?.each) return undefined;
+  const report = reportOf(run, [], at);
+  const about = { runId: unit.runId, data: made?.data ?? null };
+  return [() => tool?.childCompletion?.(report, about) ?? plainChild(report), () => plainChild(report)];
+};
+
+/**
+ * What a run leaves for its session when it has ended: a unit, or a child of one that delivers each by itself.
+ *
+ * @param unit The run itself, or the one above it. @param failed Told when its tool cannot put it in words.
+ */
+export const letterOf = (
+  run: LiveRun,
+  unit: LiveRun | undefined,
+  end: End,
+  at: number,
+  failed: (error: unknown) => void,
+): Mail | undefined => {
+  const { runId, sessionKey } = run;
+  if (!unit?.origin || sessionKey === undefined) return undefined;
+  const words = wordsOf(run, unit, end, at);
+  if (!words) return undefined;
+  let text: string | undefined;
+  for (const say of words)
+    try {
+      text ??= say();
+    } catch (error) {
+      failed(error);
+    }
   // Whoever ended it on purpose need not be woken to hear so.
-  const wakes = unitEnd.status !== 'interrupted';
-  const message: LetterMessage = { type: 'deliver', text: text ?? plain(tool, unitEnd), rootId: origin.rootId, wakes };
+  const wakes = end.type !== 'run.interrupted';
+  const message: LetterMessage = { type: 'deliver', text: text ?? runId, rootId: unit.origin.rootId, wakes };
   return { id: runId, runId, sessionKey, at, message: redact(message) };
 };

@@ -207,6 +207,7 @@ export const openEngine = (
       return;
     }
     let context = (snapshot.context as RunContext | undefined) ?? run.context;
+    let leaves = false;
     if (!run.suspended && context) {
       const closed = { how: ending.how, ends: [...run.unheard.values()] };
       hear(run, { type: 'run.closed', ...closed });
@@ -217,10 +218,14 @@ export const openEngine = (
       const end = terminalOf(run, context, ending);
       const now = clock.now();
       const usage = { ...run.ledger.usage, activeMs: activeMsOf(run.ledger, now) };
-      const letter = letterOf(run, end, now, (error) =>
+      recorder.record(run, [{ ...end, usage }]);
+      const unit = run.origin ? run : runs.get(run.parentId ?? '');
+      const letter = letterOf(run, unit, end, now, (error) =>
         logger.warn(`The completion of "${run.agent.name}" threw.`, faultOf(error, 'tool.failed')),
       );
-      recorder.record(run, [{ ...end, usage }], undefined, letter && [letter]);
+      // In the same commit: a run that has ended has left what it leaves.
+      if (letter) recorder.record(run, [], undefined, [letter]);
+      leaves = letter !== undefined;
     }
     run.ended = true;
     if (run.broken && !run.suspended) tellBroken(run, run.broken.error);
@@ -229,7 +234,7 @@ export const openEngine = (
     void Promise.resolve(run.writing).then(() => {
       leaving.delete(runId);
       forgetConversation(run);
-      if (run.origin && !run.broken && !run.suspended) on.left(sessionOf(run));
+      if (leaves && !run.broken && !run.suspended) on.left(sessionOf(run));
     });
     tellParent(run, context);
     leave(run);

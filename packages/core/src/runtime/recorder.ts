@@ -109,7 +109,7 @@ export const openRecorder = (
   };
 
   const record: Recorder['record'] = (run, drafts, checkpoint, mail) => {
-    const isEmpty = drafts.length === 0 && !checkpoint && run.receipts.length === 0;
+    const isEmpty = drafts.length === 0 && !checkpoint && !mail && run.receipts.length === 0;
     if (run.suspended || run.ended || run.broken || isEmpty) return;
     const at = clock.now();
     // What was asked from elsewhere, and came to nothing, is no step; what a clock says is no progress.
@@ -139,7 +139,8 @@ export const openRecorder = (
       before.events.push(...events);
       before.journal?.push(...journal);
       before.receipts?.push(...receipts);
-      Object.assign(before, { row, ...(checkpoint && { checkpoint }), ...(mail && { mail }) });
+      Object.assign(before, { row, ...(checkpoint && { checkpoint }) });
+      if (mail) before.mail = [...(before.mail ?? []), ...mail];
     } else {
       const about = { runId, rootId, owner, epoch, expectedSeq, events, journal, receipts, row };
       const commit: Commit = { ...about, ...(checkpoint && { checkpoint }), ...(mail && { mail }) };

@@ -1,6 +1,9 @@
 /** What a background delegation has come to: as data, and as the block of text that enters the conversation of whoever asked for it. */
 import type { RunView, UnitEnd } from '@troupe/core';
+import type { Report } from '@troupe/protocol';
+import { entryOf } from '../results/entry.ts';
 import type { DelegationPlan } from './child-plan.ts';
+import type { DelegatePolicy } from './delegate-options.ts';
 import type { DelegateEntry, DelegateResult } from './delegation-result.ts';
 
 /** The completion of a background delegation: `Report.calls[0].data` of its unit. */
@@ -72,7 +75,10 @@ const bodyOf = ({
     .filter(Boolean)
     .join('\n\n');
 
-const taskBlock = (entry: DelegateEntry, completion: DelegationCompletion): string => {
+const taskBlock = (
+  entry: DelegateEntry,
+  completion: Pick<DelegationCompletion, 'goals' | 'roles' | 'toolsets'>,
+): string => {
   const { task_index: index, status, exit_reason: reason, duration_seconds: took, api_calls: calls, model } = entry;
   const { goals, roles, toolsets } = completion;
   const fit =
@@ -84,6 +90,27 @@ const taskBlock = (entry: DelegateEntry, completion: DelegationCompletion): stri
     '',
     bodyOf(entry),
   ].join('\n');
+};
+
+/** What the session is told of one child whose siblings may be at work still. */
+export const childCompletionText = (
+  report: Report,
+  delegationId: string,
+  { children }: DelegationPlan,
+  { maxSummaryChars }: Pick<DelegatePolicy, 'maxSummaryChars'>,
+): string => {
+  // The n-th child of its call is the n-th task.
+  const index = Number(report.runId.slice(report.runId.lastIndexOf('/') + 1));
+  const entry = entryOf(report, { index, ...(maxSummaryChars !== undefined && { maxSummaryChars }) });
+  return [
+    `[ASYNC DELEGATION: TASK ${index + 1}/${children.length} COMPLETE — ${delegationId}]`,
+    'One task that you delegated to the background has ended; you are told of the others by themselves. This is a self-report: verify what matters.',
+    taskBlock(entry, {
+      goals: children.map(({ goal }) => goal),
+      roles: children.map(({ role }) => role),
+      toolsets: children.map(({ tools }) => tools),
+    }),
+  ].join('\n\n');
 };
 
 const lost = ({ runId, status, exitReason, reason }: UnitEnd): string =>

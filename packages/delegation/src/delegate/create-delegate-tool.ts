@@ -12,7 +12,7 @@ import { type Budget, type JSONValue, toJSON } from '@troupe/protocol';
 import { type FileRegistry, processFiles } from '../files/file-registry.ts';
 import { type ChildPlan, type DelegationPlan, makeChild, planChild } from './child-plan.ts';
 import { modelFor, providerFor } from './child-route.ts';
-import { completionOf, completionText } from './completion.ts';
+import { childCompletionText, completionOf, completionText } from './completion.ts';
 import { delegateSchema, tasksIn } from './delegate-input.ts';
 import { type DelegateOptions, type DelegatePolicy, delegatePolicyOf } from './delegate-options.ts';
 import { delegateResultOf, type ReadBefore, toolResultOf } from './delegation-result.ts';
@@ -44,13 +44,17 @@ const budgetOf = ({ maxIterations, maxToolCalls, timeoutMs, idleTimeoutMs, budge
 });
 
 /** What the model is told of work that has only begun: nothing that could pass for a result. */
-const dispatchData = ({ children }: DelegationPlan, delegationId: string): JSONValue => ({
+const dispatchData = (
+  { children }: DelegationPlan,
+  delegationId: string,
+  { completions }: DelegatePolicy,
+): JSONValue => ({
   status: 'dispatched',
   mode: 'background',
   count: children.length,
   delegation_id: delegationId,
   goals: children.map(({ goal }) => goal),
-  note: 'This is NOT a result: the work has only begun. Results come to this conversation by themselves, once, when every task of this delegation has ended. Go on with something else or end your turn; do not wait, do not delegate the same again, and do not make results up.',
+  note: `This is NOT a result: the work has only begun. Results come to this conversation by themselves, once, when ${completions === 'each' ? 'each task' : 'every task of this delegation'} has ended. Go on with something else or end your turn; do not wait, do not delegate the same again, and do not make results up.`,
 });
 
 const plan = (
@@ -134,7 +138,8 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
       const { maxAsyncChildren: max, capacityKey: key } = policy;
       return dispatched({
         data: toJSON(delegation),
-        answer: ({ runId }) => ({ data: dispatchData(delegation, runId) }),
+        answer: ({ runId }) => ({ data: dispatchData(delegation, runId, policy) }),
+        ...(policy.completions === 'each' && { completions: 'each' }),
         capacity: {
           key,
           max,
@@ -154,6 +159,8 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
       return view.unit ? { data: toJSON(completionOf(view, delegation, result)) } : toolResultOf(result);
     },
     completion: completionText,
+    childCompletion: (report, { runId, data }) =>
+      childCompletionText(report, runId, data as unknown as DelegationPlan, policy),
   });
   return tool;
 };

@@ -47,6 +47,11 @@ export type DelegateOptions = {
   budget?: Budget;
   /** `auto` (default): calls of a root run go into the background, calls of children are waited for. */
   background?: 'auto' | boolean;
+  /**
+   * `batch` (default): one message with all results when every child of a background call has ended. `each`: one for each child as it
+   * ends; the call still takes one place among {@link maxAsyncChildren}.
+   */
+  completions?: 'batch' | 'each';
   /** The model of children. Default: that of the run that delegates. With a `route`, what that says comes first. */
   model?: string;
   /** Where children reach their model, when that is not where their parent does. What is wrong with it is said before a child is made. */
@@ -136,7 +141,8 @@ export const delegatePolicyOf = (options: DelegateOptions): DelegatePolicy => {
   for (const option of Object.keys(numbers) as (keyof Numbers)[]) checkNumber(option, given[option]);
   for (const option of ['maxToolCalls', 'maxSummaryChars', 'timeoutMs', 'idleTimeoutMs'] as const)
     checkNumber(option, options[option]);
-  const { background = 'auto', approval = 'deny' } = options;
+  const { background = 'auto', approval = 'deny', completions = 'batch' } = options;
+  if (completions !== 'batch' && completions !== 'each') throw invalid('completions', completions, '"batch" or "each"');
   if (background !== 'auto' && typeof background !== 'boolean')
     throw invalid('background', background, '"auto", true or false');
   if (!['deny', 'allow', 'bubble'].includes(approval)) throw invalid('approval', approval, 'deny, allow or bubble');

@@ -17,7 +17,11 @@ const nesting = ({ orchestrators, maxSpawnDepth }: DelegatePolicy, depth: number
 const contract = (policy: DelegatePolicy, view: RunView): string => {
   if (!isBackground(policy, view))
     return 'You wait until all children have ended, and get one entry for each in the order of the tasks.';
-  return `Runs in the BACKGROUND: you are answered at once with a delegation_id, which is no result. Go on with other work, or end your turn; never wait in a loop. When ALL children of the call have ended, ONE message with all results comes to this conversation by itself. It is stored, and comes once, after a restart of the program too. At most ${policy.maxAsyncChildren} delegations run in the background at once; one more is refused.`;
+  const when =
+    policy.completions === 'each'
+      ? 'Whenever ONE child has ended, a message with its result comes to this conversation by itself, one for each child.'
+      : 'When ALL children of the call have ended, ONE message with all results comes to this conversation by itself.';
+  return `Runs in the BACKGROUND: you are answered at once with a delegation_id, which is no result. Go on with other work, or end your turn; never wait in a loop. ${when} It is stored, and comes once, after a restart of the program too. At most ${policy.maxAsyncChildren} delegations run in the background at once; one more is refused.`;
 };
 
 /** What the model is told of the tool, with the limits that hold for this run now. */

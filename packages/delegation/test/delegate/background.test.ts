@@ -238,4 +238,46 @@ describe('delegate_task in the background', () => {
     const session = troupe.runtime.session(troupe.lead, { sessionKey: report.runId });
     expect(await session.usage()).toMatchObject({ costUsd: 2 });
   });
+
+  test('tells of each child by itself where the options say so, in one place, and of none twice [HM-159]', async () => {
+    const store = { ...memoryStore(), lasting: true };
+    const children = (goal: string) => ({ text: `Did ${goal}.`, delayMs: goal === 'a' ? 100 : 1_000 });
+    const options: DelegateOptions = { ...auto, completions: 'each', maxAsyncChildren: 1 };
+    const troupe = openLead(leads(children, two), { options, store, open: true });
+    const { delegation_id: id, note } = toldIn(await troupe.run()) as Dispatched;
+    expect(note).toContain('when each task has ended');
+    await settle();
+    troupe.clock.increment(100);
+    await settle();
+    const told = (from: Pick<typeof troupe, 'provider'>) =>
+      from.provider.requests.flatMap(({ request }) => {
+        const text = lastHeard(request.messages);
+        return text.startsWith('[ASYNC DELEGATION') ? [text] : [];
+      });
+    expect(told(troupe)).toHaveLength(1);
+    expect(told(troupe)[0]).toMatch(/^\[ASYNC DELEGATION: TASK 1\/2 COMPLETE — /);
+    expect(told(troupe)[0]).toContain('Did a.');
+    expect(told(troupe)[0]).not.toContain('Did b.');
+    // The other one ends in another life of the program.
+    await troupe.runtime.close({ runs: 'suspend' });
+    const again = openAgain(leads(children, two), store, { options });
+    await again.runtime.recover();
+    await settle();
+    again.clock.increment(1_000);
+    await settle();
+    expect(told(again)).toHaveLength(1);
+    expect(told(again)[0]).toMatch(/TASK 2\/2 COMPLETE[\s\S]*Did b\./);
+    expect(await again.runtime.runs.get(id)).toMatchObject({ status: 'completed' });
+    expect(await store.sessionInbox()).toEqual([]);
+  });
+
+  test('tells of a unit that could start none of its children, though each is told by itself [HM-159, B-53]', async () => {
+    const troupe = openLead(leads(did, two), {
+      options: { ...auto, completions: 'each' },
+      budget: { descendants: 1 },
+    });
+    await troupe.run();
+    await settle();
+    expect(lastHeard(troupe.provider.requests.at(-1)?.request.messages)).toMatch(/was not started/);
+  });
 });

@@ -33,7 +33,7 @@ export type RunRow = {
   /** What the tool of `callId` needs to make the agent again, where it made one for this run alone. */
   made?: { tool: string; data: JSONValue };
   /** The call that started it in the background; it is a root of its own, of the session `sessionKey`. */
-  origin?: { runId: string; rootId: string; callId: string };
+  origin?: { runId: string; rootId: string; callId: string; each?: true };
 };
 
 /** A run and the runs it started, oldest first. `background`: a unit, with a root and a budget of its own. */
