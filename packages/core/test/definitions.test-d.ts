@@ -1,6 +1,16 @@
 /** What the types of definitions promise. */
-import type { Agent, Approval, defineAgent, Report, RunView, ToolOptions } from '@troupe/core';
-import type { ModelProvider } from '@troupe/protocol';
+import type {
+  Agent,
+  Approval,
+  Dispatch,
+  defineAgent,
+  dispatched,
+  Report,
+  RunView,
+  ToolOptions,
+  UnitEnd,
+} from '@troupe/core';
+import type { JSONValue, ModelProvider } from '@troupe/protocol';
 import { expectTypeOf } from 'vitest';
 
 type Options = Parameters<typeof defineAgent>[0];
@@ -19,3 +29,10 @@ expectTypeOf<Agent['memoryScope']>().toEqualTypeOf<string | null | undefined>();
 
 // How often a tool may be called in one turn is a number, or what a view of the run says.
 expectTypeOf<ToolOptions['maxPerTurn']>().toEqualTypeOf<number | ((view: RunView) => number) | undefined>();
+
+// What a call gives its unit along is JSON, also where the unit reads it; and how a unit ended is one of three words.
+expectTypeOf<Dispatch['data']>().toEqualTypeOf<JSONValue>();
+expectTypeOf<NonNullable<RunView['unit']>['data']>().toEqualTypeOf<JSONValue>();
+expectTypeOf<ReturnType<typeof dispatched>>().toExtend<Awaited<ReturnType<ToolOptions['execute']>>>();
+expectTypeOf<UnitEnd['status']>().toEqualTypeOf<'completed' | 'failed' | 'interrupted'>();
+expectTypeOf<Parameters<NonNullable<ToolOptions['completion']>>>().toEqualTypeOf<[UnitEnd]>();
