@@ -11,28 +11,25 @@ import { hashOf } from '../hash-of.ts';
 export const unitModel = 'troupe/unit';
 
 /** The unit that a call dispatches: the same whenever the call is executed again. */
-export const unitIdOf = (tool: string, callKey: string): string =>
-  `${
-    tool
-      .split(/[^a-z]/i)[0]
-      ?.slice(0, 5)
-      .toLowerCase() || 'unit'
-  }_${hashOf(callKey)}`;
+export const unitIdOf = (tool: string, callKey: string): string => {
+  const [word = 'unit'] = /^[a-z]{1,5}/.exec(tool.toLowerCase()) ?? [];
+  return `${word}_${hashOf(callKey)}`;
+};
 
-const said = (messages: readonly Message[], role: Message['role']): Message | undefined =>
-  messages.findLast((message) => message.role === role);
+const said = (messages: readonly Message[], by: Message['role']): string | undefined => {
+  const found = messages.find(({ role }) => role === by);
+  return found && textOfMessage(found);
+};
 
 /** Calls the tool with what the unit was given, and says what came of it. */
 const recite = (tool: string): ModelProvider => ({
   async *takeTurn({ messages }): AsyncGenerator<ModelPart> {
     const result = said(messages, 'tool');
-    if (result) yield { type: 'text', delta: textOfMessage(result) || 'Done.' };
-    else {
-      const input = said(messages, 'user');
-      yield { type: 'call', id: 'unit', name: tool, arguments: input ? textOfMessage(input) : '{}' };
-    }
+    if (result === undefined) yield { type: 'call', id: 'unit', name: tool, arguments: said(messages, 'user') ?? '' };
+    // An answer that says nothing is none.
+    else yield { type: 'text', delta: result || 'Done.' };
     yield { type: 'usage', usage: { ...noUsage, costUsd: 0 } };
-    yield { type: 'finish', reason: result ? 'stop' : 'calls' };
+    yield { type: 'finish', reason: result === undefined ? 'calls' : 'stop' };
   },
 });
 

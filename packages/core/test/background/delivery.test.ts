@@ -1,6 +1,5 @@
 import { memoryStore } from '@troupe/core';
 import { describe, expect, test } from 'vitest';
-import { settle } from '../../../../test/support/open-runtime.ts';
 import { nested } from './nested.ts';
 import { openOffice } from './office.ts';
 
@@ -140,27 +139,28 @@ describe('what a unit has come to when nobody is at work', () => {
     expect((await runtime.runs.list({ sentTo: 'other' })).length).toBe(1);
   });
 
-  test('wakes nobody beside a run that was sent in that very moment', async () => {
+  test('begins none beside a run that was sent in that very moment', async () => {
     const inner = memoryStore();
-    let slow = false;
+    const gate = Promise.withResolvers<void>();
+    let asked: number | undefined;
     const list: typeof inner.list = async (filter) => {
-      if (slow) await settle(5);
+      // the first who asks looks who is at work, the second is about to begin a run
+      if (asked !== undefined && filter?.sentTo && filter.limit === 1 && !filter.status && ++asked === 2)
+        await gate.promise;
       return inner.list(filter);
     };
     const { runtime, lead, pass, deliveries, heard } = openOffice({ store: { ...inner, list } });
     const session = runtime.session(lead, { sessionKey: 'k' });
     await (await session.send('do: send quick')).ended;
     await pass();
-    slow = true;
-    // when a unit ends, and a run is sent before anybody is woken
-    const sent = pass(1);
+    asked = 0;
+    await pass(1);
+    expect(asked).toBe(2);
     const run = await session.send('do: think 10');
-    await sent;
-    await pass(10);
-    slow = false;
+    gate.resolve();
     await pass(10);
     expect(Object.values(deliveries())).toEqual([[run.id]]);
-    expect(heard().slice(-1)[0]).toContain('did quick');
+    expect(heard()).toContainEqual(expect.stringContaining('did quick'));
     expect((await runtime.runs.list({ sentTo: 'k' })).length).toBe(2);
   });
 
@@ -214,6 +214,17 @@ test('a unit that was dispatched from within a unit belongs to the same conversa
       },
     ],
   });
+});
+
+test('and what it came to is told before the unit around it has ended', async () => {
+  const { runtime, lead, pass, heard, units, deliveries } = openOffice({ tool: nested });
+  await runtime.run(lead, 'do: send inner slow', { runId: 'r' });
+  await pass();
+  await pass(1);
+  const [outer = '', inner = ''] = await units();
+  expect((await runtime.runs.get(outer))?.status).toBe('running');
+  expect(deliveries()).toEqual({ [inner]: [`wake_${inner}`] });
+  expect(heard().at(-1)).toContain('did quick');
 });
 
 describe('a conversation that was stopped', () => {

@@ -216,14 +216,20 @@ describe('the capacity of a tool [HM-153]', () => {
     const commit: typeof inner.commit = (steps) =>
       slow ? settle(30).then(() => inner.commit(steps)) : inner.commit(steps);
     const store = { ...inner, commit };
-    const { runtime, lead, pass } = openOffice({ store, open: true, leaseMs: 0, sending: { capacity: 1 } });
+    const { runtime, lead, pass, units, clock } = openOffice({
+      store,
+      open: true,
+      leaseMs: 0,
+      sending: { capacity: 1 },
+    });
     await runtime.run(lead, 'do: send quick');
     await pass();
+    const unit = await runtime.attach((await units())[0] ?? '');
     slow = true;
-    const ending = pass(1);
-    await settle(2);
+    clock.increment(1);
+    while (unit.status !== 'completed') await settle(1);
+    expect((inner.get(unit.id) as { status: string }).status).toBe('running');
     await runtime.recover();
-    await ending;
     await settle(100);
     slow = false;
     expect(results(await runtime.run(lead, 'do: send b'))[0]).toContain('Sent');

@@ -129,7 +129,7 @@ describe('after a restart', () => {
     const world = lives();
     const first = world.live();
     const session = first.runtime.session(first.lead, { sessionKey: 'k' });
-    await session.send('do: send quick; work 500', { runId: 'r1' });
+    await session.send('do: send quick; work 500; think 5000', { runId: 'r1' });
     await first.pass(1);
     await first.pass(1);
     // given, and not heard yet
@@ -146,6 +146,8 @@ describe('after a restart', () => {
     await second.runtime.recover();
     await second.pass(500);
     await settle(100);
+    await second.pass(5_000);
+    expect((await (await second.runtime.attach('r1')).ended).status).toBe('completed');
     expect(Object.values(deliveriesIn(world.stored()))).toEqual([['r1']]);
   });
 

@@ -1,4 +1,6 @@
+import { dispatched } from '@troupe/core';
 import { expect, test } from 'vitest';
+import { unitIdOf } from '../../src/background/unit.ts';
 import { openOffice } from './office.ts';
 
 test('a background unit answers its call at once, and wakes whoever asked for it when it has ended [HM-151, F-14]', async () => {
@@ -16,4 +18,32 @@ test('a background unit answers its call at once, and wakes whoever asked for it
     `assistant: noted: Sent as ${unitId}.`,
     `user: [BACKGROUND COMPLETED: send, ${unitId}]\n\n[{"status":"completed","text":"did a"},{"status":"completed","text":"did b"}]`,
   ]);
+});
+
+test.each([
+  ['delegate_task', /^deleg_[0-9a-f]{16}$/],
+  ['Do it', /^do_[0-9a-f]{16}$/],
+  ['2nd', /^unit_[0-9a-f]{16}$/],
+])('the unit of a call of "%s" has an id that says so, the same for the same call [HM-151]', (tool, id) => {
+  expect(unitIdOf(tool, 'r/1-0')).toMatch(id);
+  expect(unitIdOf(tool, 'r/1-0')).toBe(unitIdOf(tool, 'r/1-0'));
+  expect(unitIdOf(tool, 'r/1-0')).not.toBe(unitIdOf(tool, 'r/1-1'));
+});
+
+test('a unit that was steered, or whose tool says nothing, comes to its end all the same', async () => {
+  const gate = Promise.withResolvers<string>();
+  const { runtime, lead, pass, heard, units } = openOffice({
+    tool: {
+      execute: (_input, { view }) =>
+        view.unit ? gate.promise : dispatched({ data: null, answer: () => ({ content: 'Sent.' }) }),
+    },
+  });
+  await runtime.run(lead, 'do: send a');
+  await pass();
+  const unit = await runtime.attach((await units())[0] ?? '');
+  expect(await unit.steer('Hurry.')).toMatchObject({ status: 'deferred' });
+  gate.resolve('');
+  expect(await unit.ended).toMatchObject({ status: 'completed', text: 'Done.', usage: { turns: 2, toolCalls: 1 } });
+  await pass();
+  expect(heard().at(-1)).toBe(`user: [BACKGROUND COMPLETED: send, ${unit.id}]`);
 });
