@@ -27,6 +27,7 @@ test('a run that came to life while the store was asked is given only what is st
   const courier = openCourier(
     {
       clock: new SimulatedClock(),
+      maxWakes: 20,
       logger: { warn: () => {}, error: () => {} },
       store: {
         ...store,
