@@ -1,7 +1,7 @@
-// npm run soak [-- --worlds N] [--seeds N] [--paths sqlite] [--kills N]
+// npm run soak [-- --worlds N] [--seeds N] [--trees N] [--paths sqlite] [--kills N]
 //
 // The long form of what `npm test` does in short: random worlds (default 200,000 of each kind), simulated worlds that crash
-// (100,000 seeds), every path of the chart with a crash behind every step on a file, and a real program that is killed (200 times).
+// (100,000 seeds), random trees of delegations (5,000), every path of the chart with a crash behind every step on a file, and a real program that is killed (200 times).
 // Give one of them to run that one alone.
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -13,13 +13,14 @@ const kinds = {
     tests: ['packages/core/test/worlds', '--exclude', '**/crash-worlds.test.ts'],
   },
   seeds: { env: 'SEEDS', usual: '100000', tests: ['packages/core/test/worlds/crash-worlds.test.ts'] },
+  trees: { env: 'TREES', usual: '5000', tests: ['packages/delegation/test/delegate/trees.test.ts'] },
   paths: { env: 'STORE', usual: 'sqlite', tests: ['packages/core/test/paths'] },
   kills: { env: 'KILLS', usual: '200', tests: ['test/crash'] },
 } as const;
 
 const text = { type: 'string' } as const;
 const { values } = parseArgs({
-  options: { worlds: text, seeds: text, paths: text, kills: text },
+  options: { worlds: text, seeds: text, trees: text, paths: text, kills: text },
 });
 const asked = Object.keys(values) as (keyof typeof kinds)[];
 for (const kind of asked.length > 0 ? asked : (Object.keys(kinds) as (keyof typeof kinds)[])) {
