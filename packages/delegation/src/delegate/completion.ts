@@ -120,6 +120,18 @@ const lost = ({ runId, status, exitReason, reason }: UnitEnd): string =>
     'Nothing more will come of it. Delegate again if it is still needed.',
   ].join('\n');
 
+/** How providers say that they do not have a model. */
+const rejections =
+  /not (found|exist|available|supported|allowed)|does ?n.t exist|no such model|unknown model|invalid model|no access/i;
+
+/** Whether children failed since their provider does not take the model that was set for them: whoever set it should know. */
+const isModelRejected = (model: string | null, results: readonly DelegateEntry[]): boolean =>
+  model !== null &&
+  results.some(({ status, error = '' }) => status !== 'completed' && error.includes(model) && rejections.test(error));
+
+const rejectedNotice = (model: string): string =>
+  `[SUBAGENT MODEL REJECTED: the provider does not take "${model}", which children were given. Tell whoever set it up; delegating again will fail the same way.]`;
+
 /** What the session is told: everything that is needed to understand it, for the conversation may have moved on. */
 export const completionText = (end: UnitEnd): string => {
   if (!isCompletion(end.data)) return lost(end);
@@ -135,6 +147,7 @@ export const completionText = (end: UnitEnd): string => {
     `[ASYNC DELEGATION ${isBatch ? 'BATCH ' : ''}COMPLETE — ${id}]`,
     `Work that you delegated to the background has ended: ${outcome}, ${completion.total_duration_seconds} s in all.${ending} These are self-reports: verify what matters.`,
     error && `NO RESULT: ${error}`,
+    completion.model !== null && isModelRejected(completion.model, results) && rejectedNotice(completion.model),
     ...results.map((entry) => taskBlock(entry, completion)),
     results.length === 0 && goals.map((goal, i) => `TASK ${i + 1}/${goals.length}: ${goal}`).join('\n'),
   ]

@@ -129,7 +129,9 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
     inputSchema: delegateSchema(policy),
     offered: (view) => mayDelegate(policy, view),
     maxPerTurn: policy.maxConcurrentChildren,
-    execute: (input, context) => {
+    execute: (input, context?: ToolContext) => {
+      if (!context?.view)
+        return { error: `"${name}" requires a parent agent context: it works when the model of a run calls it.` };
       const { view } = context;
       if (view.unit) return start(view.unit.data as unknown as DelegationPlan, context);
       const delegation = plan(input, context, policy);

@@ -280,4 +280,21 @@ describe('delegate_task in the background', () => {
     await settle();
     expect(lastHeard(troupe.provider.requests.at(-1)?.request.messages)).toMatch(/was not started/);
   });
+
+  test('says once, before the tasks, that the model which was set for children is rejected [HM-174]', async () => {
+    const heard = async (message: string) => {
+      const troupe = openLead(
+        leads(() => ({ fault: { code: 'model.not_found', message } }), two),
+        { options: { ...auto, model: 'tiny-9' } },
+      );
+      await troupe.run();
+      await settle();
+      return lastHeard(troupe.provider.requests.at(-1)?.request.messages);
+    };
+    const block = await heard('The model `tiny-9` does not exist or you do not have access to it.');
+    expect(block.match(/SUBAGENT MODEL REJECTED/g)).toHaveLength(1);
+    expect(block.indexOf('SUBAGENT MODEL REJECTED')).toBeLessThan(block.indexOf('TASK 1/2'));
+    expect(await heard('The model `huge-1` does not exist.')).not.toContain('SUBAGENT MODEL REJECTED');
+    expect(await heard('tiny-9 is busy.')).not.toContain('SUBAGENT MODEL REJECTED');
+  });
 });

@@ -207,6 +207,13 @@ describe('delegate_task', () => {
     expect(() => createDelegateTool(options)).toThrow(error);
   });
 
+  test('requires a run that calls it [HM-002]', async () => {
+    const { execute } = createDelegateTool();
+    expect(await execute({ goal: 'a' } as never, undefined as never)).toEqual({
+      error: expect.stringContaining('requires a parent agent context'),
+    });
+  });
+
   test('is one tool, and what manages delegations is another', () => {
     expect([createDelegateTool().name, createManageDelegationsTool().name]).toEqual([
       'delegate_task',
