@@ -18,6 +18,7 @@ export type ChildPlan = {
   settings?: ModelSettings;
   compaction?: AgentOptions['compaction'];
   outputSchema?: JSONSchema;
+  images?: string[];
   /** Whether it works while nobody waits. */
   background?: true;
 };
@@ -60,11 +61,12 @@ export const planChild = (
     goal: task.goal,
     role,
     instructions: childInstructions({ ...task, role }, depth, workspace, policy),
-    model,
+    model: task.model ?? model,
     tools: toolsFor(self, tools, { requested: task.toolsets, role }, policy),
     ...(Object.keys(settings).length > 0 && { settings }),
     ...(view.compaction && { compaction: view.compaction }),
     ...(task.outputSchema && { outputSchema: task.outputSchema }),
+    ...(task.images && { images: task.images }),
   };
 };
 

@@ -116,6 +116,7 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
         job: {
           input: child.goal,
           metadata: { delegation: { index: child.index, count: child.count, role: child.role } },
+          ...(child.images && { attachments: child.images.map((url) => ({ type: 'image' as const, url })) }),
         },
         budget: budgetOf(policy),
       }),

@@ -11,6 +11,10 @@ export type Task = {
   role: Role;
   toolsets?: string[];
   outputSchema?: JSONSchema;
+  /** A model id, of those that may be named. */
+  model?: string;
+  /** URLs. */
+  images?: string[];
 };
 
 type Fields = Record<string, unknown>;
@@ -84,9 +88,43 @@ const schemaIn = (value: unknown, whose: string): Understood<{ schema?: JSONSche
   }
 };
 
-const taskIn = (own: Fields, shared: Fields, whose: string, warnings: string[]): Understood<{ task: Task }> => {
+/** How many images a task may bring. */
+const mostImages = 8;
+
+const imagesIn = (value: unknown, whose: string): Understood<{ images?: string[] }> => {
+  if (value === undefined || value === null || value === '') return {};
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  if (list.length > mostImages)
+    return { error: `${whose}${list.length} images provided, but at most ${mostImages} go along.` };
+  const images = list.flatMap((url) =>
+    typeof url === 'string' && /^(https?|data):/i.test(url.trim()) ? url.trim() : [],
+  );
+  if (images.length < list.length) return { error: `${whose}'images' must be URLs (https: or data:).` };
+  return images.length > 0 ? { images } : {};
+};
+
+const modelIn = (value: unknown, models: DelegatePolicy['models'], whose: string): Understood<{ model?: string }> => {
+  const names = Object.keys(models);
+  // Where none can be chosen, what is said of models counts for nothing.
+  if (names.length === 0 || value === undefined || value === null || value === '') return {};
+  const name = typeof value === 'string' ? value.trim() : '';
+  const model = Object.hasOwn(models, name) ? models[name] : undefined;
+  return model === undefined ? { error: `${whose}unknown 'model'. Known are: ${names.join(', ')}.` } : { model };
+};
+
+const taskIn = (
+  own: Fields,
+  shared: Fields,
+  whose: string,
+  { models, offerImages }: DelegatePolicy,
+  warnings: string[],
+): Understood<{ task: Task }> => {
   const found = schemaIn(own.output_schema ?? shared.output_schema, whose);
   if ('error' in found) return found;
+  const chosen = modelIn(own.model ?? shared.model, models, whose);
+  if ('error' in chosen) return chosen;
+  const brought = offerImages ? imagesIn(own.images, whose) : {};
+  if ('error' in brought) return brought;
   const context = textIn(own.context);
   const toolsets = namesIn(own.toolsets) ?? namesIn(shared.toolsets);
   return {
@@ -96,19 +134,22 @@ const taskIn = (own: Fields, shared: Fields, whose: string, warnings: string[]):
       ...(context !== undefined && { context }),
       ...(toolsets && { toolsets }),
       ...(found.schema && { outputSchema: found.schema }),
+      ...chosen,
+      ...brought,
     },
   };
 };
 
 /** All tasks of a call, or why not one of them may start. */
-export const tasksIn = (given: unknown, { maxConcurrentChildren: max }: DelegatePolicy): Understood<Tasks> => {
+export const tasksIn = (given: unknown, policy: DelegatePolicy): Understood<Tasks> => {
+  const { maxConcurrentChildren: max } = policy;
   const input = isObject(given) ? given : {};
   const warnings: string[] = [];
   const found = listIn(input.tasks);
   if ('error' in found) return found;
   if (found.list === null) {
     if (isBlank(input.goal)) return { error: neither };
-    const one = taskIn(input, {}, '', warnings);
+    const one = taskIn(input, {}, '', policy, warnings);
     return 'error' in one ? one : { tasks: [one.task], isBatch: false, warnings };
   }
   const { list } = found;
@@ -122,7 +163,7 @@ export const tasksIn = (given: unknown, { maxConcurrentChildren: max }: Delegate
   }
   const tasks: Task[] = [];
   for (const [i, task] of list.entries()) {
-    const one = taskIn(task as Fields, input, `Task ${i}: `, warnings);
+    const one = taskIn(task as Fields, input, `Task ${i}: `, policy, warnings);
     if ('error' in one) return one;
     tasks.push(one.task);
   }
@@ -153,11 +194,19 @@ export const delegateSchema = (policy: DelegatePolicy): Schema<unknown, JSONValu
     items: { type: 'string' },
     description: `What it may use, of what you have: names of tools${Object.keys(policy.toolsets).length > 0 ? `, or ${Object.keys(policy.toolsets).join(', ')}` : ''}.`,
   };
+  const models = Object.keys(policy.models);
+  const images = {
+    type: 'array',
+    items: { type: 'string' },
+    description: `URLs of images that it should see, at most ${mostImages}.`,
+  };
   const about = {
     context,
     role,
     output_schema: outputSchema,
     ...(policy.offerToolsets && { toolsets }),
+    ...(models.length > 0 && { model: { type: 'string', enum: models, description: 'Which model should do it.' } }),
+    ...(policy.offerImages && { images }),
   };
   const schema = {
     type: 'object',

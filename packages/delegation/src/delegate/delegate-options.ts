@@ -56,6 +56,10 @@ export type DelegateOptions = {
   model?: string;
   /** Where children reach their model, when that is not where their parent does. What is wrong with it is said before a child is made. */
   route?: DelegateRoute;
+  /** Models that a task may name instead, by the names that the model is offered. Default: none, it cannot choose. */
+  models?: Readonly<Record<string, string>>;
+  /** Whether tasks may bring images, at most 8 each, as URLs. Default false. */
+  offerImages?: boolean;
   /** Settings of children that differ from those of the run that delegates. */
   settings?: ModelSettings;
   /** Tools and bundles that children get of what the run that delegates has. Default: all of them. */
@@ -110,12 +114,13 @@ const numbers = {
 type Numbers = { [K in keyof typeof numbers]: number };
 
 /** Options with every default filled in. */
-export type DelegatePolicy = Omit<DelegateOptions, keyof Numbers | 'denyTools' | 'approval' | 'background'> &
+export type DelegatePolicy = Omit<DelegateOptions, keyof Numbers | 'denyTools' | 'approval' | 'background' | 'models'> &
   Numbers & {
     maxToolCalls: number;
     orchestrators: boolean;
     background: 'auto' | boolean;
     toolsets: Readonly<Record<string, readonly string[]>>;
+    models: Readonly<Record<string, string>>;
     denyTools: ReadonlySet<string>;
     inheritServerTools: boolean;
     approval: Approval;
@@ -155,6 +160,7 @@ export const delegatePolicyOf = (options: DelegateOptions): DelegatePolicy => {
     background,
     approval,
     toolsets: options.toolsets ?? {},
+    models: options.models ?? {},
     denyTools: new Set(options.denyTools ?? deniedTools),
     inheritServerTools: options.inheritServerTools ?? true,
     capacityKey: `delegate_task:${options.id ?? `#${instances}`}`,

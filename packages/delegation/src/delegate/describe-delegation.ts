@@ -34,5 +34,8 @@ export const describeDelegation = (policy: DelegatePolicy, view: RunView): strin
     nesting(policy, view.depth),
     `Children never get: ${[...policy.denyTools].join(', ') || 'anything is allowed'}.`,
     'Summaries are self-reports of what a child says it did: verify what matters, such as changed files, before you rely on it.',
-    'An entry whose status is not "completed" is no success, whatever text it holds. Children cannot choose their model per call.',
+    'An entry whose status is not "completed" is no success, whatever text it holds.',
+    Object.keys(policy.models).length > 0
+      ? `Models a task may name: ${Object.keys(policy.models).join(', ')}.`
+      : 'The model of children cannot be chosen per call.',
   ].join('\n\n');

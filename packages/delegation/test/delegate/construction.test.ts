@@ -5,7 +5,7 @@ import { scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { workspaceOf } from '../../src/delegate/workspace.ts';
 import { calling, eventsOf, requestsOf, tool } from '../delegating.ts';
-import { delegate, delegatingOnce, entriesIn, openLead } from './lead.ts';
+import { delegate, delegatingOnce, entriesIn, errorIn, openLead } from './lead.ts';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'delegate-')));
 const file = join(folder, 'file');
@@ -94,6 +94,37 @@ describe('a delegated child', () => {
     expect(elsewhere.requests[0]?.request).toMatchObject({ model: 'm2', settings: { temperature: 0.1 } });
     expect(elsewhere.requests[0]?.request.settings).not.toHaveProperty('route_only');
     expect(JSON.stringify(troupe.events)).not.toContain('k-delegation');
+  });
+
+  test('has the model that its task names, of those that may be named, and no other [HM-173]', async () => {
+    const options = { models: { fast: 'm-fast', deep: 'm-deep' } };
+    const tasks = [{ goal: 'a', model: 'deep' }, { goal: 'b' }];
+    const troupe = delegatingOnce({ tasks, model: 'fast' }, { 'task-1': ['A.'], 'task-2': ['B.'] }, { options });
+    expect(entriesIn(await troupe.run()).map(({ model }) => model)).toEqual(['m-deep', 'm-fast']);
+    const unknown = delegatingOnce({ goal: 'a', model: 'm-deep' }, {}, { options });
+    expect(errorIn(await unknown.run())).toBe("unknown 'model'. Known are: fast, deep.");
+    const closed = delegatingOnce({ goal: 'a', model: 'm-deep' }, { 'task-1': ['A.'] });
+    expect(entriesIn(await closed.run())).toMatchObject([{ model: 'test-model' }]);
+  });
+
+  test.each([7, 8, 9])('sees the images of its task, 8 at most: %i [HM-173]', async (count) => {
+    const images = Array.from({ length: count }, (_, i) => `https://example.com/${i}.png`);
+    const troupe = delegatingOnce({ goal: 'a', images }, { 'task-1': ['A.'] }, { options: { offerImages: true } });
+    const report = await troupe.run();
+    if (count > 8) {
+      expect(errorIn(report)).toBe('9 images provided, but at most 8 go along.');
+      return;
+    }
+    const content = requestsOf(troupe, 'task-1')[0]?.request.messages.at(-1)?.content;
+    expect(content).toEqual([{ type: 'text', text: 'a' }, ...images.map((url) => ({ type: 'image', url }))]);
+  });
+
+  test('sees no image that is no URL, and none where they are not offered [HM-173]', async () => {
+    const refused = delegatingOnce({ goal: 'a', images: ['/etc/passwd'] }, {}, { options: { offerImages: true } });
+    expect(errorIn(await refused.run())).toBe("'images' must be URLs (https: or data:).");
+    const closed = delegatingOnce({ goal: 'a', images: ['https://example.com/a.png'] }, { 'task-1': ['A.'] });
+    await closed.run();
+    expect(requestsOf(closed, 'task-1')[0]?.request.messages.at(-1)?.content).toBe('a');
   });
 
   test('remembers nothing, has its own turns, and is marked as delegated [HM-053, HM-058]', async () => {

@@ -150,6 +150,7 @@ describe('what the model is told of the tool', () => {
   test('names what children never get, that summaries are self-reports, and that no model can be chosen [HM-160]', () => {
     expect(told({ denyTools: ['rm', 'mail'] })).toContain('Children never get: rm, mail.');
     expect(told({})).toContain('Summaries are self-reports');
-    expect(told({})).toContain('cannot choose their model');
+    expect(told({})).toContain('The model of children cannot be chosen per call.');
+    expect(told({ models: { fast: 'm-1' } })).toContain('Models a task may name: fast.');
   });
 });
