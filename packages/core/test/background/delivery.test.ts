@@ -227,6 +227,28 @@ test('and what it came to is told before the unit around it has ended', async ()
   expect(heard().at(-1)).toContain('did quick');
 });
 
+test('a conversation that wakes itself again and again waits, at maxWakes, until somebody sends it something', async () => {
+  const complaints: string[] = [];
+  const logger = { warn: (said: string) => void complaints.push(said), error: () => {} };
+  const { runtime, lead, pass, deliveries } = openOffice({
+    logger,
+    maxWakes: 2,
+    tool: { completion: () => 'do: send quick' },
+  });
+  const session = runtime.session(lead, { sessionKey: 'k' });
+  await (await session.send('do: send quick')).ended;
+  for (let i = 0; i < 8; i++) await pass(1);
+  const woken = (await runtime.runs.list({ sentTo: 'k' })).filter(({ runId }) => runId.startsWith('wake_'));
+  expect(woken).toHaveLength(2);
+  expect(complaints).toContainEqual(expect.stringMatching(/woken 2 times in a row/));
+  const run = await session.send('do: say hello');
+  await run.ended;
+  expect(Object.values(deliveries()).map(([runId]) => runId)).toEqual([
+    ...woken.map(({ runId }) => runId).toReversed(),
+    run.id,
+  ]);
+});
+
 describe('a conversation that was stopped', () => {
   test('is not begun again for what was there by then: that is heard with the next run, before its first turn', async () => {
     const { runtime, lead, pass, heard, deliveries, units } = openOffice();

@@ -30,10 +30,18 @@ export const helper = defineAgent({
   tools: [check],
 });
 
-type Sending = { capacity?: number; budget?: AgentOptions['budget']; allOrNone?: boolean };
+type Sending = {
+  capacity?: number;
+  budget?: AgentOptions['budget'];
+  allOrNone?: boolean;
+  completions?: 'unit' | 'each';
+};
 
 /** Sends a helper off with each of its jobs. */
-export const sending = ({ capacity, budget, allOrNone = false }: Sending = {}, options: Partial<ToolOptions> = {}) =>
+export const sending = (
+  { capacity, budget, allOrNone = false, completions }: Sending = {},
+  options: Partial<ToolOptions> = {},
+) =>
   defineTool({
     name: 'send',
     description: 'Sends helpers off.',
@@ -48,6 +56,7 @@ export const sending = ({ capacity, budget, allOrNone = false }: Sending = {}, o
             data: { jobs },
             answer: ({ runId }) => ({ content: `Sent as ${runId}.` }),
             ...(budget && { budget }),
+            ...(completions && { completions }),
             ...(capacity !== undefined && {
               capacity: { key: 'send', max: capacity, message: `Capacity reached: ${capacity} at work.` },
             }),

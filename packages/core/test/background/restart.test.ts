@@ -36,9 +36,11 @@ describe('killed after any of its commits and brought back, a program delivers w
     ['to a run that is begun for it', 'do: send a,b'],
     ['to both', 'do: send a; send b,fail; work 1200'],
     ['from a unit of a unit', 'do: send inner'],
-  ])('%s', async (_to, plan) => {
+    ['child by child', 'do: send quick,a,fail; work 500'],
+  ])('%s', async (to, plan) => {
     const run = async (death?: Death) => {
-      const world = lives(plan.endsWith('inner') ? { tool: nested } : { sending: { capacity: 2 } });
+      const completions = to === 'child by child' ? 'each' : 'unit';
+      const world = lives(plan.endsWith('inner') ? { tool: nested } : { sending: { capacity: 2, completions } });
       const first = world.live(death);
       first.runtime.start(first.lead, plan, { runId: 'r' });
       await play(world, first.mortal);
@@ -54,7 +56,8 @@ describe('killed after any of its commits and brought back, a program delivers w
     };
     const calm = await run();
     const units = calm.rows().filter(({ origin }) => origin).length;
-    expect(Object.keys(deliveriesIn(calm.stored()))).toHaveLength(units);
+    const letters = to === 'child by child' ? 3 : units;
+    expect(Object.keys(deliveriesIn(calm.stored()))).toHaveLength(letters);
     for (let afterCommit = 1; afterCommit <= calm.commits; afterCommit++)
       for (const as of ['heard', 'unheard'] as const) {
         const { stored, rows, store } = await run({ afterCommit, as });
@@ -62,7 +65,7 @@ describe('killed after any of its commits and brought back, a program delivers w
         const delivered = deliveriesIn(stored());
         expect([why, Object.values(delivered).map(({ length }) => length)]).toEqual([
           why,
-          Array.from({ length: units }, () => 1),
+          Array.from({ length: letters }, () => 1),
         ]);
         expect([why, store.sessionInbox()]).toEqual([why, []]);
         expect([why, rows().every(({ status }) => isEnded(status))]).toEqual([why, true]);
