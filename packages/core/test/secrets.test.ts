@@ -1,7 +1,18 @@
-import { consoleLogger, createRuntime, credentialPool, memoryStore, withCredentials } from '@troupe/core';
-import { FaultError, keepSecret, type ModelPart, type RunEvent } from '@troupe/protocol';
+import {
+  consoleLogger,
+  createRuntime,
+  credentialPool,
+  defineAgent,
+  defineTool,
+  dispatched,
+  memoryStore,
+  spawned,
+  withCredentials,
+} from '@troupe/core';
+import { FaultError, type JSONValue, keepSecret, type ModelPart, type RunEvent } from '@troupe/protocol';
 import { type Script, scriptedProvider } from '@troupe/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { z } from 'zod';
 import { openRuntime, settle } from '../../../test/support/open-runtime.ts';
 import { call, leadOf, only, storedIn, toolOf } from './lead.ts';
 
@@ -10,6 +21,41 @@ const plain = 'correct horse battery';
 keepSecret(plain);
 const secrets = /sk-abcdefgh|correct horse/;
 const textOf = (...values: unknown[]) => JSON.stringify(values);
+
+/** A lead whose tool adds a secret to what it gives along: to a child, or to a unit that never comes to an end. */
+const passingOn = (to: 'child' | 'unit') => {
+  const store = { ...memoryStore(), lasting: true };
+  const instructions = `Log in with ${key}.`;
+  const given: JSONValue[] = [];
+  const child = (text: JSONValue) => defineAgent({ name: 'helper', instructions: String(text) });
+  const tool = defineTool({
+    name: 'echo',
+    description: '',
+    inputSchema: z.object({ text: z.string() }),
+    idempotent: true,
+    execute: (_input, { view }) => {
+      if (to === 'child') return spawned([{ agent: child(instructions), data: instructions, job: 'Go.' }]);
+      if (!view.unit) return dispatched({ data: instructions, answer: () => ({ content: 'sent' }) });
+      given.push(view.unit.data);
+      return new Promise<never>(() => {});
+    },
+    settle: ([report]) => ({ content: String(report?.text) }),
+    rebuild: child,
+  });
+  const script: Script = ({ messages }, { agent }) => {
+    if (agent !== 'lead') return { hang: true };
+    return messages.at(-1)?.role === 'user' ? { calls: [call('go')] } : 'Done.';
+  };
+  const lead = leadOf({ tools: [tool] });
+  const stored = async (): Promise<string> => {
+    const rows = await store.list({});
+    return textOf(
+      rows,
+      rows.map(({ runId }) => [store.checkpoint(runId), store.journal(runId), storedIn(store, runId)]),
+    );
+  };
+  return { lead, agents: [lead], store, script, stored, given };
+};
 
 describe('[BG-056] an unexpected error', () => {
   test('in the model ends the run as failed, its secrets blanked in event, row and report', async () => {
@@ -135,6 +181,41 @@ describe('a secret is kept out', () => {
     const report = await second.resume('r', true);
     expect(report.text).toContain('the arguments of \\"echo\\" held a secret');
     expect(executed).toEqual([]);
+  });
+
+  test('of how agents of children are made again; such a child goes on without it after a restart [B-40]', async () => {
+    const { lead, agents, store, script, stored } = passingOn('child');
+    const first = createRuntime({ provider: scriptedProvider(script), model: 'm', store, agents });
+    first.start(lead, 'Go.', { runId: 'r' });
+    await settle();
+    expect(await stored()).toContain('"made":');
+    expect(await stored()).not.toMatch(secrets);
+    await first.close({ runs: 'suspend' });
+    const provider = scriptedProvider(({ messages }) => `Told: ${String(messages[0]?.content)}`);
+    const second = createRuntime({ provider, model: 'm', store, agents });
+    onTestFinished(() => second.close({ graceMs: 0 }));
+    await second.recover();
+    await settle();
+    expect((await second.runs.get('r/1-0/0'))?.status).toBe('completed');
+    expect(provider.requests[0]?.request.messages[0]?.content).toBe('Log in with [redacted].');
+  });
+
+  test('of what units are given; one that did not begin before a restart is not executed with less [B-40]', async () => {
+    const { lead, agents, store, script, stored, given } = passingOn('unit');
+    const first = createRuntime({ provider: scriptedProvider(script), model: 'm', store, agents });
+    first.start(lead, 'Go.', { runId: 'r' });
+    await settle();
+    expect(given).toEqual([`Log in with ${key}.`]);
+    expect(await stored()).toContain('"made":');
+    expect(await stored()).not.toMatch(secrets);
+    await first.close({ runs: 'suspend' });
+    const second = createRuntime({ provider: scriptedProvider(() => 'Heard.'), model: 'm', store, agents });
+    onTestFinished(() => second.close({ graceMs: 0 }));
+    await second.recover();
+    await settle();
+    expect(given).toHaveLength(1);
+    const [unit] = (await second.runs.list()).filter(({ origin }) => origin);
+    expect((await (await second.attach(unit?.runId ?? '')).ended).calls[0]?.result).toContain('held a secret');
   });
 
   test('but the model still gets what it was given to work with', async () => {

@@ -87,7 +87,8 @@ const answer = async (execution: Execution): Promise<CallOutcome | null> => {
   const { run, input, tool } = execution;
   await run.writing;
   if (input.reports) return close(execution, input.reports);
-  if (input.turn === run.restoredTurn && JSON.stringify(input.arguments).includes('[redacted]'))
+  const given = [input.arguments, run.origin && run.made?.data];
+  if (input.turn === run.restoredTurn && JSON.stringify(given).includes('[redacted]'))
     return notExecuted(
       'error',
       `Not executed: the arguments of "${tool.name}" held a secret, and it is gone since the restart: secrets are not stored. Call again.`,

@@ -47,7 +47,7 @@ export const viewOf = (run: LiveRun, world: Pick<World, 'spawningPaused' | 'cloc
     const least = { agent: '', depth: run.depth + 1, tools: 0, shares: 1 };
     return !world.spawningPaused && !(run.context && 'refusal' in admit(run.context, least));
   },
-  ...(run.origin && run.made && { unit: { data: run.made.data } }),
+  ...(run.origin && run.made && { unit: { data: run.unitData ?? run.made.data } }),
   ...(run.sessionKey !== undefined && { sessionKey: run.sessionKey }),
 });
 

@@ -3,6 +3,7 @@ import {
   type JobData,
   type JournalEntry,
   type JSONSchema,
+  type JSONValue,
   type Message,
   type Receipt,
   type Report,
@@ -50,9 +51,11 @@ export type LiveRun = {
   readonly origin?: RunRow['origin'];
   /** Quota whose place is held until the run ends. */
   readonly quota?: string;
-  /** What its agent was like, and how the call that made the agent makes it again. */
+  /** What its agent was like, and how the call that made the agent makes it again: as it is stored, without secrets. */
   readonly fingerprint?: string;
   readonly made?: RunRow['made'];
+  /** What the call that dispatched a unit gave along, with its secrets: gone after a restart. */
+  readonly unitData?: JSONValue;
   readonly ledger: Ledger;
   /** The conversation as the model sees it. */
   transcript: Message[];
@@ -119,6 +122,7 @@ export const openLiveRun = (
         | 'quota'
         | 'fingerprint'
         | 'made'
+        | 'unitData'
       >
     >,
 ): LiveRun => ({

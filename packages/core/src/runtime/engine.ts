@@ -402,7 +402,8 @@ export const openEngine = (
         parent?: AnyActorRef;
       },
   ): LiveRun => {
-    const { allowance, slot, approval: above, parent, before = [], delivers = [], mail = [], ...ids } = about;
+    const { allowance, slot, approval: above, parent, before = [], delivers = [], mail = [], made, ...ids } = about;
+    const stored = redact(made);
     const data = jobDataOf(job, `agent "${agent.name}"`);
     const { tools, unknown } = toolsOf(agent, job);
     const model = agent.model ?? options.model ?? '';
@@ -412,7 +413,10 @@ export const openEngine = (
       tools,
       job: redact(data),
       model,
-      fingerprint: fingerprintOf(agent),
+      // What is made again of data that lost a secret is another agent, and is meant.
+      ...((stored === made || ids.origin) && { fingerprint: fingerprintOf(agent) }),
+      ...(stored && { made: stored }),
+      ...(made && ids.origin && { unitData: made.data }),
       ...outputOf(agent, job),
     });
     run.transcript = goingOn(openingOf(agent.instructions, data), before);
