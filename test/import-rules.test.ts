@@ -23,7 +23,7 @@ describe('the import rules', () => {
     for (const root of workspaces.splice(0)) rmSync(root, { recursive: true });
   });
 
-  test('hold in this workspace, and every source file was read', async () => {
+  test('hold in this workspace, and every source file was read', { timeout: 60_000 }, async () => {
     const { read, missed, broken } = await checkImports(fileURLToPath(new URL('..', import.meta.url)));
     expect(broken).toEqual([]);
     expect(missed).toEqual([]);
