@@ -26,14 +26,26 @@ type Finding = { file: string; line?: number; kind: string; note: string };
 /** What the lead writes as a child's task, and the child reads back. */
 export const taskFor = (area: string, question: string): string => `Area: ${area}\nQuestion: ${question}`;
 
+/** The same as the context of a delegated task, whose goal is in words for people: to read an area, or to search one. */
+export const childContext = (area: string, question: string): string => taskFor(area, oneLine(question));
+export const searchContext = (area: string, question: string): string =>
+  `Search: ${area}\nQuestion: ${oneLine(question)}`;
+const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ');
+
 const readTask = (task: string): { area: string; question: string } => ({
-  area: /^Area: (.+)$/m.exec(task)?.[1]?.trim() || '.',
+  area: /^(?:Area|Search): (.+)$/m.exec(task)?.[1]?.trim() || '.',
   question: /^Question: ([\s\S]+)$/m.exec(task)?.[1]?.trim() ?? task,
 });
 
+/** The context that `delegate_task` puts between the task and what is said to every child. */
+const contextIn = (instructions: string): string | undefined =>
+  /^CONTEXT:\n((?:Area|Search): .+\nQuestion: .+)$/m.exec(instructions)?.[1];
+
 export const childReply = (request: ChatRequest): Reply => {
-  const { area, question } = readTask(saidBy(request, 'user'));
+  const context = contextIn(saidBy(request, 'system'));
+  const { area, question } = readTask(context ?? saidBy(request, 'user'));
   const calls = pastCalls(request);
+  if (context?.startsWith('Search: ')) return searchReply(request, area, question, calls);
   const listing = calls.find(({ name }) => name === 'list_files');
   if (!listing && hasTool(request, 'list_files')) return { calls: firstLook(request, area, question) };
 
@@ -45,8 +57,32 @@ export const childReply = (request: ChatRequest): Reply => {
 
   const answer = answerFor(area, files, listing, calls);
   const schema = schemaAsked(request);
+  if (context !== undefined && !schema) return { text: inProse(answer) };
   return { text: JSON.stringify(schema ? fillSchema(schema, answer) : answer, null, 1) };
 };
+
+/** Searches, and tells what was found. */
+const searchReply = (request: ChatRequest, path: string, question: string, calls: readonly PastCall[]): Reply => {
+  const words = wordsToFind(question);
+  if (calls.length === 0 && hasTool(request, 'search_text') && words.length > 0)
+    return { calls: [{ name: 'search_text', arguments: { path, words } }] };
+  const [search] = calls;
+  if (!search) return { text: 'The question has no word that could be searched for.' };
+  const { files_searched: files, matches, matches_not_shown: more, error } = objectIn(search.result);
+  if (error !== undefined) return { text: `The search failed: ${String(error)}` };
+  const found = objectsIn(matches).length;
+  const count = found + (typeof more === 'number' ? more : 0);
+  const summary = `${count} lines in ${String(files)} files hold one of: ${words.join(', ')}.`;
+  return { text: inProse({ summary, findings: searched(calls) }) };
+};
+
+/** An answer for people. */
+const inProse = ({ summary, findings }: { summary: string; findings: readonly Finding[] }): string =>
+  [summary, findings.map(findingLine).join('\n')].filter(Boolean).join('\n\n');
+
+/** A finding as an item of a list. */
+export const findingLine = ({ file, line, note }: Record<string, unknown>): string =>
+  `- \`${String(file)}${typeof line === 'number' ? `:${line}` : ''}\` ${String(note)}`;
 
 const firstLook = (request: ChatRequest, area: string, question: string) => {
   const list = { name: 'list_files', arguments: { path: area, recursive: area !== '.' } };

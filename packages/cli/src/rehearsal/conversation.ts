@@ -1,7 +1,7 @@
 /** What the rehearsal model is asked, as it comes over the wire of Chat Completions. Only what it looks at. */
 export type ChatRequest = {
   messages: ChatMessage[];
-  tools?: { function: { name: string } }[];
+  tools?: { function: { name: string; description?: string } }[];
   response_format?: { [key: string]: unknown };
 };
 
@@ -18,7 +18,7 @@ export type Reply = { text: string } | { calls: { name: string; arguments: Recor
 /** One call it made earlier, with what came of it. */
 export type PastCall = { name: string; arguments: Record<string, unknown>; result: string };
 
-const textOf = ({ content }: Pick<ChatMessage, 'content'>): string =>
+export const textOf = ({ content }: Pick<ChatMessage, 'content'>): string =>
   typeof content === 'string' ? content : (content ?? []).map(({ text = '' }) => text).join('');
 
 /** All text of one role, in order. */
@@ -30,6 +30,10 @@ export const saidBy = (request: ChatRequest, role: string): string =>
 
 export const hasTool = (request: ChatRequest, name: string): boolean =>
   (request.tools ?? []).some((tool) => tool.function.name === name);
+
+/** What a tool says of itself; nothing where it is not offered. */
+export const toolText = (request: ChatRequest, name: string): string =>
+  (request.tools ?? []).find((tool) => tool.function.name === name)?.function.description ?? '';
 
 /** The calls made so far and their results, in call order. Ids are matched per assistant message: models may repeat them. */
 export const pastCalls = ({ messages }: ChatRequest): PastCall[] => {

@@ -3,7 +3,7 @@
  * one report. It knows of the files only what the tool messages of this conversation say.
  */
 
-import { taskFor } from './child.ts';
+import { findingLine, taskFor } from './child.ts';
 import {
   type ChatRequest,
   hasTool,
@@ -135,7 +135,7 @@ const inShort = (outcomes: readonly Outcome[]): string => {
 const answersOf = (outcomes: readonly Outcome[]): string[] => {
   const lines = outcomes.flatMap(found).filter(({ kind }) => kind === 'answer');
   if (lines.length === 0) return [];
-  return ['## Where the words of the question occur', lines.slice(0, 12).map(item).join('\n')];
+  return ['## Where the words of the question occur', lines.slice(0, 12).map(findingLine).join('\n')];
 };
 
 const sectionOf = (outcome: Outcome): string[] => {
@@ -143,7 +143,7 @@ const sectionOf = (outcome: Outcome): string[] => {
   if ('error' in outcome) return [title, `Nothing was reported: ${outcome.error}`];
   const list = found(outcome).filter(({ kind }) => kind !== 'answer' && kind !== 'mark');
   const summary = typeof outcome.findings.summary === 'string' ? outcome.findings.summary : '';
-  return [title, summary, list.map(item).join('\n')].filter(Boolean);
+  return [title, summary, list.map(findingLine).join('\n')].filter(Boolean);
 };
 
 const marksOf = (outcomes: readonly Outcome[]): string[] => {
@@ -152,11 +152,8 @@ const marksOf = (outcomes: readonly Outcome[]): string[] => {
       outcomes
         .flatMap(found)
         .filter(({ kind }) => kind === 'mark')
-        .map(item),
+        .map(findingLine),
     ),
   ];
   return lines.length === 0 ? [] : ['## Left for later', lines.slice(0, 20).join('\n')];
 };
-
-const item = ({ file, line, note }: Record<string, unknown>): string =>
-  `- \`${String(file)}${typeof line === 'number' ? `:${line}` : ''}\` ${String(note)}`;

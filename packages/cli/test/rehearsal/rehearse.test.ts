@@ -152,6 +152,133 @@ describe('the rehearsal model as lead', () => {
   });
 });
 
+describe('the rehearsal model with delegate_task', () => {
+  const research = (...names: string[]) => [
+    ...tools(...fileTools, ...names),
+    {
+      type: 'function',
+      function: { name: 'delegate_task', description: 'Several side by side: up to 2 in a call, and up to 2 calls.' },
+    },
+  ];
+  const start: ChatRequest = {
+    messages: [{ role: 'user', content: 'Folder: x\nQuestion: Where are\nerrors handled?' }],
+    tools: research('delegate_in_background'),
+  };
+  const folders = ['a', 'b', 'c'].map((path, n) => ({ path, files: n }));
+  const entry = (summary: string | null, error?: string) => ({
+    status: summary === null ? 'failed' : 'completed',
+    summary,
+    ...(error && { error }),
+  });
+  const results = (...entries: object[]) => JSON.stringify({ results: entries });
+  const dispatched = (_name: string, { goal }: Record<string, unknown>) =>
+    JSON.stringify({ status: 'dispatched', delegation_id: 'deleg_1', goals: [goal] });
+  const listed = after(start, rehearse(start), () => listing([], folders));
+  const looked = after(listed, rehearse(listed), () => results(entry('It is small.')));
+  const read = after(looked, rehearse(looked), () =>
+    JSON.stringify({ error: 'None of them.', data: { results: [entry(null, 'It is down.'), entry('B is fine.')] } }),
+  );
+  const sent = after(read, rehearse(read), dispatched);
+  const hearing = (text: string): ChatRequest => ({
+    ...sent,
+    messages: [...sent.messages, { role: 'assistant', content: 'Later.' }, { role: 'user', content: text }],
+  });
+  const block = (status: string, body: string) =>
+    `[ASYNC DELEGATION COMPLETE — deleg_1]\n\nWork has ended.\n\nTASK 1/1: Search all files for its words\nrole leaf\nstatus ${status} · 1 s\n\n${body}`;
+
+  test('asks one, then as many as the tool says that it may, then one in the background', () => {
+    expect(callsOf(rehearse(listed))).toEqual([
+      {
+        name: 'delegate_task',
+        arguments: {
+          goal: 'Take a first look at the top level',
+          context: 'Area: .\nQuestion: Where are errors handled?',
+        },
+      },
+    ]);
+    const [batch] = callsOf(rehearse(looked));
+    expect(batch?.arguments.tasks).toMatchObject([{ goal: 'Read c' }, { goal: 'Read b' }]);
+    expect(callsOf(rehearse(read))).toMatchObject([
+      { name: 'delegate_in_background', arguments: { context: 'Search: .\nQuestion: Where are errors handled?' } },
+    ]);
+  });
+
+  test('ends its turn while something is at work, and answers when it has heard of it', () => {
+    expect(textOf(rehearse(sent))).toMatch(
+      /2 of 3 scouts have reported\. At work in the background: Search all files for its words\./,
+    );
+    const answer = textOf(rehearse(hearing(block('completed (answered)', '3 lines.\n\n- `a.ts:1` errors'))));
+    expect(answer.split('\n')[0]).toMatch(/^> Rehearsal: no language model/);
+    expect(answer).toContain('3 of 4 scouts have reported.');
+    expect(answer).toContain('## Take a first look at the top level\n\nIt is small.');
+    expect(answer).toContain('## Read c\n\nNothing was reported: It is down.');
+    expect(answer).toContain('## Search all files for its words\n\n3 lines.\n\n- `a.ts:1` errors');
+    const failed = textOf(rehearse(hearing(block('timeout (timeout)', 'NO RESULT: too slow.'))));
+    expect(failed).toContain('## Search all files for its words\n\nNothing was reported: NO RESULT: too slow.');
+  });
+
+  test('begins anew with another question, and tells a refusal as what it is', () => {
+    const again = hearing('And where are they made?');
+    expect(callsOf(rehearse(again))).toMatchObject([{ name: 'list_files' }]);
+    const refused = { ...start, tools: research() };
+    const first = after(refused, rehearse(refused), () => listing([]));
+    const answer = textOf(rehearse(after(first, rehearse(first), () => '{"error":"Not now."}')));
+    expect(answer).toContain('0 of 1 scout has reported.');
+    expect(answer).toContain('Nothing was reported: Not now.');
+  });
+
+  test('tells why there is nothing, whatever a call gave, and who there was to ask', () => {
+    const asked = { ...start, messages: [{ role: 'user', content: 'Where?' }], tools: research() };
+    const ties = after(asked, rehearse(asked), () =>
+      listing(
+        [],
+        [
+          { path: 'b', files: 1 },
+          { path: 'a', files: 1 },
+        ],
+      ),
+    );
+    const first = after(ties, rehearse(ties), () => '{}');
+    expect(callsOf(rehearse(first))[0]?.arguments.tasks).toMatchObject([{ goal: 'Read a' }, { goal: 'Read b' }]);
+    const both = after(first, rehearse(first), () =>
+      results({ status: 'partial', summary: null }, entry(null), entry('More.')),
+    );
+    const answer = textOf(rehearse(both));
+    expect(answer).toContain('**Question.** Where?');
+    for (const why of ['no results', 'partial', 'failed']) expect(answer).toContain(`Nothing was reported: ${why}`);
+    const used = { ...first, tools: tools(...fileTools) };
+    expect(textOf(rehearse(used))).toContain('0 of 1 scout has reported.');
+    expect(textOf(rehearse({ messages: [], tools: tools('delegate_task') }))).not.toContain('##');
+  });
+
+  test('is a scout where a context says so: reads an area or searches one, and answers in prose', () => {
+    const scout = (context: string): ChatRequest => ({
+      messages: [
+        { role: 'system', content: `YOUR TASK:\nLook.\n\nCONTEXT:\n${context}\n\nWork on this.` },
+        { role: 'user', content: 'Look.' },
+      ],
+      tools: tools(...fileTools),
+    });
+    const reading = scout('Area: src\nQuestion: Where are errors handled?');
+    expect(callsOf(rehearse(reading)).map(({ name }) => name)).toEqual(['list_files', 'search_text', 'search_text']);
+    const blind = after(reading, rehearse(reading), () => '{"error":"gone"}');
+    expect(textOf(rehearse(blind))).toBe('The area could not be listed: gone');
+
+    const searching = scout('Search: .\nQuestion: Where are errors handled?');
+    expect(callsOf(rehearse(searching))).toEqual([
+      { name: 'search_text', arguments: { path: '.', words: ['errors', 'handled'] } },
+    ]);
+    const found = (result: object) =>
+      textOf(rehearse(after(searching, rehearse(searching), () => JSON.stringify(result))));
+    const matches = [{ file: 'a.ts', line: 1, text: 'errors' }];
+    expect(found({ files_searched: 4, matches, matches_not_shown: 6 })).toBe(
+      '7 lines in 4 files hold one of: errors, handled.\n\n- `a.ts:1` errors',
+    );
+    expect(found({ error: 'gone' })).toBe('The search failed: gone');
+    expect(textOf(rehearse(scout('Search: .\nQuestion: why')))).toContain('no word');
+  });
+});
+
 describe('the rehearsal model as child', () => {
   const start: ChatRequest = {
     messages: [
