@@ -1,24 +1,41 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
+import { type DelegateOptions, delegatePolicyOf } from '../src/delegate/delegate-options.ts';
 import { policyOf } from '../src/subworker-options.ts';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
-const pages = { readme: read('../README.md'), guide: read('../docs/subworkers.md'), files: read('../docs/files.md') };
+const pages = {
+  readme: read('../README.md'),
+  guide: read('../docs/subworkers.md'),
+  files: read('../docs/files.md'),
+  delegate: read('../docs/delegate-task.md'),
+};
 const programsIn = (page: string) => [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
 
-const printed = (page: string) => [...page.matchAll(/^```text\n(.*?)\n```$/gms)].map(([, text]) => text).join();
+const printed = (page: string, n = 0) => [...page.matchAll(/^```text\n(.*?)\n```$/gms)].at(n)?.[1] ?? '';
+/** What is another one each time: ids, and how long something took. */
+const settled = (text: string) =>
+  text
+    .replaceAll(/run_\w{9,}/g, 'RUN')
+    .replaceAll(/deleg_[0-9a-f]{16}/g, 'UNIT')
+    .replaceAll(/\b[\d.]+ s\b/g, 'N s');
 
-/** Each program, the page that shows it, and what it prints; ids of runs are left out. */
+/** Each program, the page that shows it, and what it prints. */
 const programs: [name: string, page: keyof typeof pages, run: () => Promise<unknown>, prints: string][] = [
   ['readme', 'readme', () => import('./docs/readme.ts'), 'It is Titan. completed'],
+  ['readme-delegate', 'readme', () => import('./docs/readme-delegate.ts'), 'It is Titan. task-1'],
   ['guide', 'guide', () => import('./docs/guide.ts'), printed(pages.guide)],
   ['paused', 'guide', () => import('./docs/paused.ts'), 'It waits for your approval. Deploys the build.\nIt is out.'],
   ['files', 'files', () => import('./docs/files.ts'), printed(pages.files)],
+  ['delegate-one', 'delegate', () => import('./docs/delegate-one.ts'), printed(pages.delegate, 0)],
+  ['delegate-batch', 'delegate', () => import('./docs/delegate-batch.ts'), printed(pages.delegate, 1)],
+  ['delegate-background', 'delegate', () => import('./docs/delegate-background.ts'), printed(pages.delegate, 2)],
+  ['delegate-restart', 'delegate', () => import('./docs/delegate-restart.ts'), printed(pages.delegate, 3)],
 ];
 
 describe('the README and the guides', () => {
   test('show no code that is not run', () => {
-    for (const page of ['readme', 'guide', 'files'] as const) {
+    for (const page of Object.keys(pages) as (keyof typeof pages)[]) {
       const shown = programs.filter(([, where]) => where === page).map(([name]) => read(`./docs/${name}.ts`));
       expect(programsIn(pages[page])).toEqual(shown);
     }
@@ -28,7 +45,7 @@ describe('the README and the guides', () => {
     const lines: string[] = [];
     const log = vi.spyOn(console, 'log').mockImplementation((...words: unknown[]) => void lines.push(words.join(' ')));
     await run().finally(() => log.mockRestore());
-    expect(lines.join('\n').replaceAll(/run_\w{9,}/g, 'RUN')).toBe(prints);
+    expect(settled(lines.join('\n'))).toBe(settled(prints));
     for (const line of prints.split('\n')) expect(pages[page]).toContain(line);
   });
 
@@ -40,5 +57,46 @@ describe('the README and the guides', () => {
     ]);
     const { tools: _tools, defaultModel: _default, allowedModels: _allowed, quotaKey: _key, ...rest } = policy;
     expect(Object.fromEntries(told)).toEqual(rest);
+  });
+
+  test('tell every option of delegate_task, with its true default', () => {
+    const { toolsets: _bundles, denyTools: _denied, capacityKey: _key, maxToolCalls, ...rest } = delegatePolicyOf({});
+    const options = [
+      ...(pages.delegate.match(/^## Options$.*?^## /ms)?.[0] ?? '').matchAll(/^\| `(\w+)` \| (.*?) \|/gm),
+    ];
+    const told = options.flatMap(([, option = '', value = '']) => {
+      const literal = /^`(\d+|'\w+'|true|false)`$/.exec(value)?.[1];
+      return literal === undefined ? [] : [[option, JSON.parse(literal.replaceAll("'", '"')) as unknown]];
+    });
+    expect(Object.fromEntries(told)).toEqual(rest);
+    expect(maxToolCalls).toBe(rest.maxIterations * 10);
+    const all = {
+      maxConcurrentChildren: 0,
+      maxAsyncChildren: 0,
+      maxIterations: 0,
+      maxToolCalls: 0,
+      maxSpawnDepth: 0,
+      orchestrators: 0,
+      timeoutMs: 0,
+      idleTimeoutMs: 0,
+      heartbeat: 0,
+      budget: 0,
+      background: 0,
+      model: 0,
+      route: 0,
+      settings: 0,
+      tools: 0,
+      toolsets: 0,
+      offerToolsets: 0,
+      denyTools: 0,
+      inheritServerTools: 0,
+      approval: 0,
+      workspace: 0,
+      files: 0,
+      diagnostics: 0,
+      maxSummaryChars: 0,
+      id: 0,
+    } satisfies Record<keyof DelegateOptions, 0>;
+    expect(options.map(([, option]) => option)).toEqual(Object.keys(all));
   });
 });
