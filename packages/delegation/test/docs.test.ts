@@ -60,7 +60,14 @@ describe('the README and the guides', () => {
   });
 
   test('tell every option of delegate_task, with its true default', () => {
-    const { toolsets: _bundles, denyTools: _denied, capacityKey: _key, maxToolCalls, ...rest } = delegatePolicyOf({});
+    const {
+      toolsets: _bundles,
+      models: _models,
+      denyTools: _denied,
+      capacityKey: _key,
+      maxToolCalls,
+      ...rest
+    } = delegatePolicyOf({});
     const options = [
       ...(pages.delegate.match(/^## Options$.*?^## /ms)?.[0] ?? '').matchAll(/^\| `(\w+)` \| (.*?) \|/gm),
     ];
@@ -82,8 +89,11 @@ describe('the README and the guides', () => {
       heartbeat: 0,
       budget: 0,
       background: 0,
+      completions: 0,
       model: 0,
       route: 0,
+      models: 0,
+      offerImages: 0,
       settings: 0,
       tools: 0,
       toolsets: 0,

@@ -114,11 +114,15 @@ const numbers = {
 type Numbers = { [K in keyof typeof numbers]: number };
 
 /** Options with every default filled in. */
-export type DelegatePolicy = Omit<DelegateOptions, keyof Numbers | 'denyTools' | 'approval' | 'background' | 'models'> &
+export type DelegatePolicy = Omit<
+  DelegateOptions,
+  keyof Numbers | 'denyTools' | 'approval' | 'background' | 'completions' | 'models'
+> &
   Numbers & {
     maxToolCalls: number;
     orchestrators: boolean;
     background: 'auto' | boolean;
+    completions: 'batch' | 'each';
     toolsets: Readonly<Record<string, readonly string[]>>;
     models: Readonly<Record<string, string>>;
     denyTools: ReadonlySet<string>;
@@ -158,6 +162,7 @@ export const delegatePolicyOf = (options: DelegateOptions): DelegatePolicy => {
     maxToolCalls: options.maxToolCalls ?? given.maxIterations * 10,
     orchestrators: options.orchestrators ?? true,
     background,
+    completions,
     approval,
     toolsets: options.toolsets ?? {},
     models: options.models ?? {},
