@@ -59,6 +59,9 @@ export const completionOf = (
 const isCompletion = (data: unknown): data is DelegationCompletion =>
   typeof data === 'object' && data !== null && (data as { type?: unknown }).type === 'async_delegation';
 
+/** What a child says is its own: lines that look like the headings here are marked as quoted. */
+const quoted = (text: string): string => text.replace(/^(?=[^\S\n]*(?:\[ASYNC DELEGATION|TASK \d+\/\d+:))/gim, '> ');
+
 const bodyOf = ({
   summary,
   error,
@@ -67,8 +70,8 @@ const bodyOf = ({
   stale_paths: stale,
 }: DelegateEntry): string =>
   [
-    summary ?? `NO RESULT: ${error ?? 'it did not complete.'}`,
-    partial && `What it had said by then (no result):\n${partial}`,
+    summary === null ? `NO RESULT: ${quoted(error ?? 'it did not complete.')}` : quoted(summary),
+    partial && `What it had said by then (no result):\n${quoted(partial)}`,
     log && `Diagnostic log: ${log}`,
     stale && `Files you had read were modified: ${stale.join(', ')}`,
   ]

@@ -15,7 +15,7 @@ import { modelFor, providerFor } from './child-route.ts';
 import { childCompletionText, completionOf, completionText } from './completion.ts';
 import { delegateSchema, tasksIn } from './delegate-input.ts';
 import { type DelegateOptions, type DelegatePolicy, delegatePolicyOf } from './delegate-options.ts';
-import { delegateResultOf, type ReadBefore, toolResultOf } from './delegation-result.ts';
+import { delegateResultOf, toolResultOf } from './delegation-result.ts';
 import { describeDelegation, isBackground } from './describe-delegation.ts';
 import { missingFrom } from './tool-access.ts';
 import { workspaceOf } from './workspace.ts';
@@ -61,8 +61,8 @@ const plan = (
   input: unknown,
   { view, tools }: Pick<ToolContext, 'view' | 'tools'>,
   policy: DelegatePolicy,
+  about = modelFor(policy, { model: view.model, settings: view.settings }),
 ): DelegationPlan | { error: string } => {
-  const about = modelFor(policy, { model: view.model, settings: view.settings });
   if ('error' in about) return about;
   const found = tasksIn(input, policy);
   if ('error' in found) return found;
@@ -86,6 +86,19 @@ const plan = (
   };
 };
 
+/** The plan of a call whose children have ended. What may not be begun any more, as after a change of options, was begun all the same. */
+const planOfEnded = (
+  input: unknown,
+  context: Pick<ToolContext, 'view' | 'tools'>,
+  policy: DelegatePolicy,
+): DelegationPlan | { error: string } => {
+  const { view } = context;
+  const found = modelFor(policy, { model: view.model, settings: view.settings });
+  const model = policy.route?.to.model ?? policy.model ?? view.model;
+  const about = 'error' in found ? { model, settings: {}, warnings: [] } : found;
+  return plan(input, context, { ...policy, maxConcurrentChildren: Number.POSITIVE_INFINITY }, about);
+};
+
 /**
  * A tool named `delegate_task`: hands one task or several to child agents, each with an empty conversation, its own budget, and tools
  * among those of the run that delegates.
@@ -100,14 +113,10 @@ const plan = (
 export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
   const policy = delegatePolicyOf(options);
   const files: FileRegistry | undefined = policy.files === false ? undefined : (policy.files ?? processFiles);
-  /** What parents had read when their calls began, until these are settled. */
-  const readBefore = new Map<string, ReadBefore>();
   const make = (child: ChildPlan, { tools, provider }: Pick<ToolContext, 'tools' | 'provider'>) =>
     makeChild(child, tool, tools, policy, providerFor(policy, child.model) ?? provider);
 
   const start = (delegation: DelegationPlan, context: ToolContext): Spawned => {
-    const { key } = context;
-    if (files) readBefore.set(key, { paths: files.knownReads(delegation.parentRunId), since: files.now() });
     const { children } = delegation;
     const requests = children.map(
       (child): ChildRequest => ({
@@ -152,12 +161,11 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
     },
     rebuild: (data, made) => make(data as unknown as ChildPlan, made),
     settle: async (reports, input, context) => {
-      const { key, view } = context;
-      const before = readBefore.get(key);
-      readBefore.delete(key);
-      const delegation = (view.unit?.data as unknown as DelegationPlan | undefined) ?? plan(input, context, policy);
+      const { view } = context;
+      const delegation =
+        (view.unit?.data as unknown as DelegationPlan | undefined) ?? planOfEnded(input, context, policy);
       if ('error' in delegation) return delegation;
-      const about = { files, before, depth: view.depth + 1 };
+      const about = { files, depth: view.depth + 1 };
       const result = await delegateResultOf(reports, delegation, policy, about);
       return view.unit ? { data: toJSON(completionOf(view, delegation, result)) } : toolResultOf(result);
     },

@@ -62,7 +62,7 @@ export type DelegateOptions = {
   offerImages?: boolean;
   /** Settings of children that differ from those of the run that delegates. */
   settings?: ModelSettings;
-  /** Tools and bundles that children get of what the run that delegates has. Default: all of them. */
+  /** Tools and bundles that children get of what the run that delegates has, whatever a task asks for. Default: all of them. */
   tools?: readonly string[];
   /** Names for several tools, or bundles, at once. */
   toolsets?: Readonly<Record<string, readonly string[]>>;
@@ -80,7 +80,7 @@ export type DelegateOptions = {
   files?: FileRegistry | false;
   /** The folder for logs of children that timed out before their model answered once. Default `~/.troupe/logs`. `false`: none. */
   diagnostics?: string | false;
-  /** Characters of a child's answer that are shown; the rest stays in its run. Default: all. */
+  /** Characters that are shown of a child's answer, or of what it said last; the rest stays in its run. Default: all. */
   maxSummaryChars?: number;
   /** Tools with the same id share their count of background units. Default: each tool counts for itself. */
   id?: string;

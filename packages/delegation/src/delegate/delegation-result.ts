@@ -9,7 +9,7 @@ import type { DelegatePolicy } from './delegate-options.ts';
 
 /** One entry of a result of `delegate_task`. */
 export type DelegateEntry = DelegationEntry & {
-  /** Of a task with an `output_schema`: whether the answer fits it, why not (at most 10 reasons), and what it holds when it does. */
+  /** Of a task with an `output_schema`: whether the answer fits it, why not (at most 10 reasons), and what it holds when it does and is not cut. */
   schema_valid?: boolean;
   schema_errors?: string[];
   data?: JSONValue;
@@ -24,9 +24,6 @@ export type DelegateResult = {
   /** What was understood otherwise than it may have been meant. */
   warnings?: string[];
 };
-
-/** What a parent had read when its children began. */
-export type ReadBefore = { paths: readonly string[]; since: number };
 
 const seconds = (ms: number): number => Math.round(ms / 10) / 100;
 
@@ -48,11 +45,16 @@ const withStaleNote = (
   entry: DelegateEntry,
   { parentRunId }: DelegationPlan,
   files: FileRegistry | undefined,
-  before: ReadBefore | undefined,
 ): DelegateEntry => {
-  if (!files || !before) return entry;
-  const { since, paths: readBefore } = before;
-  const found = staleNoteFor(files, { parentRunId, childRunId: entry.run_id, readBefore, since });
+  if (!files) return entry;
+  // What a child wrote, it wrote after it began; what its parent has read after that is not stale.
+  const about = {
+    parentRunId,
+    childRunId: entry.run_id,
+    readBefore: files.knownReads(parentRunId),
+    since: Number.NEGATIVE_INFINITY,
+  };
+  const found = staleNoteFor(files, about);
   if (!found) return entry;
   if (entry.summary === null) return { ...entry, stale_paths: found.paths };
   return { ...entry, summary: `${entry.summary}\n\n[${found.note}]` };
@@ -63,7 +65,7 @@ const entryFor = async (
   child: ChildPlan,
   plan: DelegationPlan,
   policy: DelegatePolicy,
-  { files, before, depth }: { files: FileRegistry | undefined; before: ReadBefore | undefined; depth: number },
+  { files, depth }: { files: FileRegistry | undefined; depth: number },
 ): Promise<DelegateEntry> => {
   const { index, count, role, goal, model, tools, settings } = child;
   const { timeoutMs, idleTimeoutMs, maxIterations, maxSummaryChars, diagnostics } = policy;
@@ -82,7 +84,8 @@ const entryFor = async (
     ...(maxSummaryChars !== undefined && { maxSummaryChars }),
   });
   const fields = await schemaFieldsOf(report, child.outputSchema);
-  return withStaleNote({ ...entry, ...fields }, plan, files, before);
+  if (entry.truncated) delete fields.data;
+  return withStaleNote({ ...entry, ...fields }, plan, files);
 };
 
 /** From the first of them that began to the last that ended. */
@@ -103,7 +106,7 @@ export const delegateResultOf = async (
   reports: readonly Report[],
   plan: DelegationPlan,
   policy: DelegatePolicy,
-  about: { files: FileRegistry | undefined; before: ReadBefore | undefined; depth: number },
+  about: { files: FileRegistry | undefined; depth: number },
 ): Promise<DelegateResult | { error: string }> => {
   const refusal = refusalIn(reports);
   if (refusal !== undefined) return { error: refusal };

@@ -26,10 +26,10 @@ export const toolsFor = (
   { requested, role }: { requested: readonly string[] | undefined; role: Role },
   { tools, toolsets, denyTools, inheritServerTools }: DelegatePolicy,
 ): string[] => {
-  const wanted = requested ?? tools;
-  const asked = wanted && expand(wanted, toolsets);
+  // What a model asks for is within what the program allows.
+  const narrowed = [tools, requested].flatMap((names) => (names ? [expand(names, toolsets)] : []));
   const isAskedFor = ({ name, server }: Tool): boolean =>
-    !asked || asked.has(name) || (inheritServerTools && server !== undefined);
+    (inheritServerTools && server !== undefined) || narrowed.every((names) => names.has(name));
   const names = [...parent.values()]
     .filter((tool) => tool.name !== self && !denyTools.has(tool.name) && isAskedFor(tool))
     .map(({ name }) => name);

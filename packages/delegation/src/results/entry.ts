@@ -1,5 +1,6 @@
 /** What the model of a parent is told of one child: one shape, however the child ended (B-60). */
 import type { ExitReason, Report, Usage } from '@troupe/protocol';
+import { beginningOf, shorten } from './shorten.ts';
 import { timeoutTextOf } from './timeout-text.ts';
 import { type OutputTailEntry, outputTailOf, type ToolTraceEntry, toolTraceOf } from './tool-trace.ts';
 
@@ -54,7 +55,7 @@ export type EntryAbout = {
   /** The limit that a timeout ran into. Default: the duration. */
   timeoutMs?: number;
   diagnosticPath?: string;
-  /** Characters of the answer that are shown. Default: all. */
+  /** Characters that are shown of the answer, or of what was said last. Default: all. */
   maxSummaryChars?: number;
 };
 
@@ -107,7 +108,7 @@ export const durationMsOf = ({ createdAt, endedAt, usage }: Pick<Report, 'create
 const shownOf = (answer: string, max: number, runId: string): { summary: string; truncated?: true } => {
   if (answer.length <= max) return { summary: answer };
   const banner = `[Truncated: the first ${max} of ${answer.length} characters. The full text is the answer of run "${runId}".]`;
-  return { summary: `${banner}\n\n${answer.slice(0, max)}`, truncated: true };
+  return { summary: `${banner}\n\n${beginningOf(answer, max)}`, truncated: true };
 };
 
 /** The entry of a child, whatever became of it: its spending is there on every path. */
@@ -127,7 +128,7 @@ export const entryOf = (report: Report, about: EntryAbout): DelegationEntry => {
     status,
     exit_reason: report.status === 'completed' && answer === null ? 'no_answer' : report.exitReason,
     ...(answer === null ? { summary: null, error } : shownOf(answer, maxSummaryChars, runId)),
-    ...(partialText && { partial_text: partialText }),
+    ...(partialText && { partial_text: shorten(partialText, maxSummaryChars) }),
     run_id: runId,
     model: about.model ?? Object.keys(usage.byModel)[0] ?? null,
     api_calls: amount(about.apiCalls ?? usage.turns),

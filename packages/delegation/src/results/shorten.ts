@@ -1,9 +1,11 @@
+/** The first `max` UTF-16 units of a text, one less where a character would be cut in two. */
+export const beginningOf = (text: string, max: number): string => text.slice(0, max).replace(/[\uD800-\uDBFF]$/, '');
+
 /** A text of at most `max` UTF-16 units, `…` at its end when there was more. No character is cut in two. */
 export const shorten = (text: string, max: number): string => {
   if (text.length <= max) return text;
   if (max < 1) return '';
-  const cut = text.slice(0, max - 1);
-  return `${/[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
+  return `${beginningOf(text, max - 1)}…`;
 };
 
 /** The same on one line: what a list or a status bar shows. */

@@ -107,6 +107,16 @@ const said = <T extends object>(endpoint: T): T =>
     }),
   ) as T;
 
+const namesKey = /key|token|secret|signature|^sig$|^auth$|authorization|passw/i;
+
+/** Keeps the key of an endpoint out of all that is told and stored, and what its URL carries as one. */
+const keepSecretsOf = ({ apiKey, baseURL }: Pick<Endpoint, 'apiKey' | 'baseURL'>): void => {
+  if (apiKey) keepSecret(apiKey);
+  if (!baseURL || !URL.canParse(baseURL)) return;
+  for (const [name, value] of new URL(baseURL).searchParams)
+    if (namesKey.test(name)) for (const form of [value, encodeURIComponent(value)]) keepSecret(form);
+};
+
 /**
  * Decides how children reach their model. Call it before anything is made of a child: what is wrong with the settings is thrown here.
  *
@@ -119,7 +129,7 @@ const said = <T extends object>(endpoint: T): T =>
 export const routeOf = (request: RouteRequest): Route => {
   const parent: ParentEndpoint = { ...said(request.parent), provider: request.parent.provider.trim() };
   const delegation = said(request.delegation ?? {});
-  for (const { apiKey } of [parent, delegation]) if (apiKey) keepSecret(apiKey);
+  for (const endpoint of [parent, delegation]) keepSecretsOf(endpoint);
   const { wire, warning } = wireIn(delegation);
   const warnings = warning ? [warning] : [];
   if (delegation.baseURL)
@@ -250,7 +260,7 @@ const toProvider = (
   const { known = knownEndpoints, pools } = request;
   const found = resolved(request, parent, delegation.provider);
   const { baseURL } = found;
-  if (found.apiKey) keepSecret(found.apiKey);
+  keepSecretsOf(found);
   // A provider that somebody set up under a name of their own keeps it.
   const provider = found.provider && found.provider !== 'custom' ? found.provider : delegation.provider;
   const endpoint = endpointId({ provider, ...(baseURL && { baseURL }) });

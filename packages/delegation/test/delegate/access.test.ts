@@ -41,6 +41,13 @@ describe('the tools of a child', () => {
     expect(granted(['read', 'rm'], { inheritServerTools: false })).toEqual(['read']);
   });
 
+  test('are never more than what the options allow, whatever a task asks for [HM-041]', () => {
+    const options = { tools: ['files'], toolsets: { files: ['read', 'write'] }, inheritServerTools: false };
+    expect(granted(['read', 'search'], options)).toEqual(['read']);
+    expect(granted(['search'], options)).toEqual([]);
+    expect(granted(['read'], { ...options, inheritServerTools: true })).toEqual(['read', 'issues']);
+  });
+
   test('come out of bundles, and of bundles in bundles, also ones that hold each other [HM-041]', () => {
     const toolsets = { files: ['read', 'write'], all: ['files', 'search', 'loop'], loop: ['all', 'rm'] };
     expect(granted(['all'], { toolsets, inheritServerTools: false })).toEqual(['read', 'write', 'search']);

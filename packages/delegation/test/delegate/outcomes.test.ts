@@ -174,6 +174,18 @@ describe('what is told of a child', () => {
     expect(entry.summary).toContain(entry.run_id);
   });
 
+  test('is cut between characters; what it had said last is cut, too, and data is left out [HM-172]', async () => {
+    const cut = { maxSummaryChars: 5 };
+    const { entry } = await entryOf(['👍'.repeat(4)], cut);
+    expect(entry.summary?.split('\n\n')[1]).toBe('👍👍');
+    const late = await entryOf([{ ...looks, text: 'I have seen much.' }], { ...cut, maxIterations: 1 });
+    expect(late.entry).toMatchObject({ status: 'partial', partial_text: 'I ha…' });
+    const schema = { output_schema: { type: 'object', properties: { n: { type: 'number' } } } };
+    const wide = await entryOf(['{"n": 1}'], cut, 0, schema);
+    expect(wide.entry).toMatchObject({ truncated: true, schema_valid: true });
+    expect(wide.entry).not.toHaveProperty('data');
+  });
+
   test('has never more tool calls executed than its limit, and ends as failed [F-09]', async () => {
     const many = { calls: Array.from({ length: 6 }, () => ({ name: 'look', arguments: {} })) };
     const { entry } = await entryOf([many], { maxToolCalls: 4 });

@@ -182,6 +182,10 @@ describe('the provider of a route', () => {
   test('[HM-060] keeps every key out of what is told, and knows no copy of a route', () => {
     const route = routeTo({ baseURL: 'https://two.test', apiKey: 'odd looking secret' });
     routeOf({ parent, delegation: { provider: 'x' }, resolve: () => ({ apiKey: 'looked up secret' }) });
+    routeOf({ parent, delegation: { baseURL: 'https://two.test?sig=a%20signed%20url&version=2024-10-21' } });
+    expect(redact('?sig=a%20signed%20url&version=2024-10-21 a signed url')).toBe(
+      '?sig=[redacted]&version=2024-10-21 [redacted]',
+    );
     expect(redact('401: odd looking secret, fixed-of-parent, looked up secret')).toBe(
       '401: [redacted], [redacted], [redacted]',
     );
