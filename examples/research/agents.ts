@@ -29,7 +29,7 @@ export const leadAgent = (fileTools: readonly Tool[]): Agent => {
       // Waited for: one scout, or several side by side.
       createDelegateTool({ ...scouts, background: false }),
       // The same tool once more, under another name: answered at once, heard of later.
-      { ...createDelegateTool({ ...scouts, background: true }), name: 'delegate_in_background' },
+      createDelegateTool({ ...scouts, name: 'delegate_in_background', background: true }),
     ],
   });
 };

@@ -78,6 +78,7 @@ describe('the README and the guides', () => {
     expect(Object.fromEntries(told)).toEqual(rest);
     expect(maxToolCalls).toBe(rest.maxIterations * 10);
     const all = {
+      name: 0,
       maxConcurrentChildren: 0,
       maxAsyncChildren: 0,
       maxIterations: 0,

@@ -10,13 +10,13 @@ const closing = `Work on this with the tools you have. When you are done, answer
 They see nothing of your work but this summary: keep it short, and say nothing in it that you did not do or check.`;
 
 /** How an orchestrator is told to delegate. @param depth Its own. */
-const orchestration = (depth: number, { maxSpawnDepth, maxConcurrentChildren }: DelegatePolicy): string => {
+const orchestration = (depth: number, { name, maxSpawnDepth, maxConcurrentChildren }: DelegatePolicy): string => {
   const below =
     depth + 1 >= maxSpawnDepth
       ? 'Your own children are at the last level: they MUST be leaves and cannot delegate.'
       : 'Your own children may be leaves, or orchestrators that delegate further.';
   return `YOU ARE AN ORCHESTRATOR
-You may hand parts of your task to children of your own with delegate_task, up to ${maxConcurrentChildren} side by side. Do so where parts can be worked on by themselves; do small things yourself. Their summaries are self-reports: check what matters before you pass it on.
+You may hand parts of your task to children of your own with ${name}, up to ${maxConcurrentChildren} side by side. Do so where parts can be worked on by themselves; do small things yourself. Their summaries are self-reports: check what matters before you pass it on.
 You run at level ${depth} of ${maxSpawnDepth}. ${below}`;
 };
 

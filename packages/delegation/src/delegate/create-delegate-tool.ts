@@ -17,10 +17,8 @@ import { delegateSchema, tasksIn } from './delegate-input.ts';
 import { type DelegateOptions, type DelegatePolicy, delegatePolicyOf } from './delegate-options.ts';
 import { delegateResultOf, toolResultOf } from './delegation-result.ts';
 import { describeDelegation, isBackground } from './describe-delegation.ts';
-import { missingFrom } from './tool-access.ts';
+import { delegating, missingFrom } from './tool-access.ts';
 import { workspaceOf } from './workspace.ts';
-
-const name = 'delegate_task';
 
 /** Why a run may not delegate now; `true` when it may. */
 const mayDelegate = (policy: DelegatePolicy, view: RunView): true | string => {
@@ -71,7 +69,7 @@ const plan = (
   const folders = typeof policy.workspace === 'string' ? [policy.workspace] : (policy.workspace ?? []);
   const workspace = workspaceOf(folders);
   const missing = missingFrom(tools, [...new Set(tasks.flatMap(({ toolsets = [] }) => toolsets))], policy);
-  const parent = { self: name, view, tools, model: about.model, settings: about.settings };
+  const parent = { self: policy.name, view, tools, model: about.model, settings: about.settings };
   const background = isBackground(policy, view);
   return {
     children: tasks.map((task, index) => ({
@@ -96,7 +94,9 @@ const planOfEnded = (
   const found = modelFor(policy, { model: view.model, settings: view.settings });
   const model = policy.route?.to.model ?? policy.model ?? view.model;
   const about = 'error' in found ? { model, settings: {}, warnings: [] } : found;
-  return plan(input, context, { ...policy, maxConcurrentChildren: Number.POSITIVE_INFINITY }, about);
+  const lenient = { ...policy, maxConcurrentChildren: Number.POSITIVE_INFINITY, offerImages: false };
+  const known = plan(input, context, lenient, about);
+  return 'error' in known ? plan(input, context, { ...lenient, models: {} }, about) : known;
 };
 
 /**
@@ -112,6 +112,7 @@ const planOfEnded = (
  */
 export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
   const policy = delegatePolicyOf(options);
+  const { name } = policy;
   const files: FileRegistry | undefined = policy.files === false ? undefined : (policy.files ?? processFiles);
   const make = (child: ChildPlan, { tools, provider }: Pick<ToolContext, 'tools' | 'provider'>) =>
     makeChild(child, tool, tools, policy, providerFor(policy, child.model) ?? provider);
@@ -173,5 +174,6 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
     childCompletion: (report, { runId, data }) =>
       childCompletionText(report, runId, data as unknown as DelegationPlan, policy),
   });
+  delegating.add(tool);
   return tool;
 };

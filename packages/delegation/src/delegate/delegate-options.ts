@@ -19,6 +19,8 @@ export type DelegateRoute = Omit<RouteRequest, 'parent' | 'delegation'> & {
 
 /** How tasks may be delegated. See {@link createDelegateTool}. Limits are whole numbers of 1 or more, without a ceiling. */
 export type DelegateOptions = {
+  /** What the model calls it, where an agent has several, say one that waits and one that does not. Default `delegate_task`. */
+  name?: string;
   /** Tasks of one call, and calls of one turn. More are refused, none is cut off. Default 3. */
   maxConcurrentChildren?: number;
   /** Background units that may be at work at once, over all runs that use this tool. One more is refused. Default 3. */
@@ -116,9 +118,10 @@ type Numbers = { [K in keyof typeof numbers]: number };
 /** Options with every default filled in. */
 export type DelegatePolicy = Omit<
   DelegateOptions,
-  keyof Numbers | 'denyTools' | 'approval' | 'background' | 'completions' | 'models'
+  keyof Numbers | 'name' | 'denyTools' | 'approval' | 'background' | 'completions' | 'models'
 > &
   Numbers & {
+    name: string;
     maxToolCalls: number;
     orchestrators: boolean;
     background: 'auto' | boolean;
@@ -150,7 +153,7 @@ export const delegatePolicyOf = (options: DelegateOptions): DelegatePolicy => {
   for (const option of Object.keys(numbers) as (keyof Numbers)[]) checkNumber(option, given[option]);
   for (const option of ['maxToolCalls', 'maxSummaryChars', 'timeoutMs', 'idleTimeoutMs'] as const)
     checkNumber(option, options[option]);
-  const { background = 'auto', approval = 'deny', completions = 'batch' } = options;
+  const { name = 'delegate_task', background = 'auto', approval = 'deny', completions = 'batch' } = options;
   if (completions !== 'batch' && completions !== 'each') throw invalid('completions', completions, '"batch" or "each"');
   if (background !== 'auto' && typeof background !== 'boolean')
     throw invalid('background', background, '"auto", true or false');
@@ -159,6 +162,7 @@ export const delegatePolicyOf = (options: DelegateOptions): DelegatePolicy => {
   instances += 1;
   return {
     ...given,
+    name,
     maxToolCalls: options.maxToolCalls ?? given.maxIterations * 10,
     orchestrators: options.orchestrators ?? true,
     background,
@@ -168,6 +172,6 @@ export const delegatePolicyOf = (options: DelegateOptions): DelegatePolicy => {
     models: options.models ?? {},
     denyTools: new Set(options.denyTools ?? deniedTools),
     inheritServerTools: options.inheritServerTools ?? true,
-    capacityKey: `delegate_task:${options.id ?? `#${instances}`}`,
+    capacityKey: `${name}:${options.id ?? `#${instances}`}`,
   };
 };

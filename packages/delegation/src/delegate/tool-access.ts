@@ -2,6 +2,9 @@ import type { Tool } from '@troupe/core';
 import type { Role } from './delegate-input.ts';
 import type { DelegatePolicy } from './delegate-options.ts';
 
+/** Tools that delegate, whatever they are called: no child has any but the one that it was made with. */
+export const delegating = new WeakSet<Tool>();
+
 /** Names of tools behind names of tools and bundles; bundles may hold bundles. */
 const expand = (names: readonly string[], toolsets: DelegatePolicy['toolsets']): Set<string> => {
   const found = new Set<string>();
@@ -31,7 +34,7 @@ export const toolsFor = (
   const isAskedFor = ({ name, server }: Tool): boolean =>
     (inheritServerTools && server !== undefined) || narrowed.every((names) => names.has(name));
   const names = [...parent.values()]
-    .filter((tool) => tool.name !== self && !denyTools.has(tool.name) && isAskedFor(tool))
+    .filter((tool) => tool.name !== self && !delegating.has(tool) && !denyTools.has(tool.name) && isAskedFor(tool))
     .map(({ name }) => name);
   return role === 'orchestrator' ? [...names, self] : names;
 };
