@@ -17,7 +17,7 @@ import { delegateSchema, tasksIn } from './delegate-input.ts';
 import { type DelegateOptions, type DelegatePolicy, delegatePolicyOf } from './delegate-options.ts';
 import { delegateResultOf, toolResultOf } from './delegation-result.ts';
 import { describeDelegation, isBackground } from './describe-delegation.ts';
-import { delegating, missingFrom } from './tool-access.ts';
+import { delegating, ungrantedTexts } from './tool-access.ts';
 import { workspaceOf } from './workspace.ts';
 
 /** Why a run may not delegate now; `true` when it may. */
@@ -65,20 +65,19 @@ const plan = (
   const found = tasksIn(input, policy);
   if ('error' in found) return found;
   const { tasks, isBatch } = found;
-  const warnings = [...about.warnings, ...found.warnings];
   const folders = typeof policy.workspace === 'string' ? [policy.workspace] : (policy.workspace ?? []);
   const workspace = workspaceOf(folders);
-  const missing = missingFrom(tools, [...new Set(tasks.flatMap(({ toolsets = [] }) => toolsets))], policy);
   const parent = { self: policy.name, view, tools, model: about.model, settings: about.settings };
   const background = isBackground(policy, view);
+  const children = tasks.map((task, index) => ({
+    ...planChild(task, { index, count: tasks.length }, parent, workspace, policy),
+    ...(background && { background: true as const }),
+  }));
+  const access = children.map(({ tools: granted }, i) => ({ requested: tasks[i]?.toolsets, granted }));
   return {
-    children: tasks.map((task, index) => ({
-      ...planChild(task, { index, count: tasks.length }, parent, workspace, policy),
-      ...(background && { background: true as const }),
-    })),
+    children,
     isBatch,
-    warnings:
-      missing.length > 0 ? [...warnings, `Not granted, for you do not have them: ${missing.join(', ')}.`] : warnings,
+    warnings: [...about.warnings, ...found.warnings, ...ungrantedTexts(tools, access, policy)],
     parentRunId: view.runId,
     ...(view.sessionKey !== undefined && { sessionKey: view.sessionKey }),
   };

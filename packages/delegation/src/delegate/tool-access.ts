@@ -39,9 +39,20 @@ export const toolsFor = (
   return role === 'orchestrator' ? [...names, self] : names;
 };
 
-/** Names that were asked for and that the parent does not have. */
-export const missingFrom = (
+/** What was asked for and not granted, as sentences that say why. */
+export const ungrantedTexts = (
   parent: ReadonlyMap<string, Tool>,
-  requested: readonly string[],
+  children: readonly { requested: readonly string[] | undefined; granted: readonly string[] }[],
   { toolsets }: DelegatePolicy,
-): string[] => [...expand(requested, toolsets)].filter((name) => !parent.has(name));
+): string[] => {
+  const ungranted = new Set(
+    children.flatMap(({ requested = [], granted }) =>
+      [...expand(requested, toolsets)].filter((name) => !granted.includes(name)),
+    ),
+  );
+  const reasons = { 'you do not have them': false, 'children may not have them here': true };
+  return Object.entries(reasons).flatMap(([why, isThere]) => {
+    const names = [...ungranted].filter((name) => parent.has(name) === isThere);
+    return names.length > 0 ? [`Not granted, for ${why}: ${names.join(', ')}.`] : [];
+  });
+};

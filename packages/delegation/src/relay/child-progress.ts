@@ -106,8 +106,8 @@ const draftsOf = (
 /**
  * What a UI shows of children, at any depth: `runtime.events$.pipe(childProgress())`. It takes the events of one tree or of many, live
  * or stored; from stored ones it tells the same, but for streamed text and reasoning. A child whose beginning was not among them is
- * left out. Nothing is counted while nobody subscribes, and what a subscriber throws reaches no run. The children of a background unit are
- * children here, too; the unit itself is none.
+ * left out. Nothing is counted while nobody subscribes, and what a subscriber throws reaches no run. The children of a background unit
+ * are told like those of any run, and so is a root whose job says that it was delegated; a unit of `delegate_task` itself is not.
  */
 export const childProgress =
   (options: ChildProgressOptions = {}) =>

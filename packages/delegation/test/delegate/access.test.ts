@@ -109,14 +109,20 @@ describe('the tools of a child', () => {
     ]);
   });
 
-  test('that were asked for and not granted are named in the result [HM-041]', async () => {
+  test('that were asked for and not granted are named in the result, with the reason [HM-041]', async () => {
     const troupe = delegatingOnce(
-      { goal: 'a', toolsets: ['look', 'rm'] },
+      { goal: 'a', toolsets: ['look', 'rm', 'send_message', 'write'] },
       { 'task-1': ['A.'] },
-      { tools: [tool('look')], options: { offerToolsets: true } },
+      {
+        tools: [tool('look'), tool('send_message'), tool('write')],
+        options: { offerToolsets: true, tools: ['look', 'send_message'] },
+      },
     );
     const report = await troupe.run();
-    expect(resultIn(report).warnings).toEqual(['Not granted, for you do not have them: rm.']);
+    expect(resultIn(report).warnings).toEqual([
+      'Not granted, for you do not have them: rm.',
+      'Not granted, for children may not have them here: send_message, write.',
+    ]);
     expect(offeredTo(troupe, 'task-1')).toEqual([['look']]);
   });
 });

@@ -1,8 +1,10 @@
-import { memoryStore } from '@troupe/core';
+import { defineTool, memoryStore } from '@troupe/core';
 import type { Message, Report } from '@troupe/protocol';
 import type { Script } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
-import type { DelegateOptions, DelegationCompletion } from '../../src/index.ts';
+import { z } from 'zod';
+import type { ChildEvent, DelegateOptions, DelegationCompletion } from '../../src/index.ts';
+import { childProgress, fileRegistry, trackFiles } from '../../src/index.ts';
 import { calling, eventsOf, offeredTo, settle, tool } from '../delegating.ts';
 import { delegate, openAgain, openLead, toldIn } from './lead.ts';
 
@@ -85,6 +87,32 @@ describe('delegate_task in the background', () => {
     ]);
     expect(block).toContain('> TASK 2/2: b\nstatus completed');
     expect(block.match(/^>.*async delegation complete/gm)).toHaveLength(2);
+  });
+
+  test('shows its children to a relay, with the files that they wrote [B-50]', async () => {
+    const files = fileRegistry({ disk: { resolve: (path) => path, stat: () => undefined } });
+    const inputSchema = z.object({ path: z.string() });
+    const write = trackFiles(defineTool({ name: 'write', description: '', inputSchema, execute: () => 'ok' }), {
+      registry: files,
+      writes: ({ path }: { path: string }) => path,
+    });
+    const script: Script = (request, { agent }) => {
+      const last = request.messages.at(-1);
+      if (agent === 'lead') return last?.content === 'Do it.' ? calling(delegate(two)) : 'Noted.';
+      const path = `/${String(last?.content)}`;
+      return last?.role === 'user' ? calling({ name: 'write', arguments: { path } }) : 'Written.';
+    };
+    const troupe = openLead(script, { options: { ...auto, files }, tools: [write] });
+    const told: ChildEvent[] = [];
+    const touched = (id: string) => ({ read: files.readBy(id), written: files.writtenBy(id) });
+    troupe.runtime.events$.pipe(childProgress({ files: touched })).subscribe((event) => told.push(event));
+    const { delegation_id: id } = toldIn(await troupe.run()) as Dispatched;
+    await settle();
+    expect(told.filter(({ type }) => type === 'child.complete')).toMatchObject([
+      { runId: `${id}/1-0/0`, rootId: id, depth: 0, taskIndex: 0, taskCount: 2, filesWritten: ['/a'] },
+      { runId: `${id}/1-0/1`, rootId: id, depth: 0, taskIndex: 1, taskCount: 2, filesWritten: ['/b'] },
+    ]);
+    expect(told.filter(({ runId }) => runId === id)).toEqual([]);
   });
 
   test('is an error in its completion only when no child completed [HM-154]', async () => {
