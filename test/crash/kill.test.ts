@@ -12,7 +12,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openCountingModel } from './model-server.ts';
 
 const program = fileURLToPath(new URL('program.ts', import.meta.url));
-const kills = Number(process.env.KILLS ?? 20);
+const kills = Number(process.env.KILLS ?? 12);
 const seed = Number(process.env.SEED ?? 1);
 
 /** Runs the program; kills it `ms` after it is ready, or lets it end. */

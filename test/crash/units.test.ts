@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 
 const program = fileURLToPath(new URL('units.ts', import.meta.url));
-const kills = Number(process.env.KILLS ?? 8);
+const kills = Number(process.env.KILLS ?? 5);
 const seed = Number(process.env.SEED ?? 1);
 
 /** Runs the program; kills it `ms` after it is ready, or lets it end. */

@@ -19,7 +19,7 @@ vi.mock(import('../../src/run/lifecycle.ts'), async (original) => {
   return { ...real, lifecycle: switched(real.lifecycle as never) as never };
 });
 
-const numRuns = Number(process.env.RUNS ?? 1_500);
+const numRuns = Number(process.env.RUNS ?? 1_000);
 const names = minable(agentMachine).filter((name) => !name.startsWith('safe '));
 const plans = wildPlans(names);
 const play = async (plan: Plan) => {

@@ -5,7 +5,7 @@ import { calmPlans } from './plan.ts';
 import { live } from './world.ts';
 import { findingsIn } from './world-laws.ts';
 
-const numRuns = Number(process.env.RUNS ?? 2_000);
+const numRuns = Number(process.env.RUNS ?? 1_000);
 
 /** A long run takes as long as it takes. */
 const timeout = numRuns > 10_000 ? 0 : 600_000;

@@ -190,7 +190,7 @@ describe('trees of delegations', () => {
           ))
             expect(of).toBeLessThanOrEqual(descendants);
       }),
-      { numRuns: Number(process.env.TREES ?? 60) },
+      { numRuns: Number(process.env.TREES ?? 30) },
     );
   });
 });
