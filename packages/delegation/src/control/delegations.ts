@@ -62,7 +62,10 @@ export type Delegations = {
   readonly active$: Observable<DelegationRecord[]>;
   /** `undefined` of a run that is no child at work. */
   inspect(runId: string): Promise<DelegationDetails | undefined>;
-  /** Ends a child and everything below it, nothing beside it. False for a run that is no child at work, or could not be told. */
+  /**
+   * Ends a child, or a background unit by its `delegation_id`, and everything below it, nothing beside it. False for a run that is
+   * neither at work, or could not be told.
+   */
   interrupt(runId: string, reason?: string): Promise<boolean>;
   /** Says something to a child; it hears it before its next turn. Rejected for a run that is no child at work. */
   steer(runId: string, text: string): Promise<Receipt>;
@@ -133,6 +136,12 @@ export const delegations = (
     return undefined;
   };
 
+  /** The handle of a background unit: no child itself, though its children are. */
+  const unitAtWork = async (runId: string): Promise<Run | undefined> => {
+    const row = await runtime.runs.get(runId);
+    return row?.origin && !isEnded(row.status) ? runtime.attach(runId) : undefined;
+  };
+
   const control: Delegations = {
     ready,
     list,
@@ -153,7 +162,8 @@ export const delegations = (
     async interrupt(runId, reason) {
       try {
         const found = await find(runId);
-        const receipt = await found?.run.interrupt(reason);
+        const run = found?.run ?? (await unitAtWork(runId));
+        const receipt = await run?.interrupt(reason);
         return receipt !== undefined && receipt.status !== 'rejected';
       } catch {
         return false;

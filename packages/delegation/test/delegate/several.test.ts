@@ -1,7 +1,7 @@
 import type { Script } from '@troupe/testing';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { childCompletionText, completionText } from '../../src/delegate/completion.ts';
-import { createDelegateTool, createManageDelegationsTool } from '../../src/index.ts';
+import { createDelegateTool, createManageDelegationsTool, delegations } from '../../src/index.ts';
 import { calling, offeredTo, settle, tool } from '../delegating.ts';
 import { delegate, delegatingOnce, entriesIn, openLead, plain, toldIn } from './lead.ts';
 
@@ -119,5 +119,31 @@ describe('manage_delegations', () => {
       ['error', expect.stringContaining('was not told: the run has ended')],
       ['error', expect.stringContaining('do not fit')],
     ]);
+  });
+});
+
+describe('a program', () => {
+  test('ends a background delegation by its id, with all of its children, and nothing else that way [HM-091, HM-157]', async () => {
+    const troupe = openLead(
+      (request, { agent }) => {
+        if (agent !== 'lead') return { hang: true };
+        return request.messages.at(-1)?.content === 'Do it.'
+          ? calling(delegate({ tasks: [{ goal: 'a' }, { goal: 'b' }] }))
+          : 'Noted.';
+      },
+      { options: { background: 'auto' } },
+    );
+    const control = delegations(troupe.runtime);
+    onTestFinished(control.close);
+    const report = await troupe.run();
+    const { delegation_id: id } = toldIn(report) as { delegation_id: string };
+    await settle();
+    expect(control.list({ rootId: id })).toHaveLength(2);
+    expect(await control.interrupt(report.runId)).toBe(false);
+    expect(await control.interrupt(id, 'Enough.')).toBe(true);
+    await settle();
+    expect(control.list()).toEqual([]);
+    expect(await troupe.runtime.runs.get(id)).toMatchObject({ status: 'interrupted' });
+    expect(await control.interrupt(id)).toBe(false);
   });
 });
