@@ -1,6 +1,7 @@
 import {
   Budget,
   FaultError,
+  hashOf,
   type JSONSchema,
   type JSONValue,
   type ModelProvider,
@@ -11,7 +12,6 @@ import {
 } from '@troupe/protocol';
 import type { Approval } from './agent/approval.ts';
 import { jsonSchemaOf, type Tool } from './define-tool.ts';
-import { hashOf } from './hash-of.ts';
 
 /** What an agent is made of. See {@link defineAgent}. */
 export type AgentOptions<S extends Schema | undefined = Schema | undefined> = {

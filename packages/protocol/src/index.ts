@@ -11,6 +11,7 @@ export {
   type TerminalEvent,
 } from './event.ts';
 export { Fault, FaultError, faultOf, isFaultError } from './fault.ts';
+export { hashOf } from './hash-of.ts';
 export {
   againOf,
   type CallId,
@@ -59,6 +60,7 @@ export {
   type SchemaIssue,
   type SchemaResult,
   schemaOf,
+  textOfIssue,
 } from './ports/schema.ts';
 export { Answer, Question, type Receipt } from './question.ts';
 export { keepSecret, redact } from './redact.ts';
@@ -71,5 +73,6 @@ export {
   ReportData,
   RunStatus,
   UsageReport,
+  unfinished,
 } from './report.ts';
 export { addUsage, lessUsage, noUsage, tokensOf, Usage } from './usage.ts';

@@ -13,6 +13,9 @@ export type RunStatus = z.infer<typeof RunStatus>;
 export const isEnded = (status: RunStatus): status is 'completed' | 'failed' | 'interrupted' =>
   status === 'completed' || status === 'failed' || status === 'interrupted';
 
+/** The statuses of runs that have not ended. */
+export const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const satisfies readonly RunStatus[];
+
 /** Why a run ended, or waits. */
 export const ExitReason = z.enum([
   'answered',

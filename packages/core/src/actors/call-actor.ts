@@ -55,6 +55,9 @@ type Execution = {
   tell(fact: RunFact): void;
 };
 
+/** The key of the call: the same whenever it is executed again. */
+const keyOf = ({ run, input }: Execution): string => callKeyOf(run.runId, input.turn, input.index);
+
 /** Runs one tool call beside the others of its turn and tells the run how it ended. */
 export const callActor = (world: World) =>
   fromCallback<AnyEventObject, CallInput>(({ input, self, sendBack }) => {
@@ -119,7 +122,7 @@ const answer = async (execution: Execution): Promise<CallOutcome | null> => {
   if (isDispatched(result)) {
     if (execution.abort.aborted) return null;
     const call = {
-      key: callKeyOf(run.runId, input.turn, input.index),
+      key: keyOf(execution),
       callId: input.callId,
       tool,
       input: toJSON(args),
@@ -156,7 +159,7 @@ const close = async (execution: Execution, reports: Report[]): Promise<CallOutco
     const context: SettleContext = {
       runId: run.runId,
       callId: input.callId,
-      key: callKeyOf(run.runId, input.turn, input.index),
+      key: keyOf(execution),
       view: viewOf(run, world),
       tools: run.tools,
     };
@@ -252,7 +255,7 @@ const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
     },
     runId: run.runId,
     callId: input.callId,
-    key: callKeyOf(run.runId, input.turn, input.index),
+    key: keyOf(execution),
     get view() {
       return viewOf(run, world);
     },
@@ -279,12 +282,13 @@ const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
 
 /** Asks the run for children; it admits or refuses each. Gives back the id of the first. */
 const ask = (
-  { world, run, input, tell }: Execution,
+  execution: Execution,
   requests: readonly ChildRequest[],
   from: number,
   { allOrNone = false, ...reply }: Pick<PendingSpawn, 'accept' | 'refuse'> & { allOrNone?: boolean } = {},
 ): string | undefined => {
-  const callKey = callKeyOf(run.runId, input.turn, input.index);
+  const { world, run, input, tell } = execution;
+  const callKey = keyOf(execution);
   const asked = requests.map((request, i): SpawnRequest => {
     const childId = childIdOf(callKey, from + i);
     const { agent, quota, onPaused = 'bubble' } = request;

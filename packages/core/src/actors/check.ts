@@ -1,13 +1,9 @@
-import type { Schema, SchemaIssue } from '@troupe/protocol';
+import { type Schema, type SchemaIssue, textOfIssue } from '@troupe/protocol';
 import { asToolResult, isToolResult, type ToolResult } from '../agent/outcome.ts';
 import type { Tool } from '../define-tool.ts';
 
-const pathOf = ({ path }: SchemaIssue): string =>
-  path?.map((step) => String(typeof step === 'object' ? step.key : step)).join('.') ?? '';
-
 /** Issues of a check as one sentence: where, what. */
-const sentenceOf = (issues: readonly SchemaIssue[]): string =>
-  issues.map((issue) => [pathOf(issue), issue.message].filter(Boolean).join(': ')).join('; ');
+const sentenceOf = (issues: readonly SchemaIssue[]): string => issues.map(textOfIssue).join('; ');
 
 /** Checks a value; waits only when the schema does. */
 export const check = async (schema: Schema, value: unknown): Promise<{ value: unknown } | { problem: string }> => {

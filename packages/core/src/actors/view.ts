@@ -51,8 +51,6 @@ export const viewOf = (run: LiveRun, world: Pick<World, 'spawningPaused' | 'cloc
   ...(run.sessionKey !== undefined && { sessionKey: run.sessionKey }),
 });
 
-const isOffered = (tool: Tool, view: RunView): boolean => (tool.offered?.(view) ?? true) === true;
-
 /** Why a tool may not be called now; `undefined` when it may. */
 export const refusalOf = (tool: Tool, view: RunView): string | undefined => {
   const offered = tool.offered?.(view) ?? true;
@@ -72,7 +70,7 @@ export const specsOf = (run: LiveRun, view: RunView): ToolSpec[] => {
   if (known) return known;
   const tools = [...run.tools.values()];
   const specs = tools
-    .filter((tool) => isOffered(tool, view))
+    .filter((tool) => refusalOf(tool, view) === undefined)
     .map((tool) => ({ name: tool.name, description: describe(tool, view), inputSchema: tool.inputJSONSchema }));
   if (tools.every(isFixed)) fixed.set(run.tools, specs);
   return specs;

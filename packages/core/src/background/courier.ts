@@ -1,5 +1,14 @@
 /** Brings the completions of background units to their sessions: one actor for each session that has some. */
-import { type Clock, faultOf, isEnded, type Logger, type Mail, type RunRow, type RunStore } from '@troupe/protocol';
+import {
+  type Clock,
+  faultOf,
+  isEnded,
+  type Logger,
+  type Mail,
+  type RunRow,
+  type RunStore,
+  unfinished,
+} from '@troupe/protocol';
 import { createActor, fromPromise } from 'xstate';
 import type { Letter, RunFact } from '../agent/context.ts';
 import type { LiveRun } from '../run/live-run.ts';
@@ -23,7 +32,6 @@ export type Courier = {
 
 const messageIn = ({ message }: Mail): LetterMessage => message as unknown as LetterMessage;
 const letterIn = (mail: Mail): Letter => ({ id: mail.id, text: messageIn(mail).text });
-const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
 
 const mayHear = ({ ended, suspended, broken, actor }: LiveRun): boolean => {
   const now = actor?.getSnapshot() as { can?(fact: RunFact): boolean } | undefined;

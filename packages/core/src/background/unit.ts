@@ -2,10 +2,9 @@
  * A background unit: a root run whose model is code. It makes one call, of the tool that dispatched it, and answers with what comes of
  * that. So a unit is stored, recovered, interrupted, replayed and watched like every other run.
  */
-import { type Message, type ModelPart, type ModelProvider, noUsage, textOfMessage } from '@troupe/protocol';
+import { hashOf, type Message, type ModelPart, type ModelProvider, noUsage, textOfMessage } from '@troupe/protocol';
 import { type AnyAgent, defineAgent } from '../define-agent.ts';
 import type { Tool } from '../define-tool.ts';
-import { hashOf } from '../hash-of.ts';
 
 /** What the model of units is called. It costs nothing. */
 export const unitModel = 'troupe/unit';

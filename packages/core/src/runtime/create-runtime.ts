@@ -3,7 +3,7 @@
  *
  * Keeps L1 (each run ends in exactly one terminal event) together with `run/lifecycle.ts`, and L8 (observers change nothing).
  */
-import { type EventQuery, FaultError, isTerminal, runOfQuestion } from '@troupe/protocol';
+import { type EventQuery, FaultError, isTerminal, runOfQuestion, unfinished } from '@troupe/protocol';
 import type { AnyActorRef } from 'xstate';
 import { allowanceOf } from '../agent/limits.ts';
 import { openCourier } from '../background/courier.ts';
@@ -25,8 +25,6 @@ import { eventsFrom } from './read-events.ts';
 import { openRecovery } from './recovery.ts';
 import { runsOf } from './runs-of.ts';
 import { internals, type Runtime, type StartOptions } from './runtime.ts';
-
-const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
 
 /** @throws FaultError `runtime.invalid`, `budget.invalid` when the options contradict themselves */
 export const createRuntime = (given: RuntimeOptions): Runtime => {

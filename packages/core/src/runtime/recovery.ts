@@ -16,6 +16,7 @@ import {
   type RunStore,
   type StoredEvent,
   type Usage,
+  unfinished,
 } from '@troupe/protocol';
 import { sessionOf } from '../background/dispatch.ts';
 import { ownProviderOf, unitAgent } from '../background/unit.ts';
@@ -65,7 +66,6 @@ export type Recovery = {
 type Found = { run: FoundRun; events: StoredEvent[] };
 
 const everyRow = { limit: Number.MAX_SAFE_INTEGER };
-const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
 
 const claimed = (runId: string) =>
   new FaultError(

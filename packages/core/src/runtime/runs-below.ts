@@ -1,11 +1,10 @@
 /** What a run may know of the runs below it, and say to them: nothing of any other. */
-import { FaultError, isWithin, type RunRow, type RunStore } from '@troupe/protocol';
+import { FaultError, isWithin, type RunRow, type RunStore, unfinished } from '@troupe/protocol';
 import { sessionOf } from '../background/dispatch.ts';
 import type { OwnRuns } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Run } from '../run/run.ts';
 
-const unfinished = ['queued', 'running', 'paused', 'interrupting'] as const;
 const all = { limit: Number.MAX_SAFE_INTEGER };
 
 export const openRunsBelow =

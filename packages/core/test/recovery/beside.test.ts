@@ -1,4 +1,5 @@
 import { agentLogic, defineAgent, defineTool } from '@troupe/core';
+import type { RunStore } from '@troupe/protocol';
 import type { Script } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { createActor } from 'xstate';
@@ -41,6 +42,16 @@ const slowReading = ({ mortal: { store } }: ReturnType<ReturnType<typeof machine
     })();
   };
   return slow;
+};
+
+/** From now on a tree is forgotten by the commit with which it has ended. */
+const forgetsAtOnce = (store: RunStore, base: Pick<RunStore, 'prune'>): void => {
+  const { commit } = store;
+  store.commit = (steps) => {
+    const stored = commit(steps);
+    void base.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0 });
+    return stored;
+  };
 };
 
 describe('beside another process', () => {
@@ -219,12 +230,7 @@ describe('beside another process', () => {
     const receipt = watch(run.steer('x'));
     await settle();
     gate.resolve('Done.');
-    const commit = there.mortal.store.commit;
-    there.mortal.store.commit = (steps) => {
-      const stored = commit(steps);
-      void base.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0 });
-      return stored;
-    };
+    forgetsAtOnce(there.mortal.store, base);
     await executed.ended;
     await settle();
     expect(receipt.error).toBeUndefined();
@@ -242,12 +248,7 @@ describe('beside another process', () => {
     const report = watch(run.report);
     await settle();
     gate.resolve('Done.');
-    const commit = there.mortal.store.commit;
-    there.mortal.store.commit = (steps) => {
-      const stored = commit(steps);
-      void base.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0 });
-      return stored;
-    };
+    forgetsAtOnce(there.mortal.store, base);
     await executed.ended;
     await settle();
     expect(base.get('root')).toBeUndefined();

@@ -3,11 +3,9 @@
  * beginning and on, whichever process executes them; new ones are heard as they begin. No tree is heard both ways.
  */
 import type { Runtime } from '@troupe/core';
-import { isTerminal, type RunEvent, type RunStatus } from '@troupe/protocol';
+import { isTerminal, type RunEvent, unfinished } from '@troupe/protocol';
 import { finalize, type Observable, Subject, Subscription, takeWhile } from 'rxjs';
 import { openWatch, type WatchedChild } from '../relay/watched-child.ts';
-
-const unended: readonly RunStatus[] = ['queued', 'running', 'paused', 'interrupting'];
 
 export type ActiveChildren = {
   readonly children: ReadonlyMap<string, WatchedChild>;
@@ -68,7 +66,7 @@ export const openActiveChildren = (runtime: Runtime): ActiveChildren => {
   subscriptions.add(runtime.events$.subscribe({ next: hear, complete: close }));
   const ready = (async (): Promise<void> => {
     try {
-      const rows = await runtime.runs.list({ status: unended, limit: Number.MAX_SAFE_INTEGER });
+      const rows = await runtime.runs.list({ status: unfinished, limit: Number.MAX_SAFE_INTEGER });
       const heard = whole;
       whole = undefined;
       for (const rootId of new Set(rows.map((row) => row.rootId)))

@@ -30,7 +30,6 @@ export type DelegationPlan = {
   warnings: string[];
   /** The run that delegates. */
   parentRunId: string;
-  sessionKey?: string;
 };
 
 /** An orchestrator is one only where its children would be allowed. @param depth The child's. */

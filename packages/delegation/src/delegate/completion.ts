@@ -25,6 +25,13 @@ export type DelegationCompletion = {
   total_duration_seconds: number;
 };
 
+/** What a plan says of its tasks, each list in their order. */
+const tasksOf = ({ children }: DelegationPlan): Pick<DelegationCompletion, 'goals' | 'roles' | 'toolsets'> => ({
+  goals: children.map(({ goal }) => goal),
+  roles: children.map(({ role }) => role),
+  toolsets: children.map(({ tools }) => tools),
+});
+
 const statusOf = (results: readonly DelegateEntry[]): DelegationCompletion['status'] => {
   const completed = results.filter(({ status }) => status === 'completed').length;
   if (completed === 0) return 'error';
@@ -44,9 +51,7 @@ export const completionOf = (
     delegation_id: view.runId,
     session_key: view.sessionKey ?? null,
     is_batch: isBatch,
-    goals: children.map(({ goal }) => goal),
-    roles: children.map(({ role }) => role),
-    toolsets: children.map(({ tools }) => tools),
+    ...tasksOf(plan),
     model: children[0]?.model ?? null,
     status: statusOf(results),
     results,
@@ -99,20 +104,16 @@ const taskBlock = (
 export const childCompletionText = (
   report: Report,
   delegationId: string,
-  { children }: DelegationPlan,
+  plan: DelegationPlan,
   { maxSummaryChars }: Pick<DelegatePolicy, 'maxSummaryChars'>,
 ): string => {
   // The n-th child of its call is the n-th task.
   const index = Number(report.runId.slice(report.runId.lastIndexOf('/') + 1));
   const entry = entryOf(report, { index, ...(maxSummaryChars !== undefined && { maxSummaryChars }) });
   return [
-    `[ASYNC DELEGATION: TASK ${index + 1}/${children.length} COMPLETE — ${delegationId}]`,
+    `[ASYNC DELEGATION: TASK ${index + 1}/${plan.children.length} COMPLETE — ${delegationId}]`,
     'One task that you delegated to the background has ended; you are told of the others by themselves. This is a self-report: verify what matters.',
-    taskBlock(entry, {
-      goals: children.map(({ goal }) => goal),
-      roles: children.map(({ role }) => role),
-      toolsets: children.map(({ tools }) => tools),
-    }),
+    taskBlock(entry, tasksOf(plan)),
   ].join('\n\n');
 };
 
@@ -127,12 +128,10 @@ const lost = ({ runId, status, exitReason, reason }: UnitEnd): string =>
 const rejections =
   /not (found|exist|available|supported|allowed)|does ?n.t exist|no such model|unknown model|invalid model|no access/i;
 
-/** Whether children failed since their provider does not take the model that was set for them: whoever set it should know. */
-const isModelRejected = (model: string | null, results: readonly DelegateEntry[]): boolean =>
+/** What is said where children failed since their provider does not take the model that was set for them: whoever set it should know. */
+const rejectedNotice = ({ model, results }: DelegationCompletion): string | false =>
   model !== null &&
-  results.some(({ status, error = '' }) => status !== 'completed' && error.includes(model) && rejections.test(error));
-
-const rejectedNotice = (model: string): string =>
+  results.some(({ status, error = '' }) => status !== 'completed' && error.includes(model) && rejections.test(error)) &&
   `[SUBAGENT MODEL REJECTED: the provider does not take "${model}", which children were given. Tell whoever set it up; delegating again will fail the same way.]`;
 
 /** What the session is told: everything that is needed to understand it, for the conversation may have moved on. */
@@ -150,7 +149,7 @@ export const completionText = (end: UnitEnd): string => {
     `[ASYNC DELEGATION ${isBatch ? 'BATCH ' : ''}COMPLETE — ${id}]`,
     `Work that you delegated to the background has ended: ${outcome}, ${completion.total_duration_seconds} s in all.${ending} These are self-reports: verify what matters.`,
     error && `NO RESULT: ${error}`,
-    completion.model !== null && isModelRejected(completion.model, results) && rejectedNotice(completion.model),
+    rejectedNotice(completion),
     ...results.map((entry) => taskBlock(entry, completion)),
     results.length === 0 && goals.map((goal, i) => `TASK ${i + 1}/${goals.length}: ${goal}`).join('\n'),
   ]

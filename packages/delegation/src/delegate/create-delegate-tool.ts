@@ -79,7 +79,6 @@ const plan = (
     isBatch,
     warnings: [...about.warnings, ...found.warnings, ...ungrantedTexts(tools, access, policy)],
     parentRunId: view.runId,
-    ...(view.sessionKey !== undefined && { sessionKey: view.sessionKey }),
   };
 };
 

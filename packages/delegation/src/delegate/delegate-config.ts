@@ -49,6 +49,16 @@ const limitIn = (option: string, value: unknown, env: string | undefined, warn: 
   return limit;
 };
 
+/** What is too much to be meant, though it is allowed. */
+const many = 10;
+
+/** A limit of what is at work at once. */
+const crowdIn = (option: string, value: unknown, env: string | undefined, warn: Warn): number | undefined => {
+  const limit = limitIn(option, value, env, warn);
+  if ((limit ?? 0) > many) warn(`${option} is ${limit}: many children at once cost much.`);
+  return limit;
+};
+
 const flagIn = (value: unknown): boolean | undefined => {
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'string') return ['true', '1', 'yes', 'on'].includes(value.trim().toLowerCase());
@@ -88,9 +98,6 @@ const reasoningIn = (value: unknown, warn: Warn): ModelSettings['reasoning'] => 
 const textIn = (value: unknown): string | undefined =>
   typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined;
 
-/** What is too much to be meant, though it is allowed. */
-const many = 10;
-
 /**
  * Options for {@link createDelegateTool} from a configuration section (`max_concurrent_children`, `child_timeout_seconds`, …) and the
  * environment (`DELEGATION_MAX_CONCURRENT_CHILDREN`, `DELEGATION_MAX_ASYNC_CHILDREN`, `DELEGATION_CHILD_TIMEOUT_SECONDS`,
@@ -110,20 +117,18 @@ export const readDelegateConfig = (
     config = found;
     break;
   }
-  const concurrent = limitIn(
+  const concurrent = crowdIn(
     'max_concurrent_children',
     config.max_concurrent_children,
     env.DELEGATION_MAX_CONCURRENT_CHILDREN,
     warn,
   );
-  if ((concurrent ?? 0) > many) warn(`max_concurrent_children is ${concurrent}: many children at once cost much.`);
-  const asynchronous = limitIn(
+  const asynchronous = crowdIn(
     'max_async_children',
     config.max_async_children,
     env.DELEGATION_MAX_ASYNC_CHILDREN,
     warn,
   );
-  if ((asynchronous ?? 0) > many) warn(`max_async_children is ${asynchronous}: many children at once cost much.`);
   const depth = limitIn('max_spawn_depth', config.max_spawn_depth, undefined, warn);
   const iterations = limitIn('max_iterations', config.max_iterations, undefined, warn);
   const timeoutMs = timeoutIn(config.child_timeout_seconds, env.DELEGATION_CHILD_TIMEOUT_SECONDS, warn);

@@ -1,5 +1,5 @@
 import { jsonIn, type ToolResult } from '@troupe/core';
-import { type JSONSchema, type JSONValue, type Report, schemaOf, toJSON } from '@troupe/protocol';
+import { type JSONSchema, type JSONValue, type Report, schemaOf, textOfIssue, toJSON } from '@troupe/protocol';
 import type { FileRegistry } from '../files/file-registry.ts';
 import { staleNoteFor } from '../files/stale-note.ts';
 import { type DelegationEntry, entryOf } from '../results/entry.ts';
@@ -33,12 +33,7 @@ const schemaFieldsOf = async (report: Report, schema: JSONSchema | undefined): P
   const value = jsonIn(report.text ?? '');
   if (value === undefined) return { schema_valid: false, schema_errors: ['the answer holds no JSON'] };
   const { issues = [] } = await schemaOf(schema)['~standard'].validate(value);
-  const errors = issues.map(({ message, path = [] }) =>
-    [path.map((step) => String(typeof step === 'object' ? step.key : step)).join('.'), message]
-      .filter(Boolean)
-      .join(': '),
-  );
-  return { schema_valid: false, schema_errors: errors.slice(0, 10) };
+  return { schema_valid: false, schema_errors: issues.slice(0, 10).map(textOfIssue) };
 };
 
 const withStaleNote = (

@@ -1,5 +1,5 @@
 import { defineTool, type Tool, type ToolContext, type ToolResult } from '@troupe/core';
-import { FaultError, isFaultError, type Receipt, type RunRow, toJSON } from '@troupe/protocol';
+import { isFaultError, type Receipt, type RunRow, toJSON } from '@troupe/protocol';
 import { z } from 'zod';
 import { delegationOf, goalOf } from '../delegation-of.ts';
 
@@ -55,7 +55,7 @@ export const createManageDelegationsTool = (): Tool =>
       } catch (error) {
         if (isFaultError(error) && error.code === 'run.unknown')
           return { error: `You have no run "${input.run_id}" at work. "list" shows those that there are.` };
-        throw error instanceof Error ? error : new FaultError('run.bug', String(error));
+        throw error;
       }
     },
   });

@@ -1,4 +1,4 @@
-import { type JSONValue, type Report, redact, textOfMessage } from '@troupe/protocol';
+import { hashOf, type JSONValue, type Report, redact, textOfMessage } from '@troupe/protocol';
 import { durationMsOf, entryStatusOf } from './entry.ts';
 import { shorten } from './shorten.ts';
 import { secondsOf } from './timeout-text.ts';
@@ -22,14 +22,9 @@ export type DiagnosisAbout = {
 /** A log: what it is called and what it says. */
 export type Diagnosis = { fileName: string; text: string };
 
-/** 8 hex digits that differ where texts do (FNV-1a): two ids that look alike as file names stay two. */
-const digest = (text: string): string => {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, '0');
-};
-
-const nameOf = (runId: string): string => `${runId.replace(/[^A-Za-z0-9._-]+/g, '_').slice(-80)}-${digest(runId)}`;
+/** Two ids that look alike as file names stay two. */
+const nameOf = (runId: string): string =>
+  `${runId.replace(/[^A-Za-z0-9._-]+/g, '_').slice(-80)}-${hashOf(runId).slice(0, 8)}`;
 
 /** `20250131T235959` of epoch milliseconds. */
 const stampOf = (at: number): string => new Date(at).toISOString().slice(0, 19).replace(/[-:]/g, '');

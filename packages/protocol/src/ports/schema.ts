@@ -28,6 +28,12 @@ export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: ReadonlyArray<SchemaIssue> };
 
+/** An issue as text: where, what. */
+export const textOfIssue = ({ message, path = [] }: SchemaIssue): string =>
+  [path.map((step) => String(typeof step === 'object' ? step.key : step)).join('.'), message]
+    .filter(Boolean)
+    .join(': ');
+
 /** What a caller hands in. */
 export type InputOf<S> = S extends Schema<infer I, unknown> ? I : never;
 /** What a check gives back. */
