@@ -1,14 +1,18 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/tools/longest-first.ts';
 
 export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'test/bench/**', 'test/soak/**'],
-    setupFiles: ['./test/tools/seed.ts'],
+    setupFiles: ['./test/tools/alone.ts', './test/tools/seed.ts'],
     // Threads start faster than processes, and no test needs a process of its own.
     pool: 'threads',
+    // Nor a thread: `alone.ts` sees to it.
+    isolate: false,
     // The usual leaves one core idle.
     maxWorkers: '100%',
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', './test/tools/count-reporter.mjs'],
     coverage: {
       provider: 'v8',

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LLMock } from '@copilotkit/aimock';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, type TestContext, test } from 'vitest';
 import { folderWith } from './fixture.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -15,16 +15,17 @@ type Ended = { code: number | null; stdout: string; stderr: string; ms: number }
 
 /** Runs the demo as a process, without the environment of whoever runs the tests. `watch` sees what it has printed so far. */
 const demo = (
+  { onTestFinished }: TestContext,
   args: string[],
   env: Record<string, string>,
   watch?: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void,
 ) =>
   new Promise<Ended>((resolve, reject) => {
     const begun = performance.now();
-    const { PATH = '', HOME = '', SystemRoot = '' } = process.env;
-    const store = args.includes('--store') ? [] : ['--store', join(folderWith({}), 'runs.db')];
+    const { PATH = '', HOME = '', SystemRoot = '', NODE_COMPILE_CACHE = '' } = process.env;
+    const store = args.includes('--store') ? [] : ['--store', join(folderWith({}, onTestFinished), 'runs.db')];
     const child = spawn(process.execPath, [main, ...args, ...store], {
-      env: { PATH, HOME, SystemRoot, ...env },
+      env: { PATH, HOME, SystemRoot, NODE_COMPILE_CACHE, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     onTestFinished(() => void child.kill('SIGKILL'));
@@ -65,11 +66,12 @@ const free = async (): Promise<number> => {
   return port;
 };
 
-describe('the review demo', { timeout: 60_000 }, () => {
-  test('rehearses on a folder: says so first, names the real files, and tells what each run used', async () => {
-    const folder = folderWith(small);
-    const out = join(folderWith({}), 'reports', 'review.md');
-    const ended = await demo([folder, 'How is the wind measured?', '--out', out], rehearsal);
+// At once: they are slow because their models take time to think.
+describe.concurrent('the review demo', { timeout: 60_000 }, () => {
+  test('rehearses on a folder: says so first, names the real files, and tells what each run used', async (context) => {
+    const folder = folderWith(small, context.onTestFinished);
+    const out = join(folderWith({}, context.onTestFinished), 'reports', 'review.md');
+    const ended = await demo(context, [folder, 'How is the wind measured?', '--out', out], rehearsal);
     expect(ended.stderr).toBe('');
     expect(ended.code).toBe(0);
     expect(ended.ms).toBeLessThan(15_000);
@@ -101,16 +103,16 @@ describe('the review demo', { timeout: 60_000 }, () => {
     expect(report).toMatch(/^together +4 runs/m);
   });
 
-  test('finds nothing to look at in an empty folder, and says so', async () => {
-    const ended = await demo([folderWith({})], rehearsal);
+  test('finds nothing to look at in an empty folder, and says so', async (context) => {
+    const ended = await demo(context, [folderWith({}, context.onTestFinished)], rehearsal);
     expect(ended.code).toBe(0);
     expect(ended.stdout).toContain('There are no files here that could be looked at.');
   });
 
-  test('works with the server that OPENAI_BASE_URL names', async () => {
+  test('works with the server that OPENAI_BASE_URL names', async (context) => {
     // given a model that sends one child to look, and repeats what it found
     const model = new LLMock({ port: 0, logLevel: 'silent' });
-    onTestFinished(() => model.stop());
+    context.onTestFinished(() => model.stop());
     const has = (tool: string) => (request: { tools?: { function: { name: string } }[] }) =>
       request.tools?.some(({ function: { name } }) => name === tool) ?? false;
     const findings = {
@@ -148,8 +150,8 @@ describe('the review demo', { timeout: 60_000 }, () => {
     await model.start();
     // when the demo runs against it
     const env = { OPENAI_BASE_URL: `${model.url}/v1`, OPENAI_API_KEY: 'sk-anything', TROUPE_MODEL: 'gpt-5-mini' };
-    const out = join(folderWith({}), 'review.md');
-    const ended = await demo([folderWith(small), 'Is it wet?', '--out', out], env);
+    const out = join(folderWith({}, context.onTestFinished), 'review.md');
+    const ended = await demo(context, [folderWith(small, context.onTestFinished), 'Is it wet?', '--out', out], env);
     // then it is named, its calls were real, and what they cost is told
     expect(ended.stderr).toBe('');
     expect(ended.code).toBe(0);
@@ -162,31 +164,31 @@ describe('the review demo', { timeout: 60_000 }, () => {
     expect(model.getRequests().length).toBe(3);
   });
 
-  test('tells a wrong path, a file, and wrong arguments in one sentence', async () => {
-    const folder = folderWith(small);
-    const nope = await demo([join(folder, 'nope')], rehearsal);
+  test('tells a wrong path, a file, and wrong arguments in one sentence', async (context) => {
+    const folder = folderWith(small, context.onTestFinished);
+    const nope = await demo(context, [join(folder, 'nope')], rehearsal);
     expect([nope.code, nope.stdout]).toEqual([1, '']);
     expect(oneSentence(nope)).toBe(`There is no folder "${join(folder, 'nope')}".`);
-    expect(oneSentence(await demo([join(folder, 'README.md')], rehearsal))).toContain(
+    expect(oneSentence(await demo(context, [join(folder, 'README.md')], rehearsal))).toContain(
       'is a file; give the path of a folder.',
     );
-    const wrong = await demo([folder, 'why', 'me'], rehearsal);
+    const wrong = await demo(context, [folder, 'why', 'me'], rehearsal);
     expect(wrong.code).toBe(1);
     expect(oneSentence(wrong)).toBe(
       'There are too many arguments: put the question in quotes. Usage: npm run demo -- [PATH] ["question"] [--out FILE] [--store FILE], or: npm run demo -- --resume',
     );
-    expect(oneSentence(await demo(['--colour'], rehearsal))).toMatch(/^Unknown option '--colour'\. Usage/);
+    expect(oneSentence(await demo(context, ['--colour'], rehearsal))).toMatch(/^Unknown option '--colour'\. Usage/);
   });
 
-  test('tells a report that cannot be written in one sentence, after printing it', async () => {
-    const folder = folderWith(small);
-    const ended = await demo([folder, 'why', '--out', join(folder, 'README.md', 'x.md')], rehearsal);
+  test('tells a report that cannot be written in one sentence, after printing it', async (context) => {
+    const folder = folderWith(small, context.onTestFinished);
+    const ended = await demo(context, [folder, 'why', '--out', join(folder, 'README.md', 'x.md')], rehearsal);
     expect(ended.code).toBe(1);
     expect(oneSentence(ended)).toMatch(/^The report could not be written to .*x\.md/);
     expect(ended.stdout).toContain('# Review');
   });
 
-  test('tells a key that is refused in one sentence, and not the key', async () => {
+  test('tells a key that is refused in one sentence, and not the key', async (context) => {
     const server = createServer((_request, response) => {
       response.writeHead(401, { 'content-type': 'application/json' });
       response.end(
@@ -195,10 +197,13 @@ describe('the review demo', { timeout: 60_000 }, () => {
         }),
       );
     });
-    onTestFinished(() => void server.close());
+    context.onTestFinished(() => void server.close());
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
-    const ended = await demo([folderWith(small)], { OPENAI_BASE_URL: url, OPENAI_API_KEY: 'sk-dead0123456789abcdef' });
+    const ended = await demo(context, [folderWith(small, context.onTestFinished)], {
+      OPENAI_BASE_URL: url,
+      OPENAI_API_KEY: 'sk-dead0123456789abcdef',
+    });
     expect(ended.code).toBe(1);
     const sentence = oneSentence(ended);
     expect(sentence).toMatch(/^The review failed \(model_error\): /);
@@ -207,23 +212,23 @@ describe('the review demo', { timeout: 60_000 }, () => {
     expect(ended.stdout).toMatch(/^lead +✖ failed: model_error/m);
   });
 
-  test('tells a server that is not there, and a URL that is none, in one sentence', async () => {
+  test('tells a server that is not there, and a URL that is none, in one sentence', async (context) => {
     const url = `http://127.0.0.1:${await free()}/v1`;
-    const ended = await demo([folderWith(small)], { OPENAI_BASE_URL: url });
+    const ended = await demo(context, [folderWith(small, context.onTestFinished)], { OPENAI_BASE_URL: url });
     expect(ended.code).toBe(1);
     expect(oneSentence(ended)).toMatch(/^The review failed .*cannot be reached/);
     expect(ended.stderr).toContain(url);
-    const none = await demo([folderWith(small)], { OPENAI_BASE_URL: 'nowhere' });
+    const none = await demo(context, [folderWith(small, context.onTestFinished)], { OPENAI_BASE_URL: 'nowhere' });
     expect(none.code).toBe(1);
     expect(oneSentence(none)).toContain('"nowhere"');
   });
 
-  test.skipIf(process.platform === 'win32').each([
+  test.skipIf(process.platform === 'win32').for([
     ['SIGINT', 130, 'Ctrl-C'],
     ['SIGTERM', 143, 'SIGTERM'],
-  ] as const)('ends in order on %s (Windows has no signals to send)', async (signal, code, reason) => {
+  ] as const)('ends in order on %s (Windows has no signals to send)', async ([signal, code, reason], context) => {
     let sent = false;
-    const ended = await demo([folderWith(small)], rehearsal, (stdout, kill) => {
+    const ended = await demo(context, [folderWith(small, context.onTestFinished)], rehearsal, (stdout, kill) => {
       if (sent || !stdout.includes('turn 1: list_files, search_text')) return;
       sent = true;
       kill(signal);
@@ -237,16 +242,21 @@ describe('the review demo', { timeout: 60_000 }, () => {
 
   test.skipIf(process.platform === 'win32')(
     'killed in the middle, goes on with --resume and comes to its report [F-12] (Windows has no signals to send)',
-    async () => {
-      const store = join(folderWith({}), 'runs.db');
+    async (context) => {
+      const store = join(folderWith({}, context.onTestFinished), 'runs.db');
       let sent = false;
-      const killed = await demo([folderWith(small), '--store', store], rehearsal, (stdout, kill) => {
-        if (sent || !stdout.includes('src turn 1')) return;
-        sent = true;
-        kill('SIGKILL');
-      });
+      const killed = await demo(
+        context,
+        [folderWith(small, context.onTestFinished), '--store', store],
+        rehearsal,
+        (stdout, kill) => {
+          if (sent || !stdout.includes('src turn 1')) return;
+          sent = true;
+          kill('SIGKILL');
+        },
+      );
       expect(killed.code).toBeNull();
-      const ended = await demo(['--resume', '--store', store], rehearsal);
+      const ended = await demo(context, ['--resume', '--store', store], rehearsal);
       expect(ended.stderr).toBe('');
       expect(ended.code).toBe(0);
       expect(ended.stdout).toContain('Going on with the review of ');
@@ -254,7 +264,7 @@ describe('the review demo', { timeout: 60_000 }, () => {
       expect(ended.stdout).toMatch(/^together +4 runs/m);
       expect(ended.stdout).toContain('3 of 3 children answered in the agreed form.');
       // and then there is nothing left to go on with
-      const again = await demo(['--resume', '--store', store], rehearsal);
+      const again = await demo(context, ['--resume', '--store', store], rehearsal);
       expect(again.code).toBe(1);
       expect(oneSentence(again)).toBe(`There is no unfinished review in ${store}: start one without --resume.`);
     },

@@ -15,9 +15,9 @@ const research = (
   watch?: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void,
 ) =>
   new Promise<Ended>((resolve, reject) => {
-    const { PATH = '', HOME = '', SystemRoot = '' } = process.env;
+    const { PATH = '', HOME = '', SystemRoot = '', NODE_COMPILE_CACHE = '' } = process.env;
     const child = spawn(process.execPath, [main, ...args], {
-      env: { PATH, HOME, SystemRoot, TROUPE_MODEL: 'rehearsal' },
+      env: { PATH, HOME, SystemRoot, NODE_COMPILE_CACHE, TROUPE_MODEL: 'rehearsal' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     onTestFinished(() => void child.kill('SIGKILL'));

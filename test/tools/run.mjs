@@ -16,7 +16,12 @@ const windows = process.platform === 'win32';
 const bin = join(root, 'node_modules', '.bin');
 // Windows spells it Path; a copy of process.env is case-sensitive.
 const pathKey = Object.keys(process.env).find((key) => key.toUpperCase() === 'PATH') ?? 'PATH';
-const env = { ...process.env, [pathKey]: [bin, process.env[pathKey]].filter(Boolean).join(delimiter) };
+const env = {
+  // Sources without their types, compiled: every process and thread that is started again has them at once.
+  NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled'),
+  ...process.env,
+  [pathKey]: [bin, process.env[pathKey]].filter(Boolean).join(delimiter),
+};
 
 /** Leaves with one sentence instead of a stack trace. @type {(sentence: string) => never} */
 const refuse = (sentence) => {

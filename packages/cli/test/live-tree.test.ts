@@ -87,7 +87,7 @@ describe('the live tree', () => {
     const screen = new Terminal();
     const log = journal();
     const events$ = new Subject<RunEvent>();
-    showLiveTree(events$, { screen, clock: { now: () => log.now } });
+    const view = showLiveTree(events$, { screen, clock: { now: () => log.now } });
     events$.next(log.start('run_1', 'lead'));
     const before = screen.writes.length;
     for (let n = 0; n < 1_000; n++) {
@@ -96,6 +96,7 @@ describe('the live tree', () => {
     }
     expect(screen.writes.length - before).toBeLessThanOrEqual(12);
     expect(screen.writes.length - before).toBeGreaterThan(8);
+    view.close();
   });
 
   test('keeps to the size of the terminal, also when that changes', () => {

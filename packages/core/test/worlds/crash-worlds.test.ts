@@ -5,7 +5,7 @@
  *   SEED=<seed> npm test -- packages/core/test/worlds/crash-worlds.test.ts
  */
 import fc from 'fast-check';
-import { beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { crashPlans, liveAndDie } from './crash-world.ts';
 
 /** Seeds that found something once. */
@@ -17,9 +17,13 @@ const seeds = process.env.SEED
 /** A long run takes as long as it takes. */
 const timeout = seeds.length > 10_000 ? 0 : 600_000;
 
+const { stackTraceLimit } = Error;
 beforeAll(() => {
   vi.spyOn(console, 'warn').mockImplementation(() => {});
   Error.stackTraceLimit = 0;
+});
+afterAll(() => {
+  Error.stackTraceLimit = stackTraceLimit;
 });
 
 test(

@@ -30,10 +30,14 @@ const play = async (plan: Plan) => {
 /** A long run takes as long as it takes. */
 const timeout = numRuns > 10_000 ? 0 : 600_000;
 
+const { stackTraceLimit } = Error;
 beforeAll(() => {
   vi.spyOn(console, 'warn').mockImplementation(() => {});
   // Thousands of errors are thrown on purpose, and nobody reads where.
   Error.stackTraceLimit = 0;
+});
+afterAll(() => {
+  Error.stackTraceLimit = stackTraceLimit;
 });
 
 test(

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { calmWorlds } from './found.ts';
 import { calmPlans } from './plan.ts';
 import { live } from './world.ts';
@@ -10,10 +10,14 @@ const numRuns = Number(process.env.RUNS ?? 1_000);
 /** A long run takes as long as it takes. */
 const timeout = numRuns > 10_000 ? 0 : 600_000;
 
+const { stackTraceLimit } = Error;
 beforeAll(() => {
   vi.spyOn(console, 'warn').mockImplementation(() => {});
   // Thousands of errors are thrown on purpose, and nobody reads where.
   Error.stackTraceLimit = 0;
+});
+afterAll(() => {
+  Error.stackTraceLimit = stackTraceLimit;
 });
 
 test(
