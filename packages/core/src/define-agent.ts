@@ -88,10 +88,13 @@ export type Agent<T = JSONValue> = Readonly<Omit<AgentOptions, 'tools'>> & {
 /** An agent of whatever answer. */
 export type AnyAgent = Agent<unknown>;
 
+// Made once: zod compiles a schema when it is first used, and every agent and every job with a budget comes through here.
+const StrictBudget = Budget.strict();
+
 /** Checks a budget; the error names whose it is, what was found and what is allowed. */
 export const checkBudget = (budget: Budget | undefined, whose: string): void => {
   if (budget === undefined) return;
-  const found = Budget.strict().safeParse(budget);
+  const found = StrictBudget.safeParse(budget);
   if (found.success) return;
   const [issue] = found.error.issues;
   throw new FaultError(

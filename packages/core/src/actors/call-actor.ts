@@ -80,7 +80,7 @@ export const callActor = (world: World) =>
         if (outcome) tell({ type: 'call.settled', index: input.index, outcome: withPreview(tool, outcome) });
         sendBack({ type: 'crew.settled', id: self.id });
       });
-    return () => abort.abort(new FaultError('call.cancelled', `The call "${input.tool}" was cancelled.`));
+    return () => abort.abort(() => new FaultError('call.cancelled', `The call "${input.tool}" was cancelled.`));
   });
 
 const withPreview = ({ previewLength }: Tool, outcome: CallOutcome): CallOutcome =>
@@ -223,14 +223,14 @@ const once = async (execution: Execution, value: unknown): Promise<Attempted> =>
   const { timeoutMs } = tool;
   if (timeoutMs === undefined) return work;
   let timer: unknown;
-  const onAbort = () => own.abort(abort.signal.reason);
+  const onAbort = () => own.abort(() => abort.signal.reason);
   abort.signal.addEventListener('abort', onAbort);
   // The tool itself may have interrupted its run, before anybody listened.
   if (abort.aborted) onAbort();
   const late = new Promise<Attempted>((resolve) => {
     timer = world.clock.setTimeout(() => {
       const error = `"${tool.name}" timed out after ${timeoutMs} ms`;
-      own.abort(new FaultError('call.timeout', error));
+      own.abort(() => new FaultError('call.timeout', error));
       for (const childId of execution.children)
         world.runs.get(childId)?.actor?.send({ type: 'interrupt', reason: error, exitReason: 'parent_interrupted' });
       resolve({ result: { error }, flags: { timedOut: true } });

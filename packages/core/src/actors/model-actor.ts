@@ -36,7 +36,7 @@ export const modelActor = (world: World) =>
     void takeTurn(world, run, input, abort, tell).catch((error: unknown) =>
       tell({ type: 'turn.failed', fault: faultOf(error, 'model.failed') }),
     );
-    return () => abort.abort(new FaultError('model.aborted', 'The run does not need this answer any more.'));
+    return () => abort.abort(() => new FaultError('model.aborted', 'The run does not need this answer any more.'));
   });
 
 const requestOf = (run: LiveRun, model: string, world: World): ModelRequest => {

@@ -22,6 +22,8 @@ export type Feed = {
   end(error?: Error): void;
 };
 
+const numbered = z.looseObject({ n: z.number() });
+
 export const helper: AnyAgent = defineAgent({ name: 'helper', instructions: 'Help.' });
 
 export const openOutside = () => {
@@ -79,12 +81,11 @@ export const openOutside = () => {
     },
   };
 
-  const numbered = z.object({ n: z.number() });
   const work = (name: string, options: object = {}): Tool =>
     defineTool({
       name,
       description: name,
-      inputSchema: numbered.loose(),
+      inputSchema: numbered,
       idempotent: true,
       execute: ({ n }, context) => ask(`call ${n}`, { signal: context.signal, context }),
       ...options,
