@@ -82,8 +82,18 @@ export type ToolContext = {
   ): Promise<Run<T>>;
 };
 
-/** Whose result is made. */
-export type SettleContext = Pick<ToolContext, 'runId' | 'callId' | 'key' | 'view' | 'tools'>;
+/** Whose result is made, of what. */
+export type SettleContext = Pick<ToolContext, 'runId' | 'callId' | 'key' | 'view' | 'tools' | 'provider'> & {
+  /**
+   * The `data` of the requests that the reports are of, in their order: as it is stored, without secrets, also after a restart.
+   * `undefined` where the request had none, or was refused.
+   */
+  readonly data: readonly (JSONValue | undefined)[];
+  /** Rounds of children that have ended: 1, unless `settle` asked for more. 0 where `execute` asked for none. */
+  readonly round: number;
+  /** Nothing more can be started, since the run has ended or every round of `maxRounds` was made: {@link spawned} would be an error. */
+  readonly final: boolean;
+};
 
 /** A call as hooks see it. */
 export type HookCall = {
@@ -121,7 +131,8 @@ export type Spawned = {
 };
 
 /**
- * Returned by `execute`, it makes the call its children: nothing is awaited, `settle` makes one result of their reports.
+ * Returned by `execute`, it makes the call its children: nothing is awaited, `settle` makes one result of their reports. Returned by
+ * `settle`, it starts more children of the call: their indices go on, and once they have ended `settle` is called again.
  *
  * @param options.allOrNone When one of them must be refused, none is started, and all are refused with its reason. Default false.
  */
@@ -193,14 +204,24 @@ export type ToolOptions<I extends Schema = Schema, O = unknown> = {
     context: ToolContext,
   ) => O | ToolResult | Spawned | Dispatched | Promise<O | ToolResult | Spawned | Dispatched>;
   /**
-   * Makes the result of a call that became its children. Reports come in the order of the requests; refused ones are failed reports.
-   * Called when the run is interrupted, too, with what there is by then.
+   * Makes the result of a call that became its children. Reports come in the order of the requests, those of every round; refused ones
+   * are failed reports. It may give {@link spawned} with one request or more: the call goes on with these children, too, and it is called
+   * again with all reports. Called when the run is interrupted, too, with what there is by then: then nothing more is started (`final`).
    */
-  settle?: (reports: Report[], input: OutputOf<I>, context: SettleContext) => ToolResult | Promise<ToolResult>;
+  settle?: (
+    reports: Report[],
+    input: OutputOf<I>,
+    context: SettleContext,
+  ) => ToolResult | Spawned | Promise<ToolResult | Spawned>;
+  /** Rounds of children that one call may have, the first included. One more is the call's error. Default 10. */
+  maxRounds?: number;
   /** Of a tool that dispatches: what its session is told once a unit has ended, however it did. Default: a sentence, and the result. */
   completion?: (end: UnitEnd) => string;
-  /** The same for one child of a unit that delivers each by itself. Default: its answer, or why there is none. */
-  childCompletion?: (report: Report, unit: { runId: string; data: JSONValue }) => string;
+  /**
+   * The same for one child of a unit that delivers each by itself. Default: its answer, or why there is none. `childData` is the `data`
+   * of its request as it is stored, where it had some.
+   */
+  childCompletion?: (report: Report, unit: { runId: string; data: JSONValue; childData?: JSONValue }) => string;
   /** Makes an agent again from the data it was stored with, for a child of a run that has these tools and this provider. */
   rebuild?: (data: JSONValue, made: Pick<ToolContext, 'tools' | 'provider'>) => AnyAgent;
   /** `false`, or a sentence that says why: absent from what the model sees, and refused if called all the same. */
@@ -238,7 +259,11 @@ export type ToolOptions<I extends Schema = Schema, O = unknown> = {
 /** A tool: something a model may call. Make one with {@link defineTool}. */
 export type Tool = Readonly<Omit<ToolOptions, 'execute' | 'settle' | 'confirm'>> & {
   readonly execute: (input: never, context: ToolContext) => unknown;
-  readonly settle?: (reports: Report[], input: never, context: SettleContext) => ToolResult | Promise<ToolResult>;
+  readonly settle?: (
+    reports: Report[],
+    input: never,
+    context: SettleContext,
+  ) => ToolResult | Spawned | Promise<ToolResult | Spawned>;
   readonly confirm?: boolean | ((input: never) => boolean);
   /** The input schema as JSON Schema, made once. */
   readonly inputJSONSchema: JSONSchema;
@@ -253,7 +278,7 @@ const invalid = (tool: string, found: string, expected: string): FaultError =>
  * @throws FaultError `tool.invalid` when the definition contradicts itself.
  */
 export const defineTool = <I extends Schema, O>(options: ToolOptions<I, O>): Tool => {
-  const { name, maxPerTurn, timeoutMs, retries = 0, retryDelayMs = 0, previewLength = 200 } = options;
+  const { name, maxPerTurn, maxRounds, timeoutMs, retries = 0, retryDelayMs = 0, previewLength = 200 } = options;
   if (typeof name !== 'string' || name.trim() === '')
     throw invalid(String(name), 'its name is blank', 'a name that the model can call');
   const asking = (['confirm', 'askUser', 'handoff'] as const).filter(
@@ -267,6 +292,8 @@ export const defineTool = <I extends Schema, O>(options: ToolOptions<I, O>): Too
     !(Number.isInteger(maxPerTurn) && maxPerTurn >= 1)
   )
     throw invalid(name, `maxPerTurn is ${maxPerTurn}`, 'a whole number of 1 or more, or a function that gives one');
+  if (maxRounds !== undefined && !(Number.isInteger(maxRounds) && maxRounds >= 1))
+    throw invalid(name, `maxRounds is ${maxRounds}`, 'a whole number of 1 or more');
   if (timeoutMs !== undefined && !(timeoutMs > 0))
     throw invalid(name, `timeoutMs is ${timeoutMs}`, 'milliseconds above 0, or none');
   if (!Number.isInteger(retries) || retries < 0)

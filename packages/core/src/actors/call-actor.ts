@@ -31,7 +31,7 @@ import { check, resultOfTool } from './check.ts';
 import { type LazyAbort, lazyAbort } from './lazy-abort.ts';
 import { viewOf } from './view.ts';
 
-/** What a call is started with; with `reports` it makes one result of its children. */
+/** What a call is started with; with `settled` it makes one result of its children. */
 export type CallInput = {
   runId: string;
   index: number;
@@ -41,8 +41,11 @@ export type CallInput = {
   arguments: JSONValue;
   given?: JSONValue;
   kind?: Question['kind'];
-  reports?: Report[];
+  settled?: SettledChildren;
 };
+
+/** Children of a call that have ended, in order: what they came to, and what they were made of. */
+export type SettledChildren = Pick<SettleContext, 'data' | 'round'> & { reports: Report[] };
 
 /** One call, executing. Stopping it aborts its signal; what it says afterwards is not heard. */
 type Execution = {
@@ -89,7 +92,7 @@ const withPreview = ({ previewLength }: Tool, outcome: CallOutcome): CallOutcome
 const answer = async (execution: Execution): Promise<CallOutcome | null> => {
   const { run, input, tool } = execution;
   await run.writing;
-  if (input.reports) return close(execution, input.reports);
+  if (input.settled) return close(execution, input.settled);
   const given = [input.arguments, run.origin && run.made?.data];
   if (input.turn === run.restoredTurn && JSON.stringify(given).includes('[redacted]'))
     return notExecuted(
@@ -115,7 +118,7 @@ const answer = async (execution: Execution): Promise<CallOutcome | null> => {
   if (isSpawned(result)) {
     // A call that has ended meanwhile asks for nothing: whatever it took would never be given back.
     if (execution.abort.aborted) return null;
-    if (result.requests.length === 0) return close(execution, []);
+    if (result.requests.length === 0) return close(execution, { reports: [], data: [], round: 0 });
     ask(execution, result.requests, 0, { allOrNone: result.allOrNone });
     return null;
   }
@@ -150,25 +153,49 @@ const afterHooks = async (
   return out;
 };
 
-const close = async (execution: Execution, reports: Report[]): Promise<CallOutcome> => {
+/** Rounds of children of one call, where its tool does not say how many. */
+const defaultRounds = 10;
+
+const close = async (execution: Execution, { reports, data, round }: SettledChildren): Promise<CallOutcome | null> => {
   const { tool, input, run, world } = execution;
   if (!tool.settle)
     return outcomeOf({ error: `Tool "${tool.name}" started runs without a "settle" to make a result of them.` });
   try {
     const checked = await check(tool.inputSchema, input.arguments);
+    const { maxRounds = defaultRounds } = tool;
+    const hasEnded = run.context?.end !== undefined;
+    const provider = ownProviderOf(run.agent);
     const context: SettleContext = {
       runId: run.runId,
       callId: input.callId,
       key: keyOf(execution),
       view: viewOf(run, world),
       tools: run.tools,
+      ...(provider && { provider }),
+      data,
+      round,
+      final: hasEnded || round >= maxRounds,
     };
     const settled = await tool.settle(
       reports,
       ('value' in checked ? checked.value : input.arguments) as never,
       context,
     );
-    return outcomeOf(settled.data === undefined ? settled : { ...settled, data: toJSON(settled.data) });
+    if (!isSpawned(settled))
+      return outcomeOf(settled.data === undefined ? settled : { ...settled, data: toJSON(settled.data) });
+    // Stopped meanwhile: whoever asks in its place asks for what is missing then.
+    if (execution.abort.aborted) return null;
+    const { requests, allOrNone } = settled;
+    const refuse = (why: string) =>
+      outcomeOf({ error: `The "settle" of tool "${tool.name}" asked for more runs: ${why}` });
+    if (hasEnded) return refuse('the run has ended, and starts none. Where its context is "final", give a result.');
+    if (round >= maxRounds)
+      return refuse(
+        `each call has ${maxRounds} rounds of them at most. Where its context is "final", give a result, or raise maxRounds.`,
+      );
+    if (requests.length === 0) return refuse('it named none. Expected one request or more, or a result.');
+    ask(execution, requests, run.context?.calls[input.index]?.children.length ?? 0, { allOrNone });
+    return null;
   } catch (error) {
     return outcomeOf({ error: redact(messageOf(error)) });
   }

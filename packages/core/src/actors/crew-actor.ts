@@ -6,10 +6,11 @@
 import { type FaultError, noUsage, type Report } from '@troupe/protocol';
 import { type ActorLogic, type AnyActorRef, type AnyEventObject, createActor, type Snapshot } from 'xstate';
 import type { CrewMessage } from '../agent/agent-machine.ts';
-import type { CrewOrder, RunCommand } from '../agent/context.ts';
-import type { LiveRun } from '../run/live-run.ts';
+import { roundsOf } from '../agent/children.ts';
+import type { CallState, CrewOrder, RunCommand } from '../agent/context.ts';
+import { type ChildResult, keepResult, type LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
-import { type CallInput, callActor } from './call-actor.ts';
+import { type CallInput, callActor, type SettledChildren } from './call-actor.ts';
 
 type CrewSnapshot = Snapshot<undefined> & {
   input: { runId: string };
@@ -57,12 +58,17 @@ export const crewActor = (world: World): CrewLogic => {
     for (const child of [...crew.children.values()]) scope.stopChild(child);
   };
 
-  const reportsFor = (run: LiveRun, index: number): Report[] =>
-    (run.context?.calls[index]?.children ?? []).flatMap(({ runId, agent, refusal }) => {
-      if (refusal) return refusedReport(runId, agent, world.refusal(refusal.message, refusal));
-      const report = run.reports.get(runId);
-      return report ? [report] : [];
+  const settledIn = (run: LiveRun, call: CallState): SettledChildren => {
+    const results = call.children.flatMap(({ runId, agent, refusal }): ChildResult[] => {
+      if (refusal) return [{ report: refusedReport(runId, agent, world.refusal(refusal.message, refusal)) }];
+      return [run.reports.get(runId) ?? []].flat();
     });
+    return {
+      reports: results.map(({ report }) => report),
+      data: results.map(({ data }) => data),
+      round: roundsOf(call),
+    };
+  };
 
   const cascade = (crew: CrewSnapshot, run: LiveRun, command: RunCommand): void => {
     for (const child of [...crew.children.values()]) child.send(command);
@@ -90,7 +96,7 @@ export const crewActor = (world: World): CrewLogic => {
           callId: waiting.callId,
           tool: waiting.tool,
           arguments: waiting.arguments,
-          reports: reportsFor(run, index),
+          settled: settledIn(run, waiting),
         });
       }
       case 'crew.start': {
@@ -129,7 +135,7 @@ export const crewActor = (world: World): CrewLogic => {
         if (!child || !live) return;
         crew.children.delete(order.childId);
         run.letGo.add(order.childId);
-        run.reports.set(order.childId, world.reportPaused(live));
+        keepResult(run, live, world.reportPaused(live));
         world.detach(live);
         return child.send({ type: 'detach' });
       }
@@ -181,10 +187,14 @@ const crewOf = (input: { runId: string }): CrewSnapshot => ({
   children: new Map(),
 });
 
-/** A call has its result: nobody makes it again. */
-const forgetReports = ({ runId, reports }: LiveRun, id: string): void => {
+/** Once a call has its result nobody makes it again; one that has asked for more children will make it of all of them. */
+const forgetReports = ({ runId, reports, context }: LiveRun, id: string): void => {
   if (reports.size === 0) return;
-  const children = `${runId}/${id.slice('call.'.length)}/`;
+  const key = id.slice('call.'.length);
+  const [turn, index] = key.split('-').map(Number);
+  const call = context?.turn === turn ? context?.calls[index ?? 0] : undefined;
+  if (call && call.phase !== 'settled' && !call.outcome) return;
+  const children = `${runId}/${key}/`;
   for (const childId of reports.keys()) if (childId.startsWith(children)) reports.delete(childId);
 };
 

@@ -74,11 +74,15 @@ export const spawn = (step: Step, asked: Asked): void => {
   const { run, orders } = step;
   const asking = run.calls[index];
   if (!asking) return;
+  // A call that is its children asks for more of them.
+  const isFurther = asking.phase === 'closing' && !run.end;
   const gone =
-    run.end || asking.phase !== 'running'
+    run.end || (asking.phase !== 'running' && !isFurther)
       ? { kind: 'ended', message: `The call "${asking.tool}" has ended: it can start no more runs.` }
       : null;
-  const planned = asking.shares > 0;
+  const planned = asking.shares > 0 || isFurther;
+  // Nobody knew of these before: they share with all that live.
+  const alive = isFurther ? run.live : 0;
   requests.forEach((request, i) => {
     const call = run.calls[index];
     if (!call) return;
@@ -90,7 +94,7 @@ export const spawn = (step: Step, asked: Asked): void => {
       again(step, index, there);
       return;
     }
-    const shares = planned ? run.shares : run.live + 1 + run.shares;
+    const shares = planned ? alive + run.shares : run.live + 1 + run.shares;
     const verdict: { grant: ChildState['grant'] } | { refusal: Omit<Refusal, 'limit'> & { limit?: number } } = gone
       ? { refusal: gone }
       : request.refused
@@ -142,9 +146,14 @@ export const spawn = (step: Step, asked: Asked): void => {
   warn(step);
   const call = run.calls[index];
   if (!call || !planned || gone) return;
-  setCall(step, index, { ...call, phase: 'waiting', shares: 0 });
+  const rounds = isFurther && { rounds: roundsOf(call) + 1 };
+  setCall(step, index, { ...call, phase: 'waiting', shares: 0, ...rounds });
   afterLastChild(step, index);
 };
+
+/** How often a call became its children. */
+export const roundsOf = ({ children, rounds = 1 }: Pick<CallState, 'children' | 'rounds'>): number =>
+  children.length === 0 ? 0 : rounds;
 
 /** A call that is executed again asks for a child it has: it gets that one, or hears again why not. */
 const again = ({ orders }: Step, index: number, { runId: childId, agent, refusal }: ChildState): void => {

@@ -53,12 +53,14 @@ export type CallState = {
   arguments: JSONValue;
   /**
    * `asking`: waits for a person · `ready`: answered while the run was paused · `running`: its tool executes ·
-   * `waiting`: it is its children now · `closing`: its tool makes one result of them · `settled`: answered
+   * `waiting`: it is its children now · `closing`: its tool makes one result of them, or asks for more · `settled`: answered
    */
   phase: 'asking' | 'ready' | 'running' | 'waiting' | 'closing' | 'settled';
   /** Spawns this call is still expected to make, so that siblings share what is left. */
   shares: number;
   children: ChildState[];
+  /** How often it became its children, where that was more than once. */
+  rounds?: number;
   /** Children that have not ended, and how many of them wait for a person. */
   live: number;
   asking: number;

@@ -90,7 +90,7 @@ const wordsOf = (run: LiveRun, unit: LiveRun, end: End, at: number): (() => stri
   }
   if (!origin?.each) return undefined;
   const report = reportOf(run, [], at);
-  const about = { runId: unit.runId, data: made?.data ?? null };
+  const about = { runId: unit.runId, data: made?.data ?? null, ...(run.made && { childData: run.made.data }) };
   return [() => tool?.childCompletion?.(report, about) ?? plainChild(report), () => plainChild(report)];
 };
 

@@ -27,6 +27,9 @@ export type PendingSpawn = {
   refuse?: (error: Error) => void;
 };
 
+/** What a child came to, and the data that it was made of, as they are stored. */
+export type ChildResult = { report: Report; data?: JSONValue };
+
 /**
  * The side of a run that is not data: its definition, its actor, what it said. Lives as long as the run does; whoever
  * holds a handle keeps it longer.
@@ -94,8 +97,8 @@ export type LiveRun = {
   /** Writes that are not acknowledged; absent when all are. */
   writing: Promise<void> | undefined;
   readonly spawns: Map<string, PendingSpawn>;
-  /** Reports of children, until their call is closed. */
-  readonly reports: Map<string, Report>;
+  /** What children came to, by id, until their call has its result. */
+  readonly reports: Map<string, ChildResult>;
   /** Runs below this one that were let go while they waited for a person: interrupted with it until they are answered. */
   readonly letGo: Set<string>;
   /** Children that have not ended; and what is left to do once they have (L2). */
@@ -237,6 +240,11 @@ export const reportOf = (run: LiveRun, questions: Report['questions'], now: numb
     children: [...ledger.children],
     messages: redact([...run.transcript]),
   };
+};
+
+/** Keeps what a child came to, for the call that makes its result of it. */
+export const keepResult = ({ reports }: Pick<LiveRun, 'reports'>, { runId, made }: LiveRun, report: Report): void => {
+  reports.set(runId, { report, ...(made && { data: made.data }) });
 };
 
 /** Whether a job is the one a run was started with: starting is idempotent. */

@@ -43,7 +43,7 @@ import { checkpointOf, contextIn, isProgress, snapshotFrom } from '../run/checkp
 import { heardOf } from '../run/journal.ts';
 import { activeMsOf, enter, noteWaiting } from '../run/ledger.ts';
 import { type Ending, lifecycle } from '../run/lifecycle.ts';
-import { type LiveRun, openLiveRun, reportOf } from '../run/live-run.ts';
+import { keepResult, type LiveRun, openLiveRun, reportOf } from '../run/live-run.ts';
 import { recorded, takeOutbox } from '../run/recorded.ts';
 import { type Run, receiptOf } from '../run/run.ts';
 import { outputOf, toolsOf } from './definition-of.ts';
@@ -272,7 +272,7 @@ export const openEngine = (
     for (const id of run.letGo) parent?.letGo.add(id);
     if (!parent?.actor || !context || run.suspended) return;
     const place = () => parent.context && locate(parent.context, run.runId);
-    if (place()?.call.phase === 'waiting') parent.reports.set(run.runId, report(run));
+    if (place()?.call.phase === 'waiting') keepResult(parent, run, report(run));
     const end = endOf(context, isEnded(status) ? status : 'failed', exitReason ?? 'error');
     parent.unheard.set(run.runId, end);
     parent.actor.send({ type: 'child.settled', end });
@@ -342,7 +342,7 @@ export const openEngine = (
       found.delete(childId);
       if (child && !child.ended) return bringBack(child, crew);
       const end = child ? endFrom(child) : lostChild(childId);
-      if (child) parent.reports.set(childId, report(child));
+      if (child) keepResult(parent, child, report(child));
       parent.actor?.send({ type: 'child.settled', end });
       return null;
     },

@@ -24,7 +24,7 @@ import type { AnyAgent } from '../define-agent.ts';
 import { fingerprintOf } from '../define-agent.ts';
 import { listOf } from '../replay/read-run.ts';
 import { contextIn } from '../run/checkpoint.ts';
-import { type LiveRun, reportOf } from '../run/live-run.ts';
+import { keepResult, type LiveRun, reportOf } from '../run/live-run.ts';
 import type { SessionRuns } from '../session/session-machine.ts';
 import { toolsOf } from './definition-of.ts';
 import type { Engine } from './engine.ts';
@@ -273,7 +273,7 @@ export const openRecovery = (
         const run = storedRun(row, letGo ? untilLetGo(events) : events, agentOf(row, family));
         if (status !== 'ended') found.set(runId, run as FoundRun);
         parent.former.set(runId, run);
-        parent.reports.set(runId, reportOf(run, [], run.ledger.lastAt));
+        keepResult(parent, run, reportOf(run, [], run.ledger.lastAt));
       }
   };
 

@@ -92,6 +92,13 @@ const spawning = (count: number, onPaused: SpawnRequest['onPaused'] = 'bubble') 
         ]
       : [],
   );
+/** A call that is its children asks for one more, once, where its run has not ended. */
+const spawningAgain: Told = ({ calls, end }) =>
+  calls.flatMap(({ phase, children, rounds }, index) =>
+    phase === 'closing' && rounds === undefined && !end
+      ? [{ type: 'call.spawns', index, from: children.length, at: 0, requests: [request('bubble')] }]
+      : [],
+  );
 const endOf = ({ runId }: ChildState, status: ChildEnd['status'], exitReason: ChildEnd['exitReason']): ChildEnd => ({
   childId: runId,
   status,
@@ -338,6 +345,17 @@ export const scenes: Record<string, Played> = {
       events: [...pausing, interrupt],
       settles: { crew: broke },
       tells: telling({ model: [text, calling('delegate', 'work')], crew: [spawning(1), ofChildren, settling('ok')] }),
+    },
+  },
+  'with a child, and then with another': {
+    agent: { budget: { turns: 2, children: 2 } },
+    happens: {
+      events: [...pausing, interrupt],
+      settles: { crew: broke },
+      tells: telling({
+        model: [text, calling('delegate')],
+        crew: [spawning(1), spawningAgain, ofChildren, settling('ok', 'error')],
+      }),
     },
   },
   'with a child that it lets go': {

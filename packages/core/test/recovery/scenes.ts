@@ -36,6 +36,30 @@ const ask = ([leaf]: readonly AnyAgent[], onPaused: 'bubble' | 'error' = 'bubble
     settle: (reports) => ({ content: reports.map(({ text, status }) => `${status}: ${text}`).join('; ') }),
   });
 
+/** Its call is that many children; those that fail are asked for again, and again, each time with those before them in mind. */
+const askAgain = ([leaf]: readonly AnyAgent[], most?: number): Tool =>
+  defineTool({
+    name: 'ask',
+    description: '',
+    inputSchema: numbered,
+    ...(most !== undefined && { maxRounds: most }),
+    execute: ({ n }) =>
+      spawned(Array.from({ length: n }, (_, i) => ({ agent: leaf as AnyAgent, job: `part ${i}`, data: i }))),
+    settle: (reports, { n }, { data, round, final }) => {
+      const last = reports.slice(-n);
+      const failed = data.slice(-n).filter((_part, i) => last[i]?.status === 'failed');
+      if (!final && failed.length > 0)
+        return spawned(
+          failed.map((part) => ({ agent: leaf as AnyAgent, job: `part ${Number(part)}, again`, data: Number(part) })),
+        );
+      return {
+        content: `${round}. ${reports.map(({ status }, i) => `${JSON.stringify(data[i])} ${status}`).join('; ')}`,
+      };
+    },
+    // What a run is made of again after a restart.
+    rebuild: () => leaf as AnyAgent,
+  });
+
 const once = ({ effects }: CrashOutcome): void => {
   const tools = effects.filter((one) => !one.startsWith('model '));
   expect(tools.length).toBe(new Set(tools).size);
@@ -77,6 +101,22 @@ export const scenes: Record<string, Scene> = {
     turns: { lead: [calls(['ask', 3]), 'Done.'], leaf: ['Leaf done.'] },
     tools: (_life, helpers) => [ask(helpers)],
     lead: { budget: { children: 2, tokens: 1_000 } },
+  },
+  'whose call asks for more children than it began with': {
+    turns: {
+      lead: [calls(['ask', 2], ['write', 5]), 'Done.'],
+      leaf: [calls(['write', 1]), { fault: { code: 'model.down' } }],
+    },
+    tools: (life, helpers) => [askAgain(helpers, 3), effect(life, 'write')],
+    helperTools: (life) => [effect(life, 'write')],
+    lead: { budget: { children: 5, tokens: 2_000, concurrency: 1 } },
+    verify: ({ report, events }) => {
+      const again = '0 failed; 1 failed; 0 failed; 1 failed';
+      expect(report.calls[0]?.result).toBe(`3. ${again}; 0 failed; undefined failed`);
+      // What was started once is not started again, whatever was forgotten.
+      const ids = events.flatMap((event) => (event.type === 'child.requested' ? [event.childId] : []));
+      expect(ids).toEqual([0, 1, 2, 3, 4].map((n) => `root/1-0/${n}`));
+    },
   },
   'whose tool starts children itself': {
     turns: { lead: [calls(['gather', 2]), 'Done.'], leaf: ['Leaf done.'] },

@@ -265,5 +265,8 @@ export const eventIn = (
   if (index === undefined || !call) return any;
   if (call.phase === 'running' && (call.shares > 0 || n % 3 === 0))
     return { type: 'call.spawns', index, from: call.children.length, at: 0, requests };
+  // A call that is its children may ask for more of them.
+  if (call.phase === 'closing' && requests.length > 0 && n % 2 === 0)
+    return { type: 'call.spawns', index, from: call.children.length, at: 0, requests };
   return { type: 'call.settled', index, outcome };
 };

@@ -260,7 +260,9 @@ export const openOutside = (
             ...(plan.features.includes('quota') && { quota: { key: name, max: 2, message: 'No more.' } }),
           })),
         ),
-      settle: (reports) => {
+      settle: (reports, _input, { round, final }) => {
+        if (!final && round < 3 && reports.some(({ status }, n) => n < round && status === 'failed'))
+          return spawned([{ agent, job: 'go', onPaused }]);
         if (reports.some(({ exitReason }) => exitReason === 'max_turns')) throw new Error('settle throws');
         return {
           data: reports.map(({ runId, status, exitReason }) => ({ run_id: runId, status, exit_reason: exitReason })),
