@@ -2,11 +2,13 @@
  * L5: a run that did not complete is never presented to its parent as success: `child.settled` says what the child's terminal
  * event says, and the data of the call that started it says so, too.
  *
- * A child that waits for a person may settle as `paused`: its parent then went on without it.
+ * A child that waits for a person may settle as `paused`: its parent then went on without it. Where a call asked for another child
+ * after one had ended without success, what it tells without naming runs may be of that one; each makes up for one at most.
  */
 import type { EventOf, JSONValue } from '@troupe/protocol';
 import { at, type Log, type Placed, type RunLog, statusOf, type Violation } from './log.ts';
 
+type Requested = EventOf<'child.requested'>;
 type Settled = EventOf<'child.settled'>;
 type Answered = EventOf<'call.completed' | 'call.failed'>;
 
@@ -14,12 +16,18 @@ export const honestReports = (log: Log): Violation[] => [...log.runs.values()].f
 
 const reportsOf = ({ events }: RunLog, { runs }: Log): Violation[] => {
   let settled: Settled[] = [];
+  const replaced = new Set<Settled>();
   let answered = 0;
   return events.flatMap((placed) => {
     const { event, place } = placed;
     if (event.type === 'turn.completed') {
       settled = [];
       answered = 0;
+    }
+    if (event.type === 'child.requested') {
+      const before = settled.find((child) => isUnfinished(child) && !replaced.has(child) && areOfOneCall(child, event));
+      if (before) replaced.add(before);
+      return [];
     }
     if (event.type === 'child.settled') {
       settled.push(event);
@@ -30,15 +38,19 @@ const reportsOf = ({ events }: RunLog, { runs }: Log): Violation[] => {
     return embellished(
       event,
       settled.filter((child) => child.callId === event.callId && mayBeOf(child, index)),
+      replaced,
     );
   });
 };
 
-/** False when the child's id names another call of the turn. Calls may share an id. */
-const mayBeOf = ({ runId, childId }: Settled, index: number): boolean => {
+/** Which call of its turn a child is of, where its id names one. Calls may share an id. */
+const indexOf = ({ runId, childId }: Settled | Requested): number | undefined => {
   const place = /^\/\d+-(\d+)\/\d+$/.exec(childId.slice(runId.length));
-  return !place || Number(place[1]) === index;
+  return place ? Number(place[1]) : undefined;
 };
+const mayBeOf = (child: Settled, index: number): boolean => (indexOf(child) ?? index) === index;
+const areOfOneCall = (a: Settled, b: Requested): boolean => a.callId === b.callId && indexOf(a) === indexOf(b);
+const isUnfinished = ({ status }: Settled): boolean => status !== 'completed';
 
 const disagreement = ({ event, place }: Placed<Settled>, child: RunLog | undefined): Violation[] => {
   if (!child) return [];
@@ -51,11 +63,12 @@ const disagreement = ({ event, place }: Placed<Settled>, child: RunLog | undefin
   return [at('L5', event, `${told}, but it ended with ${end.type} (${reason}).`)];
 };
 
-const embellished = (answer: Answered, children: readonly Settled[]): Violation[] => {
-  const unfinished = children.filter(({ status }) => status !== 'completed');
+const embellished = (answer: Answered, children: readonly Settled[], replaced: ReadonlySet<Settled>): Violation[] => {
+  const unfinished = children.filter(isUnfinished);
+  const left = unfinished.find((child) => !replaced.has(child));
   if (unfinished.length === 0 || answer.data === undefined) return [];
   return successesIn(answer.data).flatMap((about) => {
-    const child = unfinished.find(({ childId }) => about === childId) ?? (about === null ? unfinished[0] : undefined);
+    const child = unfinished.find(({ childId }) => about === childId) ?? (about === null ? left : undefined);
     if (!child) return [];
     const { childId, status, exitReason } = child;
     return [

@@ -287,6 +287,35 @@ describe('checkRunLaws', () => {
     expect(checkRunLaws(changed(is('r', 'call.completed', 1), { data: answer }))).toEqual([]);
   });
 
+  test.each<[string, ('completes' | 'fails')[], number, Violation['law'][]]>([
+    ['has its child replaced by one that completes', ['fails', 'completes'], 1, []],
+    ['tries again and again', ['fails', 'fails', 'completes'], 1, []],
+    ['tries again in vain', ['fails', 'fails'], 1, ['L5']],
+    ['began with two and replaces one', ['fails', 'fails', 'completes'], 2, ['L5']],
+    ['began with two and replaces both', ['fails', 'fails', 'completes', 'completes'], 2, []],
+  ])('[L5] hears of a call as completed that %s: only where none is left', (_what, ends, first, laws) => {
+    const ids = ends.map((_end, n) => `r/1-0/${n}`);
+    const asks = ids.map((id) => r.ask(id, 'c'));
+    const lives = ends.map((end, n) => {
+      const run = runWriter(ids[n] ?? '', 'r');
+      const over = end === 'completes' ? run.completed(0) : run.failed(0);
+      const begins = r.begin(ids[n] ?? '', 'c');
+      return [begins, run.started(), over, r.settled(ids[n] ?? '', 'c', 0, end === 'completes' ? completed : failed)];
+    });
+    // the first ones are asked for together, each of the others when all before it have ended
+    const log = [
+      ...[r.started(), r.turn(1), r.answered(1, 0, ['c']), r.call('c')],
+      ...asks.slice(0, first),
+      ...lives.slice(0, first).flat(),
+      ...lives.slice(first).flatMap((life, n) => [asks[first + n] as StoredEvent, ...life]),
+      ...[r.result('c', { status: 'completed' }), r.turn(2), r.answered(2, 0), r.completed(0)],
+    ];
+    expect(lawsOf(checkRunLaws(restamp(log)))).toEqual(laws);
+    const named = { results: [{ run_id: 'r/1-0/0', status: 'completed' }] };
+    const lying = log.map((event) => (event.type === 'call.completed' ? { ...event, data: named } : event));
+    expect(lawsOf(checkRunLaws(restamp(lying)))).toEqual(['L5']);
+  });
+
   test('[L6] numbers each tree for itself', () => {
     const s = runWriter('s');
     expect(checkRunLaws(restamp([r.started(), s.started(), r.completed(0), s.completed(0)]))).toEqual([]);
