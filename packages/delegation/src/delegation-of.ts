@@ -6,6 +6,8 @@ const Delegation = z.object({
   index: z.int().nonnegative(),
   count: z.int().positive(),
   role: z.enum(['leaf', 'orchestrator']),
+  /** Of a task that is tried again with another model: which of the fallbacks this is, from 1. */
+  fallback: z.int().positive().optional(),
 });
 
 /** Which task of how many a delegated run is, and whether it may delegate itself. */

@@ -87,6 +87,7 @@ describe('the README and the guides', () => {
       orchestrators: 0,
       timeoutMs: 0,
       idleTimeoutMs: 0,
+      timeoutFallbacks: 0,
       heartbeat: 0,
       budget: 0,
       background: 0,

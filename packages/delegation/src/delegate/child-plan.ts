@@ -21,6 +21,10 @@ export type ChildPlan = {
   images?: string[];
   /** Whether it works while nobody waits. */
   background?: true;
+  /** Of a task that is tried again: which of the fallbacks it is, from 1. */
+  fallback?: number;
+  /** Of the first child of a call: what of the whole call was understood otherwise than it may have been meant. */
+  warnings?: string[];
 };
 
 /** A whole call, decided. */

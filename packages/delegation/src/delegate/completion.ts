@@ -1,7 +1,7 @@
 /** What a background delegation has come to: as data, and as the block of text that enters the conversation of whoever asked for it. */
 import type { RunView, UnitEnd } from '@troupe/core';
-import type { Report } from '@troupe/protocol';
 import { entryOf } from '../results/entry.ts';
+import { type Attempt, fallbackOf } from './attempts.ts';
 import type { DelegationPlan } from './child-plan.ts';
 import type { DelegatePolicy } from './delegate-options.ts';
 import type { DelegateEntry, DelegateResult } from './delegation-result.ts';
@@ -83,6 +83,12 @@ const bodyOf = ({
     .filter(Boolean)
     .join('\n\n');
 
+/** What is said of a task that was tried again. */
+const againText = ({ fallback_attempt: fallback, primary_model: first }: DelegateEntry): string =>
+  fallback === undefined
+    ? ''
+    : ` · fallback ${fallback}: the first child (model ${first ?? 'unknown'}) ran out of time`;
+
 const taskBlock = (
   entry: DelegateEntry,
   completion: Pick<DelegationCompletion, 'goals' | 'roles' | 'toolsets'>,
@@ -94,7 +100,7 @@ const taskBlock = (
   return [
     `TASK ${index + 1}/${goals.length}: ${goals[index] ?? ''}`,
     `role ${roles[index] ?? 'leaf'} · model ${model ?? 'unknown'} · tools ${toolsets[index]?.join(', ') || 'none'} · run ${entry.run_id}`,
-    `status ${status} (${reason}) · ${took} s · ${calls} model calls${fit}`,
+    `status ${status} (${reason}) · ${took} s · ${calls} model calls${fit}${againText(entry)}`,
     '',
     bodyOf(entry),
   ].join('\n');
@@ -102,17 +108,27 @@ const taskBlock = (
 
 /** What the session is told of one child whose siblings may be at work still. */
 export const childCompletionText = (
-  report: Report,
+  attempt: Attempt,
   delegationId: string,
   plan: DelegationPlan,
-  { maxSummaryChars }: Pick<DelegatePolicy, 'maxSummaryChars'>,
+  policy: Pick<DelegatePolicy, 'maxSummaryChars' | 'timeoutFallbacks'>,
 ): string => {
-  // The n-th child of its call is the n-th task.
-  const index = Number(report.runId.slice(report.runId.lastIndexOf('/') + 1));
-  const entry = entryOf(report, { index, ...(maxSummaryChars !== undefined && { maxSummaryChars }) });
+  const { report, child } = attempt;
+  const { index, fallback } = child;
+  const { maxSummaryChars } = policy;
+  const entry: DelegateEntry = {
+    ...entryOf(report, { index, ...(maxSummaryChars !== undefined && { maxSummaryChars }) }),
+    ...(fallback !== undefined && {
+      fallback_attempt: fallback,
+      primary_model: plan.children[index]?.model ?? null,
+    }),
+  };
+  const next = fallbackOf(attempt, policy);
   return [
-    `[ASYNC DELEGATION: TASK ${index + 1}/${plan.children.length} COMPLETE — ${delegationId}]`,
-    'One task that you delegated to the background has ended; you are told of the others by themselves. This is a self-report: verify what matters.',
+    `[ASYNC DELEGATION: TASK ${index + 1}/${plan.children.length} ${next ? 'TIMED OUT' : 'COMPLETE'} — ${delegationId}]`,
+    next
+      ? `A child that you delegated one task to ran out of time. When the others have ended the task is tried again with model ${next.model}, unless nothing more can be started; you are told of that by itself. Do not delegate it again meanwhile.`
+      : 'One task that you delegated to the background has ended; you are told of the others by themselves. This is a self-report: verify what matters.',
     taskBlock(entry, tasksOf(plan)),
   ].join('\n\n');
 };

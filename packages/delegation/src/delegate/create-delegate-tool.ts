@@ -8,8 +8,9 @@ import {
   type Tool,
   type ToolContext,
 } from '@troupe/core';
-import { type Budget, type JSONValue, toJSON } from '@troupe/protocol';
+import { type Budget, type JSONValue, messageOf, redact, toJSON } from '@troupe/protocol';
 import { type FileRegistry, processFiles } from '../files/file-registry.ts';
+import { attemptsIn, fallbacksIn } from './attempts.ts';
 import { type ChildPlan, type DelegationPlan, makeChild, planChild } from './child-plan.ts';
 import { modelFor, providerFor } from './child-route.ts';
 import { childCompletionText, completionOf, completionText } from './completion.ts';
@@ -59,8 +60,8 @@ const plan = (
   input: unknown,
   { view, tools }: Pick<ToolContext, 'view' | 'tools'>,
   policy: DelegatePolicy,
-  about = modelFor(policy, { model: view.model, settings: view.settings }),
 ): DelegationPlan | { error: string } => {
+  const about = modelFor(policy, { model: view.model, settings: view.settings });
   if ('error' in about) return about;
   const found = tasksIn(input, policy);
   if ('error' in found) return found;
@@ -82,21 +83,6 @@ const plan = (
   };
 };
 
-/** The plan of a call whose children have ended. What may not be begun any more, as after a change of options, was begun all the same. */
-const planOfEnded = (
-  input: unknown,
-  context: Pick<ToolContext, 'view' | 'tools'>,
-  policy: DelegatePolicy,
-): DelegationPlan | { error: string } => {
-  const { view } = context;
-  const found = modelFor(policy, { model: view.model, settings: view.settings });
-  const model = policy.route?.to.model ?? policy.model ?? view.model;
-  const about = 'error' in found ? { model, settings: {}, warnings: [] } : found;
-  const lenient = { ...policy, maxConcurrentChildren: Number.POSITIVE_INFINITY, offerImages: false };
-  const known = plan(input, context, lenient, about);
-  return 'error' in known ? plan(input, context, { ...lenient, models: {} }, about) : known;
-};
-
 /**
  * A tool named `delegate_task`: hands one task or several to child agents, each with an empty conversation, its own budget, and tools
  * among those of the run that delegates.
@@ -115,20 +101,37 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
   const make = (child: ChildPlan, { tools, provider }: Pick<ToolContext, 'tools' | 'provider'>) =>
     makeChild(child, tool, tools, policy, providerFor(policy, child.model) ?? provider);
 
-  const start = (delegation: DelegationPlan, context: ToolContext): Spawned => {
-    const { children } = delegation;
-    const requests = children.map(
-      (child): ChildRequest => ({
-        agent: make(child, context),
-        data: toJSON(child),
-        job: {
-          input: child.goal,
-          metadata: { delegation: { index: child.index, count: child.count, role: child.role } },
-          ...(child.images && { attachments: child.images.map((url) => ({ type: 'image' as const, url })) }),
-        },
-        budget: budgetOf(policy),
-      }),
-    );
+  const requestOf = (child: ChildPlan, made: Pick<ToolContext, 'tools' | 'provider'>): ChildRequest => {
+    const { goal, index, count, role, fallback, images } = child;
+    return {
+      agent: make(child, made),
+      data: toJSON(child),
+      job: {
+        input: goal,
+        metadata: { delegation: { index, count, role, ...(fallback !== undefined && { fallback }) } },
+        ...(images && { attachments: images.map((url) => ({ type: 'image' as const, url })) }),
+      },
+      budget: budgetOf(policy),
+    };
+  };
+
+  /** Children that tasks are tried again with; why others cannot be made, as where their endpoint cannot be looked up any more. */
+  const requestsFor = (again: readonly ChildPlan[], made: Pick<ToolContext, 'tools' | 'provider'>) => {
+    const requests: ChildRequest[] = [];
+    const warnings: string[] = [];
+    for (const child of again)
+      try {
+        requests.push(requestOf(child, made));
+      } catch (error) {
+        const why = redact(messageOf(error));
+        warnings.push(`Task ${child.index} was not tried again with model "${child.model}": ${why}`);
+      }
+    return { requests, warnings };
+  };
+
+  const start = ({ children, warnings }: DelegationPlan, context: ToolContext): Spawned => {
+    const about = (index: number) => (index === 0 && warnings.length > 0 ? { warnings } : {});
+    const requests = children.map((child, index) => requestOf({ ...child, ...about(index) }, context));
     return spawned(requests, { allOrNone: true });
   };
 
@@ -138,6 +141,7 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
     inputSchema: delegateSchema(policy),
     offered: (view) => mayDelegate(policy, view),
     maxPerTurn: policy.maxConcurrentChildren,
+    maxRounds: 1 + (policy.timeoutFallbacks?.length ?? 0),
     execute: (input, context?: ToolContext) => {
       if (!context?.view)
         return { error: `"${name}" requires a parent agent context: it works when the model of a run calls it.` };
@@ -159,18 +163,21 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
       });
     },
     rebuild: (data, made) => make(data as unknown as ChildPlan, made),
-    settle: async (reports, input, context) => {
-      const { view } = context;
-      const delegation =
-        (view.unit?.data as unknown as DelegationPlan | undefined) ?? planOfEnded(input, context, policy);
-      if ('error' in delegation) return delegation;
-      const about = { files, depth: view.depth + 1 };
-      const result = await delegateResultOf(reports, delegation, policy, about);
-      return view.unit ? { data: toJSON(completionOf(view, delegation, result)) } : toolResultOf(result);
+    settle: async (reports, _input, context) => {
+      const { view, data, round, final } = context;
+      const tasks = attemptsIn(reports, data);
+      const { requests, warnings } = requestsFor(final ? [] : fallbacksIn(tasks, round, policy), context);
+      if (requests.length > 0) return spawned(requests);
+      const unit = view.unit?.data as unknown as DelegationPlan | undefined;
+      const about = { files, depth: view.depth + 1, parentRunId: unit?.parentRunId ?? view.runId, warnings };
+      const result = await delegateResultOf(reports, tasks, policy, about);
+      return unit ? { data: toJSON(completionOf(view, unit, result)) } : toolResultOf(result);
     },
     completion: completionText,
-    childCompletion: (report, { runId, data }) =>
-      childCompletionText(report, runId, data as unknown as DelegationPlan, policy),
+    childCompletion: (report, { runId, data, childData }) => {
+      const plan = data as unknown as DelegationPlan;
+      return childCompletionText({ report, child: childData as unknown as ChildPlan }, runId, plan, policy);
+    },
   });
   delegating.add(tool);
   return tool;

@@ -41,6 +41,11 @@ export type DelegateOptions = {
   /** Milliseconds without progress after which a child fails. Default: none. */
   idleTimeoutMs?: number;
   /**
+   * The models that a task is tried again with when its child ran out of time (status `timeout`): each in its turn, by a new child with
+   * the same limits, until one does not. All tasks of a call are waited for before one is tried again. Default: none.
+   */
+  timeoutFallbacks?: readonly { model: string }[];
+  /**
    * When a child that makes no progress is warned of, and what then. Default: 450 s between turns, 1,200 s inside a tool; a warning for
    * foreground children, for background ones an interrupt after 120 s of grace. `false`: nobody looks.
    */
@@ -159,6 +164,9 @@ export const delegatePolicyOf = (options: DelegateOptions): DelegatePolicy => {
     throw invalid('background', background, '"auto", true or false');
   if (!['deny', 'allow', 'bubble'].includes(approval)) throw invalid('approval', approval, 'deny, allow or bubble');
   if (options.model?.trim() === '') throw invalid('model', options.model, 'a model id, or none for that of the parent');
+  for (const fallback of options.timeoutFallbacks ?? [])
+    if (typeof fallback?.model !== 'string' || fallback.model.trim() === '')
+      throw invalid('timeoutFallbacks', options.timeoutFallbacks, 'a list of { model }, each with a model id');
   instances += 1;
   return {
     ...given,

@@ -2,9 +2,9 @@ import { jsonIn, type ToolResult } from '@troupe/core';
 import { type JSONSchema, type JSONValue, type Report, schemaOf, textOfIssue, toJSON } from '@troupe/protocol';
 import type { FileRegistry } from '../files/file-registry.ts';
 import { staleNoteFor } from '../files/stale-note.ts';
-import { type DelegationEntry, entryOf } from '../results/entry.ts';
+import { type DelegationEntry, type EntryStatus, entryOf } from '../results/entry.ts';
 import { writeDiagnosis } from '../results/write-diagnosis.ts';
-import type { ChildPlan, DelegationPlan } from './child-plan.ts';
+import type { Attempt } from './attempts.ts';
 import type { DelegatePolicy } from './delegate-options.ts';
 
 /** One entry of a result of `delegate_task`. */
@@ -13,6 +13,14 @@ export type DelegateEntry = DelegationEntry & {
   schema_valid?: boolean;
   schema_errors?: string[];
   data?: JSONValue;
+  /**
+   * Of a task that was tried again: which fallback this is the entry of, from 1; how the first child ended, why, and its model. Numbers
+   * (durations, calls, tokens, cost) are then those of all its children together; the rest is of the last one.
+   */
+  fallback_attempt?: number;
+  fallback_of_status?: EntryStatus;
+  primary_error?: string;
+  primary_model?: string | null;
   /** Files that the child changed after its parent had read them, where there is no summary to say so in. */
   stale_paths?: string[];
 };
@@ -36,16 +44,19 @@ const schemaFieldsOf = async (report: Report, schema: JSONSchema | undefined): P
   return { schema_valid: false, schema_errors: issues.slice(0, 10).map(textOfIssue) };
 };
 
+/** Where entries are made: who remembers files, how deep the children were, who delegated, and what is to be said besides. */
+type About = { files: FileRegistry | undefined; depth: number; parentRunId: string; warnings: readonly string[] };
+
 const withStaleNote = (
   entry: DelegateEntry,
-  { parentRunId }: DelegationPlan,
-  files: FileRegistry | undefined,
+  childRunId: readonly string[],
+  { files, parentRunId }: About,
 ): DelegateEntry => {
   if (!files) return entry;
   // What a child wrote, it wrote after it began; what its parent has read after that is not stale.
   const about = {
     parentRunId,
-    childRunId: entry.run_id,
+    childRunId,
     readBefore: files.knownReads(parentRunId),
     since: Number.NEGATIVE_INFINITY,
   };
@@ -56,11 +67,9 @@ const withStaleNote = (
 };
 
 const entryFor = async (
-  report: Report,
-  child: ChildPlan,
-  plan: DelegationPlan,
+  { report, child }: Attempt,
   policy: DelegatePolicy,
-  { files, depth }: { files: FileRegistry | undefined; depth: number },
+  { depth }: About,
 ): Promise<DelegateEntry> => {
   const { index, count, role, goal, model, tools, settings } = child;
   const { timeoutMs, idleTimeoutMs, maxIterations, maxSummaryChars, diagnostics } = policy;
@@ -80,7 +89,47 @@ const entryFor = async (
   });
   const fields = await schemaFieldsOf(report, child.outputSchema);
   if (entry.truncated) delete fields.data;
-  return withStaleNote({ ...entry, ...fields }, plan, files);
+  return { ...entry, ...fields };
+};
+
+const sum = (entries: readonly DelegateEntry[], of: (entry: DelegateEntry) => number | undefined): number =>
+  entries.reduce((all, entry) => all + (of(entry) ?? 0), 0);
+
+/** What all attempts at a task took together. */
+const takenBy = (entries: readonly DelegateEntry[]) => {
+  const tokens = (kind: 'cached' | 'reasoning') =>
+    entries.some((entry) => entry.tokens[kind] !== undefined) && { [kind]: sum(entries, (each) => each.tokens[kind]) };
+  return {
+    api_calls: sum(entries, (entry) => entry.api_calls),
+    tool_calls: sum(entries, (entry) => entry.tool_calls),
+    duration_seconds: Math.round(sum(entries, (entry) => entry.duration_seconds) * 100) / 100,
+    tokens: {
+      input: sum(entries, (entry) => entry.tokens.input),
+      output: sum(entries, (entry) => entry.tokens.output),
+      ...tokens('cached'),
+      ...tokens('reasoning'),
+    },
+    cost_usd: sum(entries, (entry) => entry.cost_usd),
+  };
+};
+
+/** The entry of a task: of its only child, or of the last of those that it was given to. */
+const entryOfTask = async (attempts: readonly Attempt[], policy: DelegatePolicy, about: About) => {
+  const entries = await Promise.all(attempts.map((attempt) => entryFor(attempt, policy, about)));
+  const [primary, last] = [entries[0], entries.at(-1)];
+  if (!primary || !last) return [];
+  const again: Partial<DelegateEntry> =
+    entries.length === 1
+      ? {}
+      : {
+          ...takenBy(entries),
+          fallback_attempt: entries.length - 1,
+          fallback_of_status: primary.status,
+          ...(primary.error !== undefined && { primary_error: primary.error }),
+          primary_model: primary.model,
+        };
+  const runIds = attempts.map(({ report }) => report.runId);
+  return [withStaleNote({ ...last, ...again }, runIds, about)];
 };
 
 /** From the first of them that began to the last that ended. */
@@ -99,22 +148,18 @@ const refusalIn = (reports: readonly Report[]): string | undefined => {
 /** The result of a call whose children have ended, however they did. */
 export const delegateResultOf = async (
   reports: readonly Report[],
-  plan: DelegationPlan,
+  tasks: readonly (readonly Attempt[])[],
   policy: DelegatePolicy,
-  about: { files: FileRegistry | undefined; depth: number },
+  about: About,
 ): Promise<DelegateResult | { error: string }> => {
   const refusal = refusalIn(reports);
   if (refusal !== undefined) return { error: refusal };
-  const results = await Promise.all(
-    plan.children.flatMap((child, i) => {
-      const report = reports[i];
-      return report ? [entryFor(report, child, plan, policy, about)] : [];
-    }),
-  );
+  const results = await Promise.all(tasks.map((attempts) => entryOfTask(attempts, policy, about)));
+  const warnings = [...(tasks[0]?.[0]?.child.warnings ?? []), ...about.warnings];
   return {
-    results,
+    results: results.flat(),
     total_duration_seconds: seconds(durationOf(reports)),
-    ...(plan.warnings.length > 0 && { warnings: plan.warnings }),
+    ...(warnings.length > 0 && { warnings }),
   };
 };
 

@@ -35,6 +35,9 @@ export const describeDelegation = (policy: DelegatePolicy, view: RunView): strin
     `Children never get: ${[...policy.denyTools].join(', ') || 'anything is allowed'}.`,
     'Summaries are self-reports of what a child says it did: verify what matters, such as changed files, before you rely on it.',
     'An entry whose status is not "completed" is no success, whatever text it holds.',
+    ...(policy.timeoutFallbacks?.length
+      ? ['A task whose child ran out of time is tried again with another model: fallback_attempt in its entry says so.']
+      : []),
     Object.keys(policy.models).length > 0
       ? `Models a task may name: ${Object.keys(policy.models).join(', ')}.`
       : 'The model of children cannot be chosen per call.',

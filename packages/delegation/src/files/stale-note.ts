@@ -16,20 +16,22 @@ const named = 8;
  * What a parent has read before its child began, a run at or below the child has written since, and the parent has not read again.
  * `undefined` when there is no such file, or the registry knows nothing of it, as after a restart.
  *
+ * @param about.childRunId Several, where one task was given to several children in turn.
  * @param about.readBefore What `registry.knownReads(parentRunId)` gave when the child began.
  * @param about.since What `registry.now()` gave then.
  */
 export const staleNoteFor = (
   registry: FileRegistry,
-  about: { parentRunId: string; childRunId: string; readBefore: readonly string[]; since: number },
+  about: { parentRunId: string; childRunId: string | readonly string[]; readBefore: readonly string[]; since: number },
 ): StaleNote | undefined => {
   const { parentRunId, childRunId, readBefore, since } = about;
+  const childRunIds = [childRunId].flat();
   const written = new Set(
     registry
       .writesSince(parentRunId, since, readBefore)
       .filter(({ runId, path, atMs }) => {
         const readAt = registry.readAt(parentRunId, path) ?? Number.NEGATIVE_INFINITY;
-        return isWithin(runId, childRunId) && atMs > readAt;
+        return childRunIds.some((id) => isWithin(runId, id)) && atMs > readAt;
       })
       .map(({ path }) => path),
   );

@@ -15,6 +15,8 @@ export type ChildAbout = {
   taskIndex?: number;
   taskCount?: number;
   role?: Delegation['role'];
+  /** Of a task whose child ran out of time, and that is tried again: which of its fallbacks this child is, from 1. */
+  fallback?: number;
   goal: string;
   /** Tool calls that it has begun. */
   toolCount: number;

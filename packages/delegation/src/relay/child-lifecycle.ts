@@ -15,6 +15,8 @@ export type ChildStart = {
   depth: number;
   /** As it took effect; absent where another tool than `delegate_task` started it. */
   role?: Delegation['role'];
+  /** Of a task that is tried again, since its child ran out of time: which of its fallbacks this child is, from 1. */
+  fallback?: number;
   goal: string;
 };
 
@@ -55,6 +57,7 @@ const startOf = ({ runId, startedBy, agent, depth, delegation, goal }: WatchedCh
   agent,
   depth,
   ...(delegation && { role: delegation.role }),
+  ...(delegation?.fallback !== undefined && { fallback: delegation.fallback }),
   goal,
 });
 

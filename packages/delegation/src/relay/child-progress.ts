@@ -29,6 +29,7 @@ const aboutOf = (child: WatchedChild, at: number): ChildAbout => {
     depth,
     agent,
     ...(delegation && { taskIndex: delegation.index, taskCount: delegation.count, role: delegation.role }),
+    ...(delegation?.fallback !== undefined && { fallback: delegation.fallback }),
     goal,
     toolCount,
     ...(model !== undefined && { model }),

@@ -145,7 +145,7 @@ describe('what was begun', () => {
     const lead = defineAgent({
       name: 'lead',
       instructions: 'You lead.',
-      tools: [createDelegateTool({ ...plain, maxConcurrentChildren: 2 })],
+      tools: [createDelegateTool({ ...plain, maxConcurrentChildren: 2, model: 'newer' })],
     });
     const provider = scriptedProvider({ lead: ['done'], 'task-2': ['B.'] });
     const second = createRuntime({ agents: [lead], model: 'm', provider, store, logger, onAgentChanged: 'continue' });
@@ -153,6 +153,8 @@ describe('what was begun', () => {
     await second.recover();
     const report = (await (await second.attach('r')).ended) as Report;
     expect(entriesIn(report).map(({ summary }) => summary)).toEqual(['A.', 'B.', 'C.']);
+    // and says of them what they were made of, not what they would be made of now
+    expect(entriesIn(report).map(({ model }) => model)).toEqual(['test-model', 'test-model', 'test-model']);
   });
 
   test.each([

@@ -90,11 +90,11 @@ describe('what is said of background work', () => {
     const { report } = troupe.runtime.start(troupe.lead, 'Do it.', { runId: 'r' });
     await report;
     const child = await troupe.runtime.attach('r/1-0/0');
-    const plan = { children: [{ goal: 'a', role: 'leaf', tools: [] }] } as never;
-    expect(childCompletionText(await child.report, 'deleg_1', plan, {})).toContain('x'.repeat(50));
-    expect(childCompletionText(await child.report, 'deleg_1', plan, { maxSummaryChars: 5 })).not.toContain(
-      'x'.repeat(6),
-    );
+    const task = { index: 0, goal: 'a', role: 'leaf', tools: [] };
+    const plan = { children: [task] } as never;
+    const attempt = { report: await child.report, child: task as never };
+    expect(childCompletionText(attempt, 'deleg_1', plan, {})).toContain('x'.repeat(50));
+    expect(childCompletionText(attempt, 'deleg_1', plan, { maxSummaryChars: 5 })).not.toContain('x'.repeat(6));
   });
 });
 

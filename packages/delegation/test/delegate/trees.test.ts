@@ -13,7 +13,10 @@ type Plan = {
   limits: Required<
     Pick<DelegateOptions, 'maxConcurrentChildren' | 'maxAsyncChildren' | 'maxSpawnDepth' | 'maxIterations'>
   > &
-    Pick<DelegateOptions, 'background' | 'timeoutMs' | 'idleTimeoutMs' | 'approval' | 'maxToolCalls'>;
+    Pick<
+      DelegateOptions,
+      'background' | 'timeoutMs' | 'idleTimeoutMs' | 'approval' | 'maxToolCalls' | 'timeoutFallbacks'
+    >;
   budget: { descendants?: number | undefined; tokens?: number | undefined; concurrency?: number | undefined };
   choices: readonly number[];
   people: readonly {
@@ -35,6 +38,7 @@ const anyPlan: fc.Arbitrary<Plan> = fc.record({
       idleTimeoutMs: fc.integer({ min: 1, max: 2_000 }),
       approval: fc.constantFrom('deny' as const, 'allow' as const),
       maxToolCalls: fc.integer({ min: 1, max: 6 }),
+      timeoutFallbacks: fc.array(fc.constantFrom({ model: 'm' }, { model: 'm2' }), { maxLength: 2 }),
     },
     { requiredKeys: ['maxConcurrentChildren', 'maxAsyncChildren', 'maxSpawnDepth', 'maxIterations'] },
   ) as fc.Arbitrary<Plan['limits']>,
@@ -169,12 +173,13 @@ describe('trees of delegations', () => {
         const events = await play(plan);
         expect(checkRunLaws(events)).toEqual([]);
         const { maxConcurrentChildren, maxAsyncChildren, maxSpawnDepth, maxIterations, maxToolCalls } = plan.limits;
+        const rounds = 1 + (plan.limits.timeoutFallbacks?.length ?? 0);
         const stored = events.filter((event) => !('live' in event));
         const children = stored.filter(({ depth, parentId }) => depth > 0 && parentId !== undefined);
         expect(Math.max(0, ...stored.map(({ depth }) => depth))).toBeLessThanOrEqual(maxSpawnDepth);
         const requested = stored.flatMap((event) => (event.type === 'child.requested' ? [event] : []));
         for (const of of countBy(requested, ({ childId }) => childId.replace(/\/\d+$/, '')))
-          expect(of).toBeLessThanOrEqual(maxConcurrentChildren);
+          expect(of).toBeLessThanOrEqual(maxConcurrentChildren * rounds);
         const turns = children.filter(({ type }) => type === 'turn.started');
         for (const of of countBy(turns, ({ runId }) => runId)) expect(of).toBeLessThanOrEqual(maxIterations);
         if (maxToolCalls !== undefined)
