@@ -13,7 +13,9 @@ export { createDelegateTool } from './delegate/create-delegate-tool.ts';
 export { type DelegateConfig, type DelegateConfigSource, readDelegateConfig } from './delegate/delegate-config.ts';
 export { type DelegateOptions, type DelegateRoute, deniedTools } from './delegate/delegate-options.ts';
 export type { DelegateEntry, DelegateResult } from './delegate/delegation-result.ts';
+export { type GitWorktrees, type GitWorktreesOptions, gitWorktrees } from './delegate/git-worktrees.ts';
 export { createManageDelegationsTool } from './delegate/manage-delegations.ts';
+export type { GiveWorkspace, KeptWorkspace, WorkspaceRequest, Workspaces } from './delegate/workspace.ts';
 export type { Delegation } from './delegation-of.ts';
 export type { Disk, FileStamp } from './files/disk.ts';
 export {

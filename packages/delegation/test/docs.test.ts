@@ -31,6 +31,7 @@ const programs: [name: string, page: keyof typeof pages, run: () => Promise<unkn
   ['delegate-batch', 'delegate', () => import('./docs/delegate-batch.ts'), printed(pages.delegate, 1)],
   ['delegate-background', 'delegate', () => import('./docs/delegate-background.ts'), printed(pages.delegate, 2)],
   ['delegate-restart', 'delegate', () => import('./docs/delegate-restart.ts'), printed(pages.delegate, 3)],
+  ['delegate-worktrees', 'delegate', () => import('./docs/delegate-worktrees.ts'), printed(pages.delegate, 4)],
 ];
 
 describe('the README and the guides', () => {

@@ -18,6 +18,12 @@ export const attemptsIn = (reports: readonly Report[], data: readonly (JSONValue
   return Object.values(tasks);
 };
 
+/** The reports of the children that the tasks were given to first: those are asked for together, so all of them have one, or none was started. */
+export const firstOf = (reports: readonly Report[], data: readonly (JSONValue | undefined)[]): readonly Report[] => {
+  const [any] = data.filter((child) => child !== undefined) as unknown as ChildPlan[];
+  return reports.slice(0, any?.count);
+};
+
 /** Whether what a child was made of held a secret: what is stored of it holds none, and is another task. */
 const hasLostSecret = (child: Partial<ChildPlan>): boolean => JSON.stringify(child).includes('[redacted]');
 

@@ -1,6 +1,6 @@
 import { type AgentOptions, type AnyAgent, defineAgent, type RunView, type Tool } from '@troupe/core';
 import { type JSONSchema, type ModelProvider, type ModelSettings, schemaOf } from '@troupe/protocol';
-import { childInstructions } from './child-prompt.ts';
+import { childInstructions, inWorkspace } from './child-prompt.ts';
 import type { Role, Task } from './delegate-input.ts';
 import type { DelegatePolicy } from './delegate-options.ts';
 import { toolsFor } from './tool-access.ts';
@@ -19,6 +19,8 @@ export type ChildPlan = {
   compaction?: AgentOptions['compaction'];
   outputSchema?: JSONSchema;
   images?: string[];
+  /** The folder that it is told to work in. */
+  workspace?: string;
   /** Whether it works while nobody waits. */
   background?: true;
   /** Of a task that is tried again: which of the fallbacks it is, from 1. */
@@ -53,7 +55,6 @@ export const planChild = (
   task: Task,
   { index, count }: { index: number; count: number },
   { self, view, tools, model, settings }: Parent,
-  workspace: string | undefined,
   policy: DelegatePolicy,
 ): ChildPlan => {
   const depth = view.depth + 1;
@@ -63,7 +64,7 @@ export const planChild = (
     count,
     goal: task.goal,
     role,
-    instructions: childInstructions({ ...task, role }, depth, workspace, policy),
+    instructions: childInstructions({ ...task, role }, depth, policy),
     model: task.model ?? model,
     tools: toolsFor(self, tools, { requested: task.toolsets, role }, policy),
     ...(Object.keys(settings).length > 0 && { settings }),
@@ -72,6 +73,10 @@ export const planChild = (
     ...(task.images && { images: task.images }),
   };
 };
+
+/** The same child, told to work in a folder, if there is one. */
+export const inFolder = (child: ChildPlan, workspace: string | undefined): ChildPlan =>
+  workspace === undefined ? child : { ...child, workspace, instructions: inWorkspace(child.instructions, workspace) };
 
 const heartbeatOf = (
   { background }: ChildPlan,

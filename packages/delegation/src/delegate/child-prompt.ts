@@ -21,19 +21,17 @@ You run at level ${depth} of ${maxSpawnDepth}. ${below}`;
 };
 
 /** The instructions of a child. Its conversation is empty but for its goal. @param depth The child's. */
-export const childInstructions = (
-  { goal, context, role }: Task,
-  depth: number,
-  workspace: string | undefined,
-  policy: DelegatePolicy,
-): string =>
+export const childInstructions = ({ goal, context, role }: Task, depth: number, policy: DelegatePolicy): string =>
   [
     'You were given one task by another agent. You know nothing of their conversation but what stands here.',
     `YOUR TASK:\n${goal}`,
     context && `CONTEXT:\n${context}`,
-    workspace && `WORKSPACE PATH:\n${workspace}\nWork there unless your task says otherwise.`,
     closing,
     role === 'orchestrator' && orchestration(depth, policy),
   ]
     .filter(Boolean)
     .join('\n\n');
+
+/** The same for a child that has a folder to work in. */
+export const inWorkspace = (instructions: string, folder: string): string =>
+  `${instructions}\n\nWORKSPACE PATH:\n${folder}\nWork there unless your task says otherwise.`;

@@ -5,6 +5,7 @@ import { type Attempt, fallbackOf } from './attempts.ts';
 import type { DelegationPlan } from './child-plan.ts';
 import type { DelegatePolicy } from './delegate-options.ts';
 import type { DelegateEntry, DelegateResult } from './delegation-result.ts';
+import type { KeptWorkspace } from './workspace.ts';
 
 /** The completion of a background delegation: `Report.calls[0].data` of its unit. */
 export type DelegationCompletion = {
@@ -67,17 +68,21 @@ const isCompletion = (data: unknown): data is DelegationCompletion =>
 /** What a child says is its own: lines that look like the headings here are marked as quoted. */
 const quoted = (text: string): string => text.replace(/^(?=[^\S\n]*(?:\[ASYNC DELEGATION|TASK \d+\/\d+:))/gim, '> ');
 
+const placeOf = ({ path, branch }: KeptWorkspace): string => (branch ? `${path} (branch ${branch})` : path);
+
 const bodyOf = ({
   summary,
   error,
   partial_text: partial,
   diagnostic_path: log,
   stale_paths: stale,
+  workspace,
 }: DelegateEntry): string =>
   [
     summary === null ? `NO RESULT: ${quoted(error ?? 'it did not complete.')}` : quoted(summary),
     partial && `What it had said by then (no result):\n${quoted(partial)}`,
     log && `Diagnostic log: ${log}`,
+    workspace && `Its workspace was kept: ${placeOf(workspace)}`,
     stale && `Files you had read were modified: ${stale.join(', ')}`,
   ]
     .filter(Boolean)

@@ -3,15 +3,16 @@ import {
   defineTool,
   dispatched,
   type RunView,
+  type SettleContext,
   type Spawned,
   spawned,
   type Tool,
   type ToolContext,
 } from '@troupe/core';
-import { type Budget, type JSONValue, messageOf, redact, toJSON } from '@troupe/protocol';
+import { type Budget, childIdOf, type JSONValue, messageOf, redact, toJSON } from '@troupe/protocol';
 import { type FileRegistry, processFiles } from '../files/file-registry.ts';
-import { attemptsIn, fallbacksIn } from './attempts.ts';
-import { type ChildPlan, type DelegationPlan, makeChild, planChild } from './child-plan.ts';
+import { attemptsIn, fallbacksIn, firstOf } from './attempts.ts';
+import { type ChildPlan, type DelegationPlan, inFolder, makeChild, planChild } from './child-plan.ts';
 import { modelFor, providerFor } from './child-route.ts';
 import { childCompletionText, completionOf, completionText } from './completion.ts';
 import { delegateSchema, tasksIn } from './delegate-input.ts';
@@ -19,7 +20,7 @@ import { type DelegateOptions, type DelegatePolicy, delegatePolicyOf } from './d
 import { delegateResultOf, toolResultOf } from './delegation-result.ts';
 import { describeDelegation, isBackground } from './describe-delegation.ts';
 import { delegating, ungrantedTexts } from './tool-access.ts';
-import { workspaceOf } from './workspace.ts';
+import { giveWorkspaces, handWorkspaceOn, takeWorkspacesBack } from './workspace.ts';
 
 /** Why a run may not delegate now; `true` when it may. */
 const mayDelegate = (policy: DelegatePolicy, view: RunView): true | string => {
@@ -66,12 +67,10 @@ const plan = (
   const found = tasksIn(input, policy);
   if ('error' in found) return found;
   const { tasks, isBatch } = found;
-  const folders = typeof policy.workspace === 'string' ? [policy.workspace] : (policy.workspace ?? []);
-  const workspace = workspaceOf(folders);
   const parent = { self: policy.name, view, tools, model: about.model, settings: about.settings };
   const background = isBackground(policy, view);
   const children = tasks.map((task, index) => ({
-    ...planChild(task, { index, count: tasks.length }, parent, workspace, policy),
+    ...planChild(task, { index, count: tasks.length }, parent, policy),
     ...(background && { background: true as const }),
   }));
   const access = children.map(({ tools: granted }, i) => ({ requested: tasks[i]?.toolsets, granted }));
@@ -115,24 +114,41 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
     };
   };
 
-  /** Children that tasks are tried again with; why others cannot be made, as where their endpoint cannot be looked up any more. */
-  const requestsFor = (again: readonly ChildPlan[], made: Pick<ToolContext, 'tools' | 'provider'>) => {
+  const start = async (
+    { children, warnings, parentRunId }: DelegationPlan,
+    context: ToolContext,
+  ): Promise<Spawned | { error: string }> => {
+    const wanted = children.map((child) => ({ ...child, runId: childIdOf(context.key, child.index), parentRunId }));
+    const given = await giveWorkspaces(wanted, policy, context);
+    if ('error' in given) return given;
+    const requests = children.map((child, index) => {
+      const about = index === 0 && warnings.length > 0 ? { warnings } : {};
+      return requestOf({ ...inFolder(child, given.folders[index]), ...about }, context);
+    });
+    return spawned(requests, { allOrNone: true });
+  };
+
+  /**
+   * Children that tasks are tried again with, each in the folder of the first child of its task; why others are not, as where their
+   * endpoint cannot be looked up any more. @param started How many children the call has had.
+   */
+  const requestsFor = async (again: readonly ChildPlan[], started: number, context: SettleContext) => {
     const requests: ChildRequest[] = [];
     const warnings: string[] = [];
     for (const child of again)
       try {
-        requests.push(requestOf(child, made));
+        const request = requestOf(child, context);
+        const runId = childIdOf(context.key, started + requests.length);
+        if (child.workspace !== undefined) await handWorkspaceOn(childIdOf(context.key, child.index), runId, policy);
+        requests.push(request);
       } catch (error) {
         const why = redact(messageOf(error));
         warnings.push(`Task ${child.index} was not tried again with model "${child.model}": ${why}`);
       }
-    return { requests, warnings };
-  };
-
-  const start = ({ children, warnings }: DelegationPlan, context: ToolContext): Spawned => {
-    const about = (index: number) => (index === 0 && warnings.length > 0 ? { warnings } : {});
-    const requests = children.map((child, index) => requestOf({ ...child, ...about(index) }, context));
-    return spawned(requests, { allOrNone: true });
+    const [first, ...others] = requests;
+    // Kept with a child, as nobody asks for the others again.
+    if (!first || warnings.length === 0) return { requests, warnings };
+    return { requests: [{ ...first, data: toJSON({ ...(first.data as object), warnings }) }, ...others], warnings };
   };
 
   const tool: Tool = defineTool({
@@ -142,7 +158,7 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
     offered: (view) => mayDelegate(policy, view),
     maxPerTurn: policy.maxConcurrentChildren,
     maxRounds: 1 + (policy.timeoutFallbacks?.length ?? 0),
-    execute: (input, context?: ToolContext) => {
+    execute: async (input, context?: ToolContext) => {
       if (!context?.view)
         return { error: `"${name}" requires a parent agent context: it works when the model of a run calls it.` };
       const { view } = context;
@@ -166,10 +182,12 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
     settle: async (reports, _input, context) => {
       const { view, data, round, final } = context;
       const tasks = attemptsIn(reports, data);
-      const { requests, warnings } = requestsFor(final ? [] : fallbacksIn(tasks, round, policy), context);
-      if (requests.length > 0) return spawned(requests);
+      const again = await requestsFor(final ? [] : fallbacksIn(tasks, round, policy), reports.length, context);
+      if (again.requests.length > 0) return spawned(again.requests);
+      const { kept, problems } = await takeWorkspacesBack(firstOf(reports, data), policy);
       const unit = view.unit?.data as unknown as DelegationPlan | undefined;
-      const about = { files, depth: view.depth + 1, parentRunId: unit?.parentRunId ?? view.runId, warnings };
+      const parentRunId = unit?.parentRunId ?? view.runId;
+      const about = { files, depth: view.depth + 1, parentRunId, kept, warnings: [...again.warnings, ...problems] };
       const result = await delegateResultOf(reports, tasks, policy, about);
       return unit ? { data: toJSON(completionOf(view, unit, result)) } : toolResultOf(result);
     },

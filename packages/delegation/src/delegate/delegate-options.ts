@@ -4,6 +4,7 @@ import type { FileRegistry } from '../files/file-registry.ts';
 import type { Connect } from '../routes/child-provider.ts';
 import type { Endpoint } from '../routes/endpoint.ts';
 import type { ParentEndpoint, RouteRequest } from '../routes/route-of.ts';
+import { type GiveWorkspace, isWorkspace, type Workspaces } from './workspace.ts';
 
 /** Another endpoint for children. See {@link routeOf} and {@link childProvider}. */
 export type DelegateRoute = Omit<RouteRequest, 'parent' | 'delegation'> & {
@@ -81,8 +82,11 @@ export type DelegateOptions = {
   inheritServerTools?: boolean;
   /** What becomes of calls of children that wait for a person. Default `deny`; each decision is told as `policy.applied`. */
   approval?: Approval;
-  /** The folder that children are told to work in: the first of these that is one. `~` is the home folder. Default: none is named. */
-  workspace?: string | readonly string[];
+  /**
+   * The folder that children are told to work in: the first of these that is one. `~` is the home folder. As a function, or as
+   * {@link Workspaces}, it gives each child its own; where one cannot be had, none of the call is started. Default: none is named.
+   */
+  workspace?: string | readonly string[] | GiveWorkspace | Workspaces;
   /** Who read and wrote which file, for the note that a child changed what its parent had read. Default: {@link processFiles}. */
   files?: FileRegistry | false;
   /** The folder for logs of children that timed out before their model answered once. Default `~/.troupe/logs`. `false`: none. */
@@ -163,6 +167,8 @@ export const delegatePolicyOf = (options: DelegateOptions): DelegatePolicy => {
   if (background !== 'auto' && typeof background !== 'boolean')
     throw invalid('background', background, '"auto", true or false');
   if (!['deny', 'allow', 'bubble'].includes(approval)) throw invalid('approval', approval, 'deny, allow or bubble');
+  if (!isWorkspace(options.workspace))
+    throw invalid('workspace', options.workspace, 'a folder or several, a function, or { give, takeBack }');
   if (options.model?.trim() === '') throw invalid('model', options.model, 'a model id, or none for that of the parent');
   for (const fallback of options.timeoutFallbacks ?? [])
     if (typeof fallback?.model !== 'string' || fallback.model.trim() === '')

@@ -6,6 +6,7 @@ import { type DelegationEntry, type EntryStatus, entryOf } from '../results/entr
 import { writeDiagnosis } from '../results/write-diagnosis.ts';
 import type { Attempt } from './attempts.ts';
 import type { DelegatePolicy } from './delegate-options.ts';
+import type { KeptWorkspace } from './workspace.ts';
 
 /** One entry of a result of `delegate_task`. */
 export type DelegateEntry = DelegationEntry & {
@@ -23,6 +24,8 @@ export type DelegateEntry = DelegationEntry & {
   primary_model?: string | null;
   /** Files that the child changed after its parent had read them, where there is no summary to say so in. */
   stale_paths?: string[];
+  /** What is left of the folder that the child had to itself, where something is. */
+  workspace?: KeptWorkspace;
 };
 
 /** What a call of `delegate_task` gives: one entry for each task, in their order. */
@@ -44,8 +47,19 @@ const schemaFieldsOf = async (report: Report, schema: JSONSchema | undefined): P
   return { schema_valid: false, schema_errors: issues.slice(0, 10).map(textOfIssue) };
 };
 
-/** Where entries are made: who remembers files, how deep the children were, who delegated, and what is to be said besides. */
-type About = { files: FileRegistry | undefined; depth: number; parentRunId: string; warnings: readonly string[] };
+/** Where entries are made. */
+type About = {
+  /** Who remembers files. */
+  files: FileRegistry | undefined;
+  /** Of the children. */
+  depth: number;
+  /** The run that delegates. */
+  parentRunId: string;
+  /** What is left of folders of children, by the runs that they were given to. */
+  kept: ReadonlyMap<string, KeptWorkspace>;
+  /** What is to be said besides. */
+  warnings: readonly string[];
+};
 
 const withStaleNote = (
   entry: DelegateEntry,
@@ -129,7 +143,8 @@ const entryOfTask = async (attempts: readonly Attempt[], policy: DelegatePolicy,
           primary_model: primary.model,
         };
   const runIds = attempts.map(({ report }) => report.runId);
-  return [withStaleNote({ ...last, ...again }, runIds, about)];
+  const workspace = runIds.flatMap((runId) => about.kept.get(runId) ?? [])[0];
+  return [withStaleNote({ ...last, ...again, ...(workspace && { workspace }) }, runIds, about)];
 };
 
 /** From the first of them that began to the last that ended. */
@@ -155,7 +170,7 @@ export const delegateResultOf = async (
   const refusal = refusalIn(reports);
   if (refusal !== undefined) return { error: refusal };
   const results = await Promise.all(tasks.map((attempts) => entryOfTask(attempts, policy, about)));
-  const warnings = [...(tasks[0]?.[0]?.child.warnings ?? []), ...about.warnings];
+  const warnings = [...tasks.flat().flatMap(({ child }) => child.warnings ?? []), ...about.warnings];
   return {
     results: results.flat(),
     total_duration_seconds: seconds(durationOf(reports)),
