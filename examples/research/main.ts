@@ -6,9 +6,9 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { harmless, oneLine, openModel, type RunNode, reportTable, treeOf } from '@troupe/cli';
-import { createRuntime, type Runtime } from '@troupe/core';
+import { createRuntime } from '@troupe/core';
 import { childLabel } from '@troupe/delegation';
-import { isTerminal, messageOf, type RunEvent, type TerminalEvent } from '@troupe/protocol';
+import { messageOf, type RunEvent } from '@troupe/protocol';
 import { Folder } from '../review/folder.ts';
 import { fileTools } from '../review/tools.ts';
 import { budget, leadAgent } from './agents.ts';
@@ -34,6 +34,11 @@ async function main(args: string[]): Promise<number> {
   await using model = await openModel();
   const runtime = createRuntime({ provider: model.provider, model: model.name, pricing: model.pricing, budget });
   const { say } = showProgress(runtime.events$);
+  const told: RunEvent[] = [];
+  runtime.events$.subscribe((event) => {
+    told.push(event);
+    linesOf(event).forEach(say);
+  });
   say(`${model.notice}\nFolder: ${folder.root}\nQuestion: ${question}\n`);
 
   const session = runtime.session(leadAgent(fileTools(folder)), { sessionKey: 'research' });
@@ -44,45 +49,22 @@ async function main(args: string[]): Promise<number> {
   };
   process.once('SIGINT', stop);
   await session.send(`Folder: ${folder.name}\nQuestion: ${question}`);
-  const { last, told } = await conversation(runtime, say);
+  const { report } = await session.idle();
   process.off('SIGINT', stop);
   await runtime.close();
 
   say(tableOf(told));
   if (stopped) return 130;
-  if (last.type === 'run.completed') return 0;
-  throw new Error(
-    `The research failed (${last.exitReason}): ${last.type === 'run.failed' ? last.fault.message : last.reason}`,
-  );
+  if (report?.status === 'completed') return 0;
+  throw new Error(`The research failed (${report?.exitReason}): ${report?.fault?.message ?? 'there is no answer.'}`);
 }
 
-/**
- * Tells what the lead says, until it has ended a run and there is no background work that it has not heard of. A unit of background work
- * is a run with an `origin`.
- */
-async function conversation(runtime: Runtime, say: (line: string) => void) {
-  const told: RunEvent[] = [];
-  const unheard = new Set<string>();
-  let last: TerminalEvent | undefined;
-  for await (const event of runtime.events()) {
-    told.push(event);
-    const isLead = event.agent === 'lead';
-    if (event.type === 'run.started' && event.origin) {
-      unheard.add(event.runId);
-      say(`↗ in the background: ${event.runId}`);
-    }
-    // Nobody is woken for work that was ended on purpose.
-    if (event.type === 'run.interrupted') unheard.delete(event.runId);
-    if (event.type === 'run.started' && isLead) last = undefined;
-    for (const unit of heardIn(event)) {
-      unheard.delete(unit);
-      say(`↙ the lead hears of ${unit}`);
-    }
-    if (event.type === 'run.completed' && isLead) say(`\n${harmless(event.text ?? '').trim()}\n`);
-    if (isTerminal(event) && isLead) last = event;
-    if (last && unheard.size === 0) return { last, told };
-  }
-  throw new Error('The runtime was closed before the lead had ended.');
+/** What the lead says, and what becomes of its background work. A unit of that is a run with an `origin`. */
+function linesOf(event: RunEvent): string[] {
+  const lines = heardIn(event).map((unit) => `↙ the lead hears of ${unit}`);
+  if (event.type === 'run.started' && event.origin) lines.push(`↗ in the background: ${event.runId}`);
+  if (event.type === 'run.completed' && event.agent === 'lead') lines.push(`\n${harmless(event.text ?? '').trim()}\n`);
+  return lines;
 }
 
 /** Background work that is heard of now: by a run that was woken for it, or in a turn of one that was at work. */

@@ -51,6 +51,8 @@ export { createRuntime } from './runtime/create-runtime.ts';
 export type { ReadOptions } from './runtime/intake.ts';
 export type { RuntimeOptions } from './runtime/options.ts';
 export type { EventStream, Runtime, StartOptions } from './runtime/runtime.ts';
+export type { SessionRest } from './session/rest.ts';
+export { type RestEvent, restMachine } from './session/rest-machine.ts';
 export type { SendOptions, Session } from './session/session.ts';
 export { type SessionRuns, sessionMachine } from './session/session-machine.ts';
 export { ofType, textOf } from './streams/of-type.ts';

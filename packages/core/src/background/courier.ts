@@ -23,6 +23,8 @@ export type Courier = {
   lookAll(): Promise<void>;
   /** A run of a session has come to life or has ended. */
   changed(sessionKey: string): void;
+  /** Whether what was left for a session is about to be handed out, or to begin a run: not, where it waits for somebody else. */
+  isDelivering(sessionKey: string): boolean;
   /** Whoever could not be woken may be now. */
   tryAgain(): void;
   /** What was left for a session that nobody has heard, and nobody here is about to. */
@@ -45,6 +47,8 @@ export const openCourier = (
     atWork(sessionKey: string): Iterable<LiveRun>;
     /** Starts a run of the session that begins with what was delivered; resolves once that is stored. */
     wake(sessionKey: string, outlook: Outlook): Promise<Woken>;
+    /** A delivery has come further. */
+    moved(sessionKey: string): void;
   },
 ): Courier => {
   const deliveries = new Map<string, ReturnType<typeof open>>();
@@ -137,6 +141,7 @@ export const openCourier = (
       }),
       { input: { key }, clock },
     );
+    actor.subscribe(() => of.moved(key));
     return actor.start();
   };
 
@@ -161,6 +166,10 @@ export const openCourier = (
         delivery.stop();
         deliveries.delete(key);
       } else delivery.send({ type: 'news' });
+    },
+    isDelivering(key) {
+      const now = deliveries.get(key)?.getSnapshot();
+      return now !== undefined && (now.matches('looking') || now.matches('waking') || now.matches('failed'));
     },
     tryAgain() {
       if (!isClosed) for (const delivery of deliveries.values()) delivery.send({ type: 'news' });

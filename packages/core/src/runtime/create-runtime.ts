@@ -44,6 +44,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       looked: () => void courier.lookAll().catch(() => {}),
       left: (sessionKey) => courier.news(sessionKey),
       changed: (sessionKey) => courier.changed(sessionKey),
+      stirred: (sessionKey, lost) => sessions.stirred(sessionKey, lost),
     },
   );
   const { world, recorder, desk } = engine;
@@ -80,6 +81,9 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   const sessions = openSessions({
     runs: world.runs,
     desk,
+    atWork: (sessionKey) => [...(engine.conversations.get(sessionKey) ?? []), ...(engine.units.get(sessionKey) ?? [])],
+    isDelivering: (sessionKey) => courier.isDelivering(sessionKey),
+    attach: handles.attach,
     changed: (sessionKey) => courier.changed(sessionKey),
     unheard: (sessionKey) => courier.unheard(sessionKey),
     used: (sessionKey) => courier.news(sessionKey),
@@ -97,6 +101,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
 
   const courier = openCourier(options, {
     atWork: (sessionKey) => engine.conversations.get(sessionKey) ?? [],
+    moved: (sessionKey) => sessions.stirred(sessionKey, false),
     async wake(sessionKey, { letters, rootId }) {
       const row = (await store.list({ sentTo: sessionKey, limit: 1 }))[0] ?? (await store.get(rootId));
       const agent = sessions.agentOf(sessionKey) ?? (row && agents.get(row.agent));

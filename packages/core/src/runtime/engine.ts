@@ -77,6 +77,8 @@ export const openEngine = (
     left(sessionKey: string): void;
     /** A run of a session has come to life, or its end is stored, or cannot be. */
     changed(sessionKey: string): void;
+    /** The same, and for background units, too. @param lost It has not ended, and is not executed here any more. */
+    stirred(sessionKey: string, lost: boolean): void;
   },
 ) => {
   const { clock, logger, store, ids } = options;
@@ -85,6 +87,8 @@ export const openEngine = (
   const leaving = new Map<string, LiveRun>();
   /** Runs of a session that are alive here, or whose end is not stored yet; units left out. */
   const conversations = new Map<string, Set<LiveRun>>();
+  /** The same for background units. */
+  const units = new Map<string, Set<LiveRun>>();
   const owner = ids.next('runtime');
   const alive = new Map<string, number>();
 
@@ -233,8 +237,9 @@ export const openEngine = (
     leaving.set(runId, run);
     void Promise.resolve(run.writing).then(() => {
       leaving.delete(runId);
-      forgetConversation(run);
       if (leaves && !run.broken && !run.suspended) on.left(sessionOf(run));
+      // Only now: whoever waits for the session is not to find it still in between.
+      forgetConversation(run);
     });
     tellParent(run, context);
     leave(run);
@@ -242,20 +247,24 @@ export const openEngine = (
   };
 
   const noteConversation = (run: LiveRun): void => {
-    if (run.parentId !== undefined || run.origin) return;
+    if (run.parentId !== undefined) return;
     const key = sessionOf(run);
-    const known = conversations.get(key);
+    const runsHere = run.origin ? units : conversations;
+    const known = runsHere.get(key);
     if (known) known.add(run);
-    else conversations.set(key, new Set([run]));
-    on.changed(key);
+    else runsHere.set(key, new Set([run]));
+    if (!run.origin) on.changed(key);
+    on.stirred(key, false);
   };
   const forgetConversation = (run: LiveRun): void => {
-    if (run.parentId !== undefined || run.origin) return;
+    if (run.parentId !== undefined) return;
     const key = sessionOf(run);
-    const known = conversations.get(key);
+    const runsHere = run.origin ? units : conversations;
+    const known = runsHere.get(key);
     known?.delete(run);
-    if (known?.size === 0) conversations.delete(key);
-    on.changed(key);
+    if (known?.size === 0) runsHere.delete(key);
+    if (!run.origin) on.changed(key);
+    on.stirred(key, run.broken !== undefined);
   };
 
   const leave = (run: LiveRun): void => {
@@ -529,6 +538,7 @@ export const openEngine = (
     inbox,
     leaving,
     conversations,
+    units,
     lease,
     bringToLife,
     bringBack,

@@ -1,6 +1,7 @@
 import { FaultError, type JSONValue, type Message, type Receipt, redact, type Usage } from '@troupe/protocol';
 import type { Job } from '../job.ts';
 import type { Run } from '../run/run.ts';
+import type { SessionRest } from './rest.ts';
 
 /** How a job is sent to a session. */
 export type SendOptions = {
@@ -16,6 +17,7 @@ export type SessionHost = {
   open(): Promise<Run[]>;
   units(): Promise<Run[]>;
   usage(): Promise<Usage>;
+  idle(): Promise<SessionRest>;
   messages(): readonly Message[];
 };
 
@@ -62,6 +64,20 @@ export class Session<T = JSONValue> {
   /** What all its runs and background units have used, with everything below them, as far as it is stored. */
   usage(): Promise<Usage> {
     return this.#host.usage();
+  }
+
+  /**
+   * Settles when nothing of the session goes on by itself: no run and no unit of it is at work or queued, and nothing that a unit has left
+   * is about to begin a run; or when all that has not ended waits for a person (`paused`). At once where that is so now. What was paused by
+   * `run.pause()` counts as at work. What is left for the next run that is sent waits for it, as after an interrupt: nobody waits for that here.
+   *
+   * Runs that were sent are brought back as by {@link runs}. Units are waited for whoever executes them: after a restart those that
+   * nobody does, until `runtime.recover()` takes them up.
+   *
+   * @throws FaultError `run.claimed` when another process executes runs of the session; `runtime.closed`
+   */
+  idle(): Promise<SessionRest> {
+    return this.#host.idle();
   }
 
   /**

@@ -10,12 +10,18 @@ import type { Job } from '../job.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Run } from '../run/run.ts';
 import type { Desk } from '../runtime/desk.ts';
+import { openRest } from './rest.ts';
 import { checkKey, type SendOptions, Session } from './session.ts';
 import { type SessionRuns, sessionMachine } from './session-machine.ts';
 
 type Runtime = {
   readonly runs: ReadonlyMap<string, LiveRun>;
-  readonly desk: Pick<Desk, 'next'>;
+  readonly desk: Pick<Desk, 'next' | 'events$'>;
+  /** Runs and background units of the session that are alive here, or whose end is not stored yet. */
+  atWork(sessionKey: string): readonly LiveRun[];
+  /** Whether what units have left for it is about to be delivered. */
+  isDelivering(sessionKey: string): boolean;
+  attach(runId: string): Promise<Run>;
   /**
    * Runs that were sent to a session and have not ended, brought back, oldest first; and the newest of all. @throws FaultError `run.claimed`
    *
@@ -58,6 +64,7 @@ type Open = {
   session: Session;
   wake(letters: readonly Letter[], first: string): Promise<Woken>;
   adopt(runId: string): void;
+  readonly rest: Pick<ReturnType<typeof openRest>, 'hear'>;
   close(): void;
 };
 
@@ -176,9 +183,17 @@ export const openSessions = (runtime: Runtime) => {
       }
     };
     let lastSent: Promise<unknown> = Promise.resolve();
+    let sending = 0;
     /** One after another: nothing overtakes. */
     const send = (job: Job, options: SendOptions): Promise<Run> => {
+      sending += 1;
       const sent = lastSent.then(() => sendNext(job, options));
+      const done = () => {
+        sending -= 1;
+        rest.hear('changed');
+      };
+      // Beside it: whoever sent it hears as soon as it is sent.
+      void sent.then(done, done);
       lastSent = sent.then(
         () => runtime.used(key),
         () => {},
@@ -198,10 +213,27 @@ export const openSessions = (runtime: Runtime) => {
       if (live.broken) throw live.broken.error;
       return 'woken';
     };
+    const rest = openRest({
+      clock: runtime.clock,
+      events$: runtime.desk.events$,
+      ready,
+      units: () => runtime.units(key),
+      deliver: () => runtime.used(key),
+      atWork: () => runtime.atWork(key),
+      isBusy: () => sending > 0 || runtime.isDelivering(key),
+      current: () => actor.getSnapshot().context.current,
+      latest: () => {
+        const { current, last } = actor.getSnapshot().context;
+        return current ?? last;
+      },
+      handleOf: runtime.attach,
+      closed: () => closedError(key),
+    });
     const session = new Session(key, {
       send,
       units: () => runtime.units(key),
       usage: () => runtime.usage(key),
+      idle: () => rest.idle(),
       async open() {
         await ready();
         runtime.used(key);
@@ -214,7 +246,11 @@ export const openSessions = (runtime: Runtime) => {
       messages: () => said,
     });
     const adopt = (runId: string) => watched.has(runId) || tell({ type: 'found' });
-    return { agent, session, wake, adopt, close: () => actor.stop() };
+    const close = () => {
+      actor.stop();
+      rest.close();
+    };
+    return { agent, session, wake, adopt, rest, close };
   };
 
   const of = (agent: AnyAgent, sessionKey: string): Open => {
@@ -235,6 +271,10 @@ export const openSessions = (runtime: Runtime) => {
     /** Starts a run that is told what units have come to, unless one is under way; resolves once that is stored. */
     wake: (agent: AnyAgent, sessionKey: string, letters: readonly Letter[], first: string): Promise<Woken> =>
       of(agent, sessionKey).wake(letters, first),
+    /** A run or a unit of it has begun or ended, or a delivery has come further. @param lost What has not ended is not executed here any more. */
+    stirred(sessionKey: string, lost: boolean): void {
+      sessions.get(sessionKey)?.rest.hear(lost ? 'lost' : 'changed');
+    },
     /** With whom the conversation is, if it is open here. */
     agentOf: (sessionKey: string): AnyAgent | undefined => sessions.get(sessionKey)?.agent,
     close(): void {

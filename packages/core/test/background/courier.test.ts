@@ -39,7 +39,7 @@ test('a run that came to life while the store was asked is given only what is st
         },
       },
     },
-    { atWork: () => alive, wake: () => Promise.reject(new Error('Nobody is to be woken.')) },
+    { atWork: () => alive, wake: () => Promise.reject(new Error('Nobody is to be woken.')), moved: () => {} },
   );
   courier.news('k');
   await settle();

@@ -1,0 +1,138 @@
+/** When nothing of a session is at work, and what it has come to by then. */
+import type { Clock, FaultError, Question, Report, RunEvent } from '@troupe/protocol';
+import { filter, map, merge, type Observable, Subject } from 'rxjs';
+import { type AnyActorRef, createActor, fromEventObservable, fromPromise, waitFor } from 'xstate';
+import type { LiveRun } from '../run/live-run.ts';
+import type { Run } from '../run/run.ts';
+import { type RestEvent, restMachine } from './rest-machine.ts';
+
+/** What a session has come to where nothing of it goes on by itself. */
+export type SessionRest = {
+  /** `paused`: runs or units of it wait for a person, and nothing else is at work. */
+  status: 'idle' | 'paused';
+  /** What they ask, with everything below them, oldest first. Empty unless `paused`. */
+  questions: Question[];
+  /** That of its run that waits, else of the newest that has ended. `null` where nothing was sent. */
+  report: Report | null;
+};
+
+/** A session, to whoever waits for it. */
+export type Restless = {
+  readonly clock: Clock;
+  readonly events$: Observable<RunEvent>;
+  /** Brings back what was sent to it and has not ended. */
+  ready(): Promise<void>;
+  /** Its units that have not ended, wherever they are executed. */
+  units(): Promise<Run[]>;
+  /** Has what was left for it delivered. */
+  deliver(): void;
+  /** Its runs and units that are alive here, or whose end is not stored yet. */
+  atWork(): readonly LiveRun[];
+  /** Something is about to be started: what was sent, or what is told of units. */
+  isBusy(): boolean;
+  /** The run whose turn it is. */
+  current(): string | null;
+  /** That one, else the newest. */
+  latest(): string | null;
+  handleOf(runId: string): Promise<Run>;
+  /** Why nobody waits any more. */
+  closed(): FaultError;
+};
+
+/** It has not begun, for the run before it has not ended. */
+const isInLine = ({ context, ledger }: LiveRun): boolean => context?.slot === 'wanted' && !ledger.begun;
+/** Nothing in its tree goes on without a person. */
+const asks = ({ ledger, value }: LiveRun): boolean => ledger.pausedFor === 'question' && value !== 'interrupting';
+
+/** Units that are not executed here: those at work, and those that ask a person. @param settled Told when one of them asks, or is over. */
+const openElsewhere = (session: Restless, settled: (event: RestEvent) => void) => {
+  const units = new Map<string, 'works' | 'asks'>();
+  const over = (runId: string): void => {
+    units.delete(runId);
+    // What it has left was stored with its end: somebody may go on with that elsewhere, too.
+    settled({ type: 'news' });
+  };
+  return {
+    find: async (): Promise<void> => {
+      for (const unit of await session.units()) {
+        if (units.has(unit.id) || session.atWork().some(({ runId }) => runId === unit.id)) continue;
+        units.set(unit.id, 'works');
+        const asked = ({ status }: Report): void => {
+          if (status !== 'paused') return over(unit.id);
+          units.set(unit.id, 'asks');
+          settled({ type: 'changed' });
+        };
+        unit.report.then(asked, () => over(unit.id));
+      }
+    },
+    asking: () => [...units].flatMap(([runId, how]) => (how === 'asks' ? runId : [])),
+    isStill: () => [...units.values()].every((how) => how === 'asks'),
+  };
+};
+
+/** Whoever waits for one session. */
+export const openRest = (session: Restless) => {
+  const stirs$ = new Subject<RestEvent>();
+  const asked$ = session.events$.pipe(
+    filter(({ type, parentId }) => type === 'run.paused' && parentId === undefined),
+    map((): RestEvent => ({ type: 'changed' })),
+  );
+  const waits = new Set<AnyActorRef>();
+
+  const isStillHere = (): boolean => {
+    if (session.isBusy()) return false;
+    const here = session.atWork();
+    const current = session.current();
+    const isHeldUp = here.some((run) => run.runId === current && asks(run));
+    return here.every((run) => asks(run) || (isHeldUp && isInLine(run)));
+  };
+
+  const idle = async (): Promise<SessionRest> => {
+    let failure: unknown;
+    const elsewhere = openElsewhere(session, (event) => stirs$.next(event));
+    const open = async (): Promise<void> => {
+      try {
+        await session.ready();
+        await elsewhere.find();
+        session.deliver();
+      } catch (error) {
+        failure = error;
+        throw error;
+      }
+    };
+    const wait = createActor(
+      restMachine.provide({
+        actors: { open: fromPromise(open), changes: fromEventObservable(() => merge(stirs$, asked$)) },
+        guards: { isStill: () => isStillHere() && elsewhere.isStill() },
+      }),
+      { clock: session.clock },
+    );
+    waits.add(wait);
+    const end = await waitFor(wait.start(), ({ status }) => status === 'done')
+      .catch(() => {
+        throw session.closed();
+      })
+      .finally(() => waits.delete(wait));
+    if (end.matches('failed')) throw failure;
+    const latest = session.latest();
+    const here = session.atWork().flatMap((run) => (asks(run) ? run.runId : []));
+    const asking = [...new Set([...here, ...elsewhere.asking()])];
+    const waiting = await Promise.all(asking.map(async (runId) => (await session.handleOf(runId)).report));
+    // One of them was answered in the meantime.
+    if (waiting.some(({ status }) => status !== 'paused')) return idle();
+    return {
+      status: waiting.length > 0 ? 'paused' : 'idle',
+      questions: waiting.flatMap(({ questions }) => questions).toSorted((a, b) => a.askedAt - b.askedAt),
+      report: latest === null ? null : await (await session.handleOf(latest)).report,
+    };
+  };
+
+  return {
+    idle,
+    /** Tells everybody who waits. */
+    hear: (type: RestEvent['type']): void => stirs$.next({ type }),
+    close(): void {
+      for (const wait of waits) wait.stop();
+    },
+  };
+};
