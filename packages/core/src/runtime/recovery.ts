@@ -19,14 +19,13 @@ import {
   unfinished,
 } from '@troupe/protocol';
 import { sessionOf } from '../background/dispatch.ts';
-import { ownProviderOf, unitAgent } from '../background/unit.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import { fingerprintOf } from '../define-agent.ts';
 import { listOf } from '../replay/read-run.ts';
 import { contextIn } from '../run/checkpoint.ts';
 import { keepResult, type LiveRun, reportOf } from '../run/live-run.ts';
 import type { SessionRuns } from '../session/session-machine.ts';
-import { toolsOf } from './definition-of.ts';
+import { type AgentFound, agentOf } from './agent-of.ts';
 import type { Engine } from './engine.ts';
 import type { FoundRun } from './found-run.ts';
 import type { Settled } from './options.ts';
@@ -97,22 +96,7 @@ export const openRecovery = (
 
   const eventsOf = (runId: string): Promise<StoredEvent[]> => listOf(store.events({ runId }));
 
-  /** The agent of a stored run: one that this runtime knows, or one that a tool of the run above makes again, if it can. */
-  const agentOf = (row: RunRow, rows: Rows): AnyAgent | undefined => {
-    if (!row.made) return agents.get(row.agent);
-    const above = rows.get(row.parentId ?? row.origin?.runId ?? '');
-    const maker = above && agentOf(above, rows);
-    try {
-      if (!above || !maker) return undefined;
-      const { tools } = toolsOf(maker, above.job);
-      const tool = tools.get(row.made.tool);
-      const provider = ownProviderOf(maker);
-      if (row.origin) return tool && unitAgent(tool, tools.values(), provider);
-      return tool?.rebuild?.(row.made.data, { tools, ...(provider && { provider }) });
-    } catch {
-      return undefined;
-    }
-  };
+  const agentFor = (row: RunRow, rows: Rows): AgentFound => agentOf(row, rows, agents);
 
   /** The rows of a tree and, of a background unit, of the trees that it came from: what agents are made again by. */
   const familyOf = async (rows: Rows): Promise<Rows> => {
@@ -173,7 +157,7 @@ export const openRecovery = (
   const read = async (runId: string): Promise<LiveRun> => {
     const row = await rowFor(runId);
     const rows = await rowsOf(row.rootId);
-    const run = await restored(row, await eventsOf(runId), agentOf(row, await familyOf(rows)));
+    const run = await restored(row, await eventsOf(runId), agentFor(row, await familyOf(rows)).agent);
     if (world.runs.has(runId)) return run;
     for (const { runId: id, status } of rows.values()) if (isEnded(status)) desk.dropQuestions(id);
     if (run.ended) {
@@ -213,28 +197,19 @@ export const openRecovery = (
   };
 
   /** Why a run does not go on here. */
-  const lossOf = (row: RunRow, known: AnyAgent | undefined): FoundRun['lost'] => {
+  const lossOf = (row: RunRow, known: AgentFound): FoundRun['lost'] => {
     const { runId, agent } = row;
-    const lost = (exitReason: 'agent_unknown' | 'agent_changed', message: string): FoundRun['lost'] => {
-      const fault: Fault = { code: exitReason.replace('_', '.'), message, retryable: false, runId };
-      return { status: 'failed', exitReason, fault };
-    };
     if (recover === 'orphan')
       return {
         status: 'interrupted',
         exitReason: 'orphaned',
         reason: `The process that executed run "${runId}" is gone, and this runtime brings no run back (recover: "orphan").`,
       };
-    if (!known)
-      return lost(
-        'agent_unknown',
-        `Run "${runId}" is of agent "${agent}", which is not known here. Give it to createRuntime({ agents }), or give the tool that made it a "rebuild".`,
-      );
-    if (!isChanged(row, known) || onAgentChanged === 'continue') return undefined;
-    return lost(
-      'agent_changed',
-      `Agent "${agent}" is defined differently now than when run "${runId}" started. Bring its definition back, or set onAgentChanged to "continue".`,
-    );
+    if (!known.agent) return { status: 'failed', exitReason: 'agent_unknown', fault: known.fault };
+    if (!isChanged(row, known.agent) || onAgentChanged === 'continue') return undefined;
+    const message = `Agent "${agent}" is defined differently now than when run "${runId}" started. Bring its definition back, or set onAgentChanged to "continue".`;
+    const fault: Fault = { code: 'agent.changed', message, retryable: false, runId };
+    return { status: 'failed', exitReason: 'agent_changed', fault };
   };
 
   const isChanged = ({ fingerprint }: RunRow, known: AnyAgent | undefined): boolean =>
@@ -251,8 +226,9 @@ export const openRecovery = (
         `Run "${runId}" has not ended, and its checkpoint is not in the store.`,
         { runId },
       );
-    const agent = agentOf(row, family);
-    const lost = lossOf(row, agent);
+    const known = agentFor(row, family);
+    const { agent } = known;
+    const lost = lossOf(row, known);
     const warnings =
       !lost && isChanged(row, agent)
         ? [{ code: 'agent.changed', message: `Agent "${name}" is defined differently now than when this run started.` }]
@@ -270,7 +246,7 @@ export const openRecovery = (
         const row = rows.get(runId);
         if (!row || (status !== 'ended' && !isEnded(row.status))) continue;
         const events = await eventsOf(runId);
-        const run = storedRun(row, letGo ? untilLetGo(events) : events, agentOf(row, family));
+        const run = storedRun(row, letGo ? untilLetGo(events) : events, agentFor(row, family).agent);
         if (status !== 'ended') found.set(runId, run as FoundRun);
         parent.former.set(runId, run);
         keepResult(parent, run, reportOf(run, [], run.ledger.lastAt));
@@ -298,8 +274,11 @@ export const openRecovery = (
 
   const demand = (runs: readonly RunRow[], all: Rows): void => {
     for (const row of runs) {
-      const lost = lossOf(row, agentOf(row, all));
-      if (lost?.status === 'failed') throw new FaultError(lost.fault.code, lost.fault.message, { runId: row.runId });
+      const lost = lossOf(row, agentFor(row, all));
+      if (lost?.status === 'failed') {
+        const { code, message, details } = lost.fault;
+        throw new FaultError(code, message, { runId: row.runId, ...(details && { details }) });
+      }
       if (lost) throw new FaultError('run.orphaned', lost.reason, { runId: row.runId });
     }
   };

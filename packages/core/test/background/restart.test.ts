@@ -204,6 +204,22 @@ describe('after a restart', () => {
   });
 });
 
+test('a unit whose run was forgotten cannot be made again: it fails, and says so', async () => {
+  const world = lives();
+  const first = world.live();
+  await first.runtime.start(first.lead, 'do: send a', { runId: 'r', sessionKey: 'k' }).ended;
+  await first.pass(20);
+  expect(await first.runtime.runs.prune({ olderThan: 1 })).toBe(1);
+  first.mortal.die();
+  const second = world.live();
+  const { recovered } = await second.runtime.recover();
+  expect(await recovered[0]?.ended).toMatchObject({
+    status: 'failed',
+    exitReason: 'agent_unknown',
+    fault: { details: { tool: 'send', reason: 'the run that called it is not stored any more.' } },
+  });
+});
+
 describe('a store that is not there', () => {
   test('keeps what is left until it is: nobody is begun in vain, and attempts become fewer', async () => {
     const clock = new SimulatedClock();

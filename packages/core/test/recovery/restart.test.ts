@@ -458,26 +458,78 @@ describe('[L7] an agent that was made for one run', () => {
     });
   });
 
-  test.each<[string, Partial<Tool>]>([
-    ['cannot', {}],
+  const secret = 'sk-0123456789abcdef0123456789abcdef';
+  test.each<[string, Partial<Tool>, string]>([
+    ['cannot', { rebuild: undefined as never }, 'it has no "rebuild".'],
     [
       'breaks over it',
       {
         rebuild: () => {
-          throw new Error('no');
+          throw new Error(`no model for api_key=${secret}`);
         },
       },
+      'its "rebuild" threw: no model for api_key=[redacted]',
     ],
-  ])('fails its run where that tool %s, and the run above hears of it', async (_how, options) => {
-    const { boot, lead, eventsOf } = await crash(delegating(made, 'down', options));
-    const { recovered } = await boot(playing, { agents: [lead] }).runtime.recover();
-    const report = await recovered[0]?.ended;
-    expect(report).toMatchObject({
-      status: 'completed',
-      children: [{ status: 'failed', exitReason: 'agent_unknown' }],
+    ['makes nothing', { rebuild: () => undefined as never }, 'its "rebuild" gave no agent.'],
+  ])(
+    'fails its run where that tool %s, which says so, and the run above hears of it',
+    async (_how, options, reason) => {
+      const { boot, lead, eventsOf } = await crash(delegating(made, 'down', options));
+      const { recovered } = await boot(playing, { agents: [lead] }).runtime.recover();
+      const report = await recovered[0]?.ended;
+      expect(report).toMatchObject({
+        status: 'completed',
+        children: [{ status: 'failed', exitReason: 'agent_unknown' }],
+      });
+      expect(report?.calls[0]?.result).toContain('agent.unknown');
+      const runId = 'root/1-0/0';
+      const failed = eventsOf('root').find((event) => event.runId === runId && event.type === 'run.failed');
+      expect(failed).toMatchObject({
+        fault: {
+          code: 'agent.unknown',
+          message: `Run "${runId}" is of agent "made", which tool "down" made, and cannot make again: ${reason}`,
+          details: { tool: 'down', reason },
+        },
+      });
+      expect(checkRunLaws(eventsOf('root'))).toEqual([]);
+    },
+  );
+
+  test('fails its run where nothing was kept to make it again of, and nobody knows it', async () => {
+    const { boot, lead, eventsOf } = await crash(delegating(made, 'down'));
+    await boot(playing, { agents: [lead] }).runtime.recover();
+    const message = /^Run "root\/1-0\/0" is of agent "made", which is not known here\. Give it to createRuntime/;
+    expect(eventsOf('root').find(({ type }) => type === 'run.failed')).toMatchObject({
+      exitReason: 'agent_unknown',
+      fault: { message: expect.stringMatching(message) },
     });
-    expect(report?.calls[0]?.result).toContain('agent.unknown');
-    expect(checkRunLaws(eventsOf('root'))).toEqual([]);
+  });
+
+  test('fails its run where its parent has that tool no more, or is not known', async () => {
+    const reasons = async (agents: (tool: Tool) => AnyAgent[]) => {
+      const tool = delegating(made, 'down', { rebuild: made });
+      const { boot, eventsOf } = await crash(tool);
+      await boot(playing, { agents: agents(tool), onAgentChanged: 'continue' }).runtime.recover();
+      await settle();
+      return eventsOf('root').flatMap((event) =>
+        event.type === 'run.failed' && event.runId !== 'root' ? [event.fault.details?.reason] : [],
+      );
+    };
+    expect(await reasons(() => [defineAgent({ name: 'lead', instructions: '' })])).toEqual([
+      'agent "lead" has no such tool any more.',
+    ]);
+    expect(await reasons(() => [])).toEqual(['agent "lead", whose tool it is, is not known here.']);
+  });
+
+  test('stays as it is where somebody uses it and it cannot be made again: they hear why', async () => {
+    const rebuild = () => {
+      throw new Error('the vault is closed');
+    };
+    const { boot, lead } = await crash(delegating(made, 'down', { rebuild }));
+    const { runtime } = boot(playing, { agents: [lead] });
+    await expect(runtime.resume('root', true)).rejects.toThrow('its "rebuild" threw: the vault is closed');
+    const asked = await runtime.runs.list({ status: 'paused' });
+    expect(asked).toHaveLength(2);
   });
 });
 
