@@ -28,12 +28,20 @@ const closedError = () =>
 /** True for an event after which a run has ended, or waits for a person. */
 export const settles = (event: RunEvent): boolean =>
   isTerminal(event) || (event.type === 'run.paused' && event.reason === 'question');
-export const isSettled = (run: LiveRun): boolean => isEnded(run.ledger.status) || run.ledger.pausedFor === 'question';
+/** A run that is being interrupted asks nobody any more, though its calls are still closing; neither does one whose end is not told yet. */
+const isOver = ({ ended, suspended, value }: LiveRun): boolean => (ended && !suspended) || value === 'interrupting';
+/** True while nothing in the tree of a run can go on without a person. */
+export const isAsking = (run: LiveRun): boolean => run.ledger.pausedFor === 'question' && !isOver(run);
+export const isSettled = (run: LiveRun): boolean => isEnded(run.ledger.status) || isAsking(run);
 
 export type Desk = ReturnType<typeof openDesk>;
 
-/** @param shield Keeps what a hook throws from everybody else. */
-export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, act: () => void) => void) => {
+/** @param find Finds a run that is alive here, or about to leave. @param shield Keeps what a hook throws from everybody else. */
+export const openDesk = (
+  find: (runId: string) => LiveRun | undefined,
+  hooks: RuntimeOptions['hooks'],
+  shield: (what: string, act: () => void) => void,
+) => {
   const questions = new Map<string, Question>();
   const answers = new Map<string, Answer>();
   const waiters = new Map<string, Set<Waiter>>();
@@ -81,7 +89,10 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
     question: (id: string): Question | undefined => questions.get(id),
     /** Open questions of a run and everything below it, oldest first. */
     questionsOf: (runId: string): Question[] =>
-      [...questions.values()].filter((question) => isWithin(question.runId, runId)),
+      [...questions.values()].filter((asked) => {
+        const asker = find(asked.runId);
+        return isWithin(asked.runId, runId) && !(asker && isOver(asker));
+      }),
     /** What `take` gives at the moment such an event of the run is told. Rejects with `runtime.closed` when the run is suspended. */
     next: <T>(run: LiveRun, wanted: (event: RunEvent) => boolean, take: () => T): Promise<T> =>
       new Promise((resolve, reject) => {
@@ -108,6 +119,8 @@ export const openDesk = (hooks: RuntimeOptions['hooks'], shield: (what: string, 
       }),
     /** Nobody waits for answers of a run any more. */
     dropQuestions,
+    /** A run is being interrupted: it asks nobody any more. Its questions are forgotten with its end. */
+    stopAsking: (): void => queueMicrotask(() => questionsChanged$.next()),
     /** Takes note of events that are a copy of others: no hook is called for them. */
     copied(events: readonly RunEvent[]): void {
       for (const event of events) copies.add(event);

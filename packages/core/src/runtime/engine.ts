@@ -135,7 +135,7 @@ export const openEngine = (
     recorder.feedOf(run.rootId).push(events);
   };
 
-  const desk = openDesk(options.hooks, shield);
+  const desk = openDesk((runId) => runs.get(runId) ?? leaving.get(runId), options.hooks, shield);
   const recorder = openRecorder({ clock, store, owner }, { told: desk.tell, broken });
 
   /** Tells a run a command. @param known Called with what comes of it, before it does. */
@@ -174,6 +174,7 @@ export const openEngine = (
     const outbox = takeOutbox(snapshot);
     const isNews = outbox !== null || isProgress(run, snapshot);
     if (event && (isNews || run.context?.pendingUsage !== context.pendingUsage)) hear(run, event);
+    if (snapshot.value === 'interrupting' && run.value !== 'interrupting') desk.stopAsking();
     run.value = snapshot.value;
     run.context = context;
     const waits = context.slot === 'wanted' && (snapshot.matches({ running: 'waiting' }) || snapshot.matches('queued'));

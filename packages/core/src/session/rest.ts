@@ -4,6 +4,7 @@ import { filter, map, merge, type Observable, Subject } from 'rxjs';
 import { type AnyActorRef, createActor, fromEventObservable, fromPromise, waitFor } from 'xstate';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Run } from '../run/run.ts';
+import { isAsking } from '../runtime/desk.ts';
 import { type RestEvent, restMachine } from './rest-machine.ts';
 
 /** What a session has come to where nothing of it goes on by itself. */
@@ -41,8 +42,6 @@ export type Restless = {
 
 /** It has not begun, for the run before it has not ended. */
 const isInLine = ({ context, ledger }: LiveRun): boolean => context?.slot === 'wanted' && !ledger.begun;
-/** Nothing in its tree goes on without a person. */
-const asks = ({ ledger, value }: LiveRun): boolean => ledger.pausedFor === 'question' && value !== 'interrupting';
 
 /** Units that are not executed here: those at work, and those that ask a person. @param settled Told when one of them asks, or is over. */
 const openElsewhere = (session: Restless, settled: (event: RestEvent) => void) => {
@@ -83,8 +82,8 @@ export const openRest = (session: Restless) => {
     if (session.isBusy()) return false;
     const here = session.atWork();
     const current = session.current();
-    const isHeldUp = here.some((run) => run.runId === current && asks(run));
-    return here.every((run) => asks(run) || (isHeldUp && isInLine(run)));
+    const isHeldUp = here.some((run) => run.runId === current && isAsking(run));
+    return here.every((run) => isAsking(run) || (isHeldUp && isInLine(run)));
   };
 
   const idle = async (): Promise<SessionRest> => {
@@ -115,7 +114,7 @@ export const openRest = (session: Restless) => {
       .finally(() => waits.delete(wait));
     if (end.matches('failed')) throw failure;
     const latest = session.latest();
-    const here = session.atWork().flatMap((run) => (asks(run) ? run.runId : []));
+    const here = session.atWork().flatMap((run) => (isAsking(run) ? run.runId : []));
     const asking = [...new Set([...here, ...elsewhere.asking()])];
     const waiting = await Promise.all(asking.map(async (runId) => (await session.handleOf(runId)).report));
     // One of them was answered in the meantime.

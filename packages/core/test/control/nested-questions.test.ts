@@ -1,6 +1,7 @@
-import { defineAgent } from '@troupe/core';
+import { createRuntime, defineAgent, memoryStore } from '@troupe/core';
 import { scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
+import { SimulatedClock } from 'xstate';
 import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
 import { awaiting, calling, delegating, gatedTool, guardedTool, ofType, plain } from './tools.ts';
 
@@ -241,5 +242,116 @@ describe('with onPaused "error"', () => {
     const { runId } = await runtime.run(root, 'go');
     await runtime.close();
     expect(await runtime.runs.get(`${runId}/1-0/0`)).toMatchObject({ status: 'interrupted', exitReason: 'closed' });
+  });
+});
+
+describe('a question of a run that is being interrupted', () => {
+  /** A root with a call that asks, behind one that is a child and closes when the test says so. */
+  const closing = (child: 'hangs' | 'asks') => {
+    const { tool } = guardedTool();
+    const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: [tool] });
+    const gate = Promise.withResolvers<void>();
+    const ask = {
+      ...delegating(leaf),
+      settle: async () => {
+        await gate.promise;
+        return { content: 'It was closed.' };
+      },
+    };
+    const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [ask, tool] });
+    const provider = scriptedProvider({
+      root: [calling('ask_leaf', 'erase')],
+      leaf: [child === 'asks' ? calling('erase') : { hang: true }],
+    });
+    return { ...openRuntime({ provider, clock: new SimulatedClock() }), root, gate };
+  };
+
+  test.each(['hangs', 'asks'] as const)(
+    'is closed, though it was asked behind a call that is not: a child that %s [F-01, F-02]',
+    async (child) => {
+      const { runtime, root, gate } = closing(child);
+      const run = runtime.start(root, 'go');
+      await settle();
+      const asked = run.questions;
+      expect(asked.map(({ callId }) => callId)).toHaveLength(child === 'asks' ? 2 : 1);
+      const seen: number[] = [];
+      run.questions$.subscribe((questions) => void seen.push(questions.length));
+      await run.interrupt('enough');
+      await settle();
+      // then it is interrupting still, asks nobody, and takes no answer
+      expect(run.status).toBe('interrupting');
+      expect(run.questions).toEqual([]);
+      expect(seen.at(-1)).toBe(0);
+      for (const { id } of asked) expect(await run.answer(id, true)).toMatchObject({ status: 'rejected' });
+      await expect(runtime.resume(run.id, true)).rejects.toMatchObject({ code: 'question.unknown' });
+      // and a report is that of its end
+      const report = run.report;
+      gate.resolve();
+      expect(await report).toMatchObject({ status: 'interrupted', questions: [] });
+    },
+  );
+
+  test('is not told to be open when it is told after that [F-01]', async () => {
+    const store = memoryStore();
+    const gate = Promise.withResolvers<void>();
+    let isSlow = false;
+    const commit: typeof store.commit = async (steps) => {
+      if (isSlow) await gate.promise;
+      return store.commit(steps);
+    };
+    const { tool } = guardedTool();
+    const slow = gatedTool('slow');
+    const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [slow.tool, tool] });
+    const provider = scriptedProvider(() => {
+      isSlow = true;
+      return calling('slow', 'erase');
+    });
+    const { runtime } = openRuntime({ provider, store: { ...store, commit } });
+    const run = runtime.start(root, 'go');
+    await settle();
+    const seen: number[] = [];
+    run.questions$.subscribe((questions) => void seen.push(questions.length));
+    const told = run.interrupt('enough');
+    await settle();
+    gate.resolve();
+    await told;
+    await run.ended;
+    expect(seen).toEqual([0]);
+  });
+
+  test('is closed after a restart, too [F-02, L7]', async () => {
+    const store = { ...memoryStore(), lasting: true };
+    const { tool } = guardedTool();
+    const gate = Promise.withResolvers<void>();
+    const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.' });
+    const ask = {
+      ...delegating(leaf),
+      settle: async () => {
+        await gate.promise;
+        return { content: 'It was closed.' };
+      },
+    };
+    const root = defineAgent({ name: 'root', instructions: 'Root.', tools: [ask, tool] });
+    const live = () =>
+      createRuntime({
+        provider: scriptedProvider({ root: [calling('ask_leaf', 'erase')], leaf: [{ hang: true }] }),
+        model: 'm',
+        store,
+        agents: [root, leaf],
+        clock: new SimulatedClock(),
+      });
+    const first = live();
+    const begun = first.start(root, 'go', { runId: 'r' });
+    await settle();
+    await begun.interrupt('enough');
+    await settle();
+    await first.close({ runs: 'suspend' });
+    const second = live();
+    await second.recover();
+    const run = await second.attach('r');
+    expect([run.status, run.questions]).toEqual(['interrupting', []]);
+    gate.resolve();
+    expect(await run.ended).toMatchObject({ status: 'interrupted' });
+    await second.close();
   });
 });
