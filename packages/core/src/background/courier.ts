@@ -101,7 +101,7 @@ export const openCourier = (
     const open = await store.list({ sentTo: key, status: unfinished, limit: 1 });
     const isAtWork = open.length > 0 || (began !== undefined && !isEnded(began.status));
     // Whoever has stopped the conversation since knows that something was under way.
-    const stoppedAt = last?.status === 'interrupted' ? (last.endedAt ?? 0) : 0;
+    const { endedAt: stoppedAt = 0 } = last?.status === 'interrupted' ? last : {};
     const wakes = free.some((letter) => messageIn(letter).wakes && letter.at >= stoppedAt);
     return { ...known, next: isAtWork || !wakes || (await isTired(key)) ? 'wait' : 'wake' };
   };

@@ -76,7 +76,12 @@ const plainChild = ({ runId, agent, status, exitReason, text, fault, partialText
     .join('\n\n');
 
 /** How a run that has just ended is put in words; `undefined` when it leaves nothing. */
-const wordsOf = (run: LiveRun, unit: LiveRun, end: End, at: number): (() => string)[] | undefined => {
+const wordsOf = (
+  run: LiveRun,
+  unit: LiveRun,
+  end: End,
+  at: number,
+): [ofTool: () => string, plainly: () => string] | undefined => {
   const { made, origin } = unit;
   const tool = unit.tools.get(made?.tool ?? unit.agent.name);
   if (run === unit) {
@@ -110,15 +115,16 @@ export const letterOf = (
   if (!unit?.origin || sessionKey === undefined) return undefined;
   const words = wordsOf(run, unit, end, at);
   if (!words) return undefined;
-  let text: string | undefined;
-  for (const say of words)
-    try {
-      text ??= say();
-    } catch (error) {
-      failed(error);
-    }
+  const [ofTool, plainly] = words;
+  let text: string;
+  try {
+    text = ofTool();
+  } catch (error) {
+    failed(error);
+    text = plainly();
+  }
   // Whoever ended it on purpose need not be woken to hear so.
   const wakes = end.type !== 'run.interrupted';
-  const message: LetterMessage = { type: 'deliver', text: text ?? runId, rootId: unit.origin.rootId, wakes };
+  const message: LetterMessage = { type: 'deliver', text, rootId: unit.origin.rootId, wakes };
   return { id: runId, runId, sessionKey, at, message: redact(message) };
 };

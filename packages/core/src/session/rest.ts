@@ -64,7 +64,8 @@ const openElsewhere = (session: Restless, settled: (event: RestEvent) => void) =
         unit.report.then(asked, () => over(unit.id));
       }
     },
-    asking: () => [...units].flatMap(([runId, how]) => (how === 'asks' ? runId : [])),
+    /** All of them, once it is still. */
+    asking: () => [...units.keys()],
     isStill: () => [...units.values()].every((how) => how === 'asks'),
   };
 };

@@ -48,8 +48,6 @@ export const sessionMachine = setup({
     hasQueue: ({ context }) => context.queue.length > 0,
     hasCurrent: ({ context }) => context.current !== null,
     isCurrent: ({ context, event }) => event.type === 'ended' && event.runId === context.current,
-    isLast: ({ context, event }) =>
-      event.type === 'ended' && event.runId === context.current && context.queue.length === 0,
   },
 }).createMachine({
   id: 'session',
@@ -89,13 +87,13 @@ export const sessionMachine = setup({
       on: { open: 'reading', found: 'reading', lost: {} },
     },
     busy: {
+      always: { guard: not('hasCurrent'), target: 'idle' },
       on: {
         found: 'reading',
         sent: {
           actions: assign(({ context, event }) => ({ last: event.runId, queue: [...context.queue, event.runId] })),
         },
         ended: [
-          { guard: 'isLast', target: 'idle', actions: assign({ current: null }) },
           {
             guard: 'isCurrent',
             actions: [

@@ -77,7 +77,7 @@ export const openSessions = (runtime: Runtime) => {
     let first = key;
     /** What was said up to the last run that has ended. */
     let said: readonly Message[] = [];
-    let failure: Error | undefined;
+    let failure: { error: unknown } | undefined;
     const watched = new Set<string>();
 
     const watch = (run: LiveRun): void => {
@@ -112,15 +112,14 @@ export const openSessions = (runtime: Runtime) => {
         for (const runId of open) watch(runtime.runs.get(runId) as LiveRun);
         return { ...found, open };
       } catch (error) {
-        failure = error instanceof Error ? error : new Error(String(error));
-        throw failure;
+        failure = { error };
+        throw error;
       }
     };
 
-    const begin = (runId: string | null): void => {
-      const run = runId === null ? undefined : runtime.runs.get(runId);
-      // It ended while the session was read.
-      if (runId !== null && !run) return tell({ type: 'ended', runId });
+    const begin = (runId: string): void => {
+      // One that is not there has ended: so it is told.
+      const run = runtime.runs.get(runId);
       if (run?.context?.slot !== 'wanted' || run.ledger.begun) return;
       const own = run.transcript.length;
       run.transcript = goingOn(run.transcript, said);
@@ -134,7 +133,7 @@ export const openSessions = (runtime: Runtime) => {
       sessionMachine.provide({
         actors: { runs: fromPromise(() => read()) },
         // On a clean stack: a step of another machine has no place inside an action of this one.
-        actions: { begin: ({ context }) => queueMicrotask(() => begin(context.current)) },
+        actions: { begin: ({ context: { current } }) => current !== null && queueMicrotask(() => begin(current)) },
       }),
       { clock: runtime.clock },
     );
@@ -147,7 +146,7 @@ export const openSessions = (runtime: Runtime) => {
         throw closedError(key);
       });
       if (snapshot.matches('idle') || snapshot.matches('busy')) return;
-      if (failure !== undefined) throw failure;
+      if (failure) throw failure.error;
       throw new FaultError('store.unavailable', `Session "${key}" could not be read just now. Send again.`);
     };
     /** At once: nobody else can be sent in between. */

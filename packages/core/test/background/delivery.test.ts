@@ -1,5 +1,6 @@
 import { memoryStore } from '@troupe/core';
 import { describe, expect, test } from 'vitest';
+import { settle } from '../../../../test/support/open-runtime.ts';
 import { nested } from './nested.ts';
 import { openOffice } from './office.ts';
 
@@ -249,6 +250,83 @@ test('a conversation that wakes itself again and again waits, at maxWakes, until
   ]);
 });
 
+test('a conversation is woken as often as there is something to tell it, where nobody limits that', async () => {
+  let left = 30;
+  const { runtime, lead, pass } = openOffice({
+    maxWakes: Number.POSITIVE_INFINITY,
+    tool: { completion: () => (left-- > 0 ? 'do: send quick' : 'enough') },
+  });
+  const session = runtime.session(lead, { sessionKey: 'k' });
+  await session.send('do: send quick');
+  for (let i = 0; i < 35; i++) await pass(1);
+  expect(await session.idle()).toMatchObject({ report: { text: 'noted: enough' } });
+  expect(await runtime.runs.list({ sentTo: 'k' })).toHaveLength(32);
+});
+
+test('a run that was begun for what a unit has left is not begun again where the store still shows that', async () => {
+  const inner = memoryStore();
+  const complaints: string[] = [];
+  const logger = {
+    warn: (said: string, fault: { code: string }) => complaints.push(`${fault.code}: ${said}`),
+    error: () => {},
+  };
+  let behind: Awaited<ReturnType<typeof inner.sessionInbox>> = [];
+  let isBehind = false;
+  const sessionInbox: typeof inner.sessionInbox = async (key) => {
+    if (isBehind) {
+      isBehind = false;
+      return behind;
+    }
+    const mail = await inner.sessionInbox(key);
+    if (mail.length > 0) behind = mail;
+    return mail;
+  };
+  const { runtime, lead, pass, deliveries } = openOffice({ store: { ...inner, sessionInbox }, logger });
+  const session = runtime.session(lead, { sessionKey: 'k' });
+  await session.send('do: send quick; say sent');
+  await pass(1);
+  const { report } = await session.idle();
+  isBehind = true;
+  await session.runs();
+  await pass(5_000);
+  expect(complaints).toEqual([
+    expect.stringMatching(/^run\.exists: What was left for session "k" could not be delivered/),
+  ]);
+  expect(Object.values(deliveries())).toEqual([[report?.runId]]);
+});
+
+test('what is sent while somebody is woken waits behind them: what was left is heard once [F-14]', async () => {
+  const inner = memoryStore();
+  const gate = Promise.withResolvers<void>();
+  let asked = 0;
+  const sessionInbox: typeof inner.sessionInbox = async (key) => {
+    const mail = await inner.sessionInbox(key);
+    asked += 1;
+    if (asked === gated) await gate.promise;
+    return mail;
+  };
+  let gated = Number.POSITIVE_INFINITY;
+  const list: typeof inner.list = async (query) => {
+    await settle(2);
+    return inner.list(query);
+  };
+  const { runtime, lead, clock, deliveries } = openOffice({ store: { ...inner, sessionInbox, list } });
+  const session = runtime.session(lead, { sessionKey: 'k' });
+  await (await session.send('do: send quick; say sent')).ended;
+  await settle(60);
+  // given somebody who sends, and is told what there is to hear when another run has been begun for it
+  clock.increment(1);
+  gated = asked + 2;
+  const sent = session.send('do: say hello');
+  await settle(60);
+  gate.resolve();
+  const run = await sent;
+  expect((await run.ended).text).toBe('hello');
+  const woken = (await runtime.runs.list({ sentTo: 'k' }))[1];
+  expect(woken?.runId).toMatch(/^wake_/);
+  expect(Object.values(deliveries())).toEqual([[woken?.runId]]);
+});
+
 describe('a conversation that was stopped', () => {
   test('is not begun again for what was there by then: that is heard with the next run, before its first turn', async () => {
     const { runtime, lead, pass, heard, deliveries, units } = openOffice();
@@ -277,6 +355,18 @@ describe('a conversation that was stopped', () => {
     await pass(500);
     expect(deliveries()).toEqual({ [unitId]: [`wake_${unitId}`] });
   });
+});
+
+test('a child that was interrupted is told of as it ended, where each is told of by itself [HM-159]', async () => {
+  const { runtime, lead, pass, heard, units } = openOffice({ sending: { completions: 'each' } });
+  await (await runtime.session(lead, { sessionKey: 'k' }).send('do: send hang,quick; say sent')).ended;
+  const [unitId = ''] = await units();
+  await (await runtime.attach(`${unitId}/1-0/0`)).interrupt('not needed');
+  await pass(1);
+  await pass();
+  expect(heard().at(-1)).toContain(
+    `[BACKGROUND INTERRUPTED: helper, ${unitId}/1-0/0]\n\nIt did not complete (interrupted)\n\n[BACKGROUND COMPLETED`,
+  );
 });
 
 describe('a unit that does not complete', () => {

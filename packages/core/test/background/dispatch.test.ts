@@ -114,6 +114,7 @@ describe('a call that dispatches', () => {
   test.each([
     ['spawning is paused', 'Nothing was started in the background: spawning is paused.'],
     ['the budget makes no sense', 'Nothing was started in the background: '],
+    ['the budget makes no sense, and nobody counts', 'Nothing was started in the background: '],
     ['the store refuses', 'Nothing was started in the background: '],
   ])('starts nothing where %s, and says so', async (why, sentence) => {
     const inner = memoryStore();
@@ -124,8 +125,9 @@ describe('a call that dispatches', () => {
         return inner.commit(steps);
       },
     };
-    const budget = why === 'the budget makes no sense' ? { tokens: -1 } : {};
-    const { runtime, lead, pass, units } = openOffice({ store, open: true, sending: { budget, capacity: 1 } });
+    const budget = why.startsWith('the budget') ? { tokens: -1 } : {};
+    const capacity = why.endsWith('nobody counts') ? {} : { capacity: 1 };
+    const { runtime, lead, pass, units } = openOffice({ store, open: true, sending: { budget, ...capacity } });
     if (why === 'spawning is paused') runtime.pauseSpawning();
     const report = await runtime.run(lead, 'do: send a; send b');
     for (const result of results(report)) expect(result).toContain(sentence);

@@ -204,6 +204,24 @@ describe('after a restart', () => {
   });
 });
 
+test('a unit whose secret is gone with its process is told as failed, and why [HM-154, HM-158]', async () => {
+  const told: string[] = [];
+  for (let afterCommit = 1; afterCommit <= 12; afterCommit++) {
+    const world = lives();
+    const first = world.live({ afterCommit, as: 'heard' });
+    first.runtime.start(first.lead, 'do: send quick sk-0123456789abcdef0123456789abcdef', { runId: 'r' });
+    await play(world, first.mortal);
+    const second = world.live();
+    await second.runtime.recover();
+    await play(world, second.mortal);
+    await second.pass(1);
+    told.push(second.heard().at(-1) ?? '');
+  }
+  const lost = told.filter((text) => text.includes('BACKGROUND FAILED'));
+  expect(lost.length).toBeGreaterThan(0);
+  for (const text of lost) expect(text.match(/held a secret, and it is gone since the restart/g)).toHaveLength(1);
+});
+
 test('a unit whose run was forgotten cannot be made again: it fails, and says so', async () => {
   const world = lives();
   const first = world.live();

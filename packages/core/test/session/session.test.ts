@@ -486,6 +486,29 @@ describe('a session over a restart', () => {
   }, 120_000);
 });
 
+test('a session whose runs cannot be brought back says which, and takes nothing', async () => {
+  const inner = { ...memoryStore(), lasting: true };
+  const first = openRuntime({ store: inner, leaseMs: 0 });
+  const run = await first.session.send('slow one');
+  await settle();
+  await first.runtime.close({ runs: 'suspend' });
+  let isDown = true;
+  const commit: typeof inner.commit = (steps) => {
+    if (isDown) throw new Error('disk full');
+    return inner.commit(steps);
+  };
+  const second = openRuntime({ store: { ...inner, commit }, leaseMs: 0 });
+  const why = { code: 'run.claimed', message: expect.stringContaining(`do not go on here: ${run.id}`) };
+  await expect(second.session.send('two')).rejects.toMatchObject(why);
+  await expect(second.session.idle()).rejects.toMatchObject(why);
+  isDown = false;
+  const next = await second.session.send('two');
+  second.clock.increment(100);
+  await settle();
+  second.clock.increment(100);
+  expect((await next.ended).text).toBe('echo: two');
+});
+
 test('the chart of a session knows what to do with every event, on every path', () => {
   const paths = getShortestPaths(sessionMachine, {
     events: [

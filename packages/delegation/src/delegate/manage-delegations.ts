@@ -22,10 +22,10 @@ const shown = ({ runId, rootId, origin, agent, status, job, model, depth, create
   tool_calls: usage.toolCalls,
 });
 
-const receiptResult = (runId: string, { status, ...rest }: Receipt): ToolResult =>
-  status === 'rejected'
-    ? { error: `"${runId}" was not told: ${'reason' in rest ? rest.reason : status}.` }
-    : { data: toJSON({ run_id: runId, status, ...rest }) };
+const receiptResult = (runId: string, receipt: Receipt): ToolResult =>
+  receipt.status === 'rejected'
+    ? { error: `"${runId}" was not told: ${receipt.reason}.` }
+    : { data: toJSON({ run_id: runId, ...receipt }) };
 
 const act = async ({ action, run_id: runId, message }: Input, { runs }: ToolContext): Promise<ToolResult> => {
   if (action === 'list') return { data: toJSON({ runs: (await runs.list()).map(shown) }) };

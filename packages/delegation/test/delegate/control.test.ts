@@ -1,3 +1,4 @@
+import { memoryStore } from '@troupe/core';
 import type { Script } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { createManageDelegationsTool } from '../../src/index.ts';
@@ -149,6 +150,17 @@ describe('manage_delegations', () => {
     const report = await managing(action).run();
     expect(report.calls[1]).toMatchObject({ status: 'error' });
     expect(report.calls[1]?.result).toMatch(error);
+  });
+
+  test('says what went wrong where the store cannot be asked [HM-171]', async () => {
+    const store = memoryStore();
+    const list: typeof store.list = (query) => {
+      if (query?.status) throw new Error('The disk is gone.');
+      return store.list(query);
+    };
+    const script = { lead: [calling(manage({ action: 'list' })), 'done'] };
+    const troupe = openLead(script, { store: { ...store, list }, tools: [createManageDelegationsTool()] });
+    expect((await troupe.run()).calls[0]).toMatchObject({ status: 'error', result: '{"error":"The disk is gone."}' });
   });
 
   test('does not reach the run that calls it, nor a run that it did not start [HM-171]', async () => {

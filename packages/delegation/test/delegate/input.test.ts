@@ -48,6 +48,35 @@ describe('the tasks of a call', () => {
     expect(goals(input)).toEqual(expected);
   });
 
+  test.each<[string, object, object | string]>([
+    ['a context that is an object: it is shown as JSON', { context: { a: 1 } }, { context: '{"a":1}' }],
+    ['a blank context', { context: ' ' }, { context: undefined }],
+    ['bundles as text [HM-041]', { toolsets: 'web, file ,' }, { toolsets: ['web', 'file'] }],
+    ['bundles of which some are none [HM-041]', { toolsets: [7, ' web '] }, { toolsets: ['web'] }],
+    ['a list of no bundles [HM-043]', { toolsets: [' '] }, { toolsets: undefined }],
+    ['no schema [HM-170]', { output_schema: '' }, { outputSchema: undefined }],
+    ['one image [HM-173]', { images: ' https://a/b.png ' }, { images: ['https://a/b.png'] }],
+    ['a list of no images [HM-173]', { images: [] }, { images: undefined }],
+    ['no image [HM-173]', { images: '' }, { images: undefined }],
+    ['a blank model [HM-173]', { model: '' }, { model: undefined }],
+    ['a model that is no text [HM-173]', { model: 7 }, "unknown 'model'. Known are: fast."],
+    [
+      'a model of a batch [HM-173]',
+      { tasks: [{ goal: 'a' }, { goal: 'b', model: 'no' }] },
+      "Task 1: unknown 'model'. Known are: fast.",
+    ],
+  ])('may have %s', (_what, given, expected) => {
+    const found = tasksIn({ goal: 'a', ...given }, delegatePolicyOf({ offerImages: true, models: { fast: 'm' } }));
+    if (typeof expected === 'string') expect(found).toEqual({ error: expected });
+    else
+      expect(
+        'tasks' in found && {
+          ...Object.fromEntries(Object.keys(expected).map((key) => [key, undefined])),
+          ...found.tasks[0],
+        },
+      ).toMatchObject(expected);
+  });
+
   test('are not parsed from broken text, and the error says so [HM-007, B-21]', () => {
     expect(goals({ tasks: '[{"goal":' })).toMatch(/^'tasks' is text that could not be parsed as JSON: /);
   });
@@ -182,6 +211,20 @@ describe('delegate_task', () => {
     expect(eventsOf(troupe, 'child.requested')).toEqual([]);
   });
 
+  test('passes on what the options of its endpoint throw [HM-006]', async () => {
+    const keepSettings = {
+      includes: () => {
+        throw new Error('No list.');
+      },
+    } as never;
+    const to = { baseURL: 'http://localhost:9/v1', apiKey: 'k', model: 'm' };
+    const route = { to, keepSettings, connect: () => ({ takeTurn: () => [] as never }) };
+    const lead = { settings: { region: 'eu' } };
+    const troupe = delegatingOnce({ goal: 'a' }, {}, { options: { route }, lead });
+    expect((await troupe.run()).calls[0]).toMatchObject({ status: 'error' });
+    expect(eventsOf(troupe, 'child.requested')).toEqual([]);
+  });
+
   test('answers calls beyond its limit in one turn with an error each, and runs the others [HM-162, B-59]', async () => {
     const calls = ['a', 'b', 'c'].map((goal) => delegate({ goal }));
     const troupe = openLead(
@@ -203,6 +246,7 @@ describe('delegate_task', () => {
     [{ approval: 'ask' as never }, /approval is "ask"\. Expected deny, allow or bubble/],
     [{ background: 'often' as never }, /background is "often"/],
     [{ model: ' ' }, /model is " "/],
+    [{ completions: 'none' as never }, /completions is "none"\. Expected "batch" or "each"/],
   ])('is not made with %j', (options, error) => {
     expect(() => createDelegateTool(options)).toThrow(error);
   });
