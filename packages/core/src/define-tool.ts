@@ -20,6 +20,8 @@ import type { Run } from './run/run.ts';
 /** What a tool may know of the run that calls it. Read-only. */
 export type RunView = {
   readonly runId: string;
+  /** The root of its tree: itself, if nothing started it. */
+  readonly rootId: string;
   readonly agent: string;
   /** Names of the tools that the model is offered. */
   readonly tools: readonly string[];

@@ -53,6 +53,7 @@ export type { RuntimeOptions } from './runtime/options.ts';
 export type { EventStream, Runtime, StartOptions } from './runtime/runtime.ts';
 export type { SessionRest } from './session/rest.ts';
 export { type RestEvent, restMachine } from './session/rest-machine.ts';
-export type { SendOptions, Session } from './session/session.ts';
+export type { Delivery as SessionDelivery, SendOptions, Session } from './session/session.ts';
 export { type SessionRuns, sessionMachine } from './session/session-machine.ts';
+export { guarded } from './streams/guarded.ts';
 export { ofType, textOf } from './streams/of-type.ts';

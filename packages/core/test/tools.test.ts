@@ -213,6 +213,7 @@ test('a tool is told of its run: ids, key and a view, and what is left of the bu
         key,
         view: {
           agent: view.agent,
+          rootId: view.rootId,
           tools: view.tools,
           model: view.model,
           depth: view.depth,
@@ -233,6 +234,7 @@ test('a tool is told of its run: ids, key and a view, and what is left of the bu
     key: 'r/1-0',
     view: {
       agent: 'lead',
+      rootId: 'r',
       tools: ['echo'],
       model: 'test-model',
       depth: 0,

@@ -68,9 +68,15 @@ export const StoredEvent = z.discriminatedUnion('type', [
     /** What binds the run: everything that was set, and defaults where nothing was. A deadline is a point in time here. */
     budget: BoundBudget,
     sessionKey: z.string().optional(),
-    /** Of a background unit: the call that started it. */
+    /** The call that started it in the background; of a run that was sent to another session, with the session that asked for it. */
     origin: z
-      .object({ runId: z.string(), rootId: z.string(), callId: z.string(), each: z.literal(true).optional() })
+      .object({
+        runId: z.string(),
+        rootId: z.string(),
+        callId: z.string(),
+        each: z.literal(true).optional(),
+        sessionKey: z.string().optional(),
+      })
       .optional(),
   }),
   fact('run.paused', { reason: z.enum(['question', 'paused']), questionIds: z.array(z.string()) }),

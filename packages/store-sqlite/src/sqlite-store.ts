@@ -137,9 +137,9 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
     quotas: open(runs.quotas),
     events: open(readEvents(reader, check)),
     changes: open(changes.listen),
-    async prune(which) {
+    async prune({ olderThan, keep, sentTo = null }) {
       let forgotten = 0;
-      for (const rootIds of inTurns(await ask({ type: 'findOld', ...which })))
+      for (const rootIds of inTurns(await ask({ type: 'findOld', olderThan, keep, sentTo })))
         forgotten += await ask({ type: 'forgetTrees', rootIds });
       return forgotten;
     },
@@ -148,8 +148,8 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
     async write(scope, key, value) {
       await ask({ type: 'remember', scope, key, value: JSON.stringify(value), text: indexed(key, value) });
     },
-    async reset(scope) {
-      await ask({ type: 'forgetScope', scope });
+    async reset(scope, key) {
+      await ask({ type: 'forgetMemories', scope, key: key ?? null });
     },
     close() {
       changes.stop();

@@ -14,7 +14,7 @@ import { type AnyEventObject, fromCallback } from 'xstate';
 import type { RunFact, SpawnRequest } from '../agent/context.ts';
 import { tightest } from '../agent/limits.ts';
 import { asToolResult, type CallOutcome, notExecuted, outcomeOf, type ToolResult } from '../agent/outcome.ts';
-import { ownProviderOf } from '../background/unit.ts';
+import { isUnit, ownProviderOf } from '../background/unit.ts';
 import {
   type ChildRequest,
   type Dispatched,
@@ -93,7 +93,7 @@ const answer = async (execution: Execution): Promise<CallOutcome | null> => {
   const { run, input, tool } = execution;
   await run.writing;
   if (input.settled) return close(execution, input.settled);
-  const given = [input.arguments, run.origin && run.made?.data];
+  const given = [input.arguments, isUnit(run) && run.made?.data];
   if (input.turn === run.restoredTurn && JSON.stringify(given).includes('[redacted]'))
     return notExecuted(
       'error',

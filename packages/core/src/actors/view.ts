@@ -1,5 +1,6 @@
 import type { Budget, ToolSpec } from '@troupe/protocol';
 import { admit, type Limits, leftOf } from '../agent/limits.ts';
+import { isUnit } from '../background/unit.ts';
 import type { RunView, Tool } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
@@ -25,6 +26,7 @@ const leftIn = (run: LiveRun, now: number): Budget => {
 /** What a tool may know of a run, as of now. Worked out when it is read. */
 export const viewOf = (run: LiveRun, world: Pick<World, 'spawningPaused' | 'clock' | 'defaultModel'>): RunView => ({
   runId: run.runId,
+  rootId: run.rootId,
   agent: run.agent.name,
   get tools() {
     return [...run.tools.keys()];
@@ -47,7 +49,7 @@ export const viewOf = (run: LiveRun, world: Pick<World, 'spawningPaused' | 'cloc
     const least = { agent: '', depth: run.depth + 1, tools: 0, shares: 1 };
     return !world.spawningPaused && !(run.context && 'refusal' in admit(run.context, least));
   },
-  ...(run.origin && run.made && { unit: { data: run.unitData ?? run.made.data } }),
+  ...(isUnit(run) && run.made && { unit: { data: run.unitData ?? run.made.data } }),
   ...(run.sessionKey !== undefined && { sessionKey: run.sessionKey }),
 });
 

@@ -212,7 +212,7 @@ type WithoutUsage<E> = E extends { type: 'run.completed' | 'run.failed' | 'run.i
 /** An event before it is stamped. Its job and usage are filled in by the recorder; terminal events are made by it alone. */
 export type Draft = OptionalJob<WithoutUsage<EventDraft>>;
 
-/** What a background unit has come to, for the session that it belongs to. */
+/** What was left for the session of a run, as what a background unit has come to. */
 export type Letter = { id: string; text: string };
 
 export type RunCommand =

@@ -1,4 +1,4 @@
-/** Brings the completions of background units to their sessions: one actor for each session that has some. */
+/** Brings what was left for sessions to them, by background units or by the program: one actor for each session that has some. */
 import {
   type Clock,
   faultOf,
@@ -7,14 +7,18 @@ import {
   type Mail,
   type RunRow,
   type RunStore,
+  redact,
+  toJSON,
   unfinished,
 } from '@troupe/protocol';
 import { createActor, fromPromise } from 'xstate';
 import type { Letter, RunFact } from '../agent/context.ts';
 import type { LiveRun } from '../run/live-run.ts';
-import { deliveryMachine, type Outlook, type Woken } from './delivery-machine.ts';
+import type { Delivery } from '../session/session.ts';
+import { deliveryMachine, type Outlook, type SealedLetter, type Woken } from './delivery-machine.ts';
 import type { LetterMessage } from './letter.ts';
-import { isWake } from './letter.ts';
+import { isWake, wakeIdOf } from './letter.ts';
+import { isUnit } from './unit.ts';
 
 export type Courier = {
   /** Something was left for a session. */
@@ -29,11 +33,18 @@ export type Courier = {
   tryAgain(): void;
   /** What was left for a session that nobody has heard, and nobody here is about to. */
   unheard(sessionKey: string): Promise<Letter[]>;
+  /** Leaves something for a session; resolves once it is stored. */
+  deliver(sessionKey: string, delivery: Delivery): Promise<void>;
   close(): void;
 };
 
 const messageIn = ({ message }: Mail): LetterMessage => message as unknown as LetterMessage;
-const letterIn = (mail: Mail): Letter => ({ id: mail.id, text: messageIn(mail).text });
+const letterIn = (mail: Mail): SealedLetter => {
+  const { text, metadata } = messageIn(mail);
+  return { id: mail.id, text, ...(metadata !== undefined && { metadata }) };
+};
+
+const opened = ({ id, text }: SealedLetter): Letter => ({ id, text });
 
 const mayHear = ({ ended, suspended, broken, actor }: LiveRun): boolean => {
   const now = actor?.getSnapshot() as { can?(fact: RunFact): boolean } | undefined;
@@ -46,7 +57,7 @@ export const openCourier = (
     /** Runs of a session that are alive here, or whose end is not stored yet; oldest first. */
     atWork(sessionKey: string): Iterable<LiveRun>;
     /** Starts a run of the session that begins with what was delivered; resolves once that is stored. */
-    wake(sessionKey: string, outlook: Outlook): Promise<Woken>;
+    wake(sessionKey: string, outlook: Outlook, runId: string): Promise<Woken>;
     /** A delivery has come further. */
     moved(sessionKey: string): void;
   },
@@ -70,7 +81,7 @@ export const openCourier = (
   /** The run that the conversation began with: of units that units have dispatched, the first that is none. */
   const beginningOf = async (key: string, rootId: string): Promise<RunRow | undefined> => {
     let row = await store.get(rootId);
-    while (row?.origin) row = await store.get(row.origin.rootId);
+    while (row?.origin && isUnit(row)) row = await store.get(row.origin.rootId);
     return row ?? (await store.get(key));
   };
 
@@ -88,15 +99,14 @@ export const openCourier = (
 
   const look = async (key: string, give: (run: LiveRun | undefined) => void): Promise<Outlook> => {
     const { mail, free, runs } = await read(key);
-    const [first] = mail;
     const outlook = { letters: free.map(letterIn), rootId: '' };
-    if (!first) return { ...outlook, next: 'nothing' };
+    if (mail.length === 0) return { ...outlook, next: 'nothing' };
     const hearer = [...runs].find(mayHear);
     give(hearer);
     if (hearer) return { ...outlook, next: 'hand' };
     if (runs.size > 0) return { ...outlook, next: 'wait' };
-    const began = await beginningOf(key, messageIn(first).rootId);
-    const known = { ...outlook, rootId: began?.runId ?? '' };
+    const began = await beginningOf(key, mail.map((letter) => messageIn(letter).rootId).find(Boolean) ?? '');
+    const known = { ...outlook, rootId: began?.runId ?? key };
     const [last = began] = await store.list({ sentTo: key, limit: 1 });
     const open = await store.list({ sentTo: key, status: unfinished, limit: 1 });
     const isAtWork = open.length > 0 || (began !== undefined && !isEnded(began.status));
@@ -106,14 +116,24 @@ export const openCourier = (
     return { ...known, next: isAtWork || !wakes || (await isTired(key)) ? 'wait' : 'wake' };
   };
 
-  const hand = (key: string, letters: readonly Letter[], run: LiveRun | undefined): void => {
+  const wake = async (key: string, outlook: Outlook): Promise<Woken> => {
+    const [first = { id: '' }] = outlook.letters;
+    for (let number = 0; ; number++) {
+      const runId = wakeIdOf(first.id, number);
+      if (!(await store.get(runId))) return of.wake(key, outlook, runId);
+      // A run that has such an id was begun with the letter, which nobody will hear again, or has nothing to do with it.
+      if (!(await store.sessionInbox(key)).some(({ id }) => id === first.id)) return 'woken';
+    }
+  };
+
+  const hand = (key: string, letters: readonly SealedLetter[], run: LiveRun | undefined): void => {
     // One that cannot hear it any more is about to end, which is news.
     if (!run || !mayHear(run)) return;
     const runs = [...of.atWork(key)];
     const mail = letters.filter(({ id }) => !runs.some(({ letters: given }) => given.has(id)));
     if (mail.length === 0) return;
     for (const { id } of mail) run.letters.add(id);
-    run.actor?.send({ type: 'deliver', mail });
+    run.actor?.send({ type: 'deliver', mail: mail.map(opened) });
   };
 
   const open = (key: string) => {
@@ -125,7 +145,7 @@ export const openCourier = (
       deliveryMachine.provide({
         actors: {
           look: fromPromise(() => look(key, give)),
-          wake: fromPromise(({ input }) => of.wake(key, input.outlook)),
+          wake: fromPromise(({ input }) => wake(key, input.outlook)),
         },
         actions: {
           // On a clean stack: a step of another machine has no place inside an action of this one.
@@ -174,7 +194,18 @@ export const openCourier = (
     tryAgain() {
       if (!isClosed) for (const delivery of deliveries.values()) delivery.send({ type: 'news' });
     },
-    unheard: async (key) => (await read(key)).free.map(letterIn),
+    unheard: async (key) => (await read(key)).free.map(letterIn).map(opened),
+    async deliver(sessionKey, { id, text, wakes = true, metadata }) {
+      const message: LetterMessage = {
+        type: 'deliver',
+        text,
+        rootId: '',
+        wakes,
+        ...(metadata !== undefined && { metadata: toJSON(metadata) }),
+      };
+      await store.post({ id, runId: id, sessionKey, at: clock.now(), message: redact(message) });
+      news(sessionKey);
+    },
     close() {
       isClosed = true;
       for (const delivery of deliveries.values()) delivery.stop();

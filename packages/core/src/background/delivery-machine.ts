@@ -1,5 +1,5 @@
 /**
- * How the completions of background units come to their session: each once, whoever crashes.
+ * How what is left for a session, by background units or by the program, comes to it: each once, whoever crashes.
  *
  *   idle ─news─▶ looking ─nothing left─▶ idle
  *                  ▲ │ ├─a run of the session is at work here─▶ handed ─it has ended, or there is news─▶ looking
@@ -10,17 +10,20 @@
  *
  * What is delivered stands in the store, written with the step that heard it. The chart owns nothing but the next attempt.
  */
-import { isFaultError } from '@troupe/protocol';
+import { isFaultError, type JSONValue } from '@troupe/protocol';
 import { assign, type DoneActorEvent, fromPromise, type NonReducibleUnknown, setup } from 'xstate';
 import type { Letter } from '../agent/context.ts';
+
+/** A letter, and what a run that is started for it knows besides. */
+export type SealedLetter = Letter & { metadata?: JSONValue };
 
 /** What there is to deliver, and what is to be done about it. */
 export type Outlook = {
   /** Those that nobody was given yet. */
-  letters: Letter[];
+  letters: SealedLetter[];
   /** `nothing` is left; a run here is to `hand` it to; `wait` for whoever hears it next; or `wake` somebody, for nobody is at work. */
   next: 'nothing' | 'hand' | 'wait' | 'wake';
-  /** The run that the conversation began with, if nothing was sent to the session. */
+  /** The run that the conversation began with, if nothing was sent to the session; its key, if there is none. */
   rootId: string;
 };
 

@@ -8,7 +8,7 @@ import type { Dispatch, Tool } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Settled } from '../runtime/options.ts';
 import type { World } from '../runtime/world.ts';
-import { ownProviderOf, unitAgent, unitIdOf } from './unit.ts';
+import { isUnit, ownProviderOf, toolIn, unitAgent, unitIdOf } from './unit.ts';
 
 /** The call that dispatches: the same key is the same unit. */
 export type Dispatching = {
@@ -57,7 +57,7 @@ export const openDispatch =
   async (run: LiveRun, call: Dispatching, dispatch: Dispatch): Promise<ToolResult> => {
     const { clock, store, quotas } = world;
     const { key, callId, tool } = call;
-    if (run.origin)
+    if (isUnit(run))
       return {
         error: `"${tool.name}" is in the background already: where its view has a "unit", it does the work itself.`,
       };
@@ -68,7 +68,7 @@ export const openDispatch =
       const known = world.runs.get(runId) ?? leaving.get(runId) ?? (await store.get(runId));
       if (!known) return { runId, isThere: false };
       const { origin } = known;
-      const isIts = origin?.runId === run.runId && origin.callId === callId && known.made?.tool === tool.name;
+      const isIts = origin?.runId === run.runId && origin.callId === callId && toolIn(known.made) === tool.name;
       return isIts ? { runId, isThere: true } : find(number + 1);
     };
 

@@ -1,26 +1,34 @@
 /** What a unit leaves for its session when it ends: stored with its end, delivered once. */
-import { type Mail, type Report, redact, type StoredEvent, type TerminalEvent } from '@troupe/protocol';
+import { type JSONValue, type Mail, type Report, redact, type StoredEvent, type TerminalEvent } from '@troupe/protocol';
 import { jsonIn } from '../agent/conversation.ts';
 import type { UnitEnd } from '../define-tool.ts';
 import { type LiveRun, reportOf } from '../run/live-run.ts';
+import { isUnit, toolIn } from './unit.ts';
 
 /** The end of a run, before it is stamped. */
 type End = {
   [T in TerminalEvent as T['type']]: Pick<T, Exclude<keyof T, keyof StoredEvent> | 'type'>;
 }[TerminalEvent['type']];
 
-/** The run that letters wake: the same one for the same letters, whichever process is quicker. */
-export const wakeIdOf = (firstLetterId: string): string => `wake_${firstLetterId.replaceAll('/', '.')}`;
+/**
+ * The run that letters wake: the same one for the same letters, whichever process is quicker.
+ *
+ * @param number How many runs have such an id that are no wake of these.
+ */
+export const wakeIdOf = (firstLetterId: string, number = 0): string =>
+  `wake_${firstLetterId.replaceAll('/', '.')}${number === 0 ? '' : `+${number}`}`;
 export const isWake = (runId: string): boolean => runId.startsWith('wake_');
 
 /** What a letter says. */
 export type LetterMessage = {
   type: 'deliver';
   text: string;
-  /** The root of the run that dispatched the unit. */
+  /** The root of the run that dispatched the unit; blank where no run has left it. */
   rootId: string;
   /** Whether a run is started for it when none is at work. */
   wakes: boolean;
+  /** What a run that is started for it knows besides. */
+  metadata?: JSONValue;
 };
 
 const reasonOf = (end: End): string | undefined => {
@@ -83,7 +91,7 @@ const wordsOf = (
   at: number,
 ): [ofTool: () => string, plainly: () => string] | undefined => {
   const { made, origin } = unit;
-  const tool = unit.tools.get(made?.tool ?? unit.agent.name);
+  const tool = unit.tools.get(toolIn(made) ?? unit.agent.name);
   if (run === unit) {
     // What its children came to was told as they ended; nothing is left but that there were none.
     if (origin?.each && unit.ledger.children.length > 0) return undefined;
@@ -112,7 +120,7 @@ export const letterOf = (
   failed: (error: unknown) => void,
 ): Mail | undefined => {
   const { runId, sessionKey } = run;
-  if (!unit?.origin || sessionKey === undefined) return undefined;
+  if (!unit?.origin || !isUnit(unit) || sessionKey === undefined) return undefined;
   const words = wordsOf(run, unit, end, at);
   if (!words) return undefined;
   const [ofTool, plainly] = words;

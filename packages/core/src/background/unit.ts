@@ -2,12 +2,32 @@
  * A background unit: a root run whose model is code. It makes one call, of the tool that dispatched it, and answers with what comes of
  * that. So a unit is stored, recovered, interrupted, replayed and watched like every other run.
  */
-import { hashOf, type Message, type ModelPart, type ModelProvider, noUsage, textOfMessage } from '@troupe/protocol';
+import {
+  hashOf,
+  type Message,
+  type ModelPart,
+  type ModelProvider,
+  noUsage,
+  type RunRow,
+  textOfMessage,
+} from '@troupe/protocol';
 import { type AnyAgent, defineAgent } from '../define-agent.ts';
 import type { Tool } from '../define-tool.ts';
 
 /** What the model of units is called. It costs nothing. */
 export const unitModel = 'troupe/unit';
+
+/** Whether a run is a background unit: it was started by a call, as a root, and not sent to a session. */
+export const isUnit = ({
+  origin,
+  after,
+}: {
+  origin?: object | undefined;
+  after?: string | null | undefined;
+}): boolean => origin !== undefined && after === undefined;
+
+/** The tool that made an agent, or does the work of a unit. */
+export const toolIn = (made: RunRow['made']): string | undefined => (made && 'tool' in made ? made.tool : undefined);
 
 /** The unit that a call dispatches: the same whenever the call is executed again. */
 export const unitIdOf = (tool: string, callKey: string): string => {

@@ -122,9 +122,13 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     });
   };
 
-  const prune = ({ olderThan, keep }: { olderThan: number; keep: number }): number => {
+  const isSentTo = ({ row }: Stored, sessionKey: string): boolean =>
+    row.sessionKey === sessionKey && row.after !== undefined;
+
+  const prune: RunStore['prune'] = ({ olderThan, keep, sentTo }) => {
     const trees = Map.groupBy(runs.values(), ({ row }) => row.rootId);
     const old = [...trees]
+      .filter(([, tree]) => sentTo === undefined || tree.some((run) => isSentTo(run, sentTo)))
       .filter(([, tree]) => tree.every(({ row }) => isEnded(row.status)))
       .map(([rootId, tree]) => ({ rootId, tree, endedAt: Math.max(...tree.map(({ row }) => row.endedAt ?? 0)) }))
       .sort((a, b) => b.endedAt - a.endedAt)
@@ -139,7 +143,12 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     }
     const forgotten = new Set(old.flatMap(({ tree }) => tree.map(({ row }) => row.runId)));
     for (const [id, { mail: its, receipt }] of mail) {
-      const isGone = its.sessionKey === undefined ? forgotten.has(its.runId) : receipt && !runs.has(its.runId);
+      const { sessionKey, runId, at } = its;
+      const isToSession = sessionKey !== undefined;
+      // What was answered only after its sender was forgotten, or was sent by no run.
+      const isLate =
+        isToSession && !runs.has(runId) && at < olderThan && (sentTo === undefined || sentTo === sessionKey);
+      const isGone = forgotten.has(runId) ? !isToSession || receipt : isLate && receipt;
       if (!isGone) continue;
       mail.delete(id);
       waiting.delete(id);
@@ -217,7 +226,11 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
         .filter((row) => !wanted || wanted.has(row.status))
         .filter((row) => rootId === undefined || row.rootId === rootId)
         .filter((row) => sentTo === undefined || (row.sessionKey === sentTo && row.after !== undefined))
-        .filter((row) => unitsOf === undefined || (row.sessionKey === unitsOf && row.origin !== undefined))
+        .filter(
+          (row) =>
+            unitsOf === undefined ||
+            (row.origin !== undefined && (row.origin.sessionKey ?? row.sessionKey) === unitsOf),
+        )
         .slice(0, limit);
     },
     quotas(keys) {
@@ -255,8 +268,9 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       }
       return found;
     },
-    reset(scope) {
-      memories.delete(scope);
+    reset(scope, key) {
+      if (key === undefined) memories.delete(scope);
+      else memories.get(scope)?.delete(key);
     },
   };
 };

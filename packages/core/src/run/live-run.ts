@@ -50,7 +50,7 @@ export type LiveRun = {
   readonly sessionKey?: string;
   /** Of a run that a session was sent: the one before it, or `null`. */
   readonly after?: string | null;
-  /** Of a background unit: the call that started it. */
+  /** The call that started it in the background. */
   readonly origin?: RunRow['origin'];
   /** Quota whose place is held until the run ends. */
   readonly quota?: string;

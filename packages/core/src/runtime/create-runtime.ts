@@ -3,14 +3,17 @@
  *
  * Keeps L1 (each run ends in exactly one terminal event) together with `run/lifecycle.ts`, and L8 (observers change nothing).
  */
-import { type EventQuery, FaultError, isTerminal, runOfQuestion, unfinished } from '@troupe/protocol';
+import { type EventQuery, FaultError, isEnded, isTerminal, type RunRow, redact, runOfQuestion } from '@troupe/protocol';
 import type { AnyActorRef } from 'xstate';
 import { allowanceOf } from '../agent/limits.ts';
+import { openBackgroundWork } from '../background/background-work.ts';
 import { openCourier } from '../background/courier.ts';
+import { isUnit } from '../background/unit.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
 import { openReplays } from '../replay/replays.ts';
-import { checkRunId, isSameJob, type LiveRun } from '../run/live-run.ts';
+import { isSame } from '../replay/same.ts';
+import { checkRunId, isSameJob, type LiveRun, rowOf } from '../run/live-run.ts';
 import { type Run, repeated } from '../run/run.ts';
 import type { Session } from '../session/session.ts';
 import { openSessions, type Sent } from '../session/sessions.ts';
@@ -19,6 +22,7 @@ import { openEngine } from './engine.ts';
 import { openReader } from './event-reader.ts';
 import { openHandles } from './handles.ts';
 import type { Reading, ReadOptions } from './intake.ts';
+import { makingOf, openMakers } from './makers.ts';
 import { type RuntimeOptions, settle } from './options.ts';
 import { openPostman } from './postman.ts';
 import { eventsFrom } from './read-events.ts';
@@ -52,7 +56,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     engine.shield('A subscriber', () => {
       throw error;
     });
-  const recovery = openRecovery(store, agents, engine, options, {
+  const makers = openMakers();
+  const recovery = openRecovery(store, agents, makers, engine, options, {
     goesOn: (run) => engine.shield(`The session of run "${run.runId}"`, () => sessions.adopt(run)),
     check: checkOpen,
   });
@@ -61,7 +66,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     // It may have come to life here before the message was there.
     void engine.inbox.look();
   });
-  const handles = openHandles({ store, agents }, engine, recovery, postman, {
+  const handles = openHandles(options, engine, recovery, postman, {
     isClosing: () => closing !== undefined,
     caught,
   });
@@ -85,12 +90,16 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     isDelivering: (sessionKey) => courier.isDelivering(sessionKey),
     attach: handles.attach,
     changed: (sessionKey) => courier.changed(sessionKey),
+    deliver: (sessionKey, delivery) => courier.deliver(sessionKey, delivery),
     unheard: (sessionKey) => courier.unheard(sessionKey),
     used: (sessionKey) => courier.news(sessionKey),
     read: recovery.readSession,
     units: async (sessionKey) => {
-      const rows = await store.list({ unitsOf: sessionKey, status: unfinished, limit: Number.MAX_SAFE_INTEGER });
-      return Promise.all(rows.map(({ runId }) => handles.attach(runId)));
+      const rows = await openBackgroundWork(store).of(sessionKey);
+      // What the session sent to itself is among its runs.
+      const others = rows.filter((row) => !isEnded(row.status) && (isUnit(row) || row.sessionKey !== sessionKey));
+      const newestFirst = others.toReversed().sort((a, b) => b.createdAt - a.createdAt);
+      return Promise.all(newestFirst.map(({ runId }) => handles.attach(runId)));
     },
     usage: recovery.usageOf,
     conversation: recovery.conversation,
@@ -99,18 +108,27 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     start: (agent, job, options, sent) => startRun(agent, job, options, undefined, sent),
   });
 
+  /** The agent of the newest run of a session. @throws FaultError `agent.unknown` */
+  const lastOf = async (sessionKey: string, first: string): Promise<AnyAgent | undefined> => {
+    const row = (await store.list({ sentTo: sessionKey, limit: 1 }))[0] ?? (await store.get(first));
+    const found = row && recovery.agentOf(row);
+    if (found && !found.agent)
+      throw new FaultError('agent.unknown', `Session "${sessionKey}" goes on with nobody: ${found.fault.message}`);
+    return found?.agent;
+  };
+
   const courier = openCourier(options, {
     atWork: (sessionKey) => engine.conversations.get(sessionKey) ?? [],
     moved: (sessionKey) => sessions.stirred(sessionKey, false),
-    async wake(sessionKey, { letters, rootId }) {
-      const row = (await store.list({ sentTo: sessionKey, limit: 1 }))[0] ?? (await store.get(rootId));
-      const agent = sessions.agentOf(sessionKey) ?? (row && agents.get(row.agent));
+    async wake(sessionKey, { letters, rootId: first }, runId) {
+      const known = sessions.agentOf(sessionKey);
+      const agent = known?.isChosen ? known.agent : ((await lastOf(sessionKey, first)) ?? known?.agent);
       if (!agent)
         throw new FaultError(
           'agent.unknown',
-          `Agent "${row?.agent ?? '?'}" of session "${sessionKey}" is not known here: give it to createRuntime({ agents }), and recover().`,
+          `Nobody was sent anything in session "${sessionKey}": open it with an agent, runtime.session(agent, { sessionKey }).`,
         );
-      return sessions.wake(agent, sessionKey, letters, rootId);
+      return sessions.wake(agent, sessionKey, letters, { runId, first });
     },
   });
 
@@ -148,6 +166,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   const register = (agent: AnyAgent): void => {
+    // What is made of data is made again of data, whatever it is called.
+    if (makingOf(agent)) return;
     const known = agents.get(agent.name);
     if (known && !isSameAgent(known, agent))
       throw new FaultError(
@@ -161,9 +181,9 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
 
   const existing = (agent: AnyAgent, job: Job, runId: string): Run | null => {
     const live = world.runs.get(runId) ?? engine.leaving.get(runId);
-    const row = live ? { agent: live.agent.name, job: live.job } : store.get(runId);
+    const row = live ? rowOf(live) : store.get(runId);
     if (!row || row instanceof Promise) return null;
-    if (row.agent === agent.name && isSameJob(row.job, jobDataOf(job, `agent "${agent.name}"`))) {
+    if (isOf(row, agent) && isSameJob(row.job, jobDataOf(job, `agent "${agent.name}"`))) {
       register(agent);
       if (!live) void handles.awake(runId);
       return handles.at(runId);
@@ -173,6 +193,13 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       `Run "${runId}" exists, of agent "${row.agent}" with another job. Use a new id, or attach to it.`,
       { runId },
     );
+  };
+
+  /** Whether a run is of an agent: of those that were made, whether it was made of the same. */
+  const isOf = ({ agent: name, made }: RunRow, agent: AnyAgent): boolean => {
+    const making = redact(makingOf(agent));
+    const its = made && 'maker' in made ? made : undefined;
+    return name === agent.name && (making === its || isSame(making, its));
   };
 
   const obey = (run: LiveRun, signal: AbortSignal): void => {
@@ -278,7 +305,10 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     attach: handles.attach,
     session: (agent, { sessionKey }) => {
       register(agent);
-      return sessions.of(agent, sessionKey) as Session<never>;
+      const session = sessions.of(agent, sessionKey);
+      // What nobody here could hear is heard now.
+      courier.changed(sessionKey);
+      return session as Session<never>;
     },
     async recover() {
       if (closing) throw new FaultError('runtime.closed', 'Nothing was recovered: the runtime is closed.');
@@ -298,6 +328,17 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
         });
       return handles.attach(forked);
     },
+    async deliver(sessionKey, delivery) {
+      if (closing)
+        throw new FaultError('runtime.closed', `Nothing was left for session "${sessionKey}": the runtime is closed.`);
+      await courier.deliver(sessionKey, delivery);
+    },
+    defineAgents(maker, make) {
+      const made = makers.define(maker, make);
+      courier.tryAgain();
+      return made;
+    },
+    environment: { clock, ids: options.ids, logger: options.logger, memory: options.memory },
     events$: guarded(desk.events$, caught),
     events(filter: EventQuery = {}, { lagged, ...bounds }: ReadOptions = {}) {
       const reading: Reading = { store, query: filter, live$: desk.events$ };

@@ -37,6 +37,7 @@ import type { Allowance } from '../agent/limits.ts';
 import { heartbeatOf } from '../agent/stalls.ts';
 import { openDispatch, sessionOf } from '../background/dispatch.ts';
 import { letterOf } from '../background/letter.ts';
+import { isUnit } from '../background/unit.ts';
 import { type AnyAgent, fingerprintOf } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
 import { checkpointOf, contextIn, isProgress, snapshotFrom } from '../run/checkpoint.ts';
@@ -51,6 +52,7 @@ import { openDesk } from './desk.ts';
 import { endFrom, type FoundRun, lostChild } from './found-run.ts';
 import { openInbox } from './inbox.ts';
 import { openLease } from './lease.ts';
+import { makingOf } from './makers.ts';
 import { findProvider, priceBy, type Settled } from './options.ts';
 import { openQuotas } from './quotas.ts';
 import { openRecorder, unstoredEnd } from './recorder.ts';
@@ -247,25 +249,30 @@ export const openEngine = (
     release(run);
   };
 
+  /** Where a root counts: among the runs of its session, or what is done in the background on behalf of one, or both. */
+  const placesOf = (run: LiveRun): { key: string; here: Map<string, Set<LiveRun>> }[] => {
+    if (run.parentId !== undefined) return [];
+    const own = { key: sessionOf(run), here: isUnit(run) ? units : conversations };
+    const askedBy = isUnit(run) ? undefined : run.origin?.sessionKey;
+    return askedBy === undefined ? [own] : [own, { key: askedBy, here: units }];
+  };
   const noteConversation = (run: LiveRun): void => {
-    if (run.parentId !== undefined) return;
-    const key = sessionOf(run);
-    const runsHere = run.origin ? units : conversations;
-    const known = runsHere.get(key);
-    if (known) known.add(run);
-    else runsHere.set(key, new Set([run]));
-    if (!run.origin) on.changed(key);
-    on.stirred(key, false);
+    for (const { key, here } of placesOf(run)) {
+      const known = here.get(key);
+      if (known) known.add(run);
+      else here.set(key, new Set([run]));
+      if (here === conversations) on.changed(key);
+      on.stirred(key, false);
+    }
   };
   const forgetConversation = (run: LiveRun): void => {
-    if (run.parentId !== undefined) return;
-    const key = sessionOf(run);
-    const runsHere = run.origin ? units : conversations;
-    const known = runsHere.get(key);
-    known?.delete(run);
-    if (known?.size === 0) runsHere.delete(key);
-    if (!run.origin) on.changed(key);
-    on.stirred(key, run.broken !== undefined);
+    for (const { key, here } of placesOf(run)) {
+      const known = here.get(key);
+      known?.delete(run);
+      if (known?.size === 0) here.delete(key);
+      if (here === conversations) on.changed(key);
+      on.stirred(key, run.broken !== undefined);
+    }
   };
 
   const leave = (run: LiveRun): void => {
@@ -412,7 +419,18 @@ export const openEngine = (
         parent?: AnyActorRef;
       },
   ): LiveRun => {
-    const { allowance, slot, approval: above, parent, before = [], delivers = [], mail = [], made, ...ids } = about;
+    const {
+      allowance,
+      slot,
+      approval: above,
+      parent,
+      before = [],
+      delivers = [],
+      mail = [],
+      made: given,
+      ...ids
+    } = about;
+    const made = given ?? makingOf(agent);
     const stored = redact(made);
     const data = jobDataOf(job, `agent "${agent.name}"`);
     const { tools, unknown } = toolsOf(agent, job);
@@ -424,9 +442,9 @@ export const openEngine = (
       job: redact(data),
       model,
       // What is made again of data that lost a secret is another agent, and is meant.
-      ...((stored === made || ids.origin) && { fingerprint: fingerprintOf(agent) }),
+      ...((stored === made || isUnit(about)) && { fingerprint: fingerprintOf(agent) }),
       ...(stored && { made: stored }),
-      ...(made && ids.origin && { unitData: made.data }),
+      ...(made && isUnit(about) && { unitData: made.data }),
       ...outputOf(agent, job),
     });
     run.transcript = goingOn(openingOf(agent.instructions, data), before);

@@ -17,7 +17,6 @@ import {
 } from '@troupe/protocol';
 import { concat, distinctUntilChanged, EMPTY, map, type Observable, startWith } from 'rxjs';
 import type { RunCommand } from '../agent/context.ts';
-import type { AnyAgent } from '../define-agent.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import { Run, type RunHost, repeated } from '../run/run.ts';
 import { guarded } from '../streams/guarded.ts';
@@ -47,7 +46,7 @@ export type Handles = {
 };
 
 export const openHandles = (
-  { store, agents }: { store: RunStore; agents: ReadonlyMap<string, AnyAgent> },
+  { store }: { store: RunStore },
   { world, leaving, recorder, desk, report, tell }: Engine,
   recovery: Recovery,
   postman: Postman,
@@ -67,7 +66,7 @@ export const openHandles = (
     if (!row) throw new FaultError('run.unknown', `There is no run "${runId}" in this runtime's store.`);
     const events = store.events({ runId });
     if (Symbol.asyncIterator in events) throw notAlive(runId);
-    return new Run(recovery.keep(storedRun(row, events, agents.get(row.agent))), host);
+    return new Run(recovery.keep(storedRun(row, events, recovery.agentOf(row).agent)), host);
   };
 
   /** What was recorded is told in order: a settlement that is recorded but not told yet is waited for. */

@@ -18,7 +18,9 @@ import {
   type Usage,
   unfinished,
 } from '@troupe/protocol';
+import { openBackgroundWork } from '../background/background-work.ts';
 import { sessionOf } from '../background/dispatch.ts';
+import { isUnit } from '../background/unit.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import { fingerprintOf } from '../define-agent.ts';
 import { listOf } from '../replay/read-run.ts';
@@ -28,6 +30,7 @@ import type { SessionRuns } from '../session/session-machine.ts';
 import { type AgentFound, agentOf } from './agent-of.ts';
 import type { Engine } from './engine.ts';
 import type { FoundRun } from './found-run.ts';
+import type { Makers } from './makers.ts';
 import type { Settled } from './options.ts';
 import { storedRun, unknownAgent } from './stored-run.ts';
 
@@ -50,6 +53,8 @@ export type Recovery = {
   takeUp(runId: string): Promise<void>;
   /** Takes note of what a stored run was answered. */
   learnAnswers(runId: string): Promise<void>;
+  /** The agent of a stored root, if it is known here or can be made. */
+  agentOf(row: RunRow): AgentFound;
   /** Says why runs could not go on here. @throws FaultError `agent.unknown`, `agent.changed`, `run.orphaned` */
   demand(runs: readonly RunRow[], all: Rows): void;
   /** Brings back what a session was sent and has not ended. @throws FaultError `run.claimed` when another process executes it */
@@ -76,6 +81,7 @@ const claimed = (runId: string) =>
 export const openRecovery = (
   store: RunStore,
   agents: ReadonlyMap<string, AnyAgent>,
+  makers: Pick<Makers, 'again'>,
   { world, desk, recorder, owner, found, inbox, leaving, giveBack, bringBack }: Engine,
   { leaseMs, onAgentChanged, recover }: Pick<Settled, 'leaseMs' | 'onAgentChanged' | 'recover'>,
   on: {
@@ -96,11 +102,11 @@ export const openRecovery = (
 
   const eventsOf = (runId: string): Promise<StoredEvent[]> => listOf(store.events({ runId }));
 
-  const agentFor = (row: RunRow, rows: Rows): AgentFound => agentOf(row, rows, agents);
+  const agentFor = (row: RunRow, rows: Rows): AgentFound => agentOf(row, rows, agents, makers);
 
   /** The rows of a tree and, of a background unit, of the trees that it came from: what agents are made again by. */
   const familyOf = async (rows: Rows): Promise<Rows> => {
-    const [origin] = [...rows.values()].flatMap(({ origin }) => origin ?? []);
+    const [origin] = [...rows.values()].flatMap((row) => (isUnit(row) && row.origin) || []);
     return origin ? new Map([...(await familyOf(await rowsOf(origin.rootId))), ...rows]) : rows;
   };
 
@@ -379,6 +385,7 @@ export const openRecovery = (
     async learnAnswers(runId) {
       desk.restore((await eventsOf(runId)).filter(({ type }) => type === 'question.answered'));
     },
+    agentOf: (row) => agentFor(row, new Map()),
     demand,
     async conversation(upTo, runId) {
       const row = await store.get(runId);
@@ -386,12 +393,15 @@ export const openRecovery = (
     },
     async usageOf(sessionKey) {
       await recorder.written();
-      const rows = [
-        ...(await store.list({ sentTo: sessionKey, ...everyRow })),
-        ...(await store.list({ unitsOf: sessionKey, ...everyRow })),
-      ];
       const first = await beginningOf(sessionKey, sessionKey);
-      return [...rows, ...(first ? [first] : [])].reduce((sum, { usage }) => addUsage(sum, usage.total), noUsage);
+      const rows = [
+        ...(first ? [first] : []),
+        ...(await store.list({ sentTo: sessionKey, ...everyRow })),
+        ...(await openBackgroundWork(store).of(sessionKey)),
+      ];
+      // A run that was sent to the very session that asked for it counts once.
+      const each = new Map(rows.map((row) => [row.runId, row]));
+      return [...each.values()].reduce((sum, { usage }) => addUsage(sum, usage.total), noUsage);
     },
     async readSession(sessionKey, began) {
       await recorder.written();

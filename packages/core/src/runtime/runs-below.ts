@@ -1,5 +1,6 @@
 /** What a run may know of the runs below it, and say to them: nothing of any other. */
-import { FaultError, isWithin, type RunRow, type RunStore, unfinished } from '@troupe/protocol';
+import { FaultError, isEnded, isWithin, type RunRow, type RunStore, unfinished } from '@troupe/protocol';
+import { openBackgroundWork } from '../background/background-work.ts';
 import { sessionOf } from '../background/dispatch.ts';
 import type { OwnRuns } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
@@ -27,14 +28,12 @@ export const openRunsBelow =
     return {
       async list() {
         await run.writing;
-        const below = await store.list({ rootId: run.rootId, status: unfinished, ...all });
-        const units = await store.list({ unitsOf: sessionOf(run), status: unfinished, ...all });
-        const inUnits = await Promise.all(
-          units.map(async ({ runId }) => store.list({ rootId: runId, status: unfinished, ...all })),
-        );
+        const atWork = async (rootId: string) =>
+          (await store.list({ rootId, status: unfinished, ...all })).toReversed();
         const found: RunRow[] = [];
-        for (const rows of [below, ...inUnits.reverse()])
-          for (const row of rows.toReversed()) if (await isOwn(row)) found.push(row);
+        for (const row of await atWork(run.rootId)) if (await isOwn(row)) found.push(row);
+        for (const root of await openBackgroundWork(store).of(sessionOf(run)))
+          if (!isEnded(root.status) && (await isOwn(root))) found.push(...(await atWork(root.runId)));
         return found.sort((a, b) => a.createdAt - b.createdAt);
       },
       steer: async (runId, text) => (await own(runId)).steer(text),

@@ -1,5 +1,5 @@
-import { type Clock, FaultError, type RunRow, type RunStore, type RunTree } from '@troupe/protocol';
-import { sessionOf } from '../background/dispatch.ts';
+import { type Clock, FaultError, type RunStore, type RunTree } from '@troupe/protocol';
+import { openBackgroundWork } from '../background/background-work.ts';
 import type { Runtime } from './runtime.ts';
 
 /** What runs record in one tick is stored at its end. */
@@ -7,23 +7,16 @@ const thisTick = Promise.resolve();
 
 const all = { limit: Number.MAX_SAFE_INTEGER };
 
-/** A tree, and below each of its runs the background units that it dispatched. */
-const treeOf = async (store: RunStore, rootId: string, known?: Map<string, RunRow[]>): Promise<RunTree> => {
+/** A tree, and below each of its runs what that started in the background. */
+const treeOf = async (store: RunStore, rootId: string, work = openBackgroundWork(store)): Promise<RunTree> => {
   const rows = [...(await store.list({ rootId, ...all }))].reverse();
   const nodes = new Map<string, RunTree>(rows.map((row) => [row.runId, { ...row, children: [] }]));
   for (const node of nodes.values()) if (node.parentId !== undefined) nodes.get(node.parentId)?.children.push(node);
   const root = nodes.get(rootId);
   if (!root) throw new FaultError('run.unknown', `There is no run "${rootId}" in this runtime's store.`);
-  const units = known ?? (await unitsOf(store, root));
-  for (const { runId, origin } of units.get(rootId) ?? [])
-    nodes.get(origin?.runId ?? '')?.children.push({ ...(await treeOf(store, runId, units)), background: true });
+  for (const { runId, origin } of await work.startedBy(root))
+    nodes.get(origin?.runId ?? '')?.children.push({ ...(await treeOf(store, runId, work)), background: true });
   return root;
-};
-
-/** The units of a run's session, oldest first, by the tree that they were dispatched from. */
-const unitsOf = async (store: RunStore, root: RunRow): Promise<Map<string, RunRow[]>> => {
-  const units = await store.list({ unitsOf: sessionOf(root), ...all });
-  return Map.groupBy(units.toReversed(), ({ origin }) => origin?.rootId ?? '');
 };
 
 /** Stored runs, to be looked up. */
@@ -42,13 +35,13 @@ export const runsOf = (store: RunStore, clock: Clock): Runtime['runs'] => ({
     await thisTick;
     return store.list(filter);
   },
-  async prune({ olderThan, keep = 0 }) {
+  async prune({ olderThan, keep = 0, sentTo }) {
     if (!(olderThan >= 0) || !(Number.isInteger(keep) && keep >= 0))
       throw new FaultError(
         'query.invalid',
         `runs.prune was given olderThan ${olderThan} and keep ${keep}. Expected milliseconds of 0 or more, and a whole number of 0 or more.`,
       );
-    return store.prune({ olderThan: clock.now() - olderThan, keep });
+    return store.prune({ olderThan: clock.now() - olderThan, keep, ...(sentTo !== undefined && { sentTo }) });
   },
   async tree(rootId) {
     await thisTick;

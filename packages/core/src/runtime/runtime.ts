@@ -1,7 +1,12 @@
 import {
   type Answer,
+  type Clock,
   type EventQuery,
   FaultError,
+  type IdSource,
+  type JSONValue,
+  type Logger,
+  type MemoryStore,
   type Receipt,
   type Report,
   type RunEvent,
@@ -16,7 +21,7 @@ import type { Job } from '../job.ts';
 import type { ForkOptions } from '../replay/cut.ts';
 import type { Replay } from '../replay/replay.ts';
 import type { Run } from '../run/run.ts';
-import type { Session } from '../session/session.ts';
+import type { Session, Delivery as SessionDelivery } from '../session/session.ts';
 import type { ReadOptions } from './intake.ts';
 
 /** How a run is started. */
@@ -75,10 +80,29 @@ export type Runtime = {
    */
   fork(rootId: string, options: ForkOptions): Promise<Run>;
   /**
-   * A conversation with an agent, over many runs. The same for the same key; nothing is read or started before it is used.
+   * A conversation with an agent, over many runs. The same for the same key; nothing is read or started before it is used, but what was
+   * left for it is heard. Of agents that one maker has made (`defineAgents`) the one that it is opened with last is asked from then on.
    * @throws FaultError `session.invalid`, `agent.duplicate`
    */
   session<T>(agent: Agent<T>, options: { sessionKey: string }): Session<T>;
+  /** {@link Session.deliver} where only the session's key is known. What it leaves waits until the session's agent is known here. */
+  deliver(sessionKey: string, delivery: SessionDelivery): Promise<void>;
+  /**
+   * Makes agents of data, for programs that think them up as they go: what it gives makes one, and runs of it are stored with their data
+   * and made again of it after a restart, by whoever has defined the same `maker` before `recover()`: else, or where `make` throws, they
+   * fail, exit reason `agent_unknown`. `make` must give the same agent for the same data; names need not be unique. Data is stored
+   * without secrets: what is made again of it has lost them, too.
+   *
+   * @throws FaultError `agent.duplicate` when the maker is defined already; what `make` throws
+   */
+  defineAgents(maker: string, make: (data: JSONValue) => AnyAgent): (data: JSONValue) => Agent;
+  /** What it was made with, for what is built on top of it. */
+  readonly environment: {
+    readonly clock: Clock;
+    readonly ids: IdSource;
+    readonly logger: Logger;
+    readonly memory: MemoryStore;
+  };
   /** Events of all runs that this process executes, as they are told. */
   readonly events$: Observable<RunEvent>;
   /**
@@ -93,10 +117,11 @@ export type Runtime = {
     /** Newest first; at most `limit`, default 100. @throws FaultError `query.invalid` */
     list(filter?: RunFilter): Promise<RunRow[]>;
     /**
-     * Forgets trees that ended longer ago than `olderThan` (milliseconds), except for the `keep` (default 0) that ended last.
+     * Forgets trees that ended longer ago than `olderThan` (milliseconds), except for the `keep` (default 0) that ended last; with
+     * `sentTo` only of the runs that the session with this key was sent, and nothing of what they have started in the background.
      * Gives back how many. @throws FaultError `query.invalid`
      */
-    prune(options: { olderThan: number; keep?: number }): Promise<number>;
+    prune(options: { olderThan: number; keep?: number; sentTo?: string }): Promise<number>;
     /** The run and everything below it. @throws FaultError `run.unknown` */
     tree(rootId: string): Promise<RunTree>;
   };

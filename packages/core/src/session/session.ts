@@ -1,4 +1,5 @@
 import { FaultError, type JSONValue, type Message, type Receipt, redact, type Usage } from '@troupe/protocol';
+import type { AnyAgent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
 import type { Run } from '../run/run.ts';
 import type { SessionRest } from './rest.ts';
@@ -9,12 +10,41 @@ export type SendOptions = {
   runId?: string;
   /** Aborting it interrupts the run, queued or not. */
   signal?: AbortSignal;
+  /**
+   * Who does it, where agents of the session come from one maker (`runtime.defineAgents`): from then on the session's agent, also over a
+   * restart, until the session is opened with another. Any other agent is refused: `session.invalid`.
+   */
+  agent?: AnyAgent;
+  /**
+   * The call of another run on whose behalf it is sent, and the session of that run: there it counts as background work, in `runs.tree`,
+   * `units()`, `usage()` and `interrupt()`.
+   */
+  origin?: { runId: string; rootId: string; callId: string; sessionKey: string };
+};
+
+/** What is left for a session. */
+export type Delivery = {
+  /**
+   * The same id twice is one message, whoever leaves it, for whichever session; ids of background units are taken. Forgotten by
+   * `runs.prune` once it is heard and was left before `olderThan`.
+   */
+  id: string;
+  /** What its agent hears, word for word but for secrets. */
+  text: string;
+  /** Whether a run is started for it when none is at work; else it waits for the next one that is sent. Default true. */
+  wakes?: boolean;
+  /**
+   * Stands in `job.metadata.letters` of a run that is started for it, by the delivery's id (`job.metadata.delivered` lists the ids): how
+   * its answer finds its way back, for example. Not told to a run that is at work.
+   */
+  metadata?: JSONValue;
 };
 
 /** What a session needs of the runtime that made it. */
 export type SessionHost = {
   send(job: Job, options: SendOptions): Promise<Run>;
   open(): Promise<Run[]>;
+  deliver(delivery: Delivery): Promise<void>;
   units(): Promise<Run[]>;
   usage(): Promise<Usage>;
   idle(): Promise<SessionRest>;
@@ -46,6 +76,18 @@ export class Session<T = JSONValue> {
     return this.#host.send(job, options) as Promise<Run<never>>;
   }
 
+  /**
+   * Leaves a message for the conversation: heard before the next turn of the run at work, or, when none is, by a new run. Heard once, also
+   * after a restart; nothing in flight is disturbed. Resolves once it is stored: where it rejects, leave it again, with the same id.
+   * After `maxWakes` new runs in a row it waits for the next run that is sent.
+   *
+   * @throws FaultError `delivery.invalid`, `runtime.closed`; what the store throws
+   */
+  async deliver(delivery: Delivery): Promise<void> {
+    checkDelivery(delivery, this.key);
+    await this.#host.deliver(delivery);
+  }
+
   /** Runs that have not ended, in their order: the first works or waits for a person, the others are queued. */
   runs(): Promise<Run<T>[]> {
     return this.#host.open() as Promise<Run<never>[]>;
@@ -56,12 +98,15 @@ export class Session<T = JSONValue> {
     return redact([...this.#host.messages()]);
   }
 
-  /** Background units that have not ended. What they come to is delivered to the session. */
+  /**
+   * What is done on its behalf in the background and has not ended, newest first: units, whose completions are delivered to the session;
+   * runs that were sent to other sessions with an `origin` here, and what they have under way in the background themselves.
+   */
   units(): Promise<Run[]> {
     return this.#host.units();
   }
 
-  /** What all its runs and background units have used, with everything below them, as far as it is stored. */
+  /** What all its runs have used and all that is done on its behalf in the background (`units`), with everything below, as far as it is stored. */
   usage(): Promise<Usage> {
     return this.#host.usage();
   }
@@ -81,7 +126,7 @@ export class Session<T = JSONValue> {
   }
 
   /**
-   * Interrupts every run that has not ended, the queued ones first, so that none of them begins, and every background unit. The units'
+   * Interrupts every run that has not ended, the queued ones first, so that none of them begins, and all that `units` gives. The units'
    * completions are delivered all the same, by the next run that is sent.
    */
   async interrupt(reason?: string): Promise<Receipt[]> {
@@ -89,6 +134,16 @@ export class Session<T = JSONValue> {
     return Promise.all(runs.map((run) => run.interrupt(reason)));
   }
 }
+
+/** @throws FaultError `delivery.invalid` */
+const checkDelivery = ({ id, text }: Delivery, key: string): void => {
+  const missing = id.trim() === '' ? 'an id' : text.trim() === '' ? 'text' : undefined;
+  if (missing !== undefined)
+    throw new FaultError(
+      'delivery.invalid',
+      `What was to be left for session "${key}" is blank where ${missing} is expected. Give it ${missing}.`,
+    );
+};
 
 /** @throws FaultError `session.invalid` */
 export const checkKey = (key: string): string => {

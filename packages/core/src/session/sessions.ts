@@ -3,15 +3,15 @@ import { type Clock, FaultError, isTerminal, type Message, type Usage } from '@t
 import { createActor, type EventFrom, fromPromise, waitFor } from 'xstate';
 import type { Letter } from '../agent/context.ts';
 import { goingOn } from '../agent/conversation.ts';
-import type { Woken } from '../background/delivery-machine.ts';
-import { wakeIdOf } from '../background/letter.ts';
+import type { SealedLetter, Woken } from '../background/delivery-machine.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Run } from '../run/run.ts';
 import type { Desk } from '../runtime/desk.ts';
+import { haveOneMaker, makingOf } from '../runtime/makers.ts';
 import { openRest } from './rest.ts';
-import { checkKey, type SendOptions, Session } from './session.ts';
+import { checkKey, type Delivery, type SendOptions, Session } from './session.ts';
 import { type SessionRuns, sessionMachine } from './session-machine.ts';
 
 type Runtime = {
@@ -41,6 +41,8 @@ type Runtime = {
   changed(sessionKey: string): void;
   /** Somebody uses the session: what was left for it while nobody was there is delivered now. */
   used(sessionKey: string): void;
+  /** Leaves a message for the session; resolves once it is stored. */
+  deliver(sessionKey: string, delivery: Delivery): Promise<void>;
   /** Starts a run, or gives back the one that is there. */
   start(agent: AnyAgent, job: Job, options: SendOptions, about: Sent): Run;
   handleOf(run: LiveRun): Run;
@@ -55,15 +57,21 @@ export type Sent = {
   delivers?: readonly string[];
   /** Completions that have waited for it. */
   mail?: readonly Letter[];
+  /** On whose behalf it was sent. */
+  origin?: SendOptions['origin'];
   /** Called with the run once it is alive; not with one that was there before. */
   made(run: LiveRun): void;
 };
 
 type Open = {
-  agent: AnyAgent;
+  /** With whom it is; not chosen where that is only known from a run of it. */
+  with(): { agent: AnyAgent; isChosen: boolean };
+  /** From now on it is with this one. @throws FaultError `session.invalid` */
+  choose(agent: AnyAgent): void;
   session: Session;
-  wake(letters: readonly Letter[], first: string): Promise<Woken>;
-  adopt(runId: string): void;
+  /** @param by Who hears them, unless somebody was chosen. */
+  wake(by: AnyAgent, letters: readonly SealedLetter[], about: { runId: string; first: string }): Promise<Woken>;
+  adopt(runId: string, by: AnyAgent): void;
   readonly rest: Pick<ReturnType<typeof openRest>, 'hear'>;
   close(): void;
 };
@@ -72,7 +80,9 @@ export const openSessions = (runtime: Runtime) => {
   const sessions = new Map<string, Open>();
   let isClosed = false;
 
-  const openSession = (agent: AnyAgent, key: string): Open => {
+  const openSession = (initial: AnyAgent, key: string): Open => {
+    let agent = initial;
+    let isChosen = false;
     /** The run that the conversation began with, where nothing was sent to it. */
     let first = key;
     /** What was said up to the last run that has ended. */
@@ -152,10 +162,13 @@ export const openSessions = (runtime: Runtime) => {
     /** At once: nobody else can be sent in between. */
     const start = (job: Job, options: SendOptions, told: Pick<Sent, 'delivers' | 'mail'>) => {
       const { last, current } = actor.getSnapshot().context;
+      const { agent: own, origin, ...rest } = options;
+      const by = own ? fitting(own) : agent;
       const isFree = current === null;
       let live: LiveRun | undefined;
       const made = (run: LiveRun): void => {
         live = run;
+        if (own) choose(by);
         actor.send({ type: 'sent', runId: run.runId });
         watch(run);
       };
@@ -166,8 +179,23 @@ export const openSessions = (runtime: Runtime) => {
         after: last,
         before: isFree ? said : [],
         slot: isFree ? 'free' : 'wanted',
+        ...(origin && { origin }),
       };
-      return { run: runtime.start(agent, job, options, about), live };
+      return { run: runtime.start(by, job, rest, about), live };
+    };
+    /** Who it is with when this one is asked for. @throws FaultError `session.invalid` when that is somebody else */
+    const fitting = (other: AnyAgent): AnyAgent => {
+      if (!isSameAgent(agent, other) && !haveOneMaker(agent, other))
+        throw new FaultError(
+          'session.invalid',
+          `Session "${key}" is a conversation with agent "${agent.name}", not with "${other.name}". Use another sessionKey.`,
+        );
+      // Agents that say the same may have been made of different data.
+      return makingOf(agent) || makingOf(other) ? other : agent;
+    };
+    const choose = (other: AnyAgent): void => {
+      agent = fitting(other);
+      isChosen = true;
     };
     const sendNext = async (job: Job, options: SendOptions): Promise<Run> => {
       for (;;) {
@@ -199,14 +227,16 @@ export const openSessions = (runtime: Runtime) => {
       );
       return sent;
     };
-    const wake = async (letters: readonly Letter[], began: string): Promise<Woken> => {
+    const wake: Open['wake'] = async (by, letters, { runId, first: began }) => {
       first = began;
       await ready();
       if (actor.getSnapshot().context.current !== null) return 'busy';
+      if (!isChosen) agent = fitting(by);
       const ids = letters.map(({ id }) => id);
-      const runId = wakeIdOf(ids[0] ?? '');
       const input = letters.map(({ text }) => text).join('\n\n');
-      const { live } = start({ input, metadata: { delivered: ids } }, { runId }, { delivers: ids });
+      const about = letters.flatMap(({ id, metadata }) => (metadata === undefined ? [] : [[id, metadata] as const]));
+      const metadata = { delivered: ids, ...(about.length > 0 && { letters: Object.fromEntries(about) }) };
+      const { live } = start({ input, metadata }, { runId }, { delivers: ids });
       if (!live) throw new FaultError('run.exists', `Run "${runId}" is there already.`, { runId });
       await live.writing;
       if (live.broken) throw live.broken.error;
@@ -230,6 +260,10 @@ export const openSessions = (runtime: Runtime) => {
     });
     const session = new Session(key, {
       send,
+      async deliver(delivery) {
+        if (isClosed) throw closedError(key);
+        await runtime.deliver(key, delivery);
+      },
       units: () => runtime.units(key),
       usage: () => runtime.usage(key),
       idle: () => rest.idle(),
@@ -244,45 +278,50 @@ export const openSessions = (runtime: Runtime) => {
       },
       messages: () => said,
     });
-    const adopt = (runId: string) => watched.has(runId) || tell({ type: 'found' });
-    const close = () => {
+    const adopt = (runId: string, by: AnyAgent): void => {
+      // Which of several such runs is the newest is seen when it matters.
+      fitting(by);
+      if (!watched.has(runId)) tell({ type: 'found' });
+    };
+    const close = (): void => {
       actor.stop();
       rest.close();
     };
-    return { agent, session, wake, adopt, rest, close };
+    return { with: () => ({ agent, isChosen }), choose, session, wake, adopt, rest, close };
   };
 
-  const of = (agent: AnyAgent, sessionKey: string): Open => {
-    const key = checkKey(sessionKey);
-    const known = sessions.get(key);
-    if (known && !isSameAgent(known.agent, agent))
-      throw new FaultError(
-        'session.invalid',
-        `Session "${key}" is a conversation with agent "${known.agent.name}", not with "${agent.name}". Use another sessionKey.`,
-      );
-    const session = known ?? openSession(agent, key);
+  const opened = (agent: AnyAgent, key: string): Open => {
+    const session = sessions.get(key) ?? openSession(agent, key);
     sessions.set(key, session);
     return session;
   };
 
   return {
-    of: (agent: AnyAgent, sessionKey: string): Session => of(agent, sessionKey).session,
-    /** Starts a run that is told what units have come to, unless one is under way; resolves once that is stored. */
-    wake: (agent: AnyAgent, sessionKey: string, letters: readonly Letter[], first: string): Promise<Woken> =>
-      of(agent, sessionKey).wake(letters, first),
+    of(agent: AnyAgent, sessionKey: string): Session {
+      const { choose, session } = opened(agent, checkKey(sessionKey));
+      choose(agent);
+      return session;
+    },
+    /** Starts a run that is told what was left for the session, unless one is under way; resolves once that is stored. */
+    wake: (
+      by: AnyAgent,
+      sessionKey: string,
+      letters: readonly SealedLetter[],
+      about: { runId: string; first: string },
+    ) => opened(by, sessionKey).wake(by, letters, about),
     /** A run or a unit of it has begun or ended, or a delivery has come further. @param lost What has not ended is not executed here any more. */
     stirred(sessionKey: string, lost: boolean): void {
       sessions.get(sessionKey)?.rest.hear(lost ? 'lost' : 'changed');
     },
-    /** With whom the conversation is, if it is open here. */
-    agentOf: (sessionKey: string): AnyAgent | undefined => sessions.get(sessionKey)?.agent,
+    /** With whom the conversation is, if it is open here; not chosen where that is only known from a run of it. */
+    agentOf: (sessionKey: string): ReturnType<Open['with']> | undefined => sessions.get(sessionKey)?.with(),
     close(): void {
       isClosed = true;
       for (const { close } of sessions.values()) close();
     },
     /** A run was brought back that a session was sent: the session goes on with it. */
     adopt({ agent, sessionKey, after, runId }: LiveRun): void {
-      if (sessionKey !== undefined && after !== undefined) of(agent, sessionKey).adopt(runId);
+      if (sessionKey !== undefined && after !== undefined) opened(agent, sessionKey).adopt(runId, agent);
     },
   };
 };

@@ -1,34 +1,13 @@
 import { createRuntime, memoryStore, type RuntimeOptions } from '@troupe/core';
 import { isEnded, type RunEvent, type RunRow } from '@troupe/protocol';
-import { checkRunLaws, type Death, mortalStore, scriptedProvider } from '@troupe/testing';
+import { checkRunLaws, type Death, scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { settle } from '../../../../test/support/open-runtime.ts';
 import { machine } from '../recovery/processes.ts';
+import { lives, play } from './lives.ts';
 import { nested } from './nested.ts';
 import { deliveriesIn, helper, officeScript, openOffice } from './office.ts';
-
-/** Lives of one program at one store, and what all of them stored. */
-const lives = (options: Parameters<typeof openOffice>[0] = {}) => {
-  const clock = new SimulatedClock();
-  const store = memoryStore({ now: () => clock.now() });
-  const live = (death?: Death, more: Parameters<typeof openOffice>[0] = {}) => {
-    const mortal = mortalStore({ ...store, lasting: true }, death);
-    return { mortal, ...openOffice({ ...options, store: mortal.store, clock, life: true, ...more }) };
-  };
-  const stored = (): RunEvent[] => [...(store.events({}) as Iterable<RunEvent>)];
-  const rows = (): RunRow[] => store.list({ limit: 1_000 }) as RunRow[];
-  return { clock, store, live, stored, rows };
-};
-
-/** Plays until every run has ended, or the process is dead. */
-const play = async ({ clock, rows }: ReturnType<typeof lives>, mortal: { dead: boolean }): Promise<void> => {
-  for (let round = 0; round < 100; round++) {
-    await settle(10);
-    if (mortal.dead || (rows().length > 0 && rows().every(({ status }) => isEnded(status)))) return;
-    clock.increment(100);
-  }
-};
 
 describe('killed after any of its commits and brought back, a program delivers what its units came to once [F-13, F-14, HM-158, L7]', () => {
   test.each([

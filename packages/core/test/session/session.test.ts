@@ -345,6 +345,26 @@ describe('a session over a restart', () => {
     expect(heard(after).at(-1)?.slice(1)).toEqual(['user: slow one', 'assistant: echo: slow one', 'user: three']);
   });
 
+  test('is forgotten alone where it is said which, and begins anew then', async () => {
+    const open = openRuntime({ store: memoryStore() });
+    const other = open.runtime.session(friend, { sessionKey: 'other' });
+    for (const [word, session] of [
+      ['one', open.session],
+      ['two', open.session],
+      ['three', other],
+    ] as const)
+      await (await session.send(word)).ended;
+    open.clock.increment(10);
+    expect(await open.runtime.runs.prune({ olderThan: 10, sentTo: 'k' })).toBe(0);
+    expect(await open.runtime.runs.prune({ olderThan: 1, sentTo: 'k', keep: 1 })).toBe(1);
+    expect(await open.runtime.runs.prune({ olderThan: 1, sentTo: 'k' })).toBe(1);
+    expect((await open.runtime.runs.list()).map(({ job }) => job)).toEqual([{ input: 'three' }]);
+    await (await open.session.send('four')).ended;
+    expect(heard(open).at(-1)?.slice(1)).toEqual(['user: four']);
+    for (const wrong of [{ olderThan: -1 }, { olderThan: 1, keep: 0.5 }])
+      await expect(open.runtime.runs.prune({ ...wrong, sentTo: 'k' })).rejects.toMatchObject({ code: 'query.invalid' });
+  });
+
   test('goes on with a run that was paused before its turn came, and let go on after a restart', async () => {
     const store = memoryStore();
     const before = openRuntime({ store, leaseMs: 0 });

@@ -10,6 +10,6 @@ export interface MemoryStore {
   write(scope: string, key: string, value: JSONValue): Promise<void> | void;
   /** Entries of the scope whose key or value contains the text, any case, in the order they were first written. */
   search(scope: string, text: string, options?: { limit?: number }): Promise<Memory[]> | Memory[];
-  /** Forgets everything in the scope. */
-  reset(scope: string): Promise<void> | void;
+  /** Forgets everything in the scope, or one key of it. */
+  reset(scope: string, key?: string): Promise<void> | void;
 }

@@ -30,13 +30,16 @@ export type RunRow = {
   quota?: string;
   /** What its agent was like when it started, as a hash. */
   fingerprint?: string;
-  /** What the tool of `callId` needs to make the agent again, where it made one for this run alone. */
-  made?: { tool: string; data: JSONValue };
-  /** The call that started it in the background; it is a root of its own, of the session `sessionKey`. */
-  origin?: { runId: string; rootId: string; callId: string; each?: true };
+  /** Who makes its agent again, and from what, where it was made for this run alone: the tool of `callId`, or a maker of the program. */
+  made?: { tool: string; data: JSONValue } | { maker: string; data: JSONValue };
+  /**
+   * The call that started it in the background; it is a root of its own. Of a background unit the session is `sessionKey`; of a run that
+   * was sent to another session (it has `after`) the one that asked for it is `origin.sessionKey`.
+   */
+  origin?: { runId: string; rootId: string; callId: string; each?: true; sessionKey?: string };
 };
 
-/** A run and the runs it started, oldest first. `background`: a unit, with a root and a budget of its own. */
+/** A run and the runs it started, oldest first. `background`: one with an `origin`, a root with a budget of its own. */
 export type RunTree = RunRow & { children: RunTree[]; background?: true };
 
 export type RunFilter = {
@@ -44,7 +47,7 @@ export type RunFilter = {
   rootId?: string;
   /** Runs that this session was sent, without those below them. */
   sentTo?: string;
-  /** Runs that were started in the background of this session: those with an `origin`, without those below them. */
+  /** Runs that were started in the background of this session: those whose `origin` is there, without those below them. */
   unitsOf?: string;
   limit?: number;
   before?: string;
@@ -84,12 +87,12 @@ export type ReadEntry = JournalEntry & {
   rootSeq: number;
 };
 
-/** A message for a run, from a process that does not execute it; or for a session, from a run. */
+/** A message for a run, from a process that does not execute it; or for a session, from a run or from a program. */
 export type Mail = {
   /** Given by the sender: the same id twice is one message. */
   id: string;
   runId: string;
-  /** Of mail to a session: which. `runId` is then the run that sent it. */
+  /** Of mail to a session: which. `runId` is then the run that sent it; any text where no run has. */
   sessionKey?: string;
   /** When it was sent, in epoch milliseconds. */
   at: number;
@@ -187,8 +190,10 @@ export interface RunStore {
   changes?(heard: () => void, options?: { keepAlive?: boolean }): () => void;
   /**
    * Forgets whole trees in which every run has ended: those that ended before `olderThan` (epoch milliseconds), but not the `keep`
-   * that ended last. Gives back how many. Messages to sessions that nobody has answered outlive the run that sent them; once they
-   * are answered, they are forgotten with it, or by the first `prune` after.
+   * that ended last. With `sentTo` only trees count whose root that session was sent: all others are left alone. Gives back how many.
+   *
+   * Messages to sessions that nobody has answered outlive the run that sent them; once they are answered, they are forgotten with it,
+   * or, where there is no such run, by the first `prune` that is for their session and for what is older than they are.
    */
-  prune(options: { olderThan: number; keep: number }): Promise<number> | number;
+  prune(options: { olderThan: number; keep: number; sentTo?: string }): Promise<number> | number;
 }

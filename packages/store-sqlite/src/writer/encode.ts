@@ -28,7 +28,7 @@ const rowText = (row: RunRow, jobs: StoredJobs): RowText => {
     parentId: row.parentId ?? null,
     quota: row.quota ?? null,
     sentTo: (row.after !== undefined && row.sessionKey) || null,
-    unitOf: (row.origin && row.sessionKey) ?? null,
+    unitOf: (row.origin && (row.origin.sessionKey ?? row.sessionKey)) ?? null,
     createdAt: row.createdAt,
     endedAt: row.endedAt ?? null,
   };

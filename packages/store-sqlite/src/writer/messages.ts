@@ -53,11 +53,14 @@ export type Tasks = {
   renew: { ask: { owner: string; leaseMs: number; now: number }; give: null };
   release: { ask: { owner: string; runIds: readonly string[] | null }; give: null };
   /** Trees that may be forgotten, and how many events each has. Forgets messages that no tree takes along. */
-  findOld: { ask: { olderThan: number; keep: number }; give: { rootId: string; events: number }[] };
+  findOld: {
+    ask: { olderThan: number; keep: number; sentTo: string | null };
+    give: { rootId: string; events: number }[];
+  };
   /** Forgets trees; gives back how many there were. */
   forgetTrees: { ask: { rootIds: string[] }; give: number };
   remember: { ask: { scope: string; key: string; value: string; text: string }; give: null };
-  forgetScope: { ask: { scope: string }; give: null };
+  forgetMemories: { ask: { scope: string; key: string | null }; give: null };
   close: { ask: object; give: null };
 };
 

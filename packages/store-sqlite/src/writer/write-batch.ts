@@ -44,8 +44,8 @@ export const openBatchWriter = (
         return trees.forgetTrees(task);
       case 'remember':
         return memories.remember(task);
-      case 'forgetScope':
-        return memories.forgetScope(task);
+      case 'forgetMemories':
+        return memories.forget(task);
       case 'close':
         return claims.releaseAll();
     }

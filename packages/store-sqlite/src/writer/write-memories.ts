@@ -4,7 +4,8 @@ import type { Tasks } from './messages.ts';
 
 export type MemoryWriter = {
   remember(task: Tasks['remember']['ask']): null;
-  forgetScope(task: Tasks['forgetScope']['ask']): null;
+  /** Those of a scope, or of one key of it. */
+  forget(task: Tasks['forgetMemories']['ask']): null;
 };
 
 export const openMemoryWriter = (db: DatabaseSync): MemoryWriter => {
@@ -14,6 +15,8 @@ export const openMemoryWriter = (db: DatabaseSync): MemoryWriter => {
   const index = db.prepare('INSERT OR REPLACE INTO memories_text (rowid, text) VALUES (?, ?)');
   const dropIndex = db.prepare('DELETE FROM memories_text WHERE rowid IN (SELECT id FROM memories WHERE scope = ?)');
   const drop = db.prepare('DELETE FROM memories WHERE scope = ?');
+  const dropOne = db.prepare('DELETE FROM memories WHERE scope = ? AND key = ? RETURNING id');
+  const dropIndexOf = db.prepare('DELETE FROM memories_text WHERE rowid = ?');
 
   return {
     remember({ scope, key, value, text }) {
@@ -21,9 +24,14 @@ export const openMemoryWriter = (db: DatabaseSync): MemoryWriter => {
       index.run(id, text);
       return null;
     },
-    forgetScope({ scope }) {
-      dropIndex.run(scope);
-      drop.run(scope);
+    forget({ scope, key }) {
+      if (key === null) {
+        dropIndex.run(scope);
+        drop.run(scope);
+        return null;
+      }
+      const found = dropOne.get(scope, key);
+      if (found) dropIndexOf.run(Number(found.id));
       return null;
     },
   };

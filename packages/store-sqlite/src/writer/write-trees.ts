@@ -8,14 +8,16 @@ export type TreeWriter = {
 };
 
 export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
-  const find = db.prepare(`
+  const oldest = (of: string): string => `
     SELECT root_id AS rootId, (SELECT count(*) FROM events WHERE events.root_id = old.root_id) AS events
     FROM (
       SELECT root_id, max(coalesce(ended_at, 0)) AS ended_at, max(id) AS id FROM runs
-      GROUP BY root_id HAVING min(ended) = 1
-      ORDER BY 2 DESC, 3 DESC LIMIT -1 OFFSET ?
+      ${of} GROUP BY root_id HAVING min(ended) = 1
+      ORDER BY 2 DESC, 3 DESC LIMIT -1 OFFSET :keep
     ) AS old
-    WHERE ended_at < ?`);
+    WHERE ended_at < :olderThan`;
+  const find = db.prepare(oldest(''));
+  const findSent = db.prepare(oldest('WHERE root_id IN (SELECT root_id FROM runs WHERE sent_to = :sentTo)'));
   const noteLast = db.prepare(`
     INSERT OR REPLACE INTO meta (name, value)
     SELECT 'forgotten', max(coalesce(max(id), 0), coalesce((SELECT value FROM meta WHERE name = 'forgotten'), 0)) FROM events`);
@@ -29,15 +31,17 @@ export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
     'DELETE FROM runs WHERE root_id = ?',
   ].map((sql) => db.prepare(sql));
 
-  // What was answered only after its sender was forgotten.
+  // What was answered only after its sender was forgotten, or was sent by no run.
   const removeLate = db.prepare(`
     DELETE FROM mail WHERE session IS NOT NULL AND receipt IS NOT NULL
+      AND at < :olderThan AND session = coalesce(:sentTo, session)
       AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.run_id = mail.run_id)`);
 
   return {
-    findOld({ olderThan, keep }) {
-      removeLate.run();
-      return find.all(keep, olderThan) as Tasks['findOld']['give'];
+    findOld({ olderThan, keep, sentTo }) {
+      removeLate.run({ olderThan, sentTo });
+      const found = sentTo === null ? find.all({ keep, olderThan }) : findSent.all({ keep, olderThan, sentTo });
+      return found as Tasks['findOld']['give'];
     },
     forgetTrees({ rootIds }) {
       let forgotten = 0;

@@ -132,6 +132,22 @@ export const memoryStoreSentences: Contract<MemoryStore> = [
       expect(await store.read('s', 'k')).toBe(3);
     },
   ],
+  [
+    'forgets one key, and only that',
+    async (open) => {
+      const store = await open();
+      for (const key of ['a', 'b', 'c']) await store.write('s', key, 'same words');
+      await store.write('t', 'b', 'same words');
+      await store.reset('s', 'b');
+      await store.reset('s', 'never written');
+      await store.reset('never written', 'b');
+      expect(await store.read('s', 'b')).toBeUndefined();
+      expect((await store.search('s', 'same words')).map(({ key }) => key)).toEqual(['a', 'c']);
+      expect(await store.read('t', 'b')).toBe('same words');
+      await store.write('s', 'b', 'same words');
+      expect((await store.search('s', 'same words')).map(({ key }) => key)).toEqual(['a', 'c', 'b']);
+    },
+  ],
 ];
 
 const lasting = <Store extends MemoryStore>(reopen: Reopen<Store>): Contract<Store> => [

@@ -56,7 +56,7 @@ export type CrashOptions<Store, P extends Program = Program> = {
 /** How one program with one crash ended. */
 export type CrashOutcome = {
   /** `undefined` for the undisturbed run. */
-  death: Death | undefined;
+  death: (Death & { afterCommit: number }) | undefined;
   report: Report;
   /** Everything stored, over all lives. */
   events: StoredEvent[];
@@ -114,7 +114,7 @@ export const exploreCrashes = async <Store extends RunStore & MemoryStore, P ext
   return { crashes, commits: calm.commits };
 };
 
-const headingOf = ({ death, last }: { death: Death | undefined; last: string }): string =>
+const headingOf = ({ death, last }: { death: CrashOutcome['death']; last: string }): string =>
   death
     ? `A crash after commit ${death.afterCommit} (${death.as}; stored last: ${last})`
     : 'The program without any crash';
@@ -123,7 +123,7 @@ type Lived = CrashOutcome & { commits: number; last: string };
 
 const liveOnce = async <Store extends RunStore & MemoryStore, P extends Program>(
   options: CrashOptions<Store, P>,
-  death: Death | undefined,
+  death: CrashOutcome['death'],
 ): Promise<Lived> => {
   const base = await options.openStore();
   const clock = new SimulatedClock();

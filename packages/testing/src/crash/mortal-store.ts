@@ -1,12 +1,17 @@
 import type { MemoryStore, RunStore } from '@troupe/protocol';
 
-/** When a process dies: with its n-th commit stored, before it hears so (`unheard`), or when it asks for the one after (`heard`). */
-export type Death = { afterCommit: number; as: 'heard' | 'unheard' };
+/**
+ * When a process dies: with its n-th commit stored, before it hears so (`unheard`), or when it asks for the one after (`heard`). With
+ * `afterWrite`, whatever it asks to be stored counts: commits, messages, memories.
+ */
+export type Death = ({ afterCommit: number } | { afterWrite: number }) & { as: 'heard' | 'unheard' };
 
 /** A store as one process sees it. Once the process is dead, its calls reach nobody and are never answered. */
 export type MortalStore<Store> = {
   store: Store;
   readonly commits: number;
+  /** Commits, messages and memories that were asked to be stored or forgotten. */
+  readonly writes: number;
   readonly dead: boolean;
   die(): void;
   /** Resolves once every call that reached the real store is answered there, though a dead process does not hear it. */
@@ -19,6 +24,7 @@ const never = <R>(): R => new Promise<never>(() => {}) as R;
 /** Gives a store to a process that dies at a moment of its life. @param death Default: it does not. */
 export const mortalStore = <Store extends RunStore & MemoryStore>(inner: Store, death?: Death): MortalStore<Store> => {
   let commits = 0;
+  let writes = 0;
   let dead = false;
   const asked = new Set<Promise<unknown>>();
   const watch = <R>(answer: R): R => {
@@ -33,34 +39,47 @@ export const mortalStore = <Store extends RunStore & MemoryStore>(inner: Store, 
     <A extends unknown[], R>(call: (...args: A) => R) =>
     (...args: A): R =>
       dead ? never<R>() : call(...args);
+  /** Whether it dies now that it asks for something to be stored, and was told of the last; or once that is stored. */
+  const dies = (as: 'heard' | 'unheard', isCommit: boolean): boolean => {
+    if (death?.as !== as) return false;
+    if ('afterWrite' in death) return writes >= death.afterWrite;
+    return isCommit && commits >= death.afterCommit;
+  };
+  const writing =
+    <A extends unknown[], R>(call: (...args: A) => R, isCommit = false) =>
+    (...args: A): R => {
+      if (dies('heard', isCommit)) dead = true;
+      if (dead) return never<R>();
+      writes += 1;
+      if (isCommit) commits += 1;
+      const stored = watch(call(...args));
+      if (!dies('unheard', isCommit)) return stored;
+      dead = true;
+      return never<R>();
+    };
   const store: Store = {
     ...inner,
     claim: living((...given) => watch(inner.claim(...given))),
     renew: living((...given) => watch(inner.renew(...given))),
     release: living((...given) => watch(inner.release(...given))),
-    post: living((...given) => watch(inner.post(...given))),
-    withdraw: living((...given) => watch(inner.withdraw(...given))),
+    post: writing((...given) => inner.post(...given)),
+    withdraw: writing((...given) => inner.withdraw(...given)),
     inbox: living((...given) => watch(inner.inbox(...given))),
     sessionInbox: living((...given) => watch(inner.sessionInbox(...given))),
     receipt: living((...given) => watch(inner.receipt(...given))),
     read: living((...given) => watch(inner.read(...given))),
-    write: living((...given) => watch(inner.write(...given))),
-    commit: living((steps) => {
-      if (death?.as === 'heard' && commits >= death.afterCommit) {
-        dead = true;
-        return never();
-      }
-      commits += 1;
-      const stored = watch(inner.commit(steps));
-      if (death?.as !== 'unheard' || commits < death.afterCommit) return stored;
-      dead = true;
-      return never();
-    }),
+    write: writing((...given) => inner.write(...given)),
+    search: living((...given) => watch(inner.search(...given))),
+    reset: writing((...given) => inner.reset(...given)),
+    commit: writing((...given) => inner.commit(...given), true),
   };
   return {
     store,
     get commits() {
       return commits;
+    },
+    get writes() {
+      return writes;
     },
     get dead() {
       return dead;

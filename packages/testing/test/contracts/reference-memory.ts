@@ -18,6 +18,7 @@ export const memoryBugs = [
   'no limit',
   'reset forgets all',
   'reset forgets nothing',
+  'reset forgets the scope of a key',
 ] as const;
 export type MemoryBug = (typeof memoryBugs)[number];
 
@@ -66,9 +67,11 @@ export const referenceMemory = (bug?: MemoryBug): MemoryStore => {
             (bug !== 'search by keys' && contains(textOf(value), text)),
         )
         .slice(0, bug === 'no limit' ? undefined : limit),
-    reset(scope) {
+    reset(scope, key) {
       if (bug === 'reset forgets nothing') return;
-      entries = bug === 'reset forgets all' ? [] : entries.filter((entry) => !within(scope)(entry));
+      const isMeant = (entry: Memory) =>
+        within(scope)(entry) && (key === undefined || entry.key === key || bug === 'reset forgets the scope of a key');
+      entries = bug === 'reset forgets all' ? [] : entries.filter((entry) => !isMeant(entry));
     },
   };
 };

@@ -1,4 +1,4 @@
-import { isEnded, type RunRow } from '@troupe/protocol';
+import { isEnded, type RunRow, type RunStore } from '@troupe/protocol';
 import type { StoreBug } from './store-bugs.ts';
 
 type Place = { runId: string; rootId: string };
@@ -7,7 +7,7 @@ type Old = { isOld(place: Place): boolean; count: number };
 /** What is to be forgotten, with a bug if one is asked for. */
 export const oldTrees = (
   rows: readonly RunRow[],
-  { olderThan, keep }: { olderThan: number; keep: number },
+  { olderThan, keep, sentTo }: Parameters<RunStore['prune']>[0],
   bug?: StoreBug,
 ): Old => {
   const endOf = (tree: readonly RunRow[]) => {
@@ -19,6 +19,14 @@ export const oldTrees = (
     if (bug === 'prunes trees whose root has ended')
       return tree.every(({ runId, rootId, status }) => runId !== rootId || isEnded(status));
     return tree.every(({ status }) => isEnded(status));
+  };
+  const isMeant = (tree: readonly RunRow[]): boolean => {
+    if (sentTo === undefined || bug === 'prunes what any session was sent') return true;
+    return tree.some(
+      ({ sessionKey, after }) =>
+        (bug === 'prunes sessions by prefix' ? sessionKey?.startsWith(sentTo) : sessionKey === sentTo) &&
+        (after !== undefined || bug === 'prunes all runs of a session'),
+    );
   };
   if (bug === 'prunes nothing') return { isOld: () => false, count: 0 };
   const limit = olderThan + (bug === 'prunes what ended then, too' ? 1 : 0);
@@ -34,7 +42,7 @@ export const oldTrees = (
     };
   }
   const trees = [...Map.groupBy(rows, ({ rootId }) => rootId)].map(([rootId, tree]) => ({ rootId, tree }));
-  const ended = trees.filter(({ tree }) => hasEnded(tree));
+  const ended = trees.filter(({ tree }) => isMeant(tree) && hasEnded(tree));
   if (bug !== 'keeps what began last') ended.sort((a, b) => endOf(b.tree) - endOf(a.tree));
   if (bug === 'keeps what ended first' || bug === 'keeps what began last') ended.reverse();
   const places = bug === 'keeps one for each tree that goes on' ? keep + trees.length - ended.length : keep;

@@ -240,9 +240,16 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
     return bug !== 'pruning leaves answered messages to sessions';
   };
   /** What was answered only after its sender was forgotten. */
-  const forgetLate = () => {
+  const forgetLate = ({ olderThan, sentTo }: Parameters<RunStore['prune']>[0]) => {
     if (bug === 'what was answered after its sender was forgotten stays') return;
-    for (const each of mail.filter(({ sent }) => sent.sessionKey !== undefined && !rows.has(sent.runId))) {
+    const isMeant = ({ sent: { sessionKey, runId, at } }: (typeof mail)[number]): boolean => {
+      if (sessionKey === undefined || rows.has(runId)) return false;
+      if (at >= olderThan && bug !== 'what no run has sent is forgotten once it is answered') return false;
+      return (
+        sentTo === undefined || sessionKey === sentTo || bug === 'pruning a session takes what was left for others'
+      );
+    };
+    for (const each of mail.filter(isMeant)) {
       const takesAll = bug === 'what was answered after its sender was forgotten takes the rest along';
       if (each.receipt || takesAll) mail.splice(mail.indexOf(each), 1);
     }
@@ -267,7 +274,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
     if (bug === 'pruning moves cursors') log = log.map((event, index) => ({ ...event, cursor: `${index + 1}` }));
   };
   const prune: RunStore['prune'] = (options) => {
-    forgetLate();
+    forgetLate(options);
     const { isOld, count: found } = oldTrees([...rows.values()], options, bug);
     forget(isOld);
     return found;
@@ -423,7 +430,9 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       const isUnit = ({ sessionKey, after, origin, status: its }: RunRow): boolean => {
         if (unitsOf === undefined || bug === 'units are ignored') return true;
         if (isEnded(its) && bug === 'units that have ended are none') return false;
-        if (sessionKey !== unitsOf && bug !== 'units are of any session') return false;
+        const asked =
+          bug === 'units are of the session that they were sent to' ? sessionKey : (origin?.sessionKey ?? sessionKey);
+        if (asked !== unitsOf && bug !== 'units are of any session') return false;
         if (bug === 'units are what a session was sent') return after !== undefined;
         return origin !== undefined || bug === 'units are all runs of a session';
       };

@@ -1,11 +1,16 @@
-import type { RunStore } from '@troupe/protocol';
+import type { RunRow, RunStore } from '@troupe/protocol';
 import { expect } from 'vitest';
 import type { Contract } from '../contract.ts';
 import { idsOf, leaseMs, take, textsOf, writeRun, writerOf } from '../run-writer.ts';
 
 /** Writes a tree of one run that ended then. */
-const writeEnded = async (store: RunStore, runId: string, endedAt: number): Promise<void> => {
-  const run = await writeRun(store, { runId });
+const writeEnded = async (
+  store: RunStore,
+  runId: string,
+  endedAt: number,
+  about: Partial<RunRow> = {},
+): Promise<void> => {
+  const run = await writeRun(store, { runId, ...about });
   await run.commit(run.next([runId], { checkpoint: { runId } }));
   await run.end(endedAt);
 };
@@ -68,6 +73,35 @@ export const pruning: Contract<RunStore> = [
       expect(await store.prune({ olderThan: 15, keep: 1 })).toBe(1);
       expect(idsOf(await store.list())).toEqual(['r/1-0/0', 'r']);
       expect(await store.prune({ olderThan: 16, keep: 0 })).toBe(1);
+    },
+  ],
+  [
+    'forgets only trees that a session was sent, where it is told which, and keeps as many of these',
+    async (open) => {
+      const store = await open();
+      const origin = { runId: 'r5', rootId: 'r5', callId: 'c', sessionKey: 'K' };
+      await writeEnded(store, 'r5', 5, { sessionKey: 'k', after: null });
+      await writeEnded(store, 'r7', 7, { sessionKey: 'k', after: 'r5', origin });
+      await writeEnded(store, 'named', 1, { sessionKey: 'k' });
+      await writeEnded(store, 'unit', 1, { sessionKey: 'k', origin: { ...origin, sessionKey: 'k' } });
+      await writeEnded(store, 'other', 1, { sessionKey: 'K', after: null });
+      await writeEnded(store, 'longer', 1, { sessionKey: 'k/1', after: null });
+      await writeEnded(store, 'alone', 1);
+      const tree = await writeRun(store, { runId: 't', sessionKey: 'k', after: 'r7' });
+      const child = await writeRun(store, { runId: 't/1-0/0', rootId: 't', parentId: 't', sessionKey: 'k' });
+      await tree.end(1);
+      await child.say('a');
+      const others = ['longer', 'other', 'unit', 'named'];
+      expect(await store.prune({ olderThan: everything, keep: 0, sentTo: 'unheard of' })).toBe(0);
+      expect(await store.prune({ olderThan: 7, keep: 1, sentTo: 'k' })).toBe(1);
+      expect(idsOf(await store.list())).toEqual(['t/1-0/0', 't', 'alone', ...others, 'r7']);
+      expect(await store.prune({ olderThan: everything, keep: 1, sentTo: 'k' })).toBe(0);
+      await child.end(20);
+      expect(await store.prune({ olderThan: everything, keep: 1, sentTo: 'k' })).toBe(1);
+      expect(await store.prune({ olderThan: everything, keep: 0, sentTo: 'k' })).toBe(1);
+      expect(idsOf(await store.list())).toEqual(['alone', ...others]);
+      expect(await take(store, { rootId: 't' })).toEqual([]);
+      expect(await store.prune({ olderThan: everything, keep: 0 })).toBe(5);
     },
   ],
   [

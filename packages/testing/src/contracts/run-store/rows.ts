@@ -182,16 +182,20 @@ export const rows: Contract<RunStore> = [
         { runId: 'w', origin },
         { runId: 'x', origin, sessionKey: 'k/1' },
         { runId: 'y', origin, sessionKey: 'K' },
+        { runId: 'z', origin: { ...origin, sessionKey: 'k' }, sessionKey: 'asked', after: null },
       ])
         await (await writeRun(store, { sessionKey: 'k', ...row })).say('a');
       await writerOf(store, { runId: 'v', sessionKey: 'k', origin }, { seq: 1 }).end();
-      expect(idsOf(await store.list({ unitsOf: 'k' }))).toEqual(['w', 'v', 'u']);
+      expect(idsOf(await store.list({ unitsOf: 'k' }))).toEqual(['z', 'w', 'v', 'u']);
       expect(idsOf(await store.list({ unitsOf: 'k/1' }))).toEqual(['x']);
-      expect(idsOf(await store.list({ unitsOf: 'k', status: 'running' }))).toEqual(['w', 'u']);
-      expect(idsOf(await store.list({ unitsOf: 'k', limit: 2 }))).toEqual(['w', 'v']);
+      expect(idsOf(await store.list({ unitsOf: 'k', status: 'running' }))).toEqual(['z', 'w', 'u']);
+      expect(idsOf(await store.list({ unitsOf: 'k', limit: 2 }))).toEqual(['z', 'w']);
       expect(idsOf(await store.list({ unitsOf: 'k', before: 'v' }))).toEqual(['u']);
       expect(idsOf(await store.list({ unitsOf: 'k', rootId: 'u' }))).toEqual(['u']);
       expect(idsOf(await store.list({ sentTo: 'k' }))).toEqual(['r']);
+      // it was asked for by another session than the one it was sent to
+      expect(await store.list({ unitsOf: 'asked' })).toEqual([]);
+      expect(idsOf(await store.list({ sentTo: 'asked' }))).toEqual(['z']);
       expect(await store.list({ unitsOf: 'unheard of' })).toEqual([]);
     },
   ],

@@ -146,4 +146,30 @@ export const sessionMail: Contract<RunStore> = [
       expect(await idsIn(store)).toEqual(['d']);
     },
   ],
+  [
+    'keeps what was answered and no run has sent until what is older than it is forgotten, of its session or of all',
+    async (open) => {
+      const store = await open();
+      const r = await writeRun(store, { runId: 'r' });
+      for (const [id, at, sessionKey] of [
+        ['a', 10, 'k'],
+        ['b', 20, 'k'],
+        ['c', 10, 'K'],
+        ['d', 10, 'k'],
+      ] as const)
+        await store.post({ ...from('nobody', id, sessionKey), at });
+      await r.commit(answers(r, 'a', 'b', 'c'));
+      const known = async () => Promise.all(['a', 'b', 'c'].map(async (id) => (await store.receipt(id)) !== undefined));
+      await store.prune({ olderThan: 10, keep: 0 });
+      expect(await known()).toEqual([true, true, true]);
+      await store.prune({ olderThan: 20, keep: 0, sentTo: 'k' });
+      expect(await known()).toEqual([false, true, true]);
+      await store.post(from('nobody', 'b', 'k', 'again'));
+      await store.prune({ olderThan: 11, keep: 0, sentTo: 'unheard of' });
+      expect(await known()).toEqual([false, true, true]);
+      await store.prune({ olderThan: 11, keep: 0 });
+      expect(await known()).toEqual([false, true, false]);
+      expect(await idsIn(store)).toEqual(['d']);
+    },
+  ],
 ];
