@@ -13,7 +13,7 @@ import { cruise } from 'dependency-cruiser';
 const ARROWS = {
   protocol: ['zod'],
   core: ['@protocol', 'xstate', 'rxjs', 'zod'],
-  delegation: ['@protocol', '@core', 'rxjs', 'zod', 'node:'],
+  delegation: ['@protocol', '@core', 'xstate', 'rxjs', 'zod', 'node:'],
   openai: ['@protocol', 'openai'],
   prices: ['@protocol', '@pydantic/genai-prices'],
   'store-sqlite': ['@protocol', 'node:'],

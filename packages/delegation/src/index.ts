@@ -64,5 +64,57 @@ export {
   routeOf,
 } from './routes/route-of.ts';
 export { settingsFor } from './routes/settings-for.ts';
+export { lifecycleText } from './subagents/commands/command-text.ts';
+export {
+  type CommandMessage,
+  type CommandSender,
+  createSubagentCommands,
+  type SubagentCommandOptions,
+  type SubagentCommands,
+} from './subagents/commands/create-subagent-commands.ts';
+export { createSpawnTool, type SpawnToolOptions } from './subagents/create-spawn-tool.ts';
+export { createSubagentManager } from './subagents/create-subagent-manager.ts';
+export { type ImportedSubagents, type ImportOptions, readSubagentFiles } from './subagents/import-subagents.ts';
+export type { SubagentFiles, SubagentSource } from './subagents/imported-files.ts';
+export { type AgentMatch, type AgentProfile, matchAgent } from './subagents/match-agent.ts';
+export {
+  type ResponseSource,
+  sourceOf,
+  toWireSource,
+  type WireSource,
+  withSource,
+} from './subagents/response-source.ts';
+export { type Role, roles } from './subagents/roles.ts';
+export type { SubagentRequestConfig } from './subagents/subagent-config.ts';
+export { subagentFolder } from './subagents/subagent-folder.ts';
+export type {
+  AskedBy,
+  Asking,
+  Cancelled,
+  CollectRequest,
+  DispatchRequest,
+  RequesterInput,
+  ResumeRequest,
+  Spawned as SpawnedSubagent,
+  SpawnRequest,
+  SteerOutcome,
+  SubagentEvent,
+  SubagentInfo,
+  SubagentLimits,
+  SubagentManager,
+  SubagentResult,
+  SubagentStatus,
+  SubagentSummary,
+} from './subagents/subagent-manager.ts';
+export type { SubagentOptions } from './subagents/subagent-options.ts';
+export type {
+  Delivery,
+  Requester,
+  SubagentConfig,
+  SubagentRecord,
+  SubagentState,
+} from './subagents/subagent-record.ts';
+export type { Thinking } from './subagents/thinking.ts';
+export type { ToolProfile } from './subagents/tool-profiles.ts';
 export type { SubworkerOptions } from './subworker-options.ts';
 export type { SubworkerData } from './subworker-result.ts';

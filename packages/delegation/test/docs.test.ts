@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
 import { type DelegateOptions, delegatePolicyOf } from '../src/delegate/delegate-options.ts';
+import { checks } from '../src/subagents/admission.ts';
+import { type SubagentOptions, subagentPolicyOf } from '../src/subagents/subagent-options.ts';
+import { SubagentConfig } from '../src/subagents/subagent-record.ts';
 import { policyOf } from '../src/subworker-options.ts';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
@@ -9,6 +12,7 @@ const pages = {
   guide: read('../docs/subworkers.md'),
   files: read('../docs/files.md'),
   delegate: read('../docs/delegate-task.md'),
+  subagents: read('../docs/subagents.md'),
 };
 const programsIn = (page: string) => [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
 
@@ -17,6 +21,7 @@ const printed = (page: string, n = 0) => [...page.matchAll(/^```text\n(.*?)\n```
 const settled = (text: string) =>
   text
     .replaceAll(/run_\w{9,}/g, 'RUN')
+    .replaceAll(/sub_[0-9a-f]{10}/g, 'SUBAGENT')
     .replaceAll(/deleg_[0-9a-f]{16}/g, 'UNIT')
     .replaceAll(/\b[\d.]+ s\b/g, 'N s');
 
@@ -32,6 +37,16 @@ const programs: [name: string, page: keyof typeof pages, run: () => Promise<unkn
   ['delegate-background', 'delegate', () => import('./docs/delegate-background.ts'), printed(pages.delegate, 2)],
   ['delegate-restart', 'delegate', () => import('./docs/delegate-restart.ts'), printed(pages.delegate, 3)],
   ['delegate-worktrees', 'delegate', () => import('./docs/delegate-worktrees.ts'), printed(pages.delegate, 4)],
+  ['subagents-first', 'subagents', () => import('./docs/subagents-first.ts'), printed(pages.subagents, 0)],
+  ['subagents-restart', 'subagents', () => import('./docs/subagents-restart.ts'), printed(pages.subagents, 1)],
+  ['subagents-import', 'subagents', () => import('./docs/subagents-import.ts'), printed(pages.subagents, 2)],
+  [
+    'subagents-spawn',
+    'subagents',
+    () => import('./docs/subagents-spawn.ts'),
+    'Somebody is counting.\nThere are more than 9,000.\nresearcher: Count the craters of the Moon. completed',
+  ],
+  ['subagent-commands', 'subagents', () => import('./docs/subagent-commands.ts'), printed(pages.subagents, 4)],
 ];
 
 describe('the README and the guides', () => {
@@ -111,5 +126,64 @@ describe('the README and the guides', () => {
       id: 0,
     } satisfies Record<keyof DelegateOptions, 0>;
     expect(options.map(([, option]) => option)).toEqual(Object.keys(all));
+  });
+
+  test('tell every option of a manager of sub-agents, with its true default', () => {
+    const { id, spawnToolName, approval, archiveAfterMs, sweepEveryMs, limits } = subagentPolicyOf({});
+    const section = pages.subagents.match(/^## Options$.*?^## /ms)?.[0] ?? '';
+    const options = [...section.matchAll(/^\| `(\w+)` \| (.*?) \|/gm)];
+    const told = options.flatMap(([, option = '', value = '']) => {
+      const literal = /^`([\d_]+|'\w+')`$/.exec(value)?.[1];
+      return literal === undefined
+        ? []
+        : [[option, JSON.parse(literal.replaceAll("'", '"').replaceAll('_', '')) as unknown]];
+    });
+    expect(Object.fromEntries(told)).toEqual({ id, spawnToolName, ...limits, approval, archiveAfterMs, sweepEveryMs });
+    const all = {
+      id: 0,
+      tools: 0,
+      spawnToolName: 0,
+      skills: 0,
+      toolProfiles: 0,
+      roles: 0,
+      providers: 0,
+      defaultModel: 0,
+      defaultToolProfile: 0,
+      maxDepth: 0,
+      maxChildrenPerAgent: 0,
+      maxTotal: 0,
+      maxPersistent: 0,
+      requester: 0,
+      approval: 0,
+      archiveAfterMs: 0,
+      sweepEveryMs: 0,
+    } satisfies Record<keyof SubagentOptions, 0>;
+    expect(options.map(([, option]) => option)).toEqual(Object.keys(all));
+  });
+
+  test('tell every role, tool profile and field of a sub-agent, and its limits in their order', () => {
+    const rowsOf = (heading: string): string[][] => {
+      const section = pages.subagents.split(`${heading}\n`)[1]?.split(/^##/m)[0] ?? '';
+      return [...section.matchAll(/^\| (`.*) \|$/gm)].map(([, row = '']) =>
+        row.split(' | ').map((cell) => cell.replaceAll('`', '')),
+      );
+    };
+    const { roles, toolProfiles } = subagentPolicyOf({});
+    expect(rowsOf('### Roles').map(([name, profile, turns]) => [name, profile, Number(turns)])).toEqual(
+      [...roles].map(([name, { toolProfile, maxTurns }]) => [name, toolProfile, maxTurns]),
+    );
+    const profiles = new Map(rowsOf('### Tool profiles').map(([name = '', holds = '']) => [name, holds]));
+    const open = (holds: string): string[] =>
+      holds.split(', ').flatMap((name) => (profiles.has(name) ? open(profiles.get(name) ?? '') : name));
+    for (const [name, profile] of toolProfiles)
+      expect([name, profile === 'all' ? profiles.get(name) : open(profiles.get(name) ?? '')]).toEqual([
+        name,
+        profile === 'all' ? 'every tool' : profile,
+      ]);
+    expect(profiles.size).toBe(toolProfiles.size);
+    const kinds = rowsOf('## Limits').map(([kind = '']) => (kind === 'cycle, depth' ? 'place' : kind));
+    expect(kinds).toEqual(Object.keys(checks));
+    const fields = rowsOf('## What a sub-agent is').flatMap(([names = '']) => names.split(', '));
+    expect(Object.keys(SubagentConfig.shape).filter((field) => !fields.includes(field))).toEqual([]);
   });
 });

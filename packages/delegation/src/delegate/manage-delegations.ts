@@ -10,9 +10,9 @@ const inputSchema = z.object({
 });
 type Input = z.output<typeof inputSchema>;
 
-const shown = ({ runId, rootId, origin, agent, status, job, model, depth, createdAt, usage }: RunRow) => ({
+const shown = ({ runId, rootId, origin, after, agent, status, job, model, depth, createdAt, usage }: RunRow) => ({
   run_id: runId,
-  ...(origin && { kind: 'background delegation' }),
+  ...(origin && { kind: after === undefined ? 'background delegation' : 'sub-agent' }),
   ...(!origin && runId !== rootId && { parent_delegation: rootId }),
   agent,
   status,

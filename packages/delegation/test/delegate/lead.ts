@@ -75,6 +75,7 @@ export const entriesIn = (report: Report, n = 0): DelegateEntry[] => resultIn(re
 /** A view of a run, for what depends on nothing else. */
 export const viewAt = (about: Partial<RunView> = {}): RunView => ({
   runId: 'run',
+  rootId: 'run',
   agent: 'lead',
   tools: [],
   model: 'test-model',

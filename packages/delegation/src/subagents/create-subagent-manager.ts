@@ -1,0 +1,486 @@
+/** The manager of sub-agents: its chart, put together with the runtime and the store. */
+import { guarded, type Runtime, type Tool } from '@troupe/core';
+import { FaultError, faultOf, isLive, redact, type StoredEvent, toJSON } from '@troupe/protocol';
+import { Subject } from 'rxjs';
+import { createActor, fromCallback, fromPromise, waitFor } from 'xstate';
+import { createSpawnTool } from './create-spawn-tool.ts';
+import { handoverMachine } from './handover-machine.ts';
+import { isVisibleTo, type Scope, visibleTo } from './lineage.ts';
+import { type OpenRuns, openEffects } from './manager-effects.ts';
+import { managerMachine } from './manager-machine.ts';
+import type { Answer } from './manager-steps.ts';
+import { openViews } from './manager-views.ts';
+import { freeNameOf, labelOf, nameFor, newAgentId, sessionKeyOf, slugOf } from './names.ts';
+import { pastResults } from './past-results.ts';
+import { readRoster } from './read-roster.ts';
+import { resultOfEnd } from './result-of-run.ts';
+import { isActive, type Member, memberNamed, treeOf } from './roster.ts';
+import { makeSubagent, SubagentMade } from './subagent-agent.ts';
+import { configOf, readConfig, resumedConfig } from './subagent-config.ts';
+import { subagentMachine } from './subagent-machine.ts';
+import type {
+  AskedBy,
+  Asking,
+  CollectRequest,
+  RequesterInput,
+  Spawned,
+  SteerOutcome,
+  SubagentEvent,
+  SubagentManager,
+  SubagentResult,
+} from './subagent-manager.ts';
+import { nobody, requesterOf, type SubagentOptions, subagentPolicyOf } from './subagent-options.ts';
+import type { Requester, SubagentRecord } from './subagent-record.ts';
+
+/** Runs in the background of the session that a sub-agent works for. */
+const internalRequester = ({ agentId, sessionKey }: SubagentRecord): Requester => ({
+  ...nobody,
+  sessionKey,
+  channel: `subagent:${agentId}`,
+});
+
+const unknown = (what: string): FaultError => new FaultError('subagent.unknown', what);
+
+/** What a call is known by. */
+const callKeyOf = ({ runId, callId, key }: AskedBy): string => key ?? `${runId} ${callId}`;
+
+/** A task is handed on as its owner should take it. */
+const orchestratedTask = (request: string): string =>
+  `You are the owning orchestrator of this request: see to it that it is answered in full, by sub-agents where that helps, and give the final answer yourself.\n\nUser request: ${request}`;
+
+/** See {@link SubagentManager}. @throws FaultError `subagent.invalid` when options contradict themselves; `agent.duplicate` when the runtime has a manager of that id */
+export const createSubagentManager = (runtime: Runtime, options: SubagentOptions = {}): SubagentManager => {
+  const policy = subagentPolicyOf(options);
+  const { clock, ids, logger } = runtime.environment;
+  const store = `subagents:${policy.id}`;
+  const told$ = new Subject<SubagentEvent>();
+  const bound = new Map<string, Requester>();
+  const runs: OpenRuns = new Map();
+
+  const ownSpawnTool = createSpawnTool(() => manager, { name: policy.spawnToolName });
+  const toolsNow = (): readonly Tool[] =>
+    policy.tools.some(({ name }) => name === policy.spawnToolName) ? policy.tools : [...policy.tools, ownSpawnTool];
+
+  const make = runtime.defineAgents(store, (data) =>
+    makeSubagent(SubagentMade.parse(data), {
+      tools: toolsNow(),
+      toolProfiles: policy.toolProfiles,
+      spawnToolName: policy.spawnToolName,
+      skills: policy.skills.tools,
+      providers: policy.providers,
+      approval: policy.approval,
+    }),
+  );
+
+  const roster = () => actor.getSnapshot().context;
+  const memberOf = (agentId: string): Member | undefined => roster().members[agentId];
+
+  const views = openViews(runtime, policy, roster);
+  const effects = openEffects(runtime, policy, {
+    store,
+    runs,
+    agentFor: (record) => make(toJSON(views.madeOf(record))),
+  });
+
+  const actor = createActor(
+    managerMachine.provide({
+      actors: {
+        load: fromPromise(async () => {
+          const found = await readRoster(runtime, store);
+          for (const { agentId, runId, model, startedAt } of found.running)
+            runs.set(runId, { agentId, model, startedAt });
+          return found;
+        }),
+        subagent: subagentMachine.provide({
+          actors: { begin: fromPromise(({ input }) => effects.begin(input)) },
+          actions: { stop: (_, { runIds, reason }) => effects.stop(runIds, reason) },
+        }),
+        handover: handoverMachine.provide({
+          actors: { push: fromPromise(({ input }) => effects.push(input)) },
+          actions: {
+            complain: ({ context: { result } }) =>
+              logger.warn(`The result of run "${result.runId}" could not be pushed; it can be collected.`),
+          },
+        }),
+        sweeper: fromCallback(({ sendBack }) =>
+          effects.every(() => sendBack({ type: 'sweep', before: clock.now() - policy.archiveAfterMs })),
+        ),
+      },
+      actions: {
+        note: (_, { record }) => effects.note(record),
+        erase: (_, { record, withRuns }) => effects.erase(record, withRuns),
+      },
+    }),
+    { input: { limits: policy.limits }, clock },
+  );
+
+  // Questions and answers
+
+  let asked = 0;
+  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
+  const settle = ({ requestId, ...answer }: Answer): void => {
+    const who = waiting.get(requestId);
+    waiting.delete(requestId);
+    if ('value' in answer) who?.resolve(answer.value);
+    else if ('error' in answer) who?.reject(answer.error);
+    else {
+      const { message, ...details } = answer.refusal;
+      who?.reject(new FaultError('subagent.refused', message, { details }));
+    }
+  };
+  actor.on('answered', ({ answer }) => settle(answer));
+  actor.on('told', ({ event }) => told$.next({ ...event, at: clock.now() }));
+  actor.start();
+
+  const opening = waitFor(actor, (now) => !now.matches('opening'), { timeout: Number.POSITIVE_INFINITY }).then(
+    (now) => {
+      if (now.matches('broken')) throw now.context.failure;
+    },
+    () => {
+      throw over();
+    },
+  );
+  opening.catch(() => {});
+
+  type Question = Parameters<typeof actor.send>[0] extends infer E
+    ? E extends { requestId: number }
+      ? Omit<E, 'requestId'>
+      : never
+    : never;
+  const over = (): FaultError =>
+    new FaultError('runtime.closed', `The runtime of the sub-agent manager "${policy.id}" is closed.`);
+  /** At once, so that nothing changes between what a question was made of and its answer. @param signal Whoever aborts it waits no more. */
+  const put = (question: Question, signal?: AbortSignal): Promise<unknown> => {
+    const now = actor.getSnapshot();
+    if (now.status !== 'active') return Promise.reject(over());
+    if (!now.matches('open'))
+      return Promise.reject(
+        new FaultError('subagent.closed', `The sub-agent manager "${policy.id}" is closed: it takes no more commands.`),
+      );
+    asked += 1;
+    const requestId = asked;
+    const leave = (): void => actor.send({ type: 'leave', requestId });
+    signal?.addEventListener('abort', leave);
+    return new Promise((resolve, reject) => {
+      waiting.set(requestId, { resolve, reject });
+      actor.send({ ...question, requestId });
+    }).finally(() => signal?.removeEventListener('abort', leave));
+  };
+  const ask = async (question: Question): Promise<unknown> => {
+    await opening;
+    return put(question);
+  };
+
+  // Runs
+
+  const early: StoredEvent[] = [];
+  const hear = (event: StoredEvent): void => {
+    if (event.depth !== 0 || event.runId !== event.rootId) return;
+    // Told, but not stored: it never began, or goes on when it is brought back.
+    if (event.rootSeq === 0) return;
+    if (event.type === 'run.started') {
+      // What a call of it does in the background is none of its runs.
+      if (event.origin && event.origin.sessionKey === undefined) return;
+      const agentId = runs.get(event.runId)?.agentId ?? agentWith(event.sessionKey);
+      if (agentId === undefined) return;
+      runs.set(event.runId, { agentId, model: event.model, startedAt: event.at });
+      actor.send({ type: 'run.began', agentId, runId: event.runId, model: event.model, at: event.at });
+    } else if (event.type === 'run.completed' || event.type === 'run.failed' || event.type === 'run.interrupted') {
+      const run = runs.get(event.runId);
+      const member = run && memberOf(run.agentId);
+      runs.delete(event.runId);
+      if (member) actor.send({ type: 'run.ended', result: resultOfEnd(member.record, event, run), at: event.at });
+    }
+  };
+  const following = runtime.events$.subscribe({
+    next: (event) => {
+      if (isLive(event)) return;
+      // What is read when it is opened may be older than what is told meanwhile.
+      if (actor.getSnapshot().matches('opening')) early.push(event);
+      else hear(event);
+    },
+    complete: () => {
+      actor.stop();
+      for (const [requestId] of waiting) settle({ requestId, error: over() });
+      told$.complete();
+    },
+  });
+  void opening.then(
+    () => {
+      for (const event of early.splice(0)) hear(event);
+    },
+    () => following.unsubscribe(),
+  );
+
+  const bySession = new WeakMap<object, Map<string, string>>();
+  const agentWith = (sessionKey: string | undefined): string | undefined => {
+    const { members } = roster();
+    const known =
+      bySession.get(members) ??
+      new Map(Object.values(members).map(({ record }) => [record.sessionKey, record.agentId] as const));
+    bySession.set(members, known);
+    return sessionKey === undefined ? undefined : known.get(sessionKey);
+  };
+
+  // What is shown
+
+  const isSeen = (agentId: string, scope: Scope): boolean => isVisibleTo(treeOf(roster()), agentId, scope);
+
+  // What is asked for
+
+  const taskIn = (task: unknown): string => {
+    if (typeof task === 'string' && task.trim() !== '') return task;
+    throw new FaultError('subagent.invalid', 'A sub-agent was given no task. Say what it is to do, as text.', {
+      details: { field: 'task' },
+    });
+  };
+  const sources = { ...policy, roles: policy.roles, toolProfiles: policy.toolProfiles, providers: policy.providers };
+
+  const boundTo = (sessionKey: string): Requester =>
+    bound.get(sessionKey) ?? { ...nobody, sessionKey, channel: 'session' };
+
+  const requesterFor = (given: RequesterInput | undefined, parent: Member | undefined, scope: Scope): Requester =>
+    requesterOf(given, parent ? internalRequester(parent.record) : scope == null ? policy.requester : boundTo(scope));
+
+  /** The sub-agent that a call has asked already: a call that is executed again asks for nothing new. */
+  const askedBy = (origin: AskedBy | undefined): Member | undefined =>
+    origin &&
+    Object.values(roster().members).find(
+      ({ record: { run } }) => run?.origin && callKeyOf(run.origin) === callKeyOf(origin),
+    );
+
+  const start = async (record: SubagentRecord, isKnown: boolean): Promise<Spawned> =>
+    views.spawned((await put({ type: 'spawn', applicant: { record, isKnown } })) as SubagentRecord);
+
+  const resumed = async (
+    member: Member,
+    request: Pick<Asking, 'scope'> & {
+      task: string;
+      label?: string;
+      config?: SubagentRecord['config'];
+      parentId?: string | null | undefined;
+      requester?: RequesterInput | undefined;
+      origin?: AskedBy | undefined;
+    },
+  ): Promise<Spawned> => {
+    const { record } = member;
+    const { task, label, config = record.config, origin, scope } = request;
+    const parentId = request.parentId === undefined ? record.parentId : request.parentId;
+    const parent = parentId === null ? undefined : memberOf(parentId);
+    const now = clock.now();
+    return start(
+      {
+        ...record,
+        label: label ?? record.label,
+        config,
+        parentId: parent?.record.agentId ?? null,
+        depth: (parent?.record.depth ?? 0) + 1,
+        requester: requesterFor(request.requester, parent, scope),
+        run: { runId: ids.next('run'), task, askedAt: now, ...(origin && { origin }) },
+        updatedAt: now,
+      },
+      true,
+    );
+  };
+
+  const manager: SubagentManager = {
+    id: policy.id,
+    limits: policy.limits,
+    roles: Object.fromEntries(policy.roles),
+    ready: opening,
+    events$: guarded(told$, (error) =>
+      logger.error('A subscriber of sub-agent events threw.', faultOf(error, 'subscriber.failed')),
+    ),
+
+    async spawn({ task, label, name, config: given, parentId, requester, origin, scope }) {
+      await opening;
+      const again = askedBy(origin);
+      if (again) return views.spawned(again.record);
+      const said = readConfig({
+        ...given,
+        ...(name !== undefined && given?.mode == null && { mode: 'session' as const }),
+      });
+      const config = configOf(said, sources);
+      const parent = parentId == null ? undefined : memberOf(parentId);
+      const agentId = newAgentId(ids, (id) => memberOf(id) !== undefined);
+      const now = clock.now();
+      return start(
+        {
+          agentId,
+          ...(name !== undefined && config.mode === 'session' && { name }),
+          parentId: parent?.record.agentId ?? null,
+          depth: (parent?.record.depth ?? 0) + 1,
+          label: labelOf({
+            label: label ?? null,
+            task: taskIn(task),
+            ...(config.role !== undefined && { role: config.role }),
+          }),
+          config,
+          sessionKey: sessionKeyOf(agentId),
+          requester: requesterFor(requester, parent, scope),
+          run: { runId: ids.next('run'), task, askedAt: now, ...(origin && { origin }) },
+          delivered: [],
+          createdAt: now,
+          updatedAt: now,
+        },
+        false,
+      );
+    },
+
+    async resume({ name, agentId, config, ...request }) {
+      await opening;
+      const again = askedBy(request.origin);
+      if (again) return views.spawned(again.record);
+      taskIn(request.task);
+      const member = name === undefined ? memberOf(agentId ?? '') : memberNamed(roster(), name);
+      if (!member || !isSeen(member.record.agentId, request.scope))
+        throw unknown(
+          name === undefined
+            ? `Sub-agent "${agentId}" was not found.`
+            : `No session-mode agent named "${name}" was found. Spawn one of that name, or list those that are there.`,
+        );
+      return resumed(member, {
+        ...request,
+        ...(config != null && { config: resumedConfig(member.record.config, readConfig(config), sources) }),
+      });
+    },
+
+    async dispatch({ name, request, ...about }) {
+      await opening;
+      const again = askedBy(about.origin);
+      if (again) return views.spawned(again.record);
+      const member = memberNamed(roster(), name);
+      if (!member || !isSeen(member.record.agentId, about.scope))
+        throw unknown(`No persistent subagent profile named "${name}".`);
+      const task = taskIn(request);
+      const isOrchestrator = member.record.config.routing === 'orchestrated';
+      return resumed(member, {
+        ...about,
+        label: labelOf({ task }),
+        task: isOrchestrator ? orchestratedTask(task) : task,
+      });
+    },
+
+    async createProfile({ description, name, config: given, requester }) {
+      await opening;
+      const about = taskIn(description);
+      const free = freeNameOf(slugOf(name ?? nameFor(about)), (each) => memberNamed(roster(), each) !== undefined);
+      const config = configOf(
+        readConfig({ toolProfile: 'coding', specialization: about, keywords: [about], ...given, mode: 'session' }),
+        sources,
+      );
+      const agentId = newAgentId(ids, (id) => memberOf(id) !== undefined);
+      const now = clock.now();
+      const record: SubagentRecord = {
+        agentId,
+        name: free,
+        parentId: null,
+        depth: 1,
+        label: labelOf({ task: about }),
+        config,
+        sessionKey: sessionKeyOf(agentId),
+        requester: requesterOf(requester, policy.requester),
+        delivered: [],
+        createdAt: now,
+        updatedAt: now,
+      };
+      await put({ type: 'create', applicant: { record, isKnown: false } });
+      return views.info(memberOf(agentId) as Member);
+    },
+
+    forget: async (agentId, { scope } = {}) => (await ask({ type: 'forget', agentId, scope })) as boolean,
+
+    async steer({ agentId, message, scope, origin }) {
+      const task = taskIn(message);
+      try {
+        await opening;
+        const again = askedBy(origin)?.record;
+        if (again?.run && again.agentId === agentId)
+          return { status: 'accepted', agentId, label: again.label, runId: again.run.runId };
+        const at = clock.now();
+        const run = { runId: ids.next('run'), task, askedAt: at, ...(origin && { origin }) };
+        const outcome = (await ask({ type: 'steer', agentId, scope, run, at })) as SteerOutcome | SubagentRecord;
+        if ('status' in outcome) return outcome;
+        return { status: 'accepted', agentId, label: outcome.label, runId: run.runId };
+      } catch (error) {
+        return {
+          status: 'failed',
+          message: `Sub-agent ${agentId} was not steered: ${faultOf(error, 'store.unavailable').message}`,
+        };
+      }
+    },
+
+    cancel: async (agentId, { scope, cascade = true, reason = 'It was cancelled.' } = {}) =>
+      (await ask({ type: 'cancel', agentId, scope, cascade, reason })) as { cancelled: boolean; descendants: number },
+
+    cancelAll: async ({ scope, parentId, reason = 'It was cancelled.' } = {}) =>
+      (await ask({ type: 'cancelAll', scope, parentId, reason })) as number,
+
+    async status(asking) {
+      await opening;
+      return views.status(asking);
+    },
+
+    async info(agentId, { scope } = {}) {
+      await opening;
+      const member = isSeen(agentId, scope) ? memberOf(agentId) : undefined;
+      return member ? views.info(member) : null;
+    },
+
+    async listPersistent({ scope } = {}) {
+      await opening;
+      const named = visibleTo(treeOf(roster()), scope).filter(({ name }) => name !== undefined);
+      const found = await Promise.all(named.flatMap(({ agentId }) => memberOf(agentId) ?? []).map(views.info));
+      return found.sort((a, b) => ((a.name ?? '') < (b.name ?? '') ? -1 : 1));
+    },
+
+    async collect(wanted: CollectRequest = {}) {
+      await opening;
+      const { signal, ...request } = wanted;
+      const before = await pastResults(runtime, roster(), request);
+      if (before.length > 0 && !request.includeDelivered) return before;
+      // Nobody would be given what is there.
+      if (signal?.aborted) return [];
+      const timeoutMs = before.length > 0 ? 0 : request.timeoutMs;
+      const found = (await put({ type: 'collect', wanted: { ...request, timeoutMs } }, signal)) as SubagentResult[];
+      return [...before.filter(({ runId }) => !found.some((each) => each.runId === runId)), ...found];
+    },
+
+    agentOf(sessionKey) {
+      const agentId = agentWith(sessionKey);
+      return (agentId !== undefined && memberOf(agentId)?.record) || null;
+    },
+
+    bind(requester) {
+      bound.set(requester.sessionKey, { ...requester });
+    },
+    boundTo,
+
+    async adopt(records) {
+      const notes: string[] = [];
+      await opening;
+      const names = new Set(Object.values(roster().members).flatMap(({ record }) => record.name ?? []));
+      const fresh = records.filter(({ agentId, name }) => {
+        const isThere = memberOf(agentId) !== undefined || (name !== undefined && names.has(name));
+        if (isThere) notes.push(`${name ?? agentId} is there already, and was left out.`);
+        else if (name !== undefined) names.add(name);
+        return !isThere;
+      });
+      return { adopted: (await put({ type: 'adopt', records: redact(fresh) })) as number, notes };
+    },
+
+    async close({ runs: how = 'leave' } = {}) {
+      await opening.catch(() => {});
+      // A runtime that is closed has ended them all, or lets them be.
+      if (actor.getSnapshot().status !== 'active') return;
+      const stops = how === 'interrupt';
+      actor.send({ type: 'close', stopping: stops ? 'The manager was closed.' : null });
+      if (stops)
+        await waitFor(actor, ({ context: { members } }) => !Object.values(members).some(isActive), {
+          timeout: Number.POSITIVE_INFINITY,
+        }).catch(() => {});
+    },
+  };
+
+  return manager;
+};

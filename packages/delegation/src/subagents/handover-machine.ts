@@ -1,0 +1,57 @@
+/**
+ * How the result of one run is pushed to the session that asked for it.
+ *
+ *   pushing ─left there─▶ pushed
+ *      ▲ └─refused─▶ waiting (1 s, 2 s, 4 s)  ─▶ pushing …
+ *      └──────────────┘ └─refused again─▶ kept: it can be collected
+ */
+import { assign, fromPromise, sendParent, setup } from 'xstate';
+import type { SubagentResult } from './subagent-manager.ts';
+
+/** What its manager hears. */
+export type Handed = { type: 'handed'; result: SubagentResult; how: 'pushed' | 'kept' };
+type Context = { result: SubagentResult; refusals: number };
+
+const types = {} as { context: Context; input: { result: SubagentResult } };
+
+/** Attempts after the first. */
+const retries = 3;
+
+/** The chart of every result that is pushed. Importable, drawable, explorable. */
+export const handoverMachine = setup({
+  types,
+  actors: {
+    /** Leaves it for the session; resolves once that is stored. */
+    push: fromPromise<void, SubagentResult>(() =>
+      Promise.reject(new Error('A result was handed over without its actor "push".')),
+    ),
+  },
+  actions: {
+    /** Says that it could not be pushed. */
+    complain: () => {},
+    say: sendParent(({ context: { result } }, { how }: Pick<Handed, 'how'>) => ({ type: 'handed', result, how })),
+    count: assign({ refusals: ({ context }) => context.refusals + 1 }),
+  },
+  guards: { mayTryAgain: ({ context }) => context.refusals < retries },
+  delays: { backOff: ({ context }) => 1_000 * 2 ** (context.refusals - 1) },
+}).createMachine({
+  id: 'handover',
+  context: ({ input: { result } }) => ({ result, refusals: 0 }),
+  initial: 'pushing',
+  states: {
+    pushing: {
+      invoke: {
+        src: 'push',
+        input: ({ context }) => context.result,
+        onDone: 'pushed',
+        onError: [
+          { guard: 'mayTryAgain', target: 'waiting', actions: 'count' },
+          { target: 'kept', actions: 'complain' },
+        ],
+      },
+    },
+    waiting: { after: { backOff: 'pushing' } },
+    pushed: { type: 'final', entry: { type: 'say', params: { how: 'pushed' } } },
+    kept: { type: 'final', entry: { type: 'say', params: { how: 'kept' } } },
+  },
+});

@@ -1,0 +1,156 @@
+/** What a manager does to the world: it stores, starts, stops, leaves results for sessions. It decides nothing. */
+import type { Agent, Job, Run, Runtime } from '@troupe/core';
+import { FaultError, faultOf, isFaultError, type RunEvent, redact, toJSON } from '@troupe/protocol';
+import type { Ask } from './subagent-machine.ts';
+import type { SubagentResult } from './subagent-manager.ts';
+import type { SubagentPolicy } from './subagent-options.ts';
+import type { SubagentRecord } from './subagent-record.ts';
+import { wakeText } from './wake-text.ts';
+
+/** Runs that have not ended, as far as they were heard of. */
+export type OpenRuns = Map<string, { agentId: string; model: string | null; startedAt: number }>;
+
+export type Effects = {
+  /** Stores a sub-agent as it is known now; what goes wrong is logged. */
+  note(record: SubagentRecord): void;
+  /** Forgets it, with its runs where nothing is to be left. */
+  erase(record: SubagentRecord, withRuns: boolean): void;
+  begin(ask: Ask): Promise<void>;
+  stop(runIds: readonly string[], reason: string): void;
+  push(result: SubagentResult): Promise<void>;
+  /** Calls back from time to time. Gives back how to stop. */
+  every(call: () => void): () => void;
+};
+
+export const openEffects = (
+  runtime: Runtime,
+  { sweepEveryMs }: Pick<SubagentPolicy, 'sweepEveryMs'>,
+  { store, runs, agentFor }: { store: string; runs: OpenRuns; agentFor(record: SubagentRecord): Agent },
+): Effects => {
+  const { clock, logger, memory } = runtime.environment;
+  const complain = (what: string) => (error: unknown) => logger.warn(what, faultOf(error, 'store.unavailable'));
+
+  const storing = new Map<string, Promise<void>>();
+  /** One after another for each sub-agent: what is known last is what stays, however long a store takes. */
+  const inOrder = (agentId: string, work: () => Promise<void> | void): Promise<void> => {
+    const done = (storing.get(agentId) ?? Promise.resolve()).then(work);
+    const over = done
+      .catch(() => {})
+      .then(() => {
+        if (storing.get(agentId) === over) storing.delete(agentId);
+      });
+    storing.set(agentId, over);
+    return done;
+  };
+  const write = (record: SubagentRecord): Promise<void> =>
+    inOrder(record.agentId, () => memory.write(store, record.agentId, toJSON(redact(record))));
+
+  /** Stores what it is asked, then its run: whatever crashes between, the run begins later, once. */
+  const begin = async ({ record, before }: Ask): Promise<void> => {
+    const { run, agentId, sessionKey, history, label, requester } = record;
+    if (!run) return;
+    const { runId, origin, task } = run;
+    const agent = agentFor(record);
+    await write(record);
+    runs.set(runId, { agentId, model: agent.model ?? null, startedAt: clock.now() });
+    try {
+      const job: Job = {
+        input: task,
+        metadata: { subagent: { agentId, runId, label, requester } },
+        ...(history && !before?.record.run && { messages: history }),
+      };
+      const asks = origin &&
+        requester.sessionKey !== null && {
+          origin: {
+            runId: origin.runId,
+            rootId: origin.rootId,
+            callId: origin.callId,
+            sessionKey: requester.sessionKey,
+          },
+        };
+      const sent = await runtime.session(agent, { sessionKey }).send(job, { runId, agent, ...asks });
+      await stored(sent);
+    } catch (error) {
+      runs.delete(runId);
+      throw error;
+    }
+  };
+
+  let stopping: Promise<unknown> = Promise.resolve();
+  /** One after another: whoever is to be stopped first is. */
+  const stop = (runIds: readonly string[], reason: string): void => {
+    for (const runId of runIds)
+      stopping = stopping
+        .then(async () => (await runtime.attach(runId)).interrupt(reason))
+        .catch((error: unknown) => {
+          const isGone = isFaultError(error) && (error.code === 'run.unknown' || error.code === 'run.ended');
+          if (!isGone)
+            logger.warn(`Run "${runId}" of a sub-agent was not stopped.`, faultOf(error, 'store.unavailable'));
+        });
+  };
+
+  const push = async (result: SubagentResult): Promise<void> => {
+    const { requester, agentId, runId, label, state, name } = result;
+    await runtime.deliver(requester.sessionKey ?? '', {
+      id: `result.${runId}`,
+      text: wakeText(result),
+      // Whoever stopped it need not be woken to hear so.
+      wakes: state !== 'cancelled',
+      metadata: {
+        ...requester.metadata,
+        isSubagentWake: true,
+        subagentId: agentId,
+        subagentRunId: runId,
+        subagentName: name ?? label,
+        channel: requester.channel,
+        replyTo: requester.metadata.replyTo ?? requester.replyTo,
+      },
+    });
+  };
+
+  /** Once its last commit is older than now. */
+  const forgetRuns = async ({ sessionKey, agentId }: SubagentRecord): Promise<void> => {
+    await new Promise<void>((resolve) => clock.setTimeout(resolve, 1));
+    await runtime.runs
+      .prune({ olderThan: 0, sentTo: sessionKey })
+      .catch(complain(`The runs of sub-agent ${agentId} were not forgotten.`));
+  };
+
+  return {
+    note: (record) => void write(record).catch(complain(`Sub-agent ${record.agentId} was not stored.`)),
+    erase(record, withRuns) {
+      void inOrder(record.agentId, () => memory.reset(store, record.agentId)).catch(
+        complain(`Sub-agent ${record.agentId} was not forgotten.`),
+      );
+      if (withRuns) void forgetRuns(record);
+    },
+    begin,
+    stop,
+    push,
+    every(call) {
+      let timer: unknown;
+      const wait = (): void => {
+        timer = clock.setTimeout(() => {
+          call();
+          wait();
+        }, sweepEveryMs);
+        // Keeping house keeps no process alive.
+        (timer as { unref?: () => void } | undefined)?.unref?.();
+      };
+      wait();
+      return () => clock.clearTimeout(timer);
+    },
+  };
+};
+
+/** Resolves once the first event of a run is stored. @throws FaultError why it was not */
+const stored = async (run: Run): Promise<void> => {
+  const event = await firstOf(run);
+  if (event && !(event.type === 'run.failed' && event.rootSeq === 0)) return;
+  const { fault } = await run.report;
+  throw new FaultError(fault?.code ?? 'store.unavailable', fault?.message ?? `Run "${run.id}" was not stored.`);
+};
+const firstOf = async (run: AsyncIterable<RunEvent>): Promise<RunEvent | undefined> => {
+  for await (const event of run) return event;
+  return undefined;
+};

@@ -1,0 +1,207 @@
+/**
+ * The manager of sub-agents: who is let in, who is stopped, who is given what came of it.
+ *
+ *   opening ─what is stored was read─▶ open ─close─▶ closed
+ *      └─it could not be─▶ broken
+ *
+ * It decides and tells. Each sub-agent is an actor below it (`subagent-machine.ts`) for as long as it has something to do, and so is each
+ * result that is pushed (`handover-machine.ts`). Its context is data: what it knows of whom. What a decision does is `manager-steps.ts`.
+ */
+import { type DoneActorEvent, type ErrorActorEvent, type EventObject, fromCallback, fromPromise, setup } from 'xstate';
+import { type Applicant, type CheckName, checks, profileChecks } from './admission.ts';
+import { type Handed, handoverMachine } from './handover-machine.ts';
+import type { Scope } from './lineage.ts';
+import * as steps from './manager-steps.ts';
+import { type Answer, type Found, handoverIdOf, type Order, type Steering, type Step } from './manager-steps.ts';
+import type { Roster } from './roster.ts';
+import { type SubagentNews, subagentMachine } from './subagent-machine.ts';
+import type { CollectRequest, SubagentEvent, SubagentLimits, SubagentResult } from './subagent-manager.ts';
+import type { SubagentRecord } from './subagent-record.ts';
+
+type Request = { requestId: number };
+export type ManagerEvent =
+  | (Request & { type: 'spawn'; applicant: Applicant })
+  | (Request & { type: 'create'; applicant: Applicant })
+  | (Steering & { type: 'steer' })
+  | (Request & { type: 'cancel'; agentId: string; scope: Scope; cascade: boolean; reason: string })
+  | (Request & { type: 'cancelAll'; scope: Scope; parentId?: string | undefined; reason: string })
+  | (Request & { type: 'forget'; agentId: string; scope: Scope })
+  | (Request & { type: 'adopt'; records: readonly SubagentRecord[] })
+  | (Request & { type: 'collect'; wanted: CollectRequest })
+  | (Request & { type: 'leave' })
+  | { type: 'run.began'; agentId: string; runId: string; model: string; at: number }
+  | { type: 'run.ended'; result: SubagentResult; at: number }
+  | { type: 'sweep'; before: number }
+  | { type: 'close'; stopping: string | null }
+  | SubagentNews
+  | Handed;
+
+const types = {} as {
+  /** `awake`: sub-agents that have an actor now. */
+  context: Roster & { awake: string[]; failure: unknown };
+  events: ManagerEvent;
+  emitted: { type: 'answered'; answer: Answer } | { type: 'told'; event: Omit<SubagentEvent, 'at'> };
+  input: { limits: SubagentLimits };
+};
+
+const base = setup({
+  types,
+  actors: {
+    subagent: subagentMachine,
+    handover: handoverMachine,
+    /** Reads what is stored. */
+    load: fromPromise<Found>(() => Promise.reject(new Error('A manager was started without its actor "load".'))),
+    /** Says `sweep` from time to time. */
+    sweeper: fromCallback<EventObject>(() => {}),
+  },
+  actions: {
+    /** Stores what is known of a sub-agent now. */
+    note: (_args, _params: { record: SubagentRecord }) => {},
+    /** Forgets a sub-agent; with its runs where nothing is to be left of it. */
+    erase: (_args, _params: { record: SubagentRecord; withRuns: boolean }) => {},
+  },
+  guards: {
+    isRefused: ({ context, event }, { check }: { check: CheckName }) =>
+      (event.type === 'spawn' || event.type === 'create') && checks[check](context, event.applicant) !== null,
+    mayNotSteer: ({ context, event }) => event.type === 'steer' && steps.steerRefusal(context, event) !== null,
+  },
+});
+
+type Enqueue = Parameters<Parameters<typeof base.enqueueActions>[0]>[0]['enqueue'];
+
+const perform = (order: Order, { roster: { members } }: Step, enqueue: Enqueue, awake: Set<string>): void => {
+  const ensure = (agentId: string, open: string[] = []): void => {
+    if (!awake.has(agentId)) enqueue.spawnChild('subagent', { id: agentId, input: { agentId, open } });
+    awake.add(agentId);
+  };
+  switch (order.type) {
+    case 'answer':
+      return enqueue.emit({ type: 'answered', answer: order.answer });
+    case 'tell':
+      return enqueue.emit({ type: 'told', event: order.event });
+    case 'note': {
+      const member = members[order.agentId];
+      return member && enqueue({ type: 'note', params: { record: member.record } });
+    }
+    case 'erase':
+      return enqueue({ type: 'erase', params: { record: order.record, withRuns: order.withRuns } });
+    case 'ask':
+      ensure(order.ask.record.agentId);
+      return enqueue.sendTo(order.ask.record.agentId, { type: 'ask', ask: order.ask });
+    case 'open':
+      return ensure(order.agentId, order.runIds);
+    case 'cancel':
+      ensure(order.agentId);
+      return enqueue.sendTo(order.agentId, { type: 'cancel', reason: order.reason });
+    case 'drop':
+      ensure(order.agentId);
+      return enqueue.sendTo(order.agentId, { type: 'drop', runIds: order.runIds });
+    case 'hear':
+      ensure(order.agentId, order.heard === 'began' ? [order.runId] : []);
+      return enqueue.sendTo(order.agentId, { type: order.heard, runId: order.runId });
+    case 'dismiss':
+      awake.delete(order.actorId);
+      return enqueue.stopChild(order.actorId);
+    case 'push':
+      return enqueue.spawnChild('handover', { id: handoverIdOf(order.result.runId), input: { result: order.result } });
+    case 'wait':
+      return enqueue.raise(
+        { type: 'leave', requestId: order.requestId },
+        { id: `wait.${order.requestId}`, delay: order.ms },
+      );
+    case 'stopWaiting':
+      return enqueue.cancel(`wait.${order.requestId}`);
+  }
+};
+
+/** What a decision does, and what goes out with it, in its order. */
+const act = <Type extends string>(change: (step: Step, event: Extract<ManagerEvent, { type: Type }>) => void) =>
+  base.enqueueActions(({ context, event, enqueue }) => {
+    const step: Step = { roster: context, out: [] };
+    change(step, event as never);
+    const { members, kept, waiters } = step.roster;
+    const awake = new Set(context.awake);
+    enqueue.assign({ members, kept, waiters });
+    for (const order of step.out) perform(order, step, enqueue, awake);
+    enqueue.assign({ awake: [...awake] });
+  });
+
+const all = Object.keys(checks) as CheckName[];
+const refusals = (names: readonly CheckName[]) =>
+  names.map((check) => ({
+    guard: { type: 'isRefused', params: { check } } as const,
+    actions: act<'spawn' | 'create'>((step, { requestId, applicant }) =>
+      steps.refuse(step, requestId, applicant, check),
+    ),
+  }));
+
+/** The chart of every manager. Importable, drawable, explorable. */
+export const managerMachine = base
+  .extend({
+    actions: {
+      openAll: act((step, event: unknown) => steps.opened(step, (event as DoneActorEvent<Found>).output)),
+      fail: base.assign({ failure: ({ event }: { event: unknown }) => (event as ErrorActorEvent).error }),
+    },
+  })
+  .createMachine({
+    id: 'subagents',
+    context: ({ input: { limits } }) => ({ limits, members: {}, kept: [], waiters: [], awake: [], failure: null }),
+    initial: 'opening',
+    states: {
+      opening: {
+        invoke: {
+          src: 'load',
+          onDone: {
+            target: 'open',
+            actions: 'openAll',
+          },
+          onError: { target: 'broken', actions: 'fail' },
+        },
+      },
+      open: {
+        invoke: { src: 'sweeper' },
+        on: {
+          spawn: [
+            ...refusals(all),
+            {
+              actions: act<'spawn'>((step, { requestId, applicant: { record } }) =>
+                steps.admit(step, { record, requestId }),
+              ),
+            },
+          ],
+          create: [
+            ...refusals(profileChecks),
+            { actions: act<'create'>((step, { requestId, applicant }) => steps.create(step, requestId, applicant)) },
+          ],
+          steer: [
+            {
+              guard: 'mayNotSteer',
+              actions: act<'steer'>((step, event) => steps.refuseSteering(step, event)),
+            },
+            { actions: act<'steer'>(steps.steer) },
+          ],
+          cancel: { actions: act<'cancel'>(steps.cancel) },
+          cancelAll: { actions: act<'cancelAll'>(steps.cancelAll) },
+          forget: { actions: act<'forget'>(steps.forget) },
+          adopt: { actions: act<'adopt'>((step, { requestId, records }) => steps.adopt(step, requestId, records)) },
+          collect: { actions: act<'collect'>((step, { requestId, wanted }) => steps.collect(step, requestId, wanted)) },
+          sweep: { actions: act<'sweep'>((step, { before }) => steps.sweep(step, before)) },
+          close: { target: 'closed', actions: act<'close'>(steps.close) },
+        },
+      },
+      broken: {},
+      /** What goes on is still heard of, and what comes of it still handed over. */
+      closed: { on: { close: { actions: act<'close'>(steps.close) } } },
+    },
+    on: {
+      leave: { actions: act<'leave'>((step, { requestId }) => steps.leave(step, requestId)) },
+      'run.began': { actions: act<'run.began'>(steps.began) },
+      'run.ended': { actions: act<'run.ended'>(steps.ended) },
+      'subagent.begun': { actions: act<'subagent.begun'>((step, { ask }) => steps.begun(step, ask)) },
+      'subagent.unbegun': {
+        actions: act<'subagent.unbegun'>((step, { ask, error }) => steps.unbegun(step, ask, error)),
+      },
+      'subagent.idle': { actions: act<'subagent.idle'>((step, { agentId }) => steps.rest(step, agentId)) },
+      handed: { actions: act<'handed'>(steps.handed) },
+    },
+  });

@@ -1,0 +1,540 @@
+/** What a decision of the manager does: what it knows then, and what goes out with that. Pure, but for the copy that is written on. */
+
+import { faultOf } from '@troupe/protocol';
+import { type Applicant, type CheckName, checks, type Refusal } from './admission.ts';
+import type { Handed } from './handover-machine.ts';
+import {
+  cancelOrder,
+  childrenOf,
+  isVisibleTo,
+  type Moves,
+  pendingDescendants,
+  reparent,
+  type Scope,
+  topLevelVisible,
+  unregister,
+} from './lineage.ts';
+import {
+  type Activity,
+  fits,
+  isActive,
+  isPushed,
+  type Member,
+  type Roster,
+  standing,
+  treeOf,
+  type Waiter,
+} from './roster.ts';
+import type { Ask } from './subagent-machine.ts';
+import type { CollectRequest, SteerOutcome, SubagentEvent, SubagentResult } from './subagent-manager.ts';
+import type { Delivery, SubagentRecord } from './subagent-record.ts';
+
+/** What was read when the manager was opened. */
+export type Found = {
+  members: Member[];
+  /** Runs that had not ended, by sub-agent. */
+  open: Record<string, string[]>;
+  /** Asked for, and never begun. */
+  asks: Ask[];
+  /** Of runs that have ended: nobody was given them. */
+  results: SubagentResult[];
+  /** Runs that had not ended. */
+  running: { agentId: string; runId: string; model: string | null; startedAt: number }[];
+};
+
+/** What came of a request. */
+export type Answer = { requestId: number } & ({ value: unknown } | { refusal: Refusal } | { error: unknown });
+
+/** What goes out. */
+export type Order =
+  | { type: 'answer'; answer: Answer }
+  | { type: 'tell'; event: Omit<SubagentEvent, 'at'> }
+  /** Stores what is known of a sub-agent now. */
+  | { type: 'note'; agentId: string }
+  /** Forgets a sub-agent, with its runs where nothing is to be left of it. */
+  | { type: 'erase'; record: SubagentRecord; withRuns: boolean }
+  | { type: 'ask'; ask: Ask }
+  | { type: 'open'; agentId: string; runIds: string[] }
+  | { type: 'cancel'; agentId: string; reason: string }
+  /** Stops runs that another one has taken the place of. */
+  | { type: 'drop'; agentId: string; runIds: string[] }
+  | { type: 'hear'; agentId: string; runId: string; heard: 'began' | 'ended' }
+  | { type: 'dismiss'; actorId: string }
+  | { type: 'push'; result: SubagentResult }
+  | { type: 'wait'; requestId: number; ms: number }
+  | { type: 'stopWaiting'; requestId: number };
+
+export type Step = { roster: Roster; out: Order[] };
+
+/** Deliveries that a record keeps: of its latest runs. */
+const remembered = 20;
+/** Milliseconds between one steering and the next of the same sub-agent. */
+const steerEveryMs = 2_000;
+/** Characters of an answer that are kept in sight. */
+export const previewLength = 300;
+
+/** The actor that pushes a result. */
+export const handoverIdOf = (runId: string): string => `handover.${runId}`;
+
+const put = (step: Step, ...members: Omit<Member, 'state' | 'activity'>[]): void => {
+  step.roster = {
+    ...step.roster,
+    members: {
+      ...step.roster.members,
+      ...Object.fromEntries(members.map((member) => [member.record.agentId, standing(member)])),
+    },
+  };
+};
+
+const answer = (
+  step: Step,
+  requestId: number | undefined,
+  what: { value: unknown } | { refusal: Refusal } | { error: unknown },
+) => {
+  if (requestId !== undefined) step.out.push({ type: 'answer', answer: { requestId, ...what } });
+};
+
+const tell = (
+  step: Step,
+  type: SubagentEvent['type'],
+  { record, activity }: Member,
+  more: Partial<SubagentEvent> = {},
+): void => {
+  const { agentId, run, label, name, parentId, depth, requester, config } = record;
+  step.out.push({
+    type: 'tell',
+    event: {
+      type,
+      agentId,
+      runId: run?.runId ?? '',
+      label,
+      ...(name !== undefined && { name }),
+      parentId,
+      depth,
+      model: activity?.model ?? config.model ?? null,
+      result: null,
+      error: null,
+      elapsedSeconds: null,
+      requester,
+      ...more,
+    },
+  });
+};
+
+/** A run that was asked for and has not begun. */
+const asked = ({ run, config, updatedAt }: SubagentRecord): Activity => ({
+  runId: run?.runId ?? '',
+  model: config.model ?? null,
+  askedAt: run?.askedAt ?? updatedAt,
+  ...(run?.restarted && { restarted: true }),
+});
+
+const wasSteeredAwayFrom = ({ delivered }: SubagentRecord, runId: string): boolean =>
+  delivered.some((each) => each.runId === runId && each.how === 'steered');
+
+/** Moves sub-agents as the tree says; gives back their ids. */
+const move = (step: Step, { changes }: Moves): string[] => {
+  const moved = [...changes].flatMap(([agentId, change]) => {
+    const member = step.roster.members[agentId];
+    return member ? [{ ...member, record: { ...member.record, ...change } }] : [];
+  });
+  put(step, ...moved);
+  return moved.map(({ record }) => record.agentId);
+};
+
+// Letting in
+
+export const refuse = (step: Step, requestId: number, applicant: Applicant, check: CheckName): void => {
+  const refusal = checks[check](step.roster, applicant);
+  if (refusal) answer(step, requestId, { refusal });
+};
+
+export const admit = (step: Step, ask: Ask): void => {
+  const { record } = ask;
+  const { agentId } = record;
+  const before = step.roster.members[agentId];
+  if (before) {
+    const found = reparent(treeOf(step.roster), agentId, record.parentId, step.roster.limits.maxDepth);
+    if ('changes' in found)
+      for (const moved of move(step, found)) if (moved !== agentId) step.out.push({ type: 'note', agentId: moved });
+  }
+  put(step, { ...(before ?? { last: null }), record, open: [...(before?.open ?? []), asked(record)] });
+  tell(step, 'spawning', step.roster.members[agentId] as Member);
+  step.out.push({ type: 'ask', ask: { ...ask, ...(before && { before }) } });
+};
+
+export const create = (step: Step, requestId: number, { record }: Applicant): void => {
+  put(step, { record, open: [], last: null });
+  step.out.push({ type: 'note', agentId: record.agentId });
+  answer(step, requestId, { value: record.agentId });
+};
+
+export const adopt = (step: Step, requestId: number, records: readonly SubagentRecord[]): void => {
+  const news = records.filter(({ agentId }) => !step.roster.members[agentId]);
+  put(step, ...news.map((record) => ({ record, open: [], last: null })));
+  for (const { agentId } of news) step.out.push({ type: 'note', agentId });
+  answer(step, requestId, { value: news.length });
+};
+
+/** Tells once of a run that takes the place of another. */
+const announce = (step: Step, agentId: string, runId: string): void => {
+  const member = step.roster.members[agentId];
+  const task = member?.open.find((run) => run.runId === runId)?.steers;
+  if (!member || task === undefined) return;
+  const open = member.open.map(({ steers, ...run }) =>
+    run.runId === runId || steers === undefined ? run : { ...run, steers },
+  );
+  put(step, { ...member, open });
+  if (!member.isStopping) tell(step, 'steered', member, { runId, task });
+};
+
+/** What was asked for is under way. */
+export const begun = (step: Step, { record, requestId }: Ask): void => {
+  const { agentId, run } = record;
+  const member = step.roster.members[agentId];
+  if (member) {
+    // What was handed over meanwhile stays so; what has ended by itself was not stopped.
+    const stopped = record.delivered.filter(
+      ({ runId, how }) => how === 'steered' && member.open.some((each) => each.runId === runId),
+    );
+    // What was said before its first run stands in that run from now on.
+    const { history: _, ...kept } = member.record;
+    const begunNow = { ...kept, ...(run && { run: { ...run, begun: true } }), updatedAt: record.updatedAt };
+    put(step, { ...member, record: stopped.reduce(withDelivery, begunNow) });
+    step.out.push({ type: 'note', agentId });
+    announce(step, agentId, run?.runId ?? '');
+  }
+  answer(step, requestId, { value: record });
+};
+
+/** What was asked for never was: it is as if nobody had asked. */
+export const unbegun = (step: Step, { record, before, requestId }: Ask, error: unknown): void => {
+  const { agentId, run } = record;
+  const member = step.roster.members[agentId];
+  if (member) {
+    const open = member.open.filter(({ runId }) => runId !== run?.runId);
+    const { steeredAt: _, ...rest } = member;
+    const steered = before?.steeredAt !== undefined && { steeredAt: before.steeredAt };
+    if (member.record.run?.runId !== run?.runId) put(step, { ...rest, ...steered, open });
+    else {
+      tell(step, 'failed', member, { error: faultOf(error, 'store.unavailable').message });
+      if (before) {
+        const { parentId } = before.record;
+        const found = reparent(treeOf(step.roster), agentId, parentId, Number.POSITIVE_INFINITY);
+        if ('changes' in found) for (const moved of move(step, found)) step.out.push({ type: 'note', agentId: moved });
+        const { depth } = step.roster.members[agentId]?.record ?? before.record;
+        const { delivered } = member.record;
+        put(step, { ...rest, ...steered, open, record: { ...before.record, depth, delivered } });
+      } else remove(step, agentId, false);
+    }
+    if (before) step.out.push({ type: 'note', agentId });
+  }
+  answer(step, requestId, { error });
+};
+
+// Steering and stopping
+
+const isSeen = ({ roster }: Step, agentId: string, scope: Scope): boolean =>
+  isVisibleTo(treeOf(roster), agentId, scope);
+
+/** Why a sub-agent is not steered; `null` when it is. */
+export const steerRefusal = (
+  roster: Roster,
+  { agentId, scope, at }: { agentId: string; scope: Scope; at: number },
+): Exclude<SteerOutcome, { status: 'accepted' }> | null => {
+  const member = isVisibleTo(treeOf(roster), agentId, scope) ? roster.members[agentId] : undefined;
+  if (!member) return { status: 'not_found', message: `Sub-agent ${agentId} was not found.` };
+  if (!isActive(member) || member.isStopping) {
+    const state = member.isStopping ? 'cancelled' : member.state;
+    return {
+      status: 'done',
+      state,
+      message: `Sub-agent ${agentId} is ${state}: there is nothing to steer. Resume it instead.`,
+    };
+  }
+  const retryAfterMs = (member.steeredAt ?? Number.NEGATIVE_INFINITY) + steerEveryMs - at;
+  if (retryAfterMs > 0)
+    return {
+      status: 'rate_limited',
+      retryAfterMs,
+      message: `Sub-agent ${agentId} was steered just now. Try again in ${(retryAfterMs / 1_000).toFixed(1)}s.`,
+    };
+  return null;
+};
+
+export type Steering = {
+  requestId: number;
+  agentId: string;
+  scope: Scope;
+  run: NonNullable<SubagentRecord['run']>;
+  at: number;
+};
+
+/** Says why not; the clock of the last steering stays. */
+export const refuseSteering = (step: Step, event: Steering): void =>
+  answer(step, event.requestId, { value: steerRefusal(step.roster, event) });
+
+export const steer = (step: Step, { requestId, agentId, run, at }: Steering): void => {
+  const member = step.roster.members[agentId];
+  if (!member) return;
+  // Whoever is steered again while the first steering is under way has two runs that come to nothing.
+  const stopped = member.open.map(({ runId }): Delivery => ({ runId, how: 'steered' }));
+  const next: SubagentRecord = { ...member.record, run: { ...run, restarted: true }, updatedAt: at };
+  put(step, { ...member, steeredAt: at, open: [...member.open, { ...asked(next), steers: run.task }] });
+  step.out.push({ type: 'ask', ask: { record: stopped.reduce(withDelivery, next), before: member, requestId } });
+};
+
+const stop = (step: Step, agentId: string, reason: string): boolean => {
+  const member = step.roster.members[agentId];
+  if (!member || !isActive(member)) return false;
+  put(step, { ...member, isStopping: true });
+  step.out.push({ type: 'cancel', agentId, reason });
+  return true;
+};
+
+/** Everything below first, the deepest first. */
+const stopWithin = (step: Step, agentId: string, reason: string): string[] =>
+  cancelOrder(treeOf(step.roster), agentId).flatMap((each) => (stop(step, each.agentId, reason) ? each.agentId : []));
+
+export const cancel = (
+  step: Step,
+  {
+    requestId,
+    agentId,
+    scope,
+    cascade,
+    reason,
+  }: { requestId: number; agentId: string; scope: Scope; cascade: boolean; reason: string },
+): void => {
+  const stopped = !isSeen(step, agentId, scope)
+    ? []
+    : cascade
+      ? stopWithin(step, agentId, reason)
+      : stop(step, agentId, reason)
+        ? [agentId]
+        : [];
+  const descendants = stopped.filter((id) => id !== agentId).length;
+  answer(step, requestId, { value: { cancelled: stopped.length > 0, descendants } });
+};
+
+const stopAll = (step: Step, scope: Scope, parentId: string | undefined, reason: string): string[] =>
+  topLevelVisible(treeOf(step.roster), scope, (each) => each.isActive, parentId).flatMap(({ agentId }) =>
+    stopWithin(step, agentId, reason),
+  );
+
+export const cancelAll = (
+  step: Step,
+  {
+    requestId,
+    scope,
+    parentId,
+    reason,
+  }: { requestId: number; scope: Scope; parentId?: string | undefined; reason: string },
+): void => {
+  answer(step, requestId, { value: stopAll(step, scope, parentId, reason).length });
+};
+
+// Runs
+
+export const began = (
+  step: Step,
+  { agentId, runId, model, at }: { agentId: string; runId: string; model: string; at: number },
+): void => {
+  const member = step.roster.members[agentId];
+  if (!member) return;
+  announce(step, agentId, runId);
+  const { open } = step.roster.members[agentId] as Member;
+  const known = open.find((run) => run.runId === runId) ?? { runId, model, askedAt: at };
+  const activity: Activity = { ...known, model, startedAt: at };
+  const isNew = !open.includes(known);
+  put(step, { ...member, open: isNew ? [...open, activity] : open.map((run) => (run === known ? activity : run)) });
+  step.out.push({ type: 'hear', agentId, runId, heard: 'began' });
+  tell(step, 'started', step.roster.members[agentId] as Member, {
+    runId,
+    model,
+    ...(activity.restarted && { restarted: true }),
+  });
+};
+
+export const ended = (step: Step, { result, at }: { result: SubagentResult; at: number }): void => {
+  const { agentId, runId, state, error, elapsedSeconds, model } = result;
+  const member = step.roster.members[agentId];
+  if (!member) return;
+  step.out.push({ type: 'hear', agentId, runId, heard: 'ended' });
+  const open = member.open.filter((run) => run.runId !== runId);
+  if (wasSteeredAwayFrom(member.record, runId)) return put(step, { ...member, open });
+  const known = member.open.find((run) => run.runId === runId) ?? { runId, model, askedAt: at };
+  const activity: Activity = {
+    ...known,
+    model,
+    endedAt: at,
+    ...(error !== null && { error }),
+    ...(result.result !== null && { preview: result.result.slice(0, previewLength) }),
+  };
+  put(step, { ...member, open, last: { state, activity } });
+  tell(step, state, step.roster.members[agentId] as Member, {
+    runId,
+    result: result.result,
+    error,
+    elapsedSeconds,
+    model,
+  });
+  handOver(step, result);
+};
+
+// Results
+
+const withDelivery = (record: SubagentRecord, delivery: Delivery): SubagentRecord => ({
+  ...record,
+  delivered: [...record.delivered.filter(({ runId }) => runId !== delivery.runId), delivery].slice(-remembered),
+});
+
+const isAtWorkBelow = ({ roster }: Step, agentId: string): boolean =>
+  pendingDescendants(treeOf(roster), agentId, (each) => each.isActive) > 0;
+
+/** Whether nothing is to be left of it, and nothing will come of it any more: neither by itself nor by what it waits for. */
+const isLeft = (step: Step, { record: { agentId, config }, open }: Member): boolean =>
+  config.mode === 'run' &&
+  config.cleanup === 'delete' &&
+  open.length === 0 &&
+  !step.roster.kept.some((result) => result.agentId === agentId) &&
+  !isAtWorkBelow(step, agentId);
+
+/** It was handed over: that stands in its record, and where nothing is to be left of a sub-agent, it goes now. */
+const deliver = (step: Step, { agentId }: SubagentResult, delivery: Delivery): void => {
+  const member = step.roster.members[agentId];
+  if (!member) return;
+  const now = { ...member, record: withDelivery(member.record, delivery) };
+  put(step, now);
+  if (isLeft(step, now)) remove(step, agentId, true);
+  else step.out.push({ type: 'note', agentId });
+};
+
+const give = (step: Step, { id, by }: Pick<Waiter, 'id' | 'by'>, results: readonly SubagentResult[]): void => {
+  for (const result of results)
+    deliver(step, result, { runId: result.runId, how: 'pulled', ...(by !== undefined && { by }) });
+  answer(step, id, { value: results });
+};
+
+/** To whoever waits for it, else to the session that asked for it, else it is kept. */
+const handOver = (step: Step, result: SubagentResult): void => {
+  const waiter = step.roster.waiters.find((each) => fits(result, each));
+  if (waiter) {
+    step.roster = { ...step.roster, waiters: step.roster.waiters.filter((each) => each !== waiter) };
+    step.out.push({ type: 'stopWaiting', requestId: waiter.id });
+    give(step, waiter, [result]);
+  } else if (isPushed(result.requester)) step.out.push({ type: 'push', result });
+  else step.roster = { ...step.roster, kept: [...step.roster.kept, result] };
+};
+
+/** A push has come to its end. */
+export const handed = (step: Step, { result, how }: Pick<Handed, 'result' | 'how'>): void => {
+  step.out.push({ type: 'dismiss', actorId: handoverIdOf(result.runId) });
+  if (how === 'pushed') return deliver(step, result, { runId: result.runId, how });
+  const waiter = step.roster.waiters.find((each) => fits(result, each));
+  if (waiter) return handOver(step, result);
+  step.roster = { ...step.roster, kept: [...step.roster.kept, result] };
+};
+
+export const collect = (step: Step, requestId: number, wanted: CollectRequest): void => {
+  const { kept } = step.roster;
+  const found = kept.filter((result) => fits(result, wanted));
+  const { sessionKey, agentId, runId, by } = wanted;
+  const waiter: Waiter = { id: requestId, sessionKey, agentId, runId, by };
+  if (found.length === 0 && (wanted.timeoutMs ?? 0) > 0) {
+    step.roster = { ...step.roster, waiters: [...step.roster.waiters, waiter] };
+    step.out.push({ type: 'wait', requestId, ms: wanted.timeoutMs ?? 0 });
+    return;
+  }
+  step.roster = { ...step.roster, kept: kept.filter((result) => !found.includes(result)) };
+  give(step, waiter, found);
+};
+
+/** Whoever waited waits no more. */
+export const leave = (step: Step, requestId: number): void => {
+  const { waiters } = step.roster;
+  if (!waiters.some(({ id }) => id === requestId)) return;
+  step.roster = { ...step.roster, waiters: waiters.filter(({ id }) => id !== requestId) };
+  step.out.push({ type: 'stopWaiting', requestId });
+  answer(step, requestId, { value: [] });
+};
+
+// Forgetting
+
+/** Those below it go to its parent, and what they were asked for by it, to whoever had asked it. */
+const remove = (step: Step, agentId: string, withRuns: boolean): void => {
+  const member = step.roster.members[agentId];
+  if (!member) return;
+  const { record } = member;
+  const heirs = childrenOf(treeOf(step.roster), agentId).flatMap((child) => step.roster.members[child.agentId] ?? []);
+  put(
+    step,
+    ...heirs
+      .filter((heir) => heir.record.requester.sessionKey === record.sessionKey)
+      .map((heir) => ({ ...heir, record: { ...heir.record, requester: record.requester } })),
+  );
+  const moved = new Set([
+    ...move(step, unregister(treeOf(step.roster), agentId)),
+    ...heirs.map((heir) => heir.record.agentId),
+  ]);
+  const { [agentId]: _, ...members } = step.roster.members;
+  step.roster = { ...step.roster, members };
+  for (const id of moved) step.out.push({ type: 'note', agentId: id });
+  step.out.push({ type: 'erase', record, withRuns });
+};
+
+export const forget = (
+  step: Step,
+  { requestId, agentId, scope }: { requestId: number; agentId: string; scope: Scope },
+): void => {
+  const member = isSeen(step, agentId, scope) ? step.roster.members[agentId] : undefined;
+  const may = member !== undefined && !isActive(member);
+  if (may) {
+    remove(step, agentId, false);
+    const { kept } = step.roster;
+    step.roster = { ...step.roster, kept: kept.filter((result) => result.agentId !== agentId) };
+  }
+  answer(step, requestId, { value: may });
+};
+
+/** Forgets those that were for one task and have been done with it since before. What is to be collected of them still can be. */
+export const sweep = (step: Step, before: number): void => {
+  for (const { record, state, activity } of Object.values(step.roster.members)) {
+    const { agentId, config, createdAt } = record;
+    const isOld = (activity?.endedAt ?? createdAt) < before;
+    if (config.mode === 'run' && !isActive({ state }) && isOld && !isAtWorkBelow(step, agentId))
+      remove(step, agentId, config.cleanup === 'delete');
+  }
+};
+
+// The manager itself
+
+export const opened = (step: Step, { members, open, asks, results }: Found): void => {
+  put(step, ...members);
+  for (const [agentId, runIds] of Object.entries(open)) {
+    step.out.push({ type: 'open', agentId, runIds });
+    const record = step.roster.members[agentId]?.record;
+    const stopped = runIds.filter((runId) => record && wasSteeredAwayFrom(record, runId));
+    if (stopped.length > 0) step.out.push({ type: 'drop', agentId, runIds: stopped });
+  }
+  for (const ask of asks) {
+    const { agentId } = ask.record;
+    const member = step.roster.members[agentId];
+    const isThere = member?.open.some(({ runId }) => runId === ask.record.run?.runId);
+    if (member && !isThere) put(step, { ...member, open: [...member.open, asked(ask.record)] });
+    step.out.push({ type: 'ask', ask });
+  }
+  for (const result of results) handOver(step, result);
+};
+
+/** @param stopping Why everything is stopped; `null` leaves it be. */
+export const close = (step: Step, { stopping }: { stopping: string | null }): void => {
+  if (stopping !== null) stopAll(step, undefined, undefined, stopping);
+  for (const { id } of step.roster.waiters) leave(step, id);
+};
+
+/** A sub-agent has nothing to do: its actor is not needed until it is asked something. */
+export const rest = (step: Step, agentId: string): void => {
+  const member = step.roster.members[agentId];
+  if (!member || !isActive(member)) step.out.push({ type: 'dismiss', actorId: agentId });
+};

@@ -1,0 +1,94 @@
+/** Sub-agents as they are stored: who there is, from their records; how each stands, from the runs. */
+import type { Runtime } from '@troupe/core';
+import { isEnded, type RunRow } from '@troupe/protocol';
+import { type Found, previewLength } from './manager-steps.ts';
+import { resultFrom } from './result-of-run.ts';
+import { type Activity, type Member, standing } from './roster.ts';
+import { SubagentRecord, type SubagentState } from './subagent-record.ts';
+
+/** Runs of a sub-agent that are looked at: as many as its record remembers deliveries of. */
+const latest = 20;
+
+const stateOf = ({ status }: RunRow): SubagentState => {
+  if (status === 'queued') return 'pending';
+  if (!isEnded(status)) return 'running';
+  return status === 'interrupted' ? 'cancelled' : status;
+};
+
+const activityOf = (row: RunRow): Activity => ({
+  runId: row.runId,
+  model: row.model === '' ? null : row.model,
+  askedAt: row.createdAt,
+  ...(row.status !== 'queued' && { startedAt: row.createdAt }),
+  ...(row.endedAt !== undefined && { endedAt: row.endedAt }),
+});
+
+/** What a steering was to stop, and what ended by itself before that began, has a result like any other. */
+const withoutHaste = (record: SubagentRecord, rows: readonly RunRow[]): SubagentRecord => {
+  if (record.run?.begun) return record;
+  const ended = new Set(
+    rows.flatMap(({ runId, status }) => (status === 'completed' || status === 'failed' ? runId : [])),
+  );
+  return { ...record, delivered: record.delivered.filter(({ runId, how }) => how !== 'steered' || !ended.has(runId)) };
+};
+
+/**
+ * Reads the records of a scope and the runs of each. What cannot be read as a record is left alone, and said.
+ *
+ * @throws FaultError of the store
+ */
+export const readRoster = async (
+  runtime: Pick<Runtime, 'runs' | 'attach' | 'environment'>,
+  scope: string,
+): Promise<Found> => {
+  const { memory, logger } = runtime.environment;
+  const found: Found = { members: [], open: {}, asks: [], results: [], running: [] };
+  for (const { key, value } of await memory.search(scope, '', { limit: Number.MAX_SAFE_INTEGER })) {
+    const read = SubagentRecord.safeParse(value);
+    if (!read.success) {
+      logger.warn(`What is stored as sub-agent "${key}" of "${scope}" is none, and was left alone.`, {
+        code: 'subagent.malformed',
+        message: read.error.issues[0]?.message ?? '',
+        retryable: false,
+      });
+      continue;
+    }
+    const rows = await runtime.runs.list({ sentTo: read.data.sessionKey, limit: latest });
+    const record = withoutHaste(read.data, rows);
+    const { agentId, run, delivered } = record;
+    const isThere = run === undefined || run.begun === true || rows.some(({ runId }) => runId === run.runId);
+    const open = rows.filter(({ status }) => !isEnded(status)).reverse();
+    const isSteered = (id: string): boolean => delivered.some((each) => each.runId === id && each.how === 'steered');
+    const newest = rows.find(({ runId, status }) => isEnded(status) && !isSteered(runId));
+    const result = newest && (await resultFrom(runtime, record, newest.runId));
+    const last: Member['last'] = newest
+      ? {
+          state: stateOf(newest),
+          activity: {
+            ...activityOf(newest),
+            ...(result?.error != null && { error: result.error }),
+            ...(result?.result != null && { preview: result.result.slice(0, previewLength) }),
+          },
+        }
+      : null;
+    const member = standing({ record, open: open.map(activityOf), last });
+    found.members.push(member);
+    // Asked for again, a run that is there is the same one, and what it takes the place of is stopped.
+    const steers = run?.restarted === true && open.some(({ runId }) => runId !== run.runId);
+    if (!isThere || steers) found.asks.push({ record, ...(rows.length > 0 && { before: member }) });
+    if (open.length > 0) found.open[agentId] = open.map(({ runId }) => runId);
+    for (const row of open)
+      found.running.push({
+        agentId,
+        runId: row.runId,
+        model: row.model === '' ? null : row.model,
+        startedAt: row.createdAt,
+      });
+    for (const row of rows.toReversed()) {
+      if (!isEnded(row.status) || delivered.some(({ runId }) => runId === row.runId)) continue;
+      const result = await resultFrom(runtime, record, row.runId);
+      if (result) found.results.push(result);
+    }
+  }
+  return found;
+};

@@ -1,0 +1,89 @@
+import type { Runtime } from '@troupe/core';
+import { type Fault, isEnded, type RunRow, type TerminalEvent } from '@troupe/protocol';
+import type { SubagentResult } from './subagent-manager.ts';
+import { Requester, type SubagentRecord } from './subagent-record.ts';
+
+const states = { 'run.completed': 'completed', 'run.failed': 'failed', 'run.interrupted': 'cancelled' } as const;
+
+/** Why a run failed, in words. */
+const errorOf = (
+  { config: { timeoutMs } }: SubagentRecord,
+  exitReason: string,
+  fault: Pick<Fault, 'code' | 'message' | 'details'> | undefined,
+): string => {
+  // A limit that the runtime sets besides is not its own.
+  const isItsOwn =
+    exitReason === 'timeout' && (fault?.details as { kind?: unknown } | undefined)?.kind === 'deadlineMs';
+  if (isItsOwn && timeoutMs !== undefined) return `Sub-agent timed out after ${timeoutMs / 1_000}s.`;
+  return fault ? `${fault.code}: ${fault.message}` : exitReason;
+};
+
+const elapsed = (from: number, to: number): number => Math.max(0, Math.round((to - from) / 100) / 10);
+
+/** What a run of a sub-agent came to, from its last event. */
+export const resultOfEnd = (
+  record: SubagentRecord,
+  event: TerminalEvent,
+  { model, startedAt }: { model: string | null; startedAt: number },
+): SubagentResult => {
+  const { agentId, label, name, requester } = record;
+  const text = event.type === 'run.completed' ? (event.text ?? JSON.stringify(event.data ?? '')) : null;
+  const partial = event.type === 'run.completed' ? undefined : event.partialText;
+  return {
+    agentId,
+    runId: event.runId,
+    label,
+    ...(name !== undefined && { name }),
+    state: states[event.type],
+    result: text,
+    error:
+      event.type === 'run.failed'
+        ? errorOf(record, event.exitReason, event.fault)
+        : event.type === 'run.interrupted'
+          ? event.reason
+          : null,
+    ...(partial !== undefined && { partial }),
+    elapsedSeconds: elapsed(startedAt, event.at),
+    model,
+    requester,
+    usage: event.usage.total,
+  };
+};
+
+/** Who asked for a run: it may have gone on for somebody else since. One that was woken works for whoever it works for now. */
+const requesterIn = ({ job }: Pick<RunRow, 'job'>, record: SubagentRecord): Requester => {
+  const about = job.metadata as { subagent?: { requester?: unknown } } | undefined;
+  return Requester.safeParse(about?.subagent?.requester).data ?? record.requester;
+};
+
+/** The same of a run that is stored; `undefined` when it is not there any more, or has not ended. */
+export const resultFrom = async (
+  runtime: Pick<Runtime, 'runs' | 'attach'>,
+  record: SubagentRecord,
+  runId: string,
+): Promise<SubagentResult | undefined> => {
+  const row = await runtime.runs.get(runId);
+  if (!row || !isEnded(row.status)) return undefined;
+  const report = await (await runtime.attach(runId)).report;
+  const { agentId, label, name } = record;
+  const state = report.status === 'completed' ? 'completed' : report.status === 'failed' ? 'failed' : 'cancelled';
+  return {
+    agentId,
+    runId,
+    label,
+    ...(name !== undefined && { name }),
+    state,
+    result: state === 'completed' ? (report.text ?? JSON.stringify(report.data ?? '')) : null,
+    error:
+      state === 'failed'
+        ? errorOf(record, report.exitReason, report.fault)
+        : state === 'cancelled'
+          ? (report.fault?.message ?? report.exitReason)
+          : null,
+    ...(report.partialText !== undefined && { partial: report.partialText }),
+    elapsedSeconds: elapsed(row.createdAt, row.endedAt ?? row.createdAt),
+    model: row.model === '' ? null : row.model,
+    requester: requesterIn(row, record),
+    usage: row.usage.total,
+  };
+};

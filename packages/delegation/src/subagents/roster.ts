@@ -1,0 +1,91 @@
+/** What a manager knows of its sub-agents. Data: who there is, how each stands, and what is still to be handed over. */
+import { type Lineage, lineageOf } from './lineage.ts';
+import type { CollectRequest, SubagentLimits, SubagentResult } from './subagent-manager.ts';
+import type { Requester, SubagentRecord, SubagentState } from './subagent-record.ts';
+
+/** A run of a sub-agent, as it adds up. */
+export type Activity = {
+  runId: string;
+  model: string | null;
+  /** Epoch milliseconds. `startedAt`: absent while it waits to begin. */
+  askedAt: number;
+  startedAt?: number;
+  endedAt?: number;
+  error?: string;
+  /** The beginning of its answer. */
+  preview?: string;
+  /** It takes the place of another, which is stopped for it. */
+  restarted?: true;
+  /** What it was steered to, until that was told. */
+  steers?: string;
+};
+
+export type Member = {
+  record: SubagentRecord;
+  /** How it stands, and the run that says so: see {@link standing}. */
+  state: SubagentState;
+  activity: Activity | null;
+  /** Runs that it was asked for, or was woken for, and that have not ended, in that order. */
+  open: Activity[];
+  /** Its run that ended last, and how. */
+  last: { state: SubagentState; activity: Activity } | null;
+  /** When it was steered last. */
+  steeredAt?: number;
+  /** It is about to be stopped: nothing it is asked now counts. */
+  isStopping?: true;
+};
+
+export type Waiter = { id: number } & Pick<CollectRequest, 'sessionKey' | 'agentId' | 'runId' | 'by'>;
+
+export type Roster = {
+  limits: SubagentLimits;
+  members: Record<string, Member>;
+  /** Results that nobody was given, oldest first. */
+  kept: SubagentResult[];
+  /** Who waits for results, in the order in which they came. */
+  waiters: Waiter[];
+};
+
+/** How a sub-agent stands that has its runs: the one at work counts, else the one that is to begin, else the one that ended last. */
+export const standing = (member: Omit<Member, 'state' | 'activity'>): Member => {
+  const { isStopping, ...rest } = member;
+  // One that was steered away from comes to nothing.
+  const live = member.open.filter(
+    ({ runId }) => !member.record.delivered.some((each) => each.runId === runId && each.how === 'steered'),
+  );
+  const current = live.find(({ startedAt }) => startedAt !== undefined) ?? live[0];
+  if (!current) return { ...rest, state: member.last?.state ?? 'idle', activity: member.last?.activity ?? null };
+  const state = current.startedAt === undefined ? 'pending' : 'running';
+  return { ...rest, ...(isStopping && { isStopping }), state, activity: current };
+};
+
+export const isActive = ({ state }: Pick<Member, 'state'>): boolean => state === 'pending' || state === 'running';
+
+type Known = SubagentRecord & { isActive: boolean };
+const lineages = new WeakMap<Roster['members'], Lineage<Known>>();
+
+/** The tree of a roster: worked out once for each of its states that somebody asks about. */
+export const treeOf = ({ members }: Pick<Roster, 'members'>): Lineage<Known> => {
+  const known = lineages.get(members);
+  if (known) return known;
+  const tree = lineageOf(Object.values(members).map((member) => ({ ...member.record, isActive: isActive(member) })));
+  lineages.set(members, tree);
+  return tree;
+};
+
+export const memberNamed = ({ members }: Pick<Roster, 'members'>, name: string): Member | undefined =>
+  Object.values(members)
+    .filter(({ record }) => record.name === name)
+    .sort((a, b) => b.record.updatedAt - a.record.updatedAt)[0];
+
+/** Whether a result is what somebody asks for. */
+export const fits = (
+  { requester, agentId, runId }: Pick<SubagentResult, 'requester' | 'agentId' | 'runId'>,
+  wanted: Pick<CollectRequest, 'sessionKey' | 'agentId' | 'runId'>,
+): boolean =>
+  (wanted.sessionKey === undefined || wanted.sessionKey === requester.sessionKey) &&
+  (wanted.agentId === undefined || wanted.agentId === agentId) &&
+  (wanted.runId === undefined || wanted.runId === runId);
+
+/** Whether results for a requester are pushed to its session: it has one, and a way to whoever is behind it. */
+export const isPushed = ({ sessionKey, channel }: Requester): boolean => sessionKey !== null && channel !== null;

@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest';
+import { openOffice, pass, settle } from './office.ts';
+
+const orchestrator = { allowSubagents: true } as const;
+const minute = 60_000;
+
+/** Who is left. */
+const left = async ({ manager, memory }: ReturnType<typeof openOffice>) => {
+  const stored = await memory.search('subagents:subagents', '', { limit: 100 });
+  const { active, recent } = await manager.status();
+  const shown = [...active, ...recent].map(({ agentId }) => agentId).sort();
+  expect(stored.map(({ key }) => key).sort()).toEqual(shown);
+  return shown;
+};
+
+describe('[SB-113] from time to time', () => {
+  test('those for a single task that ended long ago are forgotten; their runs stay', async () => {
+    const office = openOffice({ manager: { archiveAfterMs: 10 * minute } });
+    const { spawn } = office.manager;
+    const done = await spawn({ task: 'count' });
+    await spawn({ task: 'fail' });
+    const named = await spawn({ task: 'count', name: 'counter' });
+    const busy = await spawn({ task: 'hang on' });
+    await settle();
+    for (let i = 0; i < 10; i += 1) await pass(office, minute);
+    expect(await left(office)).toHaveLength(4);
+    await pass(office, minute);
+    expect(await left(office)).toEqual([named.agentId, busy.agentId].sort());
+    expect(await office.runtime.runs.get(done.runId)).toMatchObject({ status: 'completed' });
+    expect(await office.manager.info(done.agentId)).toBeNull();
+  });
+
+  test('nobody whose own below is at work, nor what waits to be collected', async () => {
+    const office = openOffice({ manager: { archiveAfterMs: minute } });
+    const { spawn, cancel, collect } = office.manager;
+    const a = await spawn({ task: 'a', config: orchestrator });
+    const b = await spawn({ task: 'hang on', parentId: a.agentId, requester: { channel: null } });
+    await settle();
+    for (let i = 0; i < 5; i += 1) await pass(office, minute);
+    expect(await left(office)).toHaveLength(2);
+    await cancel(b.agentId);
+    await settle();
+    for (let i = 0; i < 3; i += 1) await pass(office, minute);
+    expect(await left(office)).toEqual([]);
+    expect((await collect()).map(({ label }) => label)).toEqual(['a', 'hang on']);
+  });
+
+  test('what was below one that is forgotten belongs to whoever had asked for that', async () => {
+    const office = openOffice({ manager: { archiveAfterMs: minute, maxDepth: 3 } });
+    const { spawn, info, forget, resume } = office.manager;
+    const top = await spawn({ task: 'hang on', scope: 'chat', config: orchestrator });
+    const a = await spawn({ task: 'a', parentId: top.agentId, config: orchestrator });
+    const b = await spawn({ task: 'b', parentId: a.agentId, name: 'writer' });
+    await settle();
+    expect(await forget(a.agentId, { scope: 'chat' })).toBe(true);
+    expect(await info(b.agentId, { scope: 'chat' })).toMatchObject({
+      parentId: top.agentId,
+      depth: 2,
+      requester: { sessionKey: top.sessionKey },
+    });
+    await office.manager.cancel(top.agentId);
+    await settle();
+    for (let i = 0; i < 3; i += 1) await pass(office, minute);
+    expect(await left(office)).toEqual([b.agentId]);
+    expect(await info(b.agentId, { scope: 'chat' })).toMatchObject({
+      parentId: null,
+      depth: 1,
+      requester: { sessionKey: 'chat' },
+    });
+    expect(await resume({ name: 'writer', task: 'go on', scope: 'chat' })).toMatchObject({ agentId: b.agentId });
+    const [stored] = await office.memory.search('subagents:subagents', '');
+    expect(stored?.value).toMatchObject({ parentId: null, depth: 1 });
+  });
+});
+
+describe('[SB-050, B-45] of one that is to be deleted', () => {
+  const deleted = { cleanup: 'delete' } as const;
+
+  test('nothing is left once its result was handed over; others keep their conversation', async () => {
+    const office = openOffice();
+    const { spawn, collect } = office.manager;
+    const gone = await spawn({ task: 'count', config: deleted });
+    const kept = await spawn({ task: 'count' });
+    await settle();
+    // it can be asked about until then
+    expect(await left(office)).toHaveLength(2);
+    expect(await collect()).toHaveLength(2);
+    await pass(office, 1_000);
+    expect(await left(office)).toEqual([kept.agentId]);
+    expect(await office.runtime.runs.get(gone.runId)).toBeUndefined();
+    await office.manager.close();
+    await office.runtime.close({ runs: 'suspend' });
+    const later = openOffice({ store: office.store });
+    await later.manager.resume({ agentId: kept.agentId, task: 'again' });
+    await settle();
+    expect(JSON.stringify(later.provider.requests.at(-1)?.request.messages)).toContain('done: count');
+  });
+
+  test('everything is left while what it waits for is at work, or a result of it was not collected', async () => {
+    const office = openOffice();
+    const { spawn, collect, cancel, resume } = office.manager;
+    const a = await spawn({ task: 'a', config: { ...orchestrator, ...deleted } });
+    const b = await spawn({ task: 'hang on', parentId: a.agentId });
+    await settle();
+    expect(await collect({ runId: a.runId })).toHaveLength(1);
+    await pass(office, 1_000);
+    expect(await left(office)).toEqual([a.agentId, b.agentId].sort());
+    await cancel(b.agentId);
+    await settle();
+    const first = await resume({ agentId: a.agentId, task: 'again' });
+    await settle();
+    const second = await resume({ agentId: a.agentId, task: 'again' });
+    await settle();
+    expect(await collect({ runId: second.runId })).toHaveLength(1);
+    expect(await office.manager.info(a.agentId)).not.toBeNull();
+    expect(await collect({ runId: first.runId })).toHaveLength(1);
+    await pass(office, 1_000);
+    expect(await left(office)).toEqual([b.agentId]);
+  });
+
+  test('nothing is left, either, where it was swept', async () => {
+    const office = openOffice({ manager: { archiveAfterMs: minute } });
+    const { runId } = await office.manager.spawn({ task: 'count', config: deleted });
+    await settle();
+    for (let i = 0; i < 3; i += 1) await pass(office, minute);
+    await pass(office, 1_000);
+    expect(await left(office)).toEqual([]);
+    expect(await office.runtime.runs.get(runId)).toBeUndefined();
+    expect(await office.manager.collect()).toMatchObject([{ runId, result: 'done: count' }]);
+  });
+
+  test('whoever waits for its result is given it, and whoever asked for it its id', async () => {
+    const office = openOffice();
+    const waiting = office.manager.collect({ timeoutMs: 5_000 });
+    const { runId, agentId } = await office.manager.spawn({ task: 'count', config: deleted });
+    await settle();
+    expect(agentId).toMatch(/^sub_/);
+    expect(await waiting).toMatchObject([{ runId, result: 'done: count' }]);
+    await pass(office, 1_000);
+    expect(await left(office)).toEqual([]);
+  });
+});
