@@ -1,3 +1,5 @@
+export { type AgentsPromptOptions, agentsPrompt } from './agents-prompt.ts';
+export type { AgentsApp } from './agents-talk.ts';
 export {
   type Connection,
   type FindOptions,
