@@ -74,7 +74,7 @@ describe.concurrent('the review demo', { timeout: 60_000 }, () => {
     const ended = await demo(context, [folder, 'How is the wind measured?', '--out', out], rehearsal);
     expect(ended.stderr).toBe('');
     expect(ended.code).toBe(0);
-    expect(ended.ms).toBeLessThan(15_000);
+    expect(ended.ms).toBeLessThan(45_000);
 
     const { stdout } = ended;
     expect(stdout.split('\n')[0]).toMatch(/^Rehearsal: no language model took part\./);
