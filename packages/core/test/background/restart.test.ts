@@ -16,7 +16,7 @@ describe('killed after any of its commits and brought back, a program delivers w
     ['to both', 'do: send a; send b,fail; work 1200'],
     ['from a unit of a unit', 'do: send inner'],
     ['child by child', 'do: send quick,a,fail; work 500'],
-  ])('%s', async (to, plan) => {
+  ])('%s', { timeout: 30_000 }, async (to, plan) => {
     const run = async (death?: Death) => {
       const completions = to === 'child by child' ? 'each' : 'unit';
       const world = lives(plan.endsWith('inner') ? { tool: nested } : { sending: { capacity: 2, completions } });

@@ -354,7 +354,7 @@ test('a message that another process is quicker with is not told again', async (
 /** A letter that is told from every other in what was said. */
 const letterOf = (n: number, wakes = true) => ({ id: `letter ${n}`, text: `<letter ${n}>`, wakes });
 
-describe('killed after any of its commits and brought back, a program that leaves its messages again is heard once [F-13, F-14, L7]', () => {
+describe('killed after anything that it stores and brought back, a program that leaves its messages again is heard once [F-13, F-14, L7]', () => {
   test.each([
     ['by the run at work', 'do: work 300; think 300', 100],
     ['by a run that is begun for it', 'do: say so', 100],
@@ -381,14 +381,14 @@ describe('killed after any of its commits and brought back, a program that leave
       const first = world.live(death);
       await live(first);
       if (first.mortal.dead) await live(world.live());
-      return { ...world, commits: first.mortal.commits };
+      return { ...world, writes: first.mortal.writes };
     };
     const calm = await run();
     expect(Object.keys(deliveriesIn(calm.stored()))).toEqual(expect.arrayContaining(letters.map(({ id }) => id)));
-    for (let afterCommit = 1; afterCommit <= calm.commits; afterCommit++)
+    for (let afterWrite = 1; afterWrite <= calm.writes; afterWrite++)
       for (const as of ['heard', 'unheard'] as const) {
-        const { stored, store, rows } = await run({ afterCommit, as });
-        const why = `after commit ${afterCommit} (${as})`;
+        const { stored, store, rows } = await run({ afterWrite, as });
+        const why = `after write ${afterWrite} (${as})`;
         const delivered = deliveriesIn(stored());
         expect([why, letters.map(({ id }) => delivered[id]?.length)]).toEqual([why, [1, 1, 1]]);
         expect([why, store.sessionInbox()]).toEqual([why, []]);
