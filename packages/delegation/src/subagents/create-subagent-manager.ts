@@ -365,10 +365,10 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
       await opening;
       const about = taskIn(description);
       const free = freeNameOf(slugOf(name ?? nameFor(about)), (each) => memberNamed(roster(), each) !== undefined);
-      const config = configOf(
-        readConfig({ toolProfile: 'coding', specialization: about, keywords: [about], ...given, mode: 'session' }),
-        sources,
-      );
+      const config = configOf(readConfig({ specialization: about, keywords: [about], ...given, mode: 'session' }), {
+        ...sources,
+        defaultToolProfile: 'coding',
+      });
       const agentId = newAgentId(ids, (id) => memberOf(id) !== undefined);
       const now = clock.now();
       const record: SubagentRecord = {

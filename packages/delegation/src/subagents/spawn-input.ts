@@ -48,13 +48,13 @@ const Fields = z
     include_delivered: yesOrNo.describe(
       'For results and wait: those that were handed over before, too. Default false.',
     ),
-    model: text.describe('For spawn and resume: the model. Default: yours.'),
+    model: text.describe('For spawn and resume: the model. Default: the usual one.'),
     tool_profile: text.describe('For spawn and resume: which tools it has. Default: those of its role.'),
     thinking: z
       .union([z.string(), z.boolean()], thinkingExpected)
       .refine((level) => thinkingIn(level) !== undefined, thinkingExpected)
       .describe('For spawn and resume: off, basic or extended.'),
-    enable_skills: yesOrNo.describe('For spawn and resume: whether it has skills. Default: as you.'),
+    enable_skills: yesOrNo.describe('For spawn and resume: whether it has skills. Default: as usual.'),
     timeout_seconds: z
       .number('expected a number of seconds')
       .min(10, 'expected 10 to 3600 seconds')

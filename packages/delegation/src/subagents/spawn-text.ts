@@ -1,6 +1,7 @@
 /** What a model reads of sub-agents: each text from data alone. */
 import { beginningOf, shortLine } from '../results/shorten.ts';
 import { type Role, roleCatalogue } from './roles.ts';
+import { mayDelegate } from './subagent-config.ts';
 import type {
   Cancelled,
   Spawned,
@@ -57,7 +58,7 @@ export const spawnedText = (
       `Skills: ${skillsText(config.skills)}`,
       config.timeoutMs !== undefined && `Timeout: ${secondsText(config.timeoutMs / 1_000)}`,
       `Mode: ${modeText(config.mode, name)}`,
-      (config.allowSubagents || config.routing === 'orchestrated') && 'Nested: on',
+      mayDelegate(config) && 'Nested: on',
     ).join(' | '),
     '',
     handoverText(handover, agentId),
@@ -192,13 +193,13 @@ export const infoText = (info: SubagentInfo): string => {
     ['Specialization', config.specialization],
     ['Keywords', config.keywords.join(', ')],
     ['Model', info.model],
-    ['Tool profile', config.tools ? config.tools.join(', ') : config.toolProfile],
+    config.tools ? ['Tools', config.tools.join(', ') || 'none'] : ['Tool profile', config.toolProfile],
     ['Thinking', config.thinking],
     ['Skills', `${info.effectiveSkills ? 'on' : 'off'}${own}`],
     ['Max turns', config.maxTurns],
     ['Timeout', config.timeoutMs !== undefined && secondsText(config.timeoutMs / 1_000)],
     ['Routing', config.routing],
-    ['Nested', config.allowSubagents ? 'on' : 'off'],
+    ['Nested', mayDelegate(config) ? 'on' : 'off'],
     ['Cleanup', config.cleanup],
     ['Elapsed', secondsText(info.elapsedSeconds)],
     [

@@ -221,9 +221,15 @@ export type SubagentManager = {
   resume(request: ResumeRequest): Promise<Spawned>;
   /** Hands a user's request to a persistent sub-agent. @throws FaultError as `resume` */
   dispatch(request: DispatchRequest): Promise<Spawned>;
-  /** Stores a persistent sub-agent that nobody has asked anything yet. @throws FaultError `subagent.refused`, `subagent.invalid` */
+  /**
+   * Stores a persistent sub-agent that nobody has asked anything yet. What `config` and its role do not say: profile `coding`, and the
+   * description as its specialization and keyword. A session sees it that `requester` names, and the program.
+   *
+   * @throws FaultError `subagent.refused`, `subagent.invalid`
+   */
   createProfile(profile: {
     description: string;
+    /** Where it is taken, the next that is free: `-2`, `-3` … Default: made of the description. */
     name?: string;
     config?: SubagentRequestConfig;
     requester?: RequesterInput;

@@ -23,6 +23,15 @@ describe('a persistent sub-agent', () => {
     });
   });
 
+  test('[SB-011, SB-099] has the tools that it is said to have, else those of its role, whatever the manager’s are', async () => {
+    const { manager } = openOffice({ manager: { defaultToolProfile: 'full' } });
+    const profileOf = async (config: object) =>
+      (await manager.createProfile({ description: 'Count craters.', config })).config.toolProfile;
+    expect(await profileOf({ role: 'researcher' })).toBe('research');
+    expect(await profileOf({ role: 'researcher', toolProfile: 'core' })).toBe('core');
+    expect(await profileOf({})).toBe('coding');
+  });
+
   test('[SB-099] whose name is taken gets the next that is free, also when several are made at once', async () => {
     const { manager } = openOffice();
     const made = await Promise.all(

@@ -287,7 +287,7 @@ Elapsed: 12s`,
       'Parent: sub_0',
       'Children: sub_2, sub_3',
       'Keywords: a, b',
-      'Tool profile: read, write',
+      'Tools: read, write',
       'Skills: off',
       'Timeout: 10s',
       'Nested: on',
@@ -298,6 +298,9 @@ Elapsed: 12s`,
     ])
       expect(whole.split('\n')).toContain(line);
     expect(whole).not.toContain('Task:');
+    const orchestrator = infoText({ ...info, config: { ...config, tools: [], routing: 'orchestrated' } });
+    for (const line of ['Tools: none', 'Routing: orchestrated', 'Nested: on'])
+      expect(orchestrator.split('\n')).toContain(line);
   });
 
   test('the tool: what it does, its limits as they are, the roles, how results come [SB-140]', () => {

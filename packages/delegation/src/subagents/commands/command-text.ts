@@ -1,6 +1,7 @@
 /** What commands answer: pure functions from what the manager gives to plain text of a few lines. */
 import { tokensOf } from '@troupe/protocol';
 import { shortLine } from '../../results/shorten.ts';
+import { mayDelegate } from '../subagent-config.ts';
 import type {
   Cancelled,
   Spawned,
@@ -10,7 +11,6 @@ import type {
   SubagentStatus,
   SubagentSummary,
 } from '../subagent-manager.ts';
-import type { SubagentConfig } from '../subagent-record.ts';
 import type { ChatCommand } from './parse-command.ts';
 
 const usages = {
@@ -67,8 +67,6 @@ export const listText = ({ total, active, recent }: SubagentStatus): string => {
 };
 
 const skillsText = (skills: boolean | undefined): string => (skills === undefined ? 'inherit' : skills ? 'ON' : 'OFF');
-const nesting = (config: SubagentConfig): string =>
-  config.allowSubagents || config.routing === 'orchestrated' ? 'on' : 'off';
 
 export const spawnedText = ({ agentId, label, model, name, config }: Spawned): string =>
   [
@@ -81,7 +79,7 @@ export const spawnedText = ({ agentId, label, model, name, config }: Spawned): s
     `Mode: ${config.mode}${name === undefined ? '' : ` [${name}]`}`,
     ...(config.specialization === undefined ? [] : [`Specialization: ${config.specialization}`]),
     ...(config.keywords.length === 0 ? [] : [`Keywords: ${config.keywords.join(', ')}`]),
-    `Nested spawn: ${nesting(config)}`,
+    `Nested spawn: ${mayDelegate(config) ? 'on' : 'off'}`,
   ].join('\n');
 
 export const resumedText = ({ agentId, name }: Spawned, task: string): string =>
