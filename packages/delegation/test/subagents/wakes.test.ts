@@ -80,7 +80,7 @@ describe('a result is pushed', () => {
     expect(second?.letters).toMatchObject([{ replyTo: 'm9' }]);
   });
 
-  test('[B-38] behind the turn in flight', async () => {
+  test('[B-38, SB-125] behind the turn in flight', async () => {
     const office = await conversation({
       script: (word) => (word === 'busy' ? { text: 'ok', delayMs: 500 } : undefined),
     });
