@@ -89,13 +89,19 @@ const total: Check = ({ members, limits: { maxTotal: limit } }) =>
         message: `Max total active sub-agents (${limit}) reached. Wait for one of them, or cancel it.`,
       };
 
-const name: Check = (_roster, { record: { name: given, config } }) =>
-  config.mode === 'run' || /^[A-Za-z0-9_-]+$/.test(given ?? '')
+const name: Check = (_roster, { record: { name: given, config } }) => {
+  if (config.mode === 'run' && given !== undefined)
+    return {
+      kind: 'name',
+      message: `Sub-agent "${given}" is persistent, and stays so. Resume it without a mode, or spawn another one for a single task.`,
+    };
+  return config.mode === 'run' || /^[A-Za-z0-9_-]+$/.test(given ?? '')
     ? null
     : {
         kind: 'name',
         message: `A sub-agent of mode "session" needs a name of letters, digits, "_" and "-"; found ${given === undefined ? 'none' : JSON.stringify(given)}.`,
       };
+};
 
 const exists: Check = (roster, { record, isKnown }) =>
   isKnown || record.name === undefined || !memberNamed(roster, record.name)

@@ -89,6 +89,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
           const found = await readRoster(runtime, store);
           for (const { agentId, runId, model, startedAt } of found.running)
             runs.set(runId, { agentId, model, startedAt });
+          for (const runId of found.ended) known.add(runId);
           return found;
         }),
         subagent: subagentMachine.provide({
@@ -174,6 +175,8 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
   // Runs
 
   const early: StoredEvent[] = [];
+  /** Runs whose ends were read. */
+  const known = new Set<string>();
   const hear = (event: StoredEvent): void => {
     if (event.depth !== 0 || event.runId !== event.rootId) return;
     // Told, but not stored: it never began, or goes on when it is brought back.
@@ -196,7 +199,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
     next: (event) => {
       if (isLive(event)) return;
       // What is read when it is opened may be older than what is told meanwhile.
-      if (actor.getSnapshot().matches('opening')) early.push(event);
+      if (early.length > 0 || actor.getSnapshot().matches('opening')) early.push(event);
       else hear(event);
     },
     complete: () => {
@@ -207,7 +210,8 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
   });
   void opening.then(
     () => {
-      for (const event of early.splice(0)) hear(event);
+      for (const event of early.splice(0)) if (!known.has(event.runId)) hear(event);
+      known.clear();
     },
     () => following.unsubscribe(),
   );
@@ -225,6 +229,12 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
   // What is shown
 
   const isSeen = (agentId: string, scope: Scope): boolean => isVisibleTo(treeOf(roster()), agentId, scope);
+
+  /** The one that another goes below; a session has what it sees below itself, or is a sub-agent's own. */
+  const parentFor = (parentId: string | null | undefined, scope: Scope): Member | undefined => {
+    const member = parentId == null ? undefined : memberOf(parentId);
+    return member && (member.record.sessionKey === scope || isSeen(member.record.agentId, scope)) ? member : undefined;
+  };
 
   // What is asked for
 
@@ -265,8 +275,8 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
   ): Promise<Spawned> => {
     const { record } = member;
     const { task, label, config = record.config, origin, scope } = request;
-    const parentId = request.parentId === undefined ? record.parentId : request.parentId;
-    const parent = parentId === null ? undefined : memberOf(parentId);
+    const parent =
+      request.parentId === undefined ? parentFor(record.parentId, null) : parentFor(request.parentId, scope);
     const now = clock.now();
     return start(
       {
@@ -301,7 +311,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
         ...(name !== undefined && given?.mode == null && { mode: 'session' as const }),
       });
       const config = configOf(said, sources);
-      const parent = parentId == null ? undefined : memberOf(parentId);
+      const parent = parentFor(parentId, scope);
       const agentId = newAgentId(ids, (id) => memberOf(id) !== undefined);
       const now = clock.now();
       return start(

@@ -1,6 +1,7 @@
 /** What a manager does to the world: it stores, starts, stops, leaves results for sessions. It decides nothing. */
 import type { Agent, Job, Run, Runtime } from '@troupe/core';
 import { FaultError, faultOf, isFaultError, type RunEvent, redact, toJSON } from '@troupe/protocol';
+import { longestMs } from './manager-steps.ts';
 import type { Ask } from './subagent-machine.ts';
 import type { SubagentResult } from './subagent-manager.ts';
 import type { SubagentPolicy } from './subagent-options.ts';
@@ -119,10 +120,14 @@ export const openEffects = (
   return {
     note: (record) => void write(record).catch(complain(`Sub-agent ${record.agentId} was not stored.`)),
     erase(record, withRuns) {
-      void inOrder(record.agentId, () => memory.reset(store, record.agentId)).catch(
-        complain(`Sub-agent ${record.agentId} was not forgotten.`),
-      );
-      if (withRuns) void forgetRuns(record);
+      const { agentId } = record;
+      const failed = complain(`Sub-agent ${agentId} was not forgotten.`);
+      // Itself last: whatever crashes before, its runs are found again, and go then.
+      if (withRuns) {
+        void write({ ...record, gone: true }).catch(failed);
+        void inOrder(agentId, () => forgetRuns(record));
+      }
+      void inOrder(agentId, () => memory.reset(store, agentId)).catch(failed);
     },
     begin,
     stop,
@@ -130,14 +135,17 @@ export const openEffects = (
     every(call) {
       let timer: unknown;
       const wait = (): void => {
-        timer = clock.setTimeout(() => {
-          call();
-          wait();
-        }, sweepEveryMs);
+        timer = clock.setTimeout(
+          () => {
+            call();
+            wait();
+          },
+          Math.min(sweepEveryMs, longestMs),
+        );
         // Keeping house keeps no process alive.
         (timer as { unref?: () => void } | undefined)?.unref?.();
       };
-      wait();
+      if (sweepEveryMs !== Number.POSITIVE_INFINITY) wait();
       return () => clock.clearTimeout(timer);
     },
   };

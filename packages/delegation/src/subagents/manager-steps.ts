@@ -40,6 +40,10 @@ export type Found = {
   results: SubagentResult[];
   /** Runs that had not ended. */
   running: { agentId: string; runId: string; model: string | null; startedAt: number }[];
+  /** Runs that had ended: what was told of them meanwhile is known. */
+  ended: string[];
+  /** Nothing was to be left of these, and something may be. */
+  gone: SubagentRecord[];
 };
 
 /** What came of a request. */
@@ -66,10 +70,12 @@ export type Order =
 
 export type Step = { roster: Roster; out: Order[] };
 
-/** Deliveries that a record keeps: of its latest runs. */
-const remembered = 20;
+/** Deliveries that a record keeps, and runs of a sub-agent that are looked at when it is read: the latest. */
+export const remembered = 20;
 /** Milliseconds between one steering and the next of the same sub-agent. */
 const steerEveryMs = 2_000;
+/** Milliseconds that a timer can be set to: one that is set to more rings at once. */
+export const longestMs = 2 ** 31 - 1;
 /** Characters of an answer that are kept in sight. */
 export const previewLength = 300;
 
@@ -200,7 +206,7 @@ export const begun = (step: Step, { record, requestId }: Ask): void => {
     // What was said before its first run stands in that run from now on.
     const { history: _, ...kept } = member.record;
     const begunNow = { ...kept, ...(run && { run: { ...run, begun: true } }), updatedAt: record.updatedAt };
-    put(step, { ...member, record: stopped.reduce(withDelivery, begunNow) });
+    put(step, { ...member, record: withDeliveries(begunNow, stopped, member) });
     step.out.push({ type: 'note', agentId });
     announce(step, agentId, run?.runId ?? '');
   }
@@ -281,7 +287,7 @@ export const steer = (step: Step, { requestId, agentId, run, at }: Steering): vo
   const stopped = member.open.map(({ runId }): Delivery => ({ runId, how: 'steered' }));
   const next: SubagentRecord = { ...member.record, run: { ...run, restarted: true }, updatedAt: at };
   put(step, { ...member, steeredAt: at, open: [...member.open, { ...asked(next), steers: run.task }] });
-  step.out.push({ type: 'ask', ask: { record: stopped.reduce(withDelivery, next), before: member, requestId } });
+  step.out.push({ type: 'ask', ask: { record: withDeliveries(next, stopped, member), before: member, requestId } });
 };
 
 const stop = (step: Step, agentId: string, reason: string): boolean => {
@@ -362,7 +368,8 @@ export const ended = (step: Step, { result, at }: { result: SubagentResult; at: 
   if (!member) return;
   step.out.push({ type: 'hear', agentId, runId, heard: 'ended' });
   const open = member.open.filter((run) => run.runId !== runId);
-  if (wasSteeredAwayFrom(member.record, runId)) return put(step, { ...member, open });
+  const past = [...(member.past ?? []), runId].slice(-remembered);
+  if (wasSteeredAwayFrom(member.record, runId)) return put(step, { ...member, open, past });
   const known = member.open.find((run) => run.runId === runId) ?? { runId, model, askedAt: at };
   const activity: Activity = {
     ...known,
@@ -371,7 +378,7 @@ export const ended = (step: Step, { result, at }: { result: SubagentResult; at: 
     ...(error !== null && { error }),
     ...(result.result !== null && { preview: result.result.slice(0, previewLength) }),
   };
-  put(step, { ...member, open, last: { state, activity } });
+  put(step, { ...member, open, past, last: { state, activity } });
   tell(step, state, step.roster.members[agentId] as Member, {
     runId,
     result: result.result,
@@ -384,10 +391,23 @@ export const ended = (step: Step, { result, at }: { result: SubagentResult; at: 
 
 // Results
 
-const withDelivery = (record: SubagentRecord, delivery: Delivery): SubagentRecord => ({
-  ...record,
-  delivered: [...record.delivered.filter(({ runId }) => runId !== delivery.runId), delivery].slice(-remembered),
-});
+/** In the order in which they were handed over. Where there are too many, those of older runs go, however late they were collected. */
+const withDelivery = (
+  record: SubagentRecord,
+  delivery: Delivery,
+  { past = [], open }: Pick<Member, 'past' | 'open'>,
+): SubagentRecord => {
+  const all = [...record.delivered.filter(({ runId }) => runId !== delivery.runId), delivery];
+  const latest = new Set([...past, ...open.map(({ runId }) => runId)].slice(-remembered));
+  const surplus = all.filter(({ runId }) => !latest.has(runId)).slice(0, Math.max(all.length - remembered, 0));
+  return { ...record, delivered: all.filter((each) => !surplus.includes(each)).slice(-remembered) };
+};
+
+const withDeliveries = (
+  record: SubagentRecord,
+  deliveries: readonly Delivery[],
+  member: Pick<Member, 'past' | 'open'>,
+): SubagentRecord => deliveries.reduce((now, each) => withDelivery(now, each, member), record);
 
 const isAtWorkBelow = ({ roster }: Step, agentId: string): boolean =>
   pendingDescendants(treeOf(roster), agentId, (each) => each.isActive) > 0;
@@ -404,7 +424,7 @@ const isLeft = (step: Step, { record: { agentId, config }, open }: Member): bool
 const deliver = (step: Step, { agentId }: SubagentResult, delivery: Delivery): void => {
   const member = step.roster.members[agentId];
   if (!member) return;
-  const now = { ...member, record: withDelivery(member.record, delivery) };
+  const now = { ...member, record: withDelivery(member.record, delivery, member) };
   put(step, now);
   if (isLeft(step, now)) remove(step, agentId, true);
   else step.out.push({ type: 'note', agentId });
@@ -443,7 +463,8 @@ export const collect = (step: Step, requestId: number, wanted: CollectRequest): 
   const waiter: Waiter = { id: requestId, sessionKey, agentId, runId, by };
   if (found.length === 0 && (wanted.timeoutMs ?? 0) > 0) {
     step.roster = { ...step.roster, waiters: [...step.roster.waiters, waiter] };
-    step.out.push({ type: 'wait', requestId, ms: wanted.timeoutMs ?? 0 });
+    if (wanted.timeoutMs !== Number.POSITIVE_INFINITY)
+      step.out.push({ type: 'wait', requestId, ms: Math.min(wanted.timeoutMs ?? 0, longestMs) });
     return;
   }
   step.roster = { ...step.roster, kept: kept.filter((result) => !found.includes(result)) };
@@ -499,17 +520,29 @@ export const forget = (
 
 /** Forgets those that were for one task and have been done with it since before. What is to be collected of them still can be. */
 export const sweep = (step: Step, before: number): void => {
-  for (const { record, state, activity } of Object.values(step.roster.members)) {
-    const { agentId, config, createdAt } = record;
-    const isOld = (activity?.endedAt ?? createdAt) < before;
-    if (config.mode === 'run' && !isActive({ state }) && isOld && !isAtWorkBelow(step, agentId))
-      remove(step, agentId, config.cleanup === 'delete');
-  }
+  const old = Object.values(step.roster.members).filter(({ record: { agentId, config, createdAt }, ...member }) => {
+    const isOld = (member.activity?.endedAt ?? createdAt) < before;
+    return config.mode === 'run' && !isActive(member) && isOld && !isAtWorkBelow(step, agentId);
+  });
+  const { childIds } = treeOf(step.roster);
+  const isLeaf = ({ record }: Member): boolean => !childIds.has(record.agentId);
+  // Most have nobody below them: those go all at once.
+  const leaves = old.filter(isLeaf);
+  const gone = new Set(leaves.map(({ record }) => record.agentId));
+  if (gone.size > 0)
+    step.roster = {
+      ...step.roster,
+      members: Object.fromEntries(Object.entries(step.roster.members).filter(([agentId]) => !gone.has(agentId))),
+    };
+  for (const { record } of leaves)
+    step.out.push({ type: 'erase', record, withRuns: record.config.cleanup === 'delete' });
+  for (const { record } of old.filter((member) => !isLeaf(member)))
+    remove(step, record.agentId, record.config.cleanup === 'delete');
 };
 
 // The manager itself
 
-export const opened = (step: Step, { members, open, asks, results }: Found): void => {
+export const opened = (step: Step, { members, open, asks, results, gone }: Found): void => {
   put(step, ...members);
   for (const [agentId, runIds] of Object.entries(open)) {
     step.out.push({ type: 'open', agentId, runIds });
@@ -525,6 +558,7 @@ export const opened = (step: Step, { members, open, asks, results }: Found): voi
     step.out.push({ type: 'ask', ask });
   }
   for (const result of results) handOver(step, result);
+  for (const record of gone) step.out.push({ type: 'erase', record, withRuns: true });
 };
 
 /** @param stopping Why everything is stopped; `null` leaves it be. */

@@ -19,7 +19,7 @@ export const pastResults = async (
     );
     const own = fitting.filter((each) => by !== undefined && each.by === by);
     for (const { runId, how, ...each } of own.length > 0 || !includeDelivered ? own : fitting.slice(-1)) {
-      const result = await resultFrom(runtime, record, runId);
+      const result = await resultFrom(runtime, record, runId, (id) => members[id] !== undefined);
       // Who asked for it then may be another than now.
       if (!result || how === 'steered' || !fits(result, wanted)) continue;
       found.push({ ...result, ...((by === undefined || each.by !== by) && { delivered: how }) });

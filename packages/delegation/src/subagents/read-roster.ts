@@ -1,13 +1,10 @@
 /** Sub-agents as they are stored: who there is, from their records; how each stands, from the runs. */
 import type { Runtime } from '@troupe/core';
 import { isEnded, type RunRow } from '@troupe/protocol';
-import { type Found, previewLength } from './manager-steps.ts';
+import { type Found, previewLength, remembered } from './manager-steps.ts';
 import { resultFrom } from './result-of-run.ts';
 import { type Activity, type Member, standing } from './roster.ts';
 import { SubagentRecord, type SubagentState } from './subagent-record.ts';
-
-/** Runs of a sub-agent that are looked at: as many as its record remembers deliveries of. */
-const latest = 20;
 
 const stateOf = ({ status }: RunRow): SubagentState => {
   if (status === 'queued') return 'pending';
@@ -42,8 +39,11 @@ export const readRoster = async (
   scope: string,
 ): Promise<Found> => {
   const { memory, logger } = runtime.environment;
-  const found: Found = { members: [], open: {}, asks: [], results: [], running: [] };
-  for (const { key, value } of await memory.search(scope, '', { limit: Number.MAX_SAFE_INTEGER })) {
+  const found: Found = { members: [], open: {}, asks: [], results: [], running: [], ended: [], gone: [] };
+  const stored = await memory.search(scope, '', { limit: Number.MAX_SAFE_INTEGER });
+  const ids = new Set(stored.map(({ key }) => key));
+  const isThere = (agentId: string): boolean => ids.has(agentId);
+  for (const { key, value } of stored) {
     const read = SubagentRecord.safeParse(value);
     if (!read.success) {
       logger.warn(`What is stored as sub-agent "${key}" of "${scope}" is none, and was left alone.`, {
@@ -53,14 +53,18 @@ export const readRoster = async (
       });
       continue;
     }
-    const rows = await runtime.runs.list({ sentTo: read.data.sessionKey, limit: latest });
+    if (read.data.gone) {
+      found.gone.push(read.data);
+      continue;
+    }
+    const rows = await runtime.runs.list({ sentTo: read.data.sessionKey, limit: remembered });
     const record = withoutHaste(read.data, rows);
     const { agentId, run, delivered } = record;
-    const isThere = run === undefined || run.begun === true || rows.some(({ runId }) => runId === run.runId);
+    const isBegun = run === undefined || run.begun === true || rows.some(({ runId }) => runId === run.runId);
     const open = rows.filter(({ status }) => !isEnded(status)).reverse();
     const isSteered = (id: string): boolean => delivered.some((each) => each.runId === id && each.how === 'steered');
     const newest = rows.find(({ runId, status }) => isEnded(status) && !isSteered(runId));
-    const result = newest && (await resultFrom(runtime, record, newest.runId));
+    const result = newest && (await resultFrom(runtime, record, newest.runId, isThere));
     const last: Member['last'] = newest
       ? {
           state: stateOf(newest),
@@ -71,11 +75,13 @@ export const readRoster = async (
           },
         }
       : null;
-    const member = standing({ record, open: open.map(activityOf), last });
+    const past = rows.flatMap(({ runId, status }) => (isEnded(status) ? runId : [])).reverse();
+    found.ended.push(...past);
+    const member = standing({ record, open: open.map(activityOf), last, past });
     found.members.push(member);
     // Asked for again, a run that is there is the same one, and what it takes the place of is stopped.
     const steers = run?.restarted === true && open.some(({ runId }) => runId !== run.runId);
-    if (!isThere || steers) found.asks.push({ record, ...(rows.length > 0 && { before: member }) });
+    if (!isBegun || steers) found.asks.push({ record, ...(rows.length > 0 && { before: member }) });
     if (open.length > 0) found.open[agentId] = open.map(({ runId }) => runId);
     for (const row of open)
       found.running.push({
@@ -86,7 +92,7 @@ export const readRoster = async (
       });
     for (const row of rows.toReversed()) {
       if (!isEnded(row.status) || delivered.some(({ runId }) => runId === row.runId)) continue;
-      const result = await resultFrom(runtime, record, row.runId);
+      const result = await resultFrom(runtime, record, row.runId, isThere);
       if (result) found.results.push(result);
     }
   }

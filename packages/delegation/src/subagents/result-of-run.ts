@@ -50,17 +50,33 @@ export const resultOfEnd = (
   };
 };
 
-/** Who asked for a run: it may have gone on for somebody else since. One that was woken works for whoever it works for now. */
-const requesterIn = ({ job }: Pick<RunRow, 'job'>, record: SubagentRecord): Requester => {
+const subagentIn = /^subagent:(sub_[0-9a-f]{10})$/;
+
+/**
+ * Who asked for a run: it may have gone on for somebody else since. One that was woken works for whoever it works for now, and so does
+ * one that was asked for by a sub-agent which is gone.
+ */
+const requesterIn = (
+  { job }: Pick<RunRow, 'job'>,
+  record: SubagentRecord,
+  isThere: (agentId: string) => boolean,
+): Requester => {
   const about = job.metadata as { subagent?: { requester?: unknown } } | undefined;
-  return Requester.safeParse(about?.subagent?.requester).data ?? record.requester;
+  const asked = Requester.safeParse(about?.subagent?.requester).data;
+  const by = subagentIn.exec(asked?.channel ?? '')?.[1];
+  return asked && (by === undefined || isThere(by)) ? asked : record.requester;
 };
 
-/** The same of a run that is stored; `undefined` when it is not there any more, or has not ended. */
+/**
+ * The same of a run that is stored; `undefined` when it is not there any more, or has not ended.
+ *
+ * @param isThere Whether a sub-agent is there still.
+ */
 export const resultFrom = async (
   runtime: Pick<Runtime, 'runs' | 'attach'>,
   record: SubagentRecord,
   runId: string,
+  isThere: (agentId: string) => boolean,
 ): Promise<SubagentResult | undefined> => {
   const row = await runtime.runs.get(runId);
   if (!row || !isEnded(row.status)) return undefined;
@@ -83,7 +99,7 @@ export const resultFrom = async (
     ...(report.partialText !== undefined && { partial: report.partialText }),
     elapsedSeconds: elapsed(row.createdAt, row.endedAt ?? row.createdAt),
     model: row.model === '' ? null : row.model,
-    requester: requesterIn(row, record),
+    requester: requesterIn(row, record, isThere),
     usage: row.usage.total,
   };
 };

@@ -29,6 +29,8 @@ export type Member = {
   open: Activity[];
   /** Its run that ended last, and how. */
   last: { state: SubagentState; activity: Activity } | null;
+  /** Its runs that ended latest, oldest first: as many as its record remembers deliveries of. */
+  past?: string[];
   /** When it was steered last. */
   steeredAt?: number;
   /** It is about to be stopped: nothing it is asked now counts. */

@@ -30,7 +30,7 @@ export type SpawnRequest = Asking & {
   /** The name of a persistent sub-agent: `config.mode` is `session` then. */
   name?: string | undefined;
   config?: SubagentRequestConfig | undefined;
-  /** The sub-agent that it is below. One that is not known counts as none. */
+  /** The sub-agent that it is below. One that is not there, or not seen, counts as none. */
   parentId?: string | null | undefined;
   requester?: RequesterInput | undefined;
   origin?: AskedBy | undefined;

@@ -90,6 +90,8 @@ export const SubagentRecord = z.object({
   delivered: z.array(Delivery),
   /** What was said before its first run, where it was brought along from elsewhere. */
   history: z.array(Message).optional(),
+  /** Nothing is to be left of it: it and its runs are about to go. */
+  gone: z.literal(true).optional(),
   /** Epoch milliseconds. */
   createdAt: z.number(),
   updatedAt: z.number(),

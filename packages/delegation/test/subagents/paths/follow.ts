@@ -88,7 +88,7 @@ const settleAccounts = async (stage: Stage, crashes: boolean): Promise<void> => 
     const times = pushed(runId) + stage.collected.filter((result) => result.runId === runId).length;
     expect(times, `results of ${runId}`).toBeLessThanOrEqual(1);
     const record = records.find((each) => each.sessionKey === sessionKey);
-    if (!record) continue;
+    if (!record || record.gone) continue;
     const isSteered = record.delivered.some((each) => each.runId === runId && each.how === 'steered');
     expect(times, `results of ${runId}`).toBe(isSteered ? 0 : 1);
     const told = stage.told.get(runId) ?? 0;

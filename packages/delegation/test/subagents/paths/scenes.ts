@@ -285,7 +285,7 @@ const abstractIn =
 export const casesOf = (scene: Scene) => ({
   input: { limits: limitsOf(scene) },
   settles: {
-    load: () => [{ output: { members: [], open: {}, asks: [], results: [], running: [] } }],
+    load: () => [{ output: { members: [], open: {}, asks: [], results: [], running: [], ended: [], gone: [] } }],
   },
   events: (state: State): ManagerEvent[] => eventsOf(scene, state),
   abstract: abstractIn(scene),

@@ -1,0 +1,153 @@
+import { memoryStore } from '@troupe/core';
+import { expect, test } from 'vitest';
+import { SimulatedClock } from 'xstate';
+import { openOffice, pass, settle } from './office.ts';
+import { watchedStore } from './watched-store.ts';
+
+test('[B-39] A result that was collected late is not told again after a restart, nor are those before it', async () => {
+  const store = memoryStore();
+  const clock = new SimulatedClock();
+  const first = openOffice({ store, clock });
+  const { spawn, resume, collect } = first.manager;
+  await spawn({ task: 'run 0', name: 'bo' });
+  await settle();
+  const runs: string[] = [];
+  for (let i = 1; i < 20; i++) {
+    clock.increment(10);
+    runs.push((await resume({ name: 'bo', task: `run ${i}` })).runId);
+    await settle();
+  }
+  // newest first
+  for (const runId of runs.toReversed()) expect(await collect({ runId })).toHaveLength(1);
+  clock.increment(10);
+  await collect();
+  for (let i = 20; i < 25; i++) {
+    clock.increment(10);
+    await resume({ name: 'bo', task: `run ${i}` });
+    await settle();
+    expect(await collect()).toHaveLength(1);
+  }
+  await settle();
+  await first.runtime.close();
+  const again = openOffice({ store, clock });
+  expect((await again.manager.collect()).map(({ result }) => result)).toEqual([]);
+});
+
+test('[B-39] What ends while a manager reads what is stored has one result', async () => {
+  const watched = watchedStore();
+  const clock = new SimulatedClock();
+  const first = openOffice({ store: watched.store, clock });
+  const { sessionKey } = await first.manager.spawn({ task: 'count', name: 'bo' });
+  await settle();
+  await first.manager.collect();
+  await first.runtime.close();
+  const go = watched.hold('search');
+  const again = openOffice({ store: watched.store, clock });
+  await again.runtime.deliver(sessionKey, { id: 'm', text: 'more', wakes: true });
+  await pass(again, 10);
+  await again.runtime.recover();
+  await pass(again, 10);
+  go();
+  await again.manager.ready;
+  await settle();
+  expect((await again.manager.collect()).map(({ result }) => result)).toEqual(['done: more']);
+});
+
+test('[SB-113, B-39] What one below a forgotten one came to goes to whoever had asked for that, after a restart, too', async () => {
+  const store = memoryStore();
+  const clock = new SimulatedClock();
+  const first = openOffice({ store, clock });
+  const { spawn, forget, collect } = first.manager;
+  const a = await spawn({ task: 'a', config: { allowSubagents: true } });
+  const b = await spawn({ task: 'slow b', parentId: a.agentId, name: 'b' });
+  await settle();
+  await collect();
+  expect(await forget(a.agentId)).toBe(true);
+  await pass(first, 1000);
+  await settle();
+  await first.runtime.close();
+  const again = openOffice({ store, clock });
+  await again.manager.ready;
+  await pass(again, 10);
+  expect((await again.manager.collect({ agentId: b.agentId })).map(({ result }) => result)).toEqual(['done: slow b']);
+});
+
+test('[B-45] Killed between a record and its runs, what is to be deleted goes with the next start', async () => {
+  const watched = watchedStore();
+  const clock = new SimulatedClock();
+  const first = openOffice({ store: watched.store, clock });
+  const { runId } = await first.manager.spawn({ task: 'count', config: { cleanup: 'delete' } });
+  await settle();
+  watched.hold('prune');
+  expect(await first.manager.collect()).toHaveLength(1);
+  await pass(first, 10);
+  expect(await first.runtime.runs.get(runId)).toMatchObject({ status: 'completed' });
+  watched.hold('prune')();
+  const again = openOffice({ store: watched.store, clock });
+  expect(await again.manager.collect()).toEqual([]);
+  expect((await again.manager.status()).total).toBe(0);
+  await pass(again, 10);
+  expect(await again.runtime.runs.get(runId)).toBeUndefined();
+  expect(await watched.store.search('subagents:subagents', '')).toEqual([]);
+});
+
+test('[SB-081] Nobody goes below what it does not see', async () => {
+  const { manager } = openOffice();
+  const config = { allowSubagents: true };
+  const theirs = await manager.spawn({ task: 'hang', scope: 'theirs', config });
+  const parentId = theirs.agentId;
+  const mine = await manager.spawn({ task: 'count', scope: 'mine', parentId });
+  expect(mine).toMatchObject({ parentId: null, depth: 1 });
+  expect((await manager.info(mine.agentId))?.requester.sessionKey).toBe('mine');
+  await settle();
+  const resumed = await manager.resume({ agentId: mine.agentId, task: 'more', scope: 'mine', parentId });
+  expect(resumed).toMatchObject({ parentId: null, depth: 1 });
+  for (const scope of [undefined, 'theirs', theirs.sessionKey])
+    expect(await manager.spawn({ task: 'count', parentId, ...(scope && { scope }) })).toMatchObject({
+      parentId,
+      depth: 2,
+    });
+});
+
+test('[SB-071, SB-113] Whoever waits for ever does, and no sweep is asked for every millisecond where there is to be none', async () => {
+  const delays: number[] = [];
+  const clock = new SimulatedClock();
+  const setTimeout = clock.setTimeout.bind(clock);
+  clock.setTimeout = (call, ms) => {
+    delays.push(ms);
+    return setTimeout(call, ms);
+  };
+  const never = Number.POSITIVE_INFINITY;
+  const { manager } = openOffice({ clock, manager: { sweepEveryMs: never } });
+  await manager.ready;
+  const forEver = manager.collect({ timeoutMs: never });
+  void manager.collect({ timeoutMs: 1e12, sessionKey: 'nobody' });
+  await settle();
+  expect(Math.max(...delays)).toBe(2 ** 31 - 1);
+  await manager.spawn({ task: 'count' });
+  expect((await forEver).map(({ result }) => result)).toEqual(['done: count']);
+});
+
+test('[SB-095, SB-113] A persistent one stays so: it is not resumed as one for a single task, which is swept', async () => {
+  const { manager } = openOffice();
+  await manager.spawn({ task: 'count', name: 'bo' });
+  await settle();
+  await expect(manager.resume({ name: 'bo', task: 'more', config: { mode: 'run' } })).rejects.toThrow(
+    'Sub-agent "bo" is persistent, and stays so. Resume it without a mode, or spawn another one for a single task.',
+  );
+});
+
+test('[SB-113] A sweep of many looks at each a few times, not at all for each', async () => {
+  const office = openOffice({ manager: { archiveAfterMs: 1_000 } });
+  const { agentId, sessionKey } = await office.manager.spawn({ task: 'count' });
+  await settle();
+  const record = office.manager.agentOf(sessionKey);
+  if (!record) throw new Error(`${agentId} is not there.`);
+  const of = (i: number) => ({ ...record, agentId: `x${i}`, sessionKey: `s${i}` });
+  await office.manager.adopt(Array.from({ length: 3_000 }, (_, i) => of(i)));
+  const from = performance.now();
+  await pass(office, 60_000);
+  expect((await office.manager.status()).total).toBe(0);
+  // all for each: six seconds
+  expect(performance.now() - from).toBeLessThan(1_500);
+});
