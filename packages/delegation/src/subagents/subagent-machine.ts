@@ -9,7 +9,7 @@
  * Being steered is being asked while at work: the new run is stored first and waits for the old one, which is stopped then. A cancel
  * wins over everything that was asked before it: what has not begun by then never does, what has is stopped.
  */
-import { faultOf } from '@troupe/protocol';
+import { FaultError, faultOf } from '@troupe/protocol';
 import { assign, type ErrorActorEvent, fromPromise, sendParent, setup } from 'xstate';
 import type { Member } from './roster.ts';
 import type { SubagentRecord } from './subagent-record.ts';
@@ -56,10 +56,6 @@ const types = {} as { context: Context; events: SubagentCommand; input: { agentI
 const runIdOf = (ask: Ask | undefined): string => ask?.record.run?.runId ?? '';
 
 const steeredAway = 'It was steered: it does something else now.';
-
-class CancelledError extends Error {
-  override name = 'CancelledError';
-}
 
 const unbegun = ({ asks }: Context, error: unknown): SubagentNews => ({
   type: 'subagent.unbegun',
@@ -141,7 +137,10 @@ export const subagentMachine = setup({
           target: 'settling',
           reenter: true,
           actions: [
-            { type: 'say', params: ({ context }) => unbegun(context, new CancelledError(context.reason)) },
+            {
+              type: 'say',
+              params: ({ context }) => unbegun(context, new FaultError('subagent.cancelled', context.reason)),
+            },
             'next',
           ],
         },

@@ -246,7 +246,10 @@ export type SubagentManager = {
   info(agentId: string, asking?: Asking): Promise<SubagentInfo | null>;
   /** Persistent ones, by name. */
   listPersistent(asking?: Asking): Promise<SubagentInfo[]>;
-  /** Results that nobody was given yet, each to one who asks. Empty when none came in time. */
+  /**
+   * Results that nobody was given yet, each to one who asks. Empty when none came in time. After a restart those of the latest 20 runs of each
+   * sub-agent that is still there are among them.
+   */
   collect(request?: CollectRequest): Promise<SubagentResult[]>;
   /** The sub-agent whose conversation a session is. */
   agentOf(sessionKey: string): SubagentRecord | null;

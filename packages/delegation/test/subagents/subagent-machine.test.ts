@@ -125,7 +125,7 @@ const player = (openRuns: string[]) => {
     for (const each of newly.news)
       if (each.type === 'subagent.unbegun' && each.ask !== beginning) {
         const message = doomed.get(each.ask.requestId ?? -1) ?? 'Nothing spoke against it.';
-        expect(each.error).toMatchObject({ name: 'CancelledError', message });
+        expect(each.error).toMatchObject({ code: 'subagent.cancelled', message });
       }
     // what is stopped: all there is by a cancel, the one before by a steering, and nothing by anything else
     const stopped = newly.stops.flatMap(({ runIds }) => runIds);

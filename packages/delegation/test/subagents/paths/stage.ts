@@ -104,7 +104,7 @@ export const openStage = async (scene: Scene) => {
     });
     asked.catch((error: unknown) => {
       answered = { error };
-      if (!isFaultError(error) && (error as Error).name !== 'CancelledError') faults.push(error);
+      if (!isFaultError(error)) faults.push(error);
     });
   };
   /** When each was steered last. */
