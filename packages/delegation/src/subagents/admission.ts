@@ -1,5 +1,6 @@
 /** Why a sub-agent is not let in. Pure; the manager's chart asks in its order. */
 import { reparent } from './lineage.ts';
+import { isName } from './names.ts';
 import { isActive, memberNamed, type Roster, treeOf } from './roster.ts';
 import { mayDelegate } from './subagent-config.ts';
 import type { SubagentRecord } from './subagent-record.ts';
@@ -95,7 +96,7 @@ const name: Check = (_roster, { record: { name: given, config } }) => {
       kind: 'name',
       message: `Sub-agent "${given}" is persistent, and stays so. Resume it without a mode, or spawn another one for a single task.`,
     };
-  return config.mode === 'run' || /^[A-Za-z0-9_-]+$/.test(given ?? '')
+  return config.mode === 'run' || isName(given)
     ? null
     : {
         kind: 'name',

@@ -244,7 +244,6 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
       details: { field: 'task' },
     });
   };
-  const sources = { ...policy, roles: policy.roles, toolProfiles: policy.toolProfiles, providers: policy.providers };
 
   const boundTo = (sessionKey: string): Requester =>
     bound.get(sessionKey) ?? { ...nobody, sessionKey, channel: 'session' };
@@ -310,7 +309,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
         ...given,
         ...(name !== undefined && given?.mode == null && { mode: 'session' as const }),
       });
-      const config = configOf(said, sources);
+      const config = configOf(said, policy);
       const parent = parentFor(parentId, scope);
       const agentId = newAgentId(ids, (id) => memberOf(id) !== undefined);
       const now = clock.now();
@@ -351,7 +350,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
         );
       return resumed(member, {
         ...request,
-        ...(config != null && { config: resumedConfig(member.record.config, readConfig(config), sources) }),
+        ...(config != null && { config: resumedConfig(member.record.config, readConfig(config), policy) }),
       });
     },
 
@@ -376,7 +375,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
       const about = taskIn(description);
       const free = freeNameOf(slugOf(name ?? nameFor(about)), (each) => memberNamed(roster(), each) !== undefined);
       const config = configOf(readConfig({ specialization: about, keywords: [about], ...given, mode: 'session' }), {
-        ...sources,
+        ...policy,
         defaultToolProfile: 'coding',
       });
       const agentId = newAgentId(ids, (id) => memberOf(id) !== undefined);

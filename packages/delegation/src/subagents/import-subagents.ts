@@ -3,7 +3,7 @@
  * `agents/<name>/sessions/` and `sessions/`.
  */
 import { redact } from '@troupe/protocol';
-import { isName, type Note } from './imported-config.ts';
+import type { Note } from './imported-config.ts';
 import {
   filesOf,
   jsonIn,
@@ -16,6 +16,7 @@ import {
 import { historyIn } from './imported-history.ts';
 import { type Draft, profileIn, recordIn } from './imported-record.ts';
 import { asTrees } from './imported-tree.ts';
+import { isName } from './names.ts';
 import type { SubagentRecord } from './subagent-record.ts';
 
 export type ImportOptions = {

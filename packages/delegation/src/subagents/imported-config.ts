@@ -1,6 +1,7 @@
 /** Reads how a sub-agent was made in the older layout: forgiving, and telling what was not taken over. Never a secret. */
 import { keepSecret } from '@troupe/protocol';
 import type { SubagentConfig } from './subagent-record.ts';
+import { thinkingIn } from './thinking.ts';
 
 /** A JSON object of the older layout. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -9,27 +10,9 @@ export type Note = (text: string) => void;
 export const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** What an agent is called, where it is called by a name. */
-export const isName = (value: unknown): value is string => typeof value === 'string' && /^[\w-]+$/.test(value);
-
 /** What the older layout allows. */
 const turns = { least: 1, most: 50, usual: 15 };
 const seconds = { least: 10, most: 3_600 };
-
-const levels: Readonly<Record<string, SubagentConfig['thinking']>> = {
-  __proto__: null as never,
-  off: 'off',
-  false: 'off',
-  none: 'off',
-  disabled: 'off',
-  basic: 'basic',
-  on: 'basic',
-  true: 'basic',
-  default: 'basic',
-  standard: 'basic',
-  extended: 'extended',
-  deep: 'extended',
-};
 
 /** Keys shorter than this are words that stand for none, like `ollama`, and may stand in any sentence. */
 const leastKey = 16;
@@ -95,7 +78,7 @@ export const configIn = (fields: Fields, note: Note, mode: SubagentConfig['mode'
 
   const level = (name: string): SubagentConfig['thinking'] => {
     if (!isSet(name) || fields[name] === '') return undefined;
-    const found = levels[String(fields[name]).trim().toLowerCase()];
+    const found = thinkingIn(String(fields[name]));
     if (!found) note(`its ${name} is not known, and was left out.`);
     return found;
   };

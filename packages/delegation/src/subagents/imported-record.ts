@@ -1,7 +1,8 @@
 /** One sub-agent of the older layout as a record of ours. What it is not taken over for is said in a note. */
 import { hashOf, JSONValue, type Message } from '@troupe/protocol';
 import { z } from 'zod';
-import { configIn, type Fields, isFields, isName, type Note } from './imported-config.ts';
+import { configIn, type Fields, isFields, type Note } from './imported-config.ts';
+import { isName } from './names.ts';
 import type { SubagentRecord } from './subagent-record.ts';
 
 /** What was read of one sub-agent, before it is known what it said. */

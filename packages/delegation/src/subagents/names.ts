@@ -1,7 +1,6 @@
 /** What sub-agents are called: ids for programs, names and labels for people and models. */
 import { hashOf, type IdSource } from '@troupe/protocol';
 import { beginningOf } from '../results/shorten.ts';
-import { invalidSubagent } from './invalid-subagent.ts';
 
 /** What `sub_` and ten digits take. */
 const idLength = 14;
@@ -36,15 +35,8 @@ export const labelOf = ({ label, role, task }: { label?: string | null; role?: s
   return `${role}: ${beginningOf(onOneLine(task), longestTask)}${onOneLine(task).length > longestTask ? '…' : ''}`;
 };
 
-/** A name as it was given. @throws FaultError `subagent.invalid` unless it is letters, digits, `_` and `-`, all of ASCII */
-export const nameIn = (value: unknown): string => {
-  if (typeof value === 'string' && /^[A-Za-z0-9_-]+$/.test(value)) return value;
-  throw invalidSubagent(
-    'name',
-    value,
-    'letters, digits, "_" and "-": a sub-agent of mode "session" is found again by it',
-  );
-};
+/** Whether it can be a name: letters, digits, `_` and `-`, all of ASCII. */
+export const isName = (value: unknown): value is string => typeof value === 'string' && /^[A-Za-z0-9_-]+$/.test(value);
 
 /** A text as a name: small letters, digits, `_` and `-`; `subagent` where nothing of it can stay. */
 export const slugOf = (text: string): string =>

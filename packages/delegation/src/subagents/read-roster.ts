@@ -2,19 +2,14 @@
 import type { Runtime } from '@troupe/core';
 import { isEnded, type RunRow } from '@troupe/protocol';
 import { type Found, previewLength, remembered } from './manager-steps.ts';
-import { resultFrom } from './result-of-run.ts';
+import { modelOf, resultFrom, stateOf } from './result-of-run.ts';
 import { type Activity, type Member, standing } from './roster.ts';
-import { SubagentRecord, type SubagentState } from './subagent-record.ts';
-
-const stateOf = ({ status }: RunRow): SubagentState => {
-  if (status === 'queued') return 'pending';
-  if (!isEnded(status)) return 'running';
-  return status === 'interrupted' ? 'cancelled' : status;
-};
+import type { SubagentResult } from './subagent-manager.ts';
+import { SubagentRecord } from './subagent-record.ts';
 
 const activityOf = (row: RunRow): Activity => ({
   runId: row.runId,
-  model: row.model === '' ? null : row.model,
+  model: modelOf(row),
   askedAt: row.createdAt,
   ...(row.status !== 'queued' && { startedAt: row.createdAt }),
   ...(row.endedAt !== undefined && { endedAt: row.endedAt }),
@@ -64,17 +59,25 @@ export const readRoster = async (
     const open = rows.filter(({ status }) => !isEnded(status)).reverse();
     const isSteered = (id: string): boolean => delivered.some((each) => each.runId === id && each.how === 'steered');
     const newest = rows.find(({ runId, status }) => isEnded(status) && !isSteered(runId));
-    const result = newest && (await resultFrom(runtime, record, newest.runId, isThere));
-    const last: Member['last'] = newest
-      ? {
-          state: stateOf(newest),
-          activity: {
-            ...activityOf(newest),
-            ...(result?.error != null && { error: result.error }),
-            ...(result?.result != null && { preview: result.result.slice(0, previewLength) }),
-          },
-        }
-      : null;
+    const isTold = (id: string): boolean => delivered.some((each) => each.runId === id);
+    const results = new Map<string, SubagentResult>();
+    for (const row of rows.toReversed().filter(({ status }) => isEnded(status))) {
+      if (row !== newest && isTold(row.runId)) continue;
+      const read = await resultFrom(runtime, record, row.runId, isThere);
+      if (read) results.set(row.runId, read);
+    }
+    const result = newest && results.get(newest.runId);
+    const last: Member['last'] =
+      newest && isEnded(newest.status)
+        ? {
+            state: stateOf(newest.status),
+            activity: {
+              ...activityOf(newest),
+              ...(result?.error != null && { error: result.error }),
+              ...(result?.result != null && { preview: result.result.slice(0, previewLength) }),
+            },
+          }
+        : null;
     const past = rows.flatMap(({ runId, status }) => (isEnded(status) ? runId : [])).reverse();
     found.ended.push(...past);
     const member = standing({ record, open: open.map(activityOf), last, past });
@@ -84,17 +87,8 @@ export const readRoster = async (
     if (!isBegun || steers) found.asks.push({ record, ...(rows.length > 0 && { before: member }) });
     if (open.length > 0) found.open[agentId] = open.map(({ runId }) => runId);
     for (const row of open)
-      found.running.push({
-        agentId,
-        runId: row.runId,
-        model: row.model === '' ? null : row.model,
-        startedAt: row.createdAt,
-      });
-    for (const row of rows.toReversed()) {
-      if (!isEnded(row.status) || delivered.some(({ runId }) => runId === row.runId)) continue;
-      const result = await resultFrom(runtime, record, row.runId, isThere);
-      if (result) found.results.push(result);
-    }
+      found.running.push({ agentId, runId: row.runId, model: modelOf(row), startedAt: row.createdAt });
+    for (const [runId, each] of results) if (!isTold(runId)) found.results.push(each);
   }
   return found;
 };

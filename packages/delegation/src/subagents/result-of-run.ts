@@ -1,9 +1,13 @@
 import type { Runtime } from '@troupe/core';
-import { type Fault, isEnded, type RunRow, type TerminalEvent } from '@troupe/protocol';
+import { type Fault, isEnded, type JSONValue, type Report, type RunRow, type TerminalEvent } from '@troupe/protocol';
 import type { SubagentResult } from './subagent-manager.ts';
 import { Requester, type SubagentRecord } from './subagent-record.ts';
 
 const states = { 'run.completed': 'completed', 'run.failed': 'failed', 'run.interrupted': 'cancelled' } as const;
+
+/** How a run ended, as a sub-agent's. */
+export const stateOf = (status: 'completed' | 'failed' | 'interrupted'): SubagentResult['state'] =>
+  status === 'interrupted' ? 'cancelled' : status;
 
 /** Why a run failed, in words. */
 const errorOf = (
@@ -18,6 +22,37 @@ const errorOf = (
   return fault ? `${fault.code}: ${fault.message}` : exitReason;
 };
 
+/** The model of a run, where one is known. */
+export const modelOf = ({ model }: Pick<RunRow, 'model'>): string | null => (model === '' ? null : model);
+
+/** What there is to say of a run that has ended, whoever says so. */
+const resultOf = (
+  { agentId, label, name }: SubagentRecord,
+  {
+    text,
+    data,
+    partialText,
+    from,
+    to,
+    ...about
+  }: Pick<SubagentResult, 'runId' | 'state' | 'error' | 'model' | 'requester'> &
+    Pick<Report, 'text' | 'usage'> & {
+      data?: JSONValue | undefined;
+      partialText?: string | undefined;
+      from: number;
+      to: number;
+    },
+): SubagentResult => ({
+  ...about,
+  agentId,
+  label,
+  ...(name !== undefined && { name }),
+  result: about.state === 'completed' ? (text ?? JSON.stringify(data ?? '')) : null,
+  ...(partialText !== undefined && { partial: partialText }),
+  elapsedSeconds: elapsed(from, to),
+  usage: about.usage.total,
+});
+
 const elapsed = (from: number, to: number): number => Math.max(0, Math.round((to - from) / 100) / 10);
 
 /** What a run of a sub-agent came to, from its last event. */
@@ -25,30 +60,24 @@ export const resultOfEnd = (
   record: SubagentRecord,
   event: TerminalEvent,
   { model, startedAt }: { model: string | null; startedAt: number },
-): SubagentResult => {
-  const { agentId, label, name, requester } = record;
-  const text = event.type === 'run.completed' ? (event.text ?? JSON.stringify(event.data ?? '')) : null;
-  const partial = event.type === 'run.completed' ? undefined : event.partialText;
-  return {
-    agentId,
+): SubagentResult =>
+  resultOf(record, {
     runId: event.runId,
-    label,
-    ...(name !== undefined && { name }),
     state: states[event.type],
-    result: text,
+    text: null,
+    ...(event.type === 'run.completed' ? { text: event.text, data: event.data } : { partialText: event.partialText }),
     error:
       event.type === 'run.failed'
         ? errorOf(record, event.exitReason, event.fault)
         : event.type === 'run.interrupted'
           ? event.reason
           : null,
-    ...(partial !== undefined && { partial }),
-    elapsedSeconds: elapsed(startedAt, event.at),
+    from: startedAt,
+    to: event.at,
     model,
-    requester,
-    usage: event.usage.total,
-  };
-};
+    requester: record.requester,
+    usage: event.usage,
+  });
 
 const subagentIn = /^subagent:(sub_[0-9a-f]{10})$/;
 
@@ -81,25 +110,23 @@ export const resultFrom = async (
   const row = await runtime.runs.get(runId);
   if (!row || !isEnded(row.status)) return undefined;
   const report = await (await runtime.attach(runId)).report;
-  const { agentId, label, name } = record;
-  const state = report.status === 'completed' ? 'completed' : report.status === 'failed' ? 'failed' : 'cancelled';
-  return {
-    agentId,
+  const state = stateOf(row.status);
+  return resultOf(record, {
     runId,
-    label,
-    ...(name !== undefined && { name }),
     state,
-    result: state === 'completed' ? (report.text ?? JSON.stringify(report.data ?? '')) : null,
+    text: report.text,
+    data: report.data,
+    partialText: report.partialText,
     error:
       state === 'failed'
         ? errorOf(record, report.exitReason, report.fault)
         : state === 'cancelled'
           ? (report.fault?.message ?? report.exitReason)
           : null,
-    ...(report.partialText !== undefined && { partial: report.partialText }),
-    elapsedSeconds: elapsed(row.createdAt, row.endedAt ?? row.createdAt),
-    model: row.model === '' ? null : row.model,
+    from: row.createdAt,
+    to: row.endedAt ?? row.createdAt,
+    model: modelOf(row),
     requester: requesterIn(row, record, isThere),
-    usage: row.usage.total,
-  };
+    usage: row.usage,
+  });
 };

@@ -1,4 +1,5 @@
 /** What a model reads of sub-agents: each text from data alone. */
+import { tokensOf } from '@troupe/protocol';
 import { beginningOf, shortLine } from '../results/shorten.ts';
 import { type Role, roleCatalogue } from './roles.ts';
 import { mayDelegate } from './subagent-config.ts';
@@ -18,9 +19,9 @@ export const errorText = (problem: string): string => `Error: ${problem}`;
 
 /** UTF-16 units that are shown of a result. */
 const mostShown = 3_000;
-const secondsText = (seconds: number): string => `${Math.round(seconds)}s`;
+export const secondsText = (seconds: number): string => `${Math.round(seconds)}s`;
 const labelText = (label: string): string => shortLine(label, 80);
-const count = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's'}`;
+export const counted = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's'}`;
 const said = (...parts: readonly (string | false | null | undefined)[]): string[] =>
   parts.filter((part): part is string => typeof part === 'string' && part !== '');
 
@@ -86,7 +87,7 @@ export const summaryLine = (summary: SubagentSummary): string => {
     ...said(
       model && `[${model}]`,
       mode === 'session' && `[session:${name ?? 'none'}]`,
-      pendingDescendants > 0 && `(waiting on ${count(pendingDescendants, 'descendant')})`,
+      pendingDescendants > 0 && `(waiting on ${counted(pendingDescendants, 'descendant')})`,
     ),
   ].join(' ');
 };
@@ -104,15 +105,18 @@ export const statusText = ({ total, active, recent, byState }: SubagentStatus): 
   ].join('\n');
 };
 
-const cut = (text: string): string => {
-  const shown = beginningOf(text, mostShown);
-  return shown === text ? text : `${shown}\n[truncated — ${text.length - shown.length} chars omitted]`;
+/** The beginning of a long text, and how much of it is left out. @param mark Stands before that. */
+export const cut = (text: string, longest: number, mark = ''): string => {
+  if (text.length <= longest) return text;
+  const shown = beginningOf(text, longest);
+  return `${shown}\n[${mark}${text.length - shown.length} chars omitted]`;
 };
 
 /** What a sub-agent says is its own: lines that look like those around it are marked as quoted. */
 export const quoted = (text: string): string => text.replace(/^(?=[^\S\n]*(?:\[Sub-agent|task_id:|run_id:))/gim, '> ');
 
-const headings = { completed: 'Completed', failed: 'Failed', cancelled: 'Cancelled' } as const;
+/** What an end is called where it is told of. */
+export const headings = { completed: 'Completed', failed: 'Failed', cancelled: 'Cancelled' } as const;
 
 /** What one run came to. One that did not complete never reads like an answer. */
 export const resultText = (result: SubagentResult): string => {
@@ -129,7 +133,7 @@ export const resultText = (result: SubagentResult): string => {
     `task_id: ${agentId}`,
     `run_id: ${runId}`,
     delivered && `handed over before: ${delivered}`,
-    quoted(cut(body)),
+    quoted(cut(body, mostShown, 'truncated — ')),
   ).join('\n');
 };
 
@@ -150,12 +154,12 @@ export const cancelText = (
 ): { content: string } | { error: string } =>
   cancelled
     ? {
-        content: `Cancellation requested for sub-agent ${agentId}${descendants > 0 ? ` (+ ${count(descendants, 'descendant')})` : ''}.`,
+        content: `Cancellation requested for sub-agent ${agentId}${descendants > 0 ? ` (+ ${counted(descendants, 'descendant')})` : ''}.`,
       }
     : { error: `Could not cancel sub-agent ${agentId}: it was not found, or has ended already.` };
 
 export const cancelAllText = (stopped: number): string =>
-  stopped === 0 ? 'No active sub-agents to cancel.' : `Cancellation requested for ${count(stopped, 'sub-agent')}.`;
+  stopped === 0 ? 'No active sub-agents to cancel.' : `Cancellation requested for ${counted(stopped, 'sub-agent')}.`;
 
 export const steerText = (outcome: SteerOutcome): { content: string } | { error: string } => {
   switch (outcome.status) {
@@ -202,10 +206,7 @@ export const infoText = (info: SubagentInfo): string => {
     ['Nested', mayDelegate(config) ? 'on' : 'off'],
     ['Cleanup', config.cleanup],
     ['Elapsed', secondsText(info.elapsedSeconds)],
-    [
-      'Tokens',
-      usage && `${usage.inputTokens + usage.outputTokens} (${usage.inputTokens} in, ${usage.outputTokens} out)`,
-    ],
+    ['Tokens', usage && `${tokensOf(usage)} (${usage.inputTokens} in, ${usage.outputTokens} out)`],
     ['Error', info.error],
     ['Result preview', info.resultPreview],
   ];

@@ -1,4 +1,17 @@
-import type { SubagentRecord } from '@troupe/delegation';
+import type { SubagentConfig, SubagentRecord } from '@troupe/delegation';
+
+/** How a sub-agent is made of which nothing is said. */
+export const config: SubagentConfig = {
+  toolProfile: 'core',
+  keywords: [],
+  examples: [],
+  maxTurns: 15,
+  mode: 'run',
+  cleanup: 'keep',
+  routing: 'direct',
+  allowSubagents: false,
+  autoRoute: false,
+};
 
 /** What a sub-agent is asked, as it would be stored. */
 export const recordOf = (agentId: string, runId: string, more: Partial<SubagentRecord> = {}): SubagentRecord => ({
@@ -6,17 +19,7 @@ export const recordOf = (agentId: string, runId: string, more: Partial<SubagentR
   parentId: null,
   depth: 1,
   label: agentId,
-  config: {
-    toolProfile: 'core',
-    keywords: [],
-    examples: [],
-    maxTurns: 15,
-    mode: 'run',
-    cleanup: 'keep',
-    routing: 'direct',
-    allowSubagents: false,
-    autoRoute: false,
-  },
+  config,
   sessionKey: `subagent-${agentId}`,
   requester: { sessionKey: null, channel: null, metadata: {}, replyTo: null },
   run: { runId, task: runId, askedAt: 0 },

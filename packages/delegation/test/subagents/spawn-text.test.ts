@@ -14,20 +14,9 @@ import {
   summaryLine,
 } from '../../src/subagents/spawn-text.ts';
 import type { Spawned, SubagentInfo, SubagentResult, SubagentSummary } from '../../src/subagents/subagent-manager.ts';
-import type { SubagentConfig } from '../../src/subagents/subagent-record.ts';
 import { wakeText } from '../../src/subagents/wake-text.ts';
+import { config } from './asked.ts';
 
-const config: SubagentConfig = {
-  toolProfile: 'core',
-  keywords: [],
-  examples: [],
-  maxTurns: 15,
-  mode: 'run',
-  cleanup: 'keep',
-  routing: 'direct',
-  allowSubagents: false,
-  autoRoute: false,
-};
 const nobody = { sessionKey: 'chat', channel: null, metadata: {}, replyTo: null };
 const spawned = (about: Partial<Spawned> = {}): Spawned => ({
   agentId: 'sub_1',

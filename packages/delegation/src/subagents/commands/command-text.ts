@@ -1,6 +1,7 @@
 /** What commands answer: pure functions from what the manager gives to plain text of a few lines. */
 import { tokensOf } from '@troupe/protocol';
 import { shortLine } from '../../results/shorten.ts';
+import { counted, secondsText } from '../spawn-text.ts';
 import { mayDelegate } from '../subagent-config.ts';
 import type {
   Cancelled,
@@ -37,8 +38,6 @@ export const helpText = [
   `${usages.info}: what is known of one`,
 ].join('\n');
 
-const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
-const seconds = (n: number): string => `${Math.round(n)}s`;
 /** Nobody is told a name of several lines. */
 const named = (text: string): string => shortLine(text, 120);
 
@@ -53,7 +52,7 @@ const summaryLine = ({
   pendingDescendants,
 }: SubagentSummary): string =>
   [
-    `${agentId} ${named(label)}: ${state} — ${seconds(elapsedSeconds)}`,
+    `${agentId} ${named(label)}: ${state} — ${secondsText(elapsedSeconds)}`,
     ...(model === null ? [] : [`[${named(model)}]`]),
     ...(mode === 'session' && name !== null ? [`[session:${name}]`] : []),
     ...(pendingDescendants > 0 ? [`+${counted(pendingDescendants, 'descendant')}`] : []),
@@ -134,7 +133,7 @@ export const infoText = (info: SubagentInfo): string => {
     ...(config.keywords.length === 0 ? [] : [`Keywords: ${config.keywords.join(', ')}`]),
     `Skills: ${info.effectiveSkills ? 'ON' : 'OFF'}${inherited}`,
     `Thinking: ${config.thinking ?? 'default'}`,
-    `Elapsed: ${seconds(info.elapsedSeconds)}`,
+    `Elapsed: ${secondsText(info.elapsedSeconds)}`,
     `Pending descendants: ${info.pendingDescendants}`,
     `Children: ${children.length === 0 ? 'none' : children.join(', ')}`,
     ...(usage === null
@@ -160,7 +159,7 @@ export const lifecycleText = ({
   if (type === 'started' || type === 'steered') return null;
   const who = `Sub-agent ${named(label)} (${agentId})`;
   if (type === 'spawning') return `${who} is spawning.`;
-  const after = elapsedSeconds === null ? '' : ` after ${seconds(elapsedSeconds)}`;
+  const after = elapsedSeconds === null ? '' : ` after ${secondsText(elapsedSeconds)}`;
   const what = shortLine((type === 'completed' ? result : error) ?? '', 300);
   return `${who} ${type === 'cancelled' ? 'was cancelled' : type}${after}${what === '' ? '.' : `: ${what}`}`;
 };

@@ -20,18 +20,8 @@ import type {
   SubagentSummary,
 } from '../../../src/subagents/subagent-manager.ts';
 import type { Requester, SubagentConfig } from '../../../src/subagents/subagent-record.ts';
+import { config } from '../asked.ts';
 
-const config: SubagentConfig = {
-  toolProfile: 'core',
-  keywords: [],
-  examples: [],
-  maxTurns: 15,
-  mode: 'run',
-  cleanup: 'keep',
-  routing: 'direct',
-  allowSubagents: false,
-  autoRoute: false,
-};
 const named: SubagentConfig = {
   ...config,
   mode: 'session',
