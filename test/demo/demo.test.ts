@@ -1,48 +1,17 @@
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { LLMock } from '@copilotkit/aimock';
 import { describe, expect, type TestContext, test } from 'vitest';
-import { folderWith } from './fixture.ts';
+import { type Ended, folderWith, rehearsal, runExample, type Watch } from './fixture.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const main = join(root, 'examples', 'review', 'main.ts');
-
-type Ended = { code: number | null; stdout: string; stderr: string; ms: number };
-
-/** Runs the demo as a process, without the environment of whoever runs the tests. `watch` sees what it has printed so far. */
-const demo = (
-  { onTestFinished }: TestContext,
-  args: string[],
-  env: Record<string, string>,
-  watch?: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void,
-) =>
-  new Promise<Ended>((resolve, reject) => {
-    const begun = performance.now();
-    const { PATH = '', HOME = '', SystemRoot = '', NODE_COMPILE_CACHE = '' } = process.env;
-    const store = args.includes('--store') ? [] : ['--store', join(folderWith({}, onTestFinished), 'runs.db')];
-    const child = spawn(process.execPath, [main, ...args, ...store], {
-      env: { PATH, HOME, SystemRoot, NODE_COMPILE_CACHE, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-      watch?.(stdout, (signal) => child.kill(signal));
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, stderr, ms: performance.now() - begun }));
-  });
-
-const rehearsal = { TROUPE_MODEL: 'rehearsal' };
+const demo = async (context: TestContext, args: string[], env: Record<string, string>, watch?: Watch) => {
+  const begun = performance.now();
+  const store = args.includes('--store') ? [] : ['--store', join(folderWith({}, context.onTestFinished), 'runs.db')];
+  const ended = await runExample('review', [...args, ...store], context, { env, watch });
+  return { ...ended, ms: performance.now() - begun };
+};
 
 const small = {
   'README.md': '# Weather station\n\nMeasures wind and rain on a roof. Then it tells.\n\n## Wiring\n',

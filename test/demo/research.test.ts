@@ -1,38 +1,9 @@
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, type TestContext, test } from 'vitest';
-import { folderWith } from './fixture.ts';
+import { folderWith, rehearsal, runExample, type Watch } from './fixture.ts';
 
-const main = join(fileURLToPath(new URL('../..', import.meta.url)), 'examples', 'research', 'main.ts');
-
-type Ended = { code: number | null; stdout: string; stderr: string };
-
-/** Runs the example as a process, without the environment of whoever runs the tests. `watch` sees what it has printed so far. */
-const research = (
-  args: string[],
-  { onTestFinished }: TestContext,
-  watch?: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void,
-) =>
-  new Promise<Ended>((resolve, reject) => {
-    const { PATH = '', HOME = '', SystemRoot = '', NODE_COMPILE_CACHE = '' } = process.env;
-    const child = spawn(process.execPath, [main, ...args], {
-      env: { PATH, HOME, SystemRoot, NODE_COMPILE_CACHE, TROUPE_MODEL: 'rehearsal' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-      watch?.(stdout, (signal) => child.kill(signal));
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
-  });
+const research = (args: string[], context: TestContext, watch?: Watch) =>
+  runExample('research', args, context, { env: rehearsal, watch });
 
 const small = {
   'README.md': '# Weather station\n\nMeasures wind and rain on a roof. Then it tells.\n',

@@ -1,52 +1,12 @@
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { isEnded } from '@troupe/protocol';
 import { sqliteStore } from '@troupe/store-sqlite';
 import { describe, type TestContext, test } from 'vitest';
-import { folderWith } from './fixture.ts';
+import { folderWith, rehearsal, runExample, type Watch } from './fixture.ts';
 
-const main = join(fileURLToPath(new URL('../..', import.meta.url)), 'examples', 'demo', 'main.ts');
-
-type Ended = { code: number | null; stdout: string; stderr: string };
-
-/** Runs the demo as a process, without the environment of whoever runs the tests. `watch` sees what was printed so far. */
-const demo = (
-  args: string[],
-  { onTestFinished }: TestContext,
-  watch?: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void,
-) =>
-  new Promise<Ended>((resolve, reject) => {
-    const { PATH = '', HOME = '', SystemRoot = '' } = process.env;
-    // In a group of its own: a terminal sends Ctrl-C to all of it.
-    const child = spawn(process.execPath, [main, ...args], {
-      env: { PATH, HOME, SystemRoot, TROUPE_MODEL: 'rehearsal' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: process.platform !== 'win32',
-    });
-    const kill = (signal: NodeJS.Signals): void => {
-      try {
-        process.kill(-(child.pid ?? 0), signal);
-      } catch {
-        child.kill(signal);
-      }
-    };
-    onTestFinished(() => kill('SIGKILL'));
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-      watch?.(stdout, kill);
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
-  });
-
-const team: typeof demo = (args, ...rest) => demo(['--team', ...args], ...rest);
+const team = (args: string[], context: TestContext, watch?: Watch) =>
+  runExample('demo', ['--team', ...args], context, { env: rehearsal, watch, group: true });
 
 // At once: they are slow because their models take time to think.
 describe.concurrent('the demo with --team', { timeout: 60_000 }, () => {
@@ -126,7 +86,7 @@ describe.concurrent('the demo with --team', { timeout: 60_000 }, () => {
   });
 
   test('tells wrong arguments in one sentence, and is the review without that flag', async (context) => {
-    const review = await demo(['one', 'two', 'three'], context);
+    const review = await runExample('demo', ['one', 'two', 'three'], context, { env: rehearsal });
     context.expect(review.stderr).toMatch(/Usage: npm run demo -- \[PATH\] \["question"\]/);
     const wrong = await team(['one', 'two', 'three'], context);
     context.expect(wrong).toEqual({
