@@ -93,7 +93,10 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
           return found;
         }),
         subagent: subagentMachine.provide({
-          actors: { begin: fromPromise(({ input }) => effects.begin(input)) },
+          actors: {
+            note: fromPromise(({ input }) => effects.note(input.record)),
+            send: fromPromise(({ input }) => effects.send(input)),
+          },
           actions: { stop: (_, { runIds, reason }) => effects.stop(runIds, reason) },
         }),
         handover: handoverMachine.provide({
@@ -108,7 +111,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
         ),
       },
       actions: {
-        note: (_, { record }) => effects.note(record),
+        note: (_, { record }) => void effects.note(record).catch(() => {}),
         erase: (_, { record, withRuns }) => effects.erase(record, withRuns),
       },
     }),
@@ -129,7 +132,22 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
       who?.reject(new FaultError('subagent.refused', message, { details }));
     }
   };
-  actor.on('answered', ({ answer }) => settle(answer));
+  actor.on('answered', ({ answer, noted }) => {
+    if (noted.length === 0) return settle(answer);
+    // What is said to be so is stored.
+    effects.noted(noted).then(
+      () => settle(answer),
+      (error: unknown) =>
+        settle({
+          requestId: answer.requestId,
+          error: new FaultError(
+            'store.unavailable',
+            `What was asked of the sub-agent manager "${policy.id}" was not stored: ${faultOf(error, 'store.unavailable').message}`,
+            { retryable: true, cause: error },
+          ),
+        }),
+    );
+  });
   actor.on('told', ({ event }) => told$.next({ ...event, at: clock.now() }));
   actor.start();
 
@@ -171,6 +189,13 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
     await opening;
     return put(question);
   };
+
+  /** The same of something that makes sub-agents: where they could not be stored there are none. */
+  const made = (agentIds: readonly string[], question: Question): Promise<unknown> =>
+    put(question).catch((error: unknown) => {
+      if (actor.getSnapshot().status === 'active') actor.send({ type: 'unmade', agentIds });
+      throw error;
+    });
 
   // Runs
 
@@ -310,13 +335,19 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
         ...(name !== undefined && given?.mode == null && { mode: 'session' as const }),
       });
       const config = configOf(said, policy);
+      if (name !== undefined && config.mode === 'run')
+        throw new FaultError(
+          'subagent.invalid',
+          `Sub-agent "${name}" was given a name and the mode "run", which is for one task and has none. Leave one of them out.`,
+          { details: { field: 'name' } },
+        );
       const parent = parentFor(parentId, scope);
       const agentId = newAgentId(ids, (id) => memberOf(id) !== undefined);
       const now = clock.now();
       return start(
         {
           agentId,
-          ...(name !== undefined && config.mode === 'session' && { name }),
+          ...(name !== undefined && { name }),
           parentId: parent?.record.agentId ?? null,
           depth: (parent?.record.depth ?? 0) + 1,
           label: labelOf({
@@ -393,7 +424,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
         createdAt: now,
         updatedAt: now,
       };
-      await put({ type: 'create', applicant: { record, isKnown: false } });
+      await made([agentId], { type: 'create', applicant: { record, isKnown: false } });
       return views.info(memberOf(agentId) as Member);
     },
 
@@ -475,7 +506,13 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
         else if (name !== undefined) names.add(name);
         return !isThere;
       });
-      return { adopted: (await put({ type: 'adopt', records: redact(fresh) })) as number, notes };
+      const agentIds = fresh.map(({ agentId }) => agentId);
+      const adopted = (await made(agentIds, { type: 'adopt', records: redact(fresh) })) as string[];
+      const { maxPersistent } = policy.limits;
+      for (const { agentId, name } of fresh)
+        if (!adopted.includes(agentId))
+          notes.push(`${name} was left out: ${maxPersistent} persistent agents are kept at most (maxPersistent).`);
+      return { adopted: adopted.length, notes };
     },
 
     async close({ runs: how = 'leave' } = {}) {

@@ -12,11 +12,15 @@ import { wakeText } from './wake-text.ts';
 export type OpenRuns = Map<string, { agentId: string; model: string | null; startedAt: number }>;
 
 export type Effects = {
-  /** Stores a sub-agent as it is known now; what goes wrong is logged. */
-  note(record: SubagentRecord): void;
+  /** Stores a sub-agent as it is known now; what goes wrong is logged, too. */
+  note(record: SubagentRecord): Promise<void>;
+  /** Resolves once all is stored that is known of these. @throws FaultError `store.unavailable` */
+  noted(agentIds: readonly string[]): Promise<void>;
   /** Forgets it, with its runs where nothing is to be left. */
   erase(record: SubagentRecord, withRuns: boolean): void;
-  begin(ask: Ask): Promise<void>;
+  /** Sends the run of a sub-agent; resolves once that is stored. */
+  send(ask: Ask): Promise<void>;
+  /** Interrupts runs, one after another; those that are being sent, once they were. */
   stop(runIds: readonly string[], reason: string): void;
   push(result: SubagentResult): Promise<void>;
   /** Calls back from time to time. Gives back how to stop. */
@@ -34,25 +38,24 @@ export const openEffects = (
   const storing = new Map<string, Promise<void>>();
   /** One after another for each sub-agent: what is known last is what stays, however long a store takes. */
   const inOrder = (agentId: string, work: () => Promise<void> | void): Promise<void> => {
-    const done = (storing.get(agentId) ?? Promise.resolve()).then(work);
-    const over = done
-      .catch(() => {})
-      .then(() => {
-        if (storing.get(agentId) === over) storing.delete(agentId);
-      });
-    storing.set(agentId, over);
+    const done = (storing.get(agentId) ?? Promise.resolve()).catch(() => {}).then(work);
+    const forget = (): void => {
+      if (storing.get(agentId) === done) storing.delete(agentId);
+    };
+    storing.set(agentId, done);
+    done.then(forget, forget);
     return done;
   };
   const write = (record: SubagentRecord): Promise<void> =>
     inOrder(record.agentId, () => memory.write(store, record.agentId, toJSON(redact(record))));
 
-  /** Stores what it is asked, then its run: whatever crashes between, the run begins later, once. */
-  const begin = async ({ record, before }: Ask): Promise<void> => {
+  /** Runs that are being sent. */
+  const sending = new Map<string, Promise<Run>>();
+  const send = async ({ record, before }: Ask): Promise<void> => {
     const { run, agentId, sessionKey, history, label, requester } = record;
     if (!run) return;
     const { runId, origin, task } = run;
     const agent = agentFor(record);
-    await write(record);
     runs.set(runId, { agentId, model: agent.model ?? null, startedAt: clock.now() });
     try {
       const job: Job = {
@@ -69,11 +72,14 @@ export const openEffects = (
             sessionKey: requester.sessionKey,
           },
         };
-      const sent = await runtime.session(agent, { sessionKey }).send(job, { runId, agent, ...asks });
-      await stored(sent);
+      const sent = runtime.session(agent, { sessionKey }).send(job, { runId, agent, ...asks });
+      sending.set(runId, sent);
+      await stored(await sent);
     } catch (error) {
       runs.delete(runId);
       throw error;
+    } finally {
+      sending.delete(runId);
     }
   };
 
@@ -82,7 +88,10 @@ export const openEffects = (
   const stop = (runIds: readonly string[], reason: string): void => {
     for (const runId of runIds)
       stopping = stopping
-        .then(async () => (await runtime.attach(runId)).interrupt(reason))
+        .then(async () => {
+          const sent = await sending.get(runId)?.catch(() => undefined);
+          await (sent ?? (await runtime.attach(runId))).interrupt(reason);
+        })
         .catch((error: unknown) => {
           const isGone = isFaultError(error) && (error.code === 'run.unknown' || error.code === 'run.ended');
           if (!isGone)
@@ -91,12 +100,12 @@ export const openEffects = (
   };
 
   const push = async (result: SubagentResult): Promise<void> => {
-    const { requester, agentId, runId, label, state, name } = result;
+    const { requester, agentId, runId, label, state, name, pendingDescendants } = result;
     await runtime.deliver(requester.sessionKey ?? '', {
       id: `result.${runId}`,
       text: wakeText(result),
-      // Whoever stopped it need not be woken to hear so.
-      wakes: state !== 'cancelled',
+      // Whoever stopped it need not be woken to hear so, nor whoever will be told the whole of it.
+      wakes: state === 'failed' || (state === 'completed' && pendingDescendants === undefined),
       metadata: {
         ...requester.metadata,
         isSubagentWake: true,
@@ -118,7 +127,14 @@ export const openEffects = (
   };
 
   return {
-    note: (record) => void write(record).catch(complain(`Sub-agent ${record.agentId} was not stored.`)),
+    note(record) {
+      const done = write(record);
+      done.catch(complain(`Sub-agent ${record.agentId} was not stored.`));
+      return done;
+    },
+    async noted(agentIds) {
+      await Promise.all(agentIds.flatMap((agentId) => storing.get(agentId) ?? []));
+    },
     erase(record, withRuns) {
       const { agentId } = record;
       const failed = complain(`Sub-agent ${agentId} was not forgotten.`);
@@ -129,7 +145,7 @@ export const openEffects = (
       }
       void inOrder(agentId, () => memory.reset(store, agentId)).catch(failed);
     },
-    begin,
+    send,
     stop,
     push,
     every(call) {

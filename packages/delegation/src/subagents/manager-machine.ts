@@ -13,7 +13,7 @@ import { type Handed, handoverMachine } from './handover-machine.ts';
 import type { Scope } from './lineage.ts';
 import * as steps from './manager-steps.ts';
 import { type Answer, type Found, handoverIdOf, type Order, type Steering, type Step } from './manager-steps.ts';
-import type { Roster } from './roster.ts';
+import { notedOf, type Roster } from './roster.ts';
 import { type SubagentNews, subagentMachine } from './subagent-machine.ts';
 import type { CollectRequest, SubagentEvent, SubagentLimits, SubagentResult } from './subagent-manager.ts';
 import type { SubagentRecord } from './subagent-record.ts';
@@ -29,6 +29,7 @@ export type ManagerEvent =
   | (Request & { type: 'adopt'; records: readonly SubagentRecord[] })
   | (Request & { type: 'collect'; wanted: CollectRequest })
   | (Request & { type: 'leave' })
+  | { type: 'unmade'; agentIds: readonly string[] }
   | { type: 'run.began'; agentId: string; runId: string; model: string; at: number }
   | { type: 'run.ended'; result: SubagentResult; at: number }
   | { type: 'sweep'; before: number }
@@ -40,7 +41,7 @@ const types = {} as {
   /** `awake`: sub-agents that have an actor now. */
   context: Roster & { awake: string[]; failure: unknown };
   events: ManagerEvent;
-  emitted: { type: 'answered'; answer: Answer } | { type: 'told'; event: Omit<SubagentEvent, 'at'> };
+  emitted: { type: 'answered'; answer: Answer; noted: string[] } | { type: 'told'; event: Omit<SubagentEvent, 'at'> };
   input: { limits: SubagentLimits };
 };
 
@@ -76,12 +77,12 @@ const perform = (order: Order, { roster: { members } }: Step, enqueue: Enqueue, 
   };
   switch (order.type) {
     case 'answer':
-      return enqueue.emit({ type: 'answered', answer: order.answer });
+      return enqueue.emit({ type: 'answered', answer: order.answer, noted: order.noted });
     case 'tell':
       return enqueue.emit({ type: 'told', event: order.event });
     case 'note': {
       const member = members[order.agentId];
-      return member && enqueue({ type: 'note', params: { record: member.record } });
+      return member && enqueue({ type: 'note', params: { record: notedOf(member) } });
     }
     case 'erase':
       return enqueue({ type: 'erase', params: { record: order.record, withRuns: order.withRuns } });
@@ -195,6 +196,7 @@ export const managerMachine = base
     },
     on: {
       leave: { actions: act<'leave'>((step, { requestId }) => steps.leave(step, requestId)) },
+      unmade: { actions: act<'unmade'>((step, { agentIds }) => steps.unmade(step, agentIds)) },
       'run.began': { actions: act<'run.began'>(steps.began) },
       'run.ended': { actions: act<'run.ended'>(steps.ended) },
       'subagent.begun': { actions: act<'subagent.begun'>((step, { ask }) => steps.begun(step, ask)) },

@@ -51,7 +51,8 @@ export type Answer = { requestId: number } & ({ value: unknown } | { refusal: Re
 
 /** What goes out. */
 export type Order =
-  | { type: 'answer'; answer: Answer }
+  /** `noted`: once all is stored that is known of these; where it cannot be, that is the answer. */
+  | { type: 'answer'; answer: Answer; noted: string[] }
   | { type: 'tell'; event: Omit<SubagentEvent, 'at'> }
   /** Stores what is known of a sub-agent now. */
   | { type: 'note'; agentId: string }
@@ -96,8 +97,9 @@ const answer = (
   step: Step,
   requestId: number | undefined,
   what: { value: unknown } | { refusal: Refusal } | { error: unknown },
+  noted: string[] = [],
 ) => {
-  if (requestId !== undefined) step.out.push({ type: 'answer', answer: { requestId, ...what } });
+  if (requestId !== undefined) step.out.push({ type: 'answer', answer: { requestId, ...what }, noted });
 };
 
 const tell = (
@@ -164,22 +166,37 @@ export const admit = (step: Step, ask: Ask): void => {
     if ('changes' in found)
       for (const moved of move(step, found)) if (moved !== agentId) step.out.push({ type: 'note', agentId: moved });
   }
-  put(step, { ...(before ?? { last: null }), record, open: [...(before?.open ?? []), asked(record)] });
+  const { cancelled: _, ...now } = record;
+  put(step, { ...(before ?? { last: null }), record: now, open: [...(before?.open ?? []), asked(record)] });
   tell(step, 'spawning', step.roster.members[agentId] as Member);
-  step.out.push({ type: 'ask', ask: { ...ask, ...(before && { before }) } });
+  step.out.push({ type: 'ask', ask: { ...ask, record: now, ...(before && { before }) } });
 };
 
 export const create = (step: Step, requestId: number, { record }: Applicant): void => {
   put(step, { record, open: [], last: null });
   step.out.push({ type: 'note', agentId: record.agentId });
-  answer(step, requestId, { value: record.agentId });
+  answer(step, requestId, { value: record.agentId }, [record.agentId]);
 };
 
+/** It could not be stored: it is as if nobody had asked. */
+export const unmade = (step: Step, agentIds: readonly string[]): void => {
+  for (const agentId of agentIds) remove(step, agentId, false);
+};
+
+/** As many as there is room for, in their order. Gives the ids of those. */
 export const adopt = (step: Step, requestId: number, records: readonly SubagentRecord[]): void => {
-  const news = records.filter(({ agentId }) => !step.roster.members[agentId]);
+  const { members, limits } = step.roster;
+  const names = Object.values(members).filter(({ record }) => record.name !== undefined);
+  let room = limits.maxPersistent - names.length;
+  const news = records.filter(({ agentId, name }) => {
+    if (members[agentId]) return false;
+    if (name !== undefined) room -= 1;
+    return name === undefined || room >= 0;
+  });
   put(step, ...news.map((record) => ({ record, open: [], last: null })));
-  for (const { agentId } of news) step.out.push({ type: 'note', agentId });
-  answer(step, requestId, { value: news.length });
+  const agentIds = news.map(({ agentId }) => agentId);
+  for (const agentId of agentIds) step.out.push({ type: 'note', agentId });
+  answer(step, requestId, { value: agentIds }, agentIds);
 };
 
 /** Tells once of a run that takes the place of another. */
@@ -194,6 +211,12 @@ const announce = (step: Step, agentId: string, runId: string): void => {
   if (!member.isStopping) tell(step, 'steered', member, { runId, task });
 };
 
+/** What it was steered to has begun, or never does. */
+const withoutNext = ({ next, ...member }: Member, runId: string | undefined): Member => ({
+  ...member,
+  ...(next && next.run?.runId !== runId && { next }),
+});
+
 /** What was asked for is under way. */
 export const begun = (step: Step, { record, requestId }: Ask): void => {
   const { agentId, run } = record;
@@ -206,7 +229,7 @@ export const begun = (step: Step, { record, requestId }: Ask): void => {
     // What was said before its first run stands in that run from now on.
     const { history: _, ...kept } = member.record;
     const begunNow = { ...kept, ...(run && { run: { ...run, begun: true } }), updatedAt: record.updatedAt };
-    put(step, { ...member, record: withDeliveries(begunNow, stopped, member) });
+    put(step, { ...withoutNext(member, run?.runId), record: withDeliveries(begunNow, stopped, member) });
     step.out.push({ type: 'note', agentId });
     announce(step, agentId, run?.runId ?? '');
   }
@@ -219,7 +242,7 @@ export const unbegun = (step: Step, { record, before, requestId }: Ask, error: u
   const member = step.roster.members[agentId];
   if (member) {
     const open = member.open.filter(({ runId }) => runId !== run?.runId);
-    const { steeredAt: _, ...rest } = member;
+    const { steeredAt: _, ...rest } = withoutNext(member, run?.runId);
     const steered = before?.steeredAt !== undefined && { steeredAt: before.steeredAt };
     if (member.record.run?.runId !== run?.runId) put(step, { ...rest, ...steered, open });
     else {
@@ -229,8 +252,9 @@ export const unbegun = (step: Step, { record, before, requestId }: Ask, error: u
         const found = reparent(treeOf(step.roster), agentId, parentId, Number.POSITIVE_INFINITY);
         if ('changes' in found) for (const moved of move(step, found)) step.out.push({ type: 'note', agentId: moved });
         const { depth } = step.roster.members[agentId]?.record ?? before.record;
-        const { delivered } = member.record;
-        put(step, { ...rest, ...steered, open, record: { ...before.record, depth, delivered } });
+        const { delivered, cancelled } = member.record;
+        const record = { ...before.record, depth, delivered, ...(cancelled && { cancelled }) };
+        put(step, { ...rest, ...steered, open, record });
       } else remove(step, agentId, false);
     }
     if (before) step.out.push({ type: 'note', agentId });
@@ -285,16 +309,29 @@ export const steer = (step: Step, { requestId, agentId, run, at }: Steering): vo
   if (!member) return;
   // Whoever is steered again while the first steering is under way has two runs that come to nothing.
   const stopped = member.open.map(({ runId }): Delivery => ({ runId, how: 'steered' }));
-  const next: SubagentRecord = { ...member.record, run: { ...run, restarted: true }, updatedAt: at };
-  put(step, { ...member, steeredAt: at, open: [...member.open, { ...asked(next), steers: run.task }] });
-  step.out.push({ type: 'ask', ask: { record: withDeliveries(next, stopped, member), before: member, requestId } });
+  const { cancelled: _, ...known } = member.record;
+  const next: SubagentRecord = { ...known, run: { ...run, restarted: true }, updatedAt: at };
+  const record = withDeliveries(next, stopped, member);
+  put(step, { ...member, steeredAt: at, next: record, open: [...member.open, { ...asked(next), steers: run.task }] });
+  step.out.push({ type: 'ask', ask: { record, before: member, requestId } });
 };
 
 const stop = (step: Step, agentId: string, reason: string): boolean => {
   const member = step.roster.members[agentId];
   if (!member || !isActive(member)) return false;
-  put(step, { ...member, isStopping: true });
-  step.out.push({ type: 'cancel', agentId, reason });
+  // What it was steered to and has not begun comes to nothing: what it was to take the place of is what is cancelled.
+  const overtaken = member.open.filter(
+    ({ runId, restarted, startedAt }) =>
+      restarted && startedAt === undefined && !(member.record.run?.begun && member.record.run.runId === runId),
+  );
+  const record = withDeliveries(
+    { ...member.record, cancelled: { runIds: member.open.map(({ runId }) => runId), reason } },
+    overtaken.map(({ runId }): Delivery => ({ runId, how: 'steered' })),
+    member,
+  );
+  const { next: _, ...rest } = member;
+  put(step, { ...rest, record, isStopping: true });
+  step.out.push({ type: 'note', agentId }, { type: 'cancel', agentId, reason });
   return true;
 };
 
@@ -320,7 +357,7 @@ export const cancel = (
         ? [agentId]
         : [];
   const descendants = stopped.filter((id) => id !== agentId).length;
-  answer(step, requestId, { value: { cancelled: stopped.length > 0, descendants } });
+  answer(step, requestId, { value: { cancelled: stopped.length > 0, descendants } }, stopped);
 };
 
 const stopAll = (step: Step, scope: Scope, parentId: string | undefined, reason: string): string[] =>
@@ -337,7 +374,8 @@ export const cancelAll = (
     reason,
   }: { requestId: number; scope: Scope; parentId?: string | undefined; reason: string },
 ): void => {
-  answer(step, requestId, { value: stopAll(step, scope, parentId, reason).length });
+  const stopped = stopAll(step, scope, parentId, reason);
+  answer(step, requestId, { value: stopped.length }, stopped);
 };
 
 // Runs
@@ -386,7 +424,7 @@ export const ended = (step: Step, { result, at }: { result: SubagentResult; at: 
     elapsedSeconds,
     model,
   });
-  handOver(step, result);
+  handOver(step, asFarAs(step, result));
 };
 
 // Results
@@ -408,6 +446,20 @@ const withDeliveries = (
   deliveries: readonly Delivery[],
   member: Pick<Member, 'past' | 'open'>,
 ): SubagentRecord => deliveries.reduce((now, each) => withDelivery(now, each, member), record);
+
+/** How many below a sub-agent are at work and will wake it, be it by waking those between. */
+const awaited = (tree: ReturnType<typeof treeOf>, agentId: string): number => {
+  const sessionKey = tree.agents.get(agentId)?.sessionKey;
+  return childrenOf(tree, agentId)
+    .filter(({ requester }) => requester.sessionKey === sessionKey && isPushed(requester))
+    .reduce((sum, child) => sum + Number(child.isActive) + awaited(tree, child.agentId), 0);
+};
+
+/** What it is to say more after that is said with it. */
+const asFarAs = ({ roster }: Step, result: SubagentResult): SubagentResult => {
+  const pendingDescendants = awaited(treeOf(roster), result.agentId);
+  return pendingDescendants > 0 ? { ...result, pendingDescendants } : result;
+};
 
 const isAtWorkBelow = ({ roster }: Step, agentId: string): boolean =>
   pendingDescendants(treeOf(roster), agentId, (each) => each.isActive) > 0;
@@ -515,7 +567,7 @@ export const forget = (
     const { kept } = step.roster;
     step.roster = { ...step.roster, kept: kept.filter((result) => result.agentId !== agentId) };
   }
-  answer(step, requestId, { value: may });
+  answer(step, requestId, { value: may }, may ? [agentId] : []);
 };
 
 /** Forgets those that were for one task and have been done with it since before. What is to be collected of them still can be. */
@@ -557,7 +609,11 @@ export const opened = (step: Step, { members, open, asks, results, gone }: Found
     if (member && !isThere) put(step, { ...member, open: [...member.open, asked(ask.record)] });
     step.out.push({ type: 'ask', ask });
   }
-  for (const result of results) handOver(step, result);
+  // What was told to stop, is.
+  for (const { record, open: runs } of Object.values(step.roster.members))
+    if (runs.some(({ runId }) => record.cancelled?.runIds.includes(runId)))
+      stop(step, record.agentId, record.cancelled?.reason ?? '');
+  for (const result of results) handOver(step, asFarAs(step, result));
   for (const record of gone) step.out.push({ type: 'erase', record, withRuns: true });
 };
 

@@ -5,7 +5,7 @@ import type { CollectRequest, SubagentResult } from './subagent-manager.ts';
 
 /** Results that were handed over: to the very same one who collects, or for those who ask for them again. */
 export const pastResults = async (
-  runtime: Pick<Runtime, 'runs' | 'attach'>,
+  runtime: Pick<Runtime, 'runs' | 'events'>,
   { members }: Pick<Roster, 'members'>,
   { by, includeDelivered, ...wanted }: CollectRequest,
 ): Promise<SubagentResult[]> => {

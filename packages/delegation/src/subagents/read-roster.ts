@@ -24,13 +24,21 @@ const withoutHaste = (record: SubagentRecord, rows: readonly RunRow[]): Subagent
   return { ...record, delivered: record.delivered.filter(({ runId, how }) => how !== 'steered' || !ended.has(runId)) };
 };
 
+/** What it is about to be steered away from is at work until that has begun. */
+const asItStands = (record: SubagentRecord, open: readonly RunRow[]): SubagentRecord => {
+  const { run, delivered } = record;
+  if (!run?.restarted || run.begun) return record;
+  const isAtWork = (id: string): boolean => id !== run.runId && open.some(({ runId }) => runId === id);
+  return { ...record, delivered: delivered.filter(({ runId, how }) => how !== 'steered' || !isAtWork(runId)) };
+};
+
 /**
  * Reads the records of a scope and the runs of each. What cannot be read as a record is left alone, and said.
  *
  * @throws FaultError of the store
  */
 export const readRoster = async (
-  runtime: Pick<Runtime, 'runs' | 'attach' | 'environment'>,
+  runtime: Pick<Runtime, 'runs' | 'events' | 'environment'>,
   scope: string,
 ): Promise<Found> => {
   const { memory, logger } = runtime.environment;
@@ -80,11 +88,12 @@ export const readRoster = async (
         : null;
     const past = rows.flatMap(({ runId, status }) => (isEnded(status) ? runId : [])).reverse();
     found.ended.push(...past);
-    const member = standing({ record, open: open.map(activityOf), last, past });
+    const member = standing({ record: asItStands(record, open), open: open.map(activityOf), last, past });
     found.members.push(member);
     // Asked for again, a run that is there is the same one, and what it takes the place of is stopped.
     const steers = run?.restarted === true && open.some(({ runId }) => runId !== run.runId);
-    if (!isBegun || steers) found.asks.push({ record, ...(rows.length > 0 && { before: member }) });
+    if (!isSteered(run?.runId ?? '') && (!isBegun || steers))
+      found.asks.push({ record, ...(rows.length > 0 && { before: member }) });
     if (open.length > 0) found.open[agentId] = open.map(({ runId }) => runId);
     for (const row of open)
       found.running.push({ agentId, runId: row.runId, model: modelOf(row), startedAt: row.createdAt });

@@ -1,5 +1,5 @@
 import type { Runtime } from '@troupe/core';
-import { type Fault, isEnded, type JSONValue, type Report, type RunRow, type TerminalEvent } from '@troupe/protocol';
+import { type Fault, isEnded, isLive, isTerminal, type RunRow, type TerminalEvent } from '@troupe/protocol';
 import type { SubagentResult } from './subagent-manager.ts';
 import { Requester, type SubagentRecord } from './subagent-record.ts';
 
@@ -25,59 +25,37 @@ const errorOf = (
 /** The model of a run, where one is known. */
 export const modelOf = ({ model }: Pick<RunRow, 'model'>): string | null => (model === '' ? null : model);
 
-/** What there is to say of a run that has ended, whoever says so. */
-const resultOf = (
-  { agentId, label, name }: SubagentRecord,
-  {
-    text,
-    data,
-    partialText,
-    from,
-    to,
-    ...about
-  }: Pick<SubagentResult, 'runId' | 'state' | 'error' | 'model' | 'requester'> &
-    Pick<Report, 'text' | 'usage'> & {
-      data?: JSONValue | undefined;
-      partialText?: string | undefined;
-      from: number;
-      to: number;
-    },
-): SubagentResult => ({
-  ...about,
-  agentId,
-  label,
-  ...(name !== undefined && { name }),
-  result: about.state === 'completed' ? (text ?? JSON.stringify(data ?? '')) : null,
-  ...(partialText !== undefined && { partial: partialText }),
-  elapsedSeconds: elapsed(from, to),
-  usage: about.usage.total,
-});
-
 const elapsed = (from: number, to: number): number => Math.max(0, Math.round((to - from) / 100) / 10);
+
+/** Why a run came to nothing, in words. */
+const reasonOf = (record: SubagentRecord, event: TerminalEvent): string | null => {
+  if (event.type === 'run.completed') return null;
+  return event.type === 'run.failed' ? errorOf(record, event.exitReason, event.fault) : event.reason;
+};
 
 /** What a run of a sub-agent came to, from its last event. */
 export const resultOfEnd = (
   record: SubagentRecord,
   event: TerminalEvent,
   { model, startedAt }: { model: string | null; startedAt: number },
-): SubagentResult =>
-  resultOf(record, {
+): SubagentResult => {
+  const { agentId, label, name, requester } = record;
+  const partial = event.type === 'run.completed' ? undefined : event.partialText;
+  return {
+    agentId,
     runId: event.runId,
+    label,
+    ...(name !== undefined && { name }),
     state: states[event.type],
-    text: null,
-    ...(event.type === 'run.completed' ? { text: event.text, data: event.data } : { partialText: event.partialText }),
-    error:
-      event.type === 'run.failed'
-        ? errorOf(record, event.exitReason, event.fault)
-        : event.type === 'run.interrupted'
-          ? event.reason
-          : null,
-    from: startedAt,
-    to: event.at,
+    result: event.type === 'run.completed' ? (event.text ?? JSON.stringify(event.data ?? '')) : null,
+    error: reasonOf(record, event),
+    ...(partial !== undefined && { partial }),
+    elapsedSeconds: elapsed(startedAt, event.at),
     model,
-    requester: record.requester,
-    usage: event.usage,
-  });
+    requester,
+    usage: event.usage.total,
+  };
+};
 
 const subagentIn = /^subagent:(sub_[0-9a-f]{10})$/;
 
@@ -102,31 +80,20 @@ const requesterIn = (
  * @param isThere Whether a sub-agent is there still.
  */
 export const resultFrom = async (
-  runtime: Pick<Runtime, 'runs' | 'attach'>,
+  runtime: Pick<Runtime, 'runs' | 'events'>,
   record: SubagentRecord,
   runId: string,
   isThere: (agentId: string) => boolean,
 ): Promise<SubagentResult | undefined> => {
   const row = await runtime.runs.get(runId);
   if (!row || !isEnded(row.status)) return undefined;
-  const report = await (await runtime.attach(runId)).report;
-  const state = stateOf(row.status);
-  return resultOf(record, {
-    runId,
-    state,
-    text: report.text,
-    data: report.data,
-    partialText: report.partialText,
-    error:
-      state === 'failed'
-        ? errorOf(record, report.exitReason, report.fault)
-        : state === 'cancelled'
-          ? (report.fault?.message ?? report.exitReason)
-          : null,
-    from: row.createdAt,
-    to: row.endedAt ?? row.createdAt,
-    model: modelOf(row),
-    requester: requesterIn(row, record, isThere),
-    usage: row.usage,
-  });
+  let startedAt = row.createdAt;
+  for await (const event of runtime.events({ runId })) {
+    if (isLive(event)) continue;
+    if (event.type === 'run.started') startedAt = event.at;
+    if (!isTerminal(event)) continue;
+    const result = resultOfEnd(record, event, { model: modelOf(row), startedAt });
+    return { ...result, requester: requesterIn(row, record, isThere) };
+  }
+  return undefined;
 };

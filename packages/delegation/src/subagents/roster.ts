@@ -33,6 +33,8 @@ export type Member = {
   past?: string[];
   /** When it was steered last. */
   steeredAt?: number;
+  /** How it is to be stored from when it was steered until that has begun. */
+  next?: SubagentRecord;
   /** It is about to be stopped: nothing it is asked now counts. */
   isStopping?: true;
 };
@@ -48,13 +50,28 @@ export type Roster = {
   waiters: Waiter[];
 };
 
+/** Runs of a sub-agent that have not ended, without those that come to nothing: they were steered away from. */
+const liveRuns = ({ record, open }: Pick<Member, 'record' | 'open'>): Activity[] =>
+  open.filter(({ runId }) => !record.delivered.some((each) => each.runId === runId && each.how === 'steered'));
+
+/** A sub-agent as it is to be stored now. */
+export const notedOf = ({ record, next }: Pick<Member, 'record' | 'next'>): SubagentRecord => {
+  if (!next) return record;
+  const { parentId, depth, requester, delivered } = record;
+  const known = new Set(delivered.map(({ runId }) => runId));
+  return {
+    ...next,
+    parentId,
+    depth,
+    requester,
+    delivered: [...delivered, ...next.delivered.filter(({ runId }) => !known.has(runId))],
+  };
+};
+
 /** How a sub-agent stands that has its runs: the one at work counts, else the one that is to begin, else the one that ended last. */
 export const standing = (member: Omit<Member, 'state' | 'activity'>): Member => {
   const { isStopping, ...rest } = member;
-  // One that was steered away from comes to nothing.
-  const live = member.open.filter(
-    ({ runId }) => !member.record.delivered.some((each) => each.runId === runId && each.how === 'steered'),
-  );
+  const live = liveRuns(member);
   const current = live.find(({ startedAt }) => startedAt !== undefined) ?? live[0];
   if (!current) return { ...rest, state: member.last?.state ?? 'idle', activity: member.last?.activity ?? null };
   const state = current.startedAt === undefined ? 'pending' : 'running';

@@ -118,9 +118,15 @@ export const quoted = (text: string): string => text.replace(/^(?=[^\S\n]*(?:\[S
 /** What an end is called where it is told of. */
 export const headings = { completed: 'Completed', failed: 'Failed', cancelled: 'Cancelled' } as const;
 
+/** That what one says is not its last word. */
+export const waitingText = (pendingDescendants = 0): string =>
+  pendingDescendants > 0
+    ? `, and waits for ${counted(pendingDescendants, 'sub-agent')} below it: it goes on when it is told of their end`
+    : '';
+
 /** What one run came to. One that did not complete never reads like an answer. */
 export const resultText = (result: SubagentResult): string => {
-  const { agentId, runId, label, state, elapsedSeconds, model, error, partial, delivered } = result;
+  const { agentId, runId, label, state, elapsedSeconds, model, error, partial, pendingDescendants, delivered } = result;
   const body =
     state === 'completed'
       ? result.result || '(no output)'
@@ -129,7 +135,7 @@ export const resultText = (result: SubagentResult): string => {
           partial && `What it had said by then (no result):\n${partial}`,
         ).join('\n');
   return said(
-    `[Sub-agent ${headings[state]}] ${labelText(label)} (${agentId}/${runId}): ${state} after ${secondsText(elapsedSeconds)}${model ? ` [${model}]` : ''}`,
+    `[Sub-agent ${headings[state]}] ${labelText(label)} (${agentId}/${runId}): ${state} after ${secondsText(elapsedSeconds)}${model ? ` [${model}]` : ''}${waitingText(pendingDescendants)}`,
     `task_id: ${agentId}`,
     `run_id: ${runId}`,
     delivered && `handed over before: ${delivered}`,

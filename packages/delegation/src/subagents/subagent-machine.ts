@@ -6,11 +6,14 @@
  *                  │   └───────────asked for something else──────────┤
  *                  └─── what was asked meanwhile ── settling ◀───────┘
  *
+ *   beginning: noting (what it is asked is stored) ─▶ sending (its run is)
+ *
  * Being steered is being asked while at work: the new run is stored first and waits for the old one, which is stopped then. A cancel
- * wins over everything that was asked before it: what has not begun by then never does, what has is stopped.
+ * wins over everything that was asked before it: what has not begun by then never does, what has is stopped, and what waits behind
+ * something else is stopped before that.
  */
 import { FaultError, faultOf } from '@troupe/protocol';
-import { assign, type ErrorActorEvent, fromPromise, sendParent, setup } from 'xstate';
+import { and, assign, type ErrorActorEvent, fromPromise, raise, sendParent, setup } from 'xstate';
 import type { Member } from './roster.ts';
 import type { SubagentRecord } from './subagent-record.ts';
 
@@ -51,7 +54,11 @@ type Context = {
   reason: string;
 };
 
-const types = {} as { context: Context; events: SubagentCommand; input: { agentId: string; open: string[] } };
+const types = {} as {
+  context: Context;
+  events: SubagentCommand | { type: 'sent' };
+  input: { agentId: string; open: string[] };
+};
 
 const runIdOf = (ask: Ask | undefined): string => ask?.record.run?.runId ?? '';
 
@@ -62,15 +69,29 @@ const unbegun = ({ asks }: Context, error: unknown): SubagentNews => ({
   ask: asks[0] as Ask,
   error,
 });
+const overtaken = (context: Context): SubagentNews =>
+  unbegun(context, new FaultError('subagent.cancelled', context.reason));
+
+const begun = ({ asks }: Context): SubagentNews => ({ type: 'subagent.begun', ask: asks[0] as Ask });
+
+const failed = [
+  {
+    type: 'say',
+    params: ({ context, event }: { context: Context; event: ErrorActorEvent }) => unbegun(context, event.error),
+  },
+  'unopens',
+  'giveUp',
+  'next',
+] as const;
 
 /** The chart of every sub-agent. Importable, drawable, explorable. */
 export const subagentMachine = setup({
   types,
   actors: {
-    /** Stores what it is asked, then its run. */
-    begin: fromPromise<void, Ask>(() =>
-      Promise.reject(new Error('A sub-agent was started without its actor "begin".')),
-    ),
+    /** Stores what it is asked: whatever crashes then, its run begins later, once. */
+    note: fromPromise<void, Ask>(() => Promise.reject(new Error('A sub-agent was started without its actor "note".'))),
+    /** Sends its run; resolves once that is stored. */
+    send: fromPromise<void, Ask>(() => Promise.reject(new Error('A sub-agent was started without its actor "send".'))),
   },
   actions: {
     say: sendParent((_, news: SubagentNews) => news),
@@ -84,6 +105,7 @@ export const subagentMachine = setup({
       open: ({ context, event }) =>
         event.type === 'began' && !context.open.includes(event.runId) ? [...context.open, event.runId] : context.open,
     }),
+    unopens: assign({ open: ({ context }) => context.open.filter((runId) => runId !== runIdOf(context.asks[0])) }),
     closes: assign({
       open: ({ context, event }) =>
         event.type === 'ended' ? context.open.filter((runId) => runId !== event.runId) : context.open,
@@ -109,6 +131,8 @@ export const subagentMachine = setup({
   guards: {
     hasAsk: ({ context }) => context.asks.length > 0,
     isCancelled: ({ context }) => context.doomed > 0,
+    isSteering: ({ context }) => context.asks[0]?.record.run?.restarted === true,
+    isOwn: ({ context, event }) => event.type === 'began' && event.runId === runIdOf(context.asks[0]),
     isAtWork: ({ context }) => context.open.length > 0,
   },
 }).createMachine({
@@ -125,7 +149,10 @@ export const subagentMachine = setup({
     cancel: {
       actions: [
         'mark',
-        { type: 'stop', params: ({ context, event }) => ({ runIds: context.open, reason: event.reason }) },
+        {
+          type: 'stop',
+          params: ({ context, event }) => ({ runIds: context.open.toReversed(), reason: event.reason }),
+        },
       ],
     },
   },
@@ -136,13 +163,7 @@ export const subagentMachine = setup({
           guard: 'isCancelled',
           target: 'settling',
           reenter: true,
-          actions: [
-            {
-              type: 'say',
-              params: ({ context }) => unbegun(context, new FaultError('subagent.cancelled', context.reason)),
-            },
-            'next',
-          ],
+          actions: [{ type: 'say', params: ({ context }) => overtaken(context) }, 'next'],
         },
         { guard: 'hasAsk', target: 'beginning' },
         { guard: 'isAtWork', target: 'working' },
@@ -158,38 +179,88 @@ export const subagentMachine = setup({
     },
     beginning: {
       entry: 'opens',
-      invoke: {
-        src: 'begin',
-        input: ({ context }) => context.asks[0] as Ask,
-        onDone: {
-          target: 'settling',
-          actions: [
-            {
-              type: 'say',
-              params: ({ context }) => ({ type: 'subagent.begun', ask: context.asks[0] as Ask }),
+      initial: 'noting',
+      states: {
+        noting: {
+          invoke: {
+            src: 'note',
+            input: ({ context }) => context.asks[0] as Ask,
+            onDone: 'sending',
+            onError: { target: '#subagent.settling', actions: failed },
+          },
+          // Nobody has heard of its run yet, and somebody is at work: that is what was cancelled.
+          on: {
+            cancel: {
+              guard: 'isSteering',
+              target: '#subagent.settling',
+              actions: [
+                'unopens',
+                'mark',
+                {
+                  type: 'stop',
+                  params: ({ context, event }) => ({ runIds: context.open.toReversed(), reason: event.reason }),
+                },
+              ],
             },
-            {
-              type: 'stop',
-              // Its own run goes on, unless it was cancelled meanwhile; what came before it does not.
-              params: ({ context: { asks, open, doomed, reason } }) =>
-                doomed > 0
-                  ? { runIds: open, reason }
-                  : {
+          },
+        },
+        sending: {
+          invoke: {
+            src: 'send',
+            input: ({ context }) => context.asks[0] as Ask,
+            onDone: { actions: raise({ type: 'sent' }) },
+            onError: {
+              target: '#subagent.settling',
+              // It may be there all the same.
+              actions: [
+                {
+                  type: 'stop',
+                  params: ({ context, event }) => ({
+                    runIds: [runIdOf(context.asks[0])],
+                    reason: faultOf(event.error, 'store.unavailable').message,
+                  }),
+                },
+                ...failed,
+              ],
+            },
+          },
+          on: {
+            began: { guard: 'isOwn', actions: raise({ type: 'sent' }) },
+            sent: [
+              {
+                guard: and(['isCancelled', 'isSteering']),
+                target: '#subagent.settling',
+                actions: [{ type: 'say', params: ({ context }) => overtaken(context) }, 'next'],
+              },
+              {
+                guard: 'isCancelled',
+                target: '#subagent.settling',
+                actions: [
+                  { type: 'say', params: ({ context }) => begun(context) },
+                  {
+                    type: 'stop',
+                    params: ({ context }) => ({ runIds: [runIdOf(context.asks[0])], reason: context.reason }),
+                  },
+                  'next',
+                ],
+              },
+              {
+                target: '#subagent.settling',
+                actions: [
+                  { type: 'say', params: ({ context }) => begun(context) },
+                  {
+                    type: 'stop',
+                    // What came before it does not go on.
+                    params: ({ context: { asks, open } }) => ({
                       runIds: open.filter((runId) => runId !== runIdOf(asks[0])),
                       reason: steeredAway,
-                    },
-            },
-            'next',
-          ],
-        },
-        onError: {
-          target: 'settling',
-          actions: [
-            { type: 'say', params: ({ context, event }) => unbegun(context, event.error) },
-            assign({ open: ({ context }) => context.open.filter((runId) => runId !== runIdOf(context.asks[0])) }),
-            'giveUp',
-            'next',
-          ],
+                    }),
+                  },
+                  'next',
+                ],
+              },
+            ],
+          },
         },
       },
     },

@@ -95,6 +95,11 @@ export type SubagentResult = {
   model: string | null;
   requester: Requester;
   usage?: Usage;
+  /**
+   * Sub-agents below it that were at work when it ended, and that it is told of: each wakes it, and what it says then is a result of its
+   * own. Such a result is left for its session without waking it. Absent where there are none, and where it was asked for again.
+   */
+  pendingDescendants?: number;
   /** Set where it was asked for again: how it was handed over before. */
   delivered?: 'pushed' | 'pulled';
 };
@@ -257,7 +262,10 @@ export type SubagentManager = {
   bind(requester: Requester & { sessionKey: string }): void;
   /** Where results for a session go: what was bound, else mail to the session itself. */
   boundTo(sessionKey: string): Requester;
-  /** Brings sub-agents along that another program kept: ids that are there already are left out. Gives how many came, and what could not. */
+  /**
+   * Brings sub-agents along that another program kept, in their order: ids and names that are there already are left out, and so are
+   * names beyond `maxPersistent`. Gives how many came, and a sentence for each that did not. @throws FaultError `store.unavailable`
+   */
   adopt(records: readonly SubagentRecord[]): Promise<{ adopted: number; notes: string[] }>;
   /**
    * Takes no more commands; who waits for results is given none. `interrupt`: stops every sub-agent and waits for its end; `leave`

@@ -49,7 +49,7 @@ export type SubagentConfig = z.infer<typeof SubagentConfig>;
 /** How the result of a run was handed over. */
 export const Delivery = z.object({
   runId: z.string(),
-  /** `pushed`: left for the requester's session. `pulled`: collected. `steered`: there is none, another run took its place. */
+  /** `pushed`: left for the requester's session. `pulled`: collected. `steered`: there is none, another run stands for it. */
   how: z.enum(['pushed', 'pulled', 'steered']),
   /** Who collected it: the same again gets the same. */
   by: z.string().optional(),
@@ -90,6 +90,8 @@ export const SubagentRecord = z.object({
   delivered: z.array(Delivery),
   /** What was said before its first run, where it was brought along from elsewhere. */
   history: z.array(Message).optional(),
+  /** It was told to stop these, and why: what a program that crashed did not come to is done by the next one. */
+  cancelled: z.object({ runIds: z.array(z.string()), reason: z.string() }).optional(),
   /** Nothing is to be left of it: it and its runs are about to go. */
   gone: z.literal(true).optional(),
   /** Epoch milliseconds. */

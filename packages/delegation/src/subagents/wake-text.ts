@@ -1,4 +1,4 @@
-import { cut, headings, quoted } from './spawn-text.ts';
+import { cut, headings, quoted, waitingText } from './spawn-text.ts';
 import type { SubagentResult } from './subagent-manager.ts';
 
 /** Characters of a result that its requester is told without asking. */
@@ -14,9 +14,10 @@ export const wakeText = ({
   result,
   error,
   partial,
+  pendingDescendants,
 }: SubagentResult): string =>
   [
-    `[Sub-agent ${headings[state]}] ${label} (${agentId}): ${state} after ${elapsedSeconds} s`,
+    `[Sub-agent ${headings[state]}] ${label} (${agentId}): ${state} after ${elapsedSeconds} s${waitingText(pendingDescendants)}`,
     `task_id: ${agentId}`,
     `run_id: ${runId}`,
     '',

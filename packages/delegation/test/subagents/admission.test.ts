@@ -102,6 +102,15 @@ describe('[SB-028] a sub-agent is refused, and nothing has changed,', () => {
     await spawn({ task: 'hang on' });
   });
 
+  test('[SB-025] a name for what is for one task is refused, as nobody could ask for it by that name', async () => {
+    const office = openOffice();
+    await expect(office.manager.spawn({ task: 'count', name: 'ann', config: { mode: 'run' } })).rejects.toMatchObject({
+      code: 'subagent.invalid',
+      message: expect.stringContaining('"ann"'),
+    });
+    expect(await office.manager.status()).toMatchObject({ total: 0 });
+  });
+
   test.each([undefined, '', 'two words', 'päth', 'a/b', 'a.b'])(
     '[SB-025] when it is to go on and its name is %j',
     async (name) => {

@@ -100,19 +100,61 @@ describe('to cancel', () => {
     const letGo = watched.hold(method);
     const steering = office.manager.steer({ agentId, message: 'hang differently' });
     await settle();
-    expect(await office.manager.cancel(agentId)).toMatchObject({ cancelled: true });
+    const cancelling = office.manager.cancel(agentId, { reason: 'Enough.' });
     await settle();
     letGo();
-    const outcome = await steering;
+    expect(await cancelling).toMatchObject({ cancelled: true });
+    expect(await steering).toMatchObject({ status: 'failed', message: expect.stringContaining('Enough.') });
     await settle();
-    expect(outcome).toMatchObject({ status: 'accepted' });
     expect(await office.manager.status()).toMatchObject({ active: [], byState: { cancelled: 1 } });
-    // whoever has a run id has its end
-    const results = await office.manager.collect();
-    expect(new Set(results.map((result) => result.runId)).size).toBe(results.length);
-    expect(results.map((result) => result.runId)).toContain('runId' in outcome ? outcome.runId : '');
-    expect(results.every((result) => result.state === 'cancelled')).toBe(true);
-    expect(results.map((result) => result.runId).filter((id) => id !== runId)).toHaveLength(1);
+    // what it was at has one end, and what it was to be steered to never was: no model heard of it
+    expect(await office.manager.collect()).toMatchObject([{ runId, state: 'cancelled', error: 'Enough.' }]);
+    expect(ends(office)).toEqual(['cancelled hang on']);
+    expect(office.provider.requests).toHaveLength(1);
+    expect((await office.runtime.runs.list({ status: 'queued' })).length).toBe(0);
+  });
+
+  test.each(['claim', 'get', 'list', 'checkpoint'] as const)(
+    '[B-36] wins over a steering in a session that is being opened (%s)',
+    async (method) => {
+      const watched = watchedStore();
+      const before = openOffice({ store: watched.store, leaseMs: 0 });
+      const { agentId, runId } = await before.manager.spawn({ task: 'hang on' });
+      await settle();
+      await before.runtime.close({ runs: 'suspend' });
+      const office = openOffice({ store: watched.store, leaseMs: 0 });
+      await office.manager.ready;
+      const letGo = watched.hold(method);
+      const steering = office.manager.steer({ agentId, message: 'hang differently' });
+      await settle();
+      const cancelling = office.manager.cancel(agentId);
+      await settle();
+      letGo();
+      await cancelling;
+      expect(await steering).toMatchObject({ status: 'failed' });
+      await settle();
+      expect(await office.manager.collect()).toMatchObject([{ runId, state: 'cancelled' }]);
+      const rows = await office.runtime.runs.list();
+      expect(rows.every(({ status }) => status === 'interrupted')).toBe(true);
+      expect(JSON.stringify(office.provider.requests)).not.toContain('hang differently');
+    },
+  );
+
+  test('[B-36] wins over a steering even where what is at work ends by itself then', async () => {
+    const watched = watchedStore();
+    const office = openOffice({ store: watched.store });
+    const { agentId, runId } = await office.manager.spawn({ task: 'slow work' });
+    await settle();
+    const letGo = watched.hold('commit');
+    const steering = office.manager.steer({ agentId, message: 'count' });
+    await pass(office, 1_000);
+    const cancelling = office.manager.cancel(agentId);
+    letGo();
+    expect(await cancelling).toMatchObject({ cancelled: true });
+    expect(await steering).toMatchObject({ status: 'failed' });
+    await settle();
+    expect(await office.manager.collect()).toMatchObject([{ runId }]);
+    expect(office.provider.requests).toHaveLength(1);
   });
 
   test('[B-36] wins over a steering that waits for the spawn to be stored', async () => {
@@ -125,8 +167,9 @@ describe('to cancel', () => {
     const agentId = (await office.manager.status()).active[0]?.agentId ?? '';
     const steering = office.manager.steer({ agentId, message: 'count' });
     await settle();
-    await office.manager.cancel(agentId, { reason: 'Enough.' });
+    const cancelling = office.manager.cancel(agentId, { reason: 'Enough.' });
     letGo();
+    await cancelling;
     await spawning;
     expect(await steering).toMatchObject({ status: 'failed', message: expect.stringContaining('Enough.') });
     await settle();

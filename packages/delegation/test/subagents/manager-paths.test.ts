@@ -14,7 +14,7 @@ describe('on every path of its chart, a manager that', () => {
   );
 });
 
-// Waiters do not survive, nor does the moment when somebody was steered last, nor a cancel of what is still being stored.
+// Waiters do not survive, nor does the moment when somebody was steered last.
 describe('killed and started again behind every step of every path, a manager that', () => {
   test.each(all)(
     '%s is where it was, and comes to the same end [L7, F-13, F-14, SB-064, SB-112]',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { recordOf } from './asked.ts';
 import { lines, openOffice, pass, settle } from './office.ts';
 import { watchedStore } from './watched-store.ts';
 
@@ -261,11 +262,67 @@ describe('what cannot be stored', () => {
     const { agentId } = await office.manager.spawn({ task: 'hang on' });
     await settle();
     watched.broken.add('write');
-    await office.manager.cancel(agentId);
+    await office.manager.collect({ agentId });
+    await expect(office.manager.cancel(agentId)).rejects.toMatchObject({
+      code: 'store.unavailable',
+      message: 'What was asked of the sub-agent manager "subagents" was not stored: The disk is full: write.',
+    });
+    // it was told to stop all the same
     await settle();
     expect(await office.manager.collect()).toMatchObject([{ state: 'cancelled' }]);
     await settle();
-    expect(warned).toEqual([`Sub-agent ${agentId} was not stored.`]);
+    expect(new Set(warned)).toEqual(new Set([`Sub-agent ${agentId} was not stored.`]));
+  });
+
+  test('[SB-064, SB-100] a profile that is not stored is none: its name is free', async () => {
+    const watched = watchedStore();
+    const office = openOffice({ store: watched.store });
+    await office.manager.ready;
+    watched.broken.add('write');
+    await expect(office.manager.createProfile({ description: 'reads logs', name: 'logs' })).rejects.toMatchObject({
+      code: 'store.unavailable',
+    });
+    const there = recordOf('sub_00000000aa', 'run_a', { name: 'brought' });
+    await expect(office.manager.adopt([there])).rejects.toMatchObject({ code: 'store.unavailable' });
+    expect(await office.manager.listPersistent()).toEqual([]);
+    watched.broken.clear();
+    expect(await office.manager.createProfile({ description: 'reads logs', name: 'logs' })).toMatchObject({
+      name: 'logs',
+    });
+    expect(await office.manager.adopt([there])).toEqual({ adopted: 1, notes: [] });
+  });
+
+  test('[SB-027, SB-110] names that are brought along are kept as far as there is room, and the rest is said', async () => {
+    const office = openOffice({ manager: { maxPersistent: 2 } });
+    await office.manager.createProfile({ description: 'reads logs', name: 'logs' });
+    const brought = ['ann', 'bob'].map((name, i) => recordOf(`sub_00000000a${i}`, `run_${name}`, { name }));
+    const plain = recordOf('sub_00000000b0', 'run_b');
+    expect(await office.manager.adopt([...brought, plain])).toEqual({
+      adopted: 2,
+      notes: ['bob was left out: 2 persistent agents are kept at most (maxPersistent).'],
+    });
+    expect((await office.manager.listPersistent()).map(({ name }) => name)).toEqual(['ann', 'logs']);
+  });
+
+  test('[SB-064] what is answered is stored: a profile, what it is forgotten with, and what is cancelled', async () => {
+    const watched = watchedStore();
+    const office = openOffice({ store: watched.store });
+    const { agentId } = await office.manager.spawn({ task: 'hang on' });
+    await settle();
+    const answered: string[] = [];
+    const letGo = watched.hold('write');
+    const cancelling = office.manager.cancel(agentId).then(() => answered.push('cancel'));
+    const creating = office.manager.createProfile({ description: 'reads logs' }).then(() => answered.push('create'));
+    await settle();
+    expect(answered).toEqual([]);
+    letGo();
+    await Promise.all([cancelling, creating]);
+    const letReset = watched.hold('reset');
+    const forgetting = office.manager.forget(agentId).then(() => answered.push('forget'));
+    await settle();
+    expect(answered).not.toContain('forget');
+    letReset();
+    await forgetting;
   });
 
   test('[SB-064] what was known last is what stays, however long each takes to be stored', async () => {

@@ -34,7 +34,10 @@ const happens = {
       ...(open.length > 1 ? [{ type: 'drop' as const, runIds: open.slice(0, 1) }] : []),
     ];
   },
-  settles: { begin: () => [{ output: undefined }, { error: new Error('The store is down.') }] },
+  settles: {
+    note: () => [{ output: undefined }, { error: new Error('The store is down.') }],
+    send: () => [{ output: undefined }, { error: new Error('The store is down.') }],
+  },
   abstract,
 };
 /** What it says to its manager, there is nobody to say to while paths are looked for. */
@@ -46,25 +49,27 @@ const scenes = {
 
 const types = {} as { events: SubagentNews };
 
-/** The machine below a parent that takes note, with an actor that begins when it is told to. */
+/** The machine below a parent that takes note, with actors that store when they are told to. */
 const open = (openRuns: string[]) => {
   const news: SubagentNews[] = [];
   const stops: { runIds: string[]; reason: string }[] = [];
   const began: Ask[] = [];
   let under: PromiseWithResolvers<void> | undefined;
+  const waits = (): Promise<void> => {
+    under = Promise.withResolvers<void>();
+    return under.promise;
+  };
   const parent = createActor(
     setup({
       types,
       actors: {
         subagent: subagentMachine.provide({
           actors: {
-            begin: fromPromise<void, Ask>(({ input }) => {
-              // one after another
-              expect(under).toBeUndefined();
+            note: fromPromise<void, Ask>(({ input }) => {
               began.push(input);
-              under = Promise.withResolvers<void>();
-              return under.promise;
+              return waits();
             }),
+            send: fromPromise<void, Ask>(waits),
           },
           actions: { stop: (_, what) => void stops.push(what) },
         }),
@@ -83,13 +88,14 @@ const open = (openRuns: string[]) => {
     else ending?.resolve();
     await settle(1);
   };
-  return { parent, child, news, stops, began, end, isBeginning: () => under !== undefined };
+  const stage = () => (child.getSnapshot().value as { beginning?: 'noting' | 'sending' }).beginning;
+  return { parent, child, news, stops, began, end, stage };
 };
 
 /** Plays events, and holds what is told and stopped against what was asked, step by step. */
 const player = (openRuns: string[]) => {
   const stage = open(openRuns);
-  const { child, news, stops, began, end, isBeginning, parent } = stage;
+  const { child, news, stops, began, end, parent } = stage;
   /** By number, as each is told of on its own. */
   const asked: Ask[] = [];
   /** Why what was asked for, and not told of, never begins: it was cancelled, or what it was to take the place of never was. */
@@ -99,7 +105,9 @@ const player = (openRuns: string[]) => {
     const told = numbersTold();
     const before = { news: news.length, stops: stops.length, began: began.length };
     const { open: wasOpen } = child.getSnapshot().context;
-    const beginning = isBeginning() ? began.at(-1) : undefined;
+    const was = stage.stage();
+    const beginning = was && began.at(-1);
+    const isSteering = beginning?.record.run?.restarted === true;
     if (event.type === 'ask') {
       const ask = { ...(event as unknown as { ask: Ask }).ask, requestId: asked.length };
       asked.push(ask);
@@ -122,30 +130,41 @@ const player = (openRuns: string[]) => {
     expect(new Set(began.map(({ requestId }) => requestId)).size).toBe(began.length);
     // what has not begun when it is cancelled never does; what was asked for after that does
     for (const { requestId = -1 } of newly.began) expect(doomed.has(requestId)).toBe(false);
+    const isOvertaken = (ask: Ask): boolean => ask !== beginning || (isSteering && doomed.has(ask.requestId ?? -1));
     for (const each of newly.news)
-      if (each.type === 'subagent.unbegun' && each.ask !== beginning) {
+      if (each.type === 'subagent.unbegun' && isOvertaken(each.ask) && !event.type.startsWith('xstate.error')) {
         const message = doomed.get(each.ask.requestId ?? -1) ?? 'Nothing spoke against it.';
         expect(each.error).toMatchObject({ code: 'subagent.cancelled', message });
       }
-    // what is stopped: all there is by a cancel, the one before by a steering, and nothing by anything else
+    // what is stopped: all there is by a cancel, what waits before what it waits for; the one before by a steering; nothing by anything else
     const stopped = newly.stops.flatMap(({ runIds }) => runIds);
     if (event.type === 'cancel') {
-      expect(stopped).toEqual(wasOpen);
+      const unheardOf = was === 'noting' && isSteering ? runIdOf(beginning) : '';
+      expect(stopped).toEqual(wasOpen.filter((runId) => runId !== unheardOf).reverse());
       for (const { reason } of newly.stops) expect(reason).toBe('enough');
+      // what it was to be steered to never is, and that is said at once
+      if (unheardOf !== '') expect(newly.news[0]).toMatchObject({ type: 'subagent.unbegun', ask: beginning });
     } else if (event.type === 'drop') expect(stopped).toEqual(event.runIds);
-    else if (beginning && event.type.startsWith('xstate.done')) {
+    else if (beginning && was === 'sending' && event.type.startsWith('xstate.done')) {
       const isDoomed = doomed.has(beginning.requestId ?? -1);
-      expect(newly.news[0]).toEqual({ type: 'subagent.begun', ask: beginning });
-      expect(stopped).toEqual(isDoomed ? wasOpen : wasOpen.filter((runId) => runId !== runIdOf(beginning)));
+      const own = runIdOf(beginning);
+      if (isDoomed && isSteering) {
+        expect(newly.news[0]).toMatchObject({ type: 'subagent.unbegun', ask: beginning });
+        expect(stopped).toEqual([]);
+      } else {
+        expect(newly.news[0]).toEqual({ type: 'subagent.begun', ask: beginning });
+        expect(stopped).toEqual(isDoomed ? [own] : wasOpen.filter((runId) => runId !== own));
+      }
       for (const { reason } of newly.stops) expect(reason === 'enough').toBe(isDoomed);
     } else {
-      expect(stopped).toEqual([]);
+      // whether it was stored is not known where that could not be heard
+      const isLost = beginning && was === 'sending' && event.type.startsWith('xstate.error');
+      expect(stopped).toEqual(isLost ? [runIdOf(beginning)] : []);
       if (beginning && event.type.startsWith('xstate.error'))
         expect(newly.news[0]).toMatchObject({ type: 'subagent.unbegun', ask: beginning, error: event.error });
     }
     // it says that it is idle when it is
     const { value, context } = child.getSnapshot();
-    expect(isBeginning()).toBe(value === 'beginning');
     const isIdle = context.open.length === 0 && now.length === asked.length;
     expect(value === 'idle').toBe(isIdle);
     if (isIdle && newly.news.length > 0) expect(newly.news.at(-1)).toEqual({ type: 'subagent.idle', agentId: 'a' });
@@ -153,8 +172,8 @@ const player = (openRuns: string[]) => {
   /** Until nothing is left to do. */
   const drain = async (): Promise<void> => {
     for (let i = 0; i < 10; i++) {
-      if (isBeginning()) await play({ type: 'xstate.done.actor.begin' });
-      for (const runId of child.getSnapshot().context.open) if (!isBeginning()) await play({ type: 'ended', runId });
+      if (stage.stage()) await play({ type: 'xstate.done.actor' });
+      for (const runId of child.getSnapshot().context.open) if (!stage.stage()) await play({ type: 'ended', runId });
     }
     expect(child.getSnapshot().value).toBe('idle');
     expect(numbersTold()).toEqual(asked.map(({ requestId }) => requestId));
@@ -167,8 +186,8 @@ const player = (openRuns: string[]) => {
 
 describe.each(Object.entries(scenes))('on every path of its chart, a sub-agent %s', (_, paths) => {
   test('has paths to everything it can do', () => {
-    const states = new Set(paths.flatMap(({ steps }) => steps.map(({ state }) => state.value)));
-    expect([...states].sort()).toEqual(['beginning', 'idle', 'working']);
+    const states = new Set(paths.flatMap(({ steps }) => steps.map(({ state }) => JSON.stringify(state.value))));
+    expect([...states].sort()).toEqual(['"idle"', '"working"', '{"beginning":"noting"}', '{"beginning":"sending"}']);
   });
 
   test('does one thing after another, each once and told of once; a cancel wins over what was asked before it [B-36, B-32]', async () => {
@@ -204,7 +223,7 @@ test('a sub-agent that cannot begin says so', async () => {
   await settle(1);
   expect(news).toMatchObject([
     { type: 'subagent.idle' },
-    { type: 'subagent.unbegun', error: { message: 'A sub-agent was started without its actor "begin".' } },
+    { type: 'subagent.unbegun', error: { message: 'A sub-agent was started without its actor "note".' } },
     { type: 'subagent.idle' },
   ]);
   parent.stop();

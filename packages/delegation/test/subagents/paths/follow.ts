@@ -44,7 +44,8 @@ const isPossible = (stage: Stage, { context: { members } }: State, event: Manage
       return members[event.agentId] !== undefined;
     case 'collect':
       return event.wanted.agentId === undefined || members[event.wanted.agentId] !== undefined;
-    case 'subagent.begun': {
+    case 'subagent.begun':
+    case 'subagent.unbegun': {
       const member = members[event.ask.record.agentId];
       return member !== undefined && beginningOf(member)?.runId === event.ask.record.run?.runId;
     }
@@ -97,7 +98,7 @@ const settleAccounts = async (stage: Stage, crashes: boolean): Promise<void> => 
   }
 };
 
-const isHeardWhenClosed = new Set<ManagerEvent['type']>(['run.ended', 'handed', 'subagent.begun']);
+const isHeardWhenClosed = new Set<ManagerEvent['type']>(['run.ended', 'handed', 'subagent.begun', 'subagent.unbegun']);
 
 /**
  * Plays a path; after each step the manager's roster must be that of the path.
@@ -163,9 +164,8 @@ const followKilled = async (scene: Scene, path: Path<typeof managerMachine>, see
       .map(({ event }) => JSON.stringify(event))
       .join(),
   );
-  // What is done is stored, and so is what follows by itself. To stop what is being stored is not stored itself, until that has begun.
-  const isStored = ({ state }: { state: State }): boolean =>
-    !followUp(scene, state) && !membersOf(state).some(({ isStopping }) => isStopping);
+  // What is done is stored, and so is what follows by itself.
+  const isStored = ({ state }: { state: State }): boolean => !followUp(scene, state);
   const isDue = (at: number): boolean =>
     at > 1 && !seen.has(beginnings[at] ?? '') && isStored(path.steps[at] as { state: State });
   while (path.steps.some((_, at) => isDue(at))) {

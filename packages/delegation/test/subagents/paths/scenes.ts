@@ -72,7 +72,7 @@ export const scenes = {
 export const membersOf = ({ context }: State): Member[] => Object.values(context.members);
 const isBegun = ({ record: { run } }: Member, { runId }: Activity): boolean =>
   run?.begun === true && run.runId === runId;
-const isSteeredAway = ({ record }: Member, { runId }: Activity): boolean =>
+const isSteeredAway = ({ record }: Member, { runId }: Pick<Activity, 'runId'>): boolean =>
   record.delivered.some((each) => each.runId === runId && each.how === 'steered');
 /** The run that is being stored. */
 export const beginningOf = (member: Member): Activity | undefined =>
@@ -128,8 +128,14 @@ const followUpOf = (member: Member, holds: boolean): ManagerEvent | undefined =>
   const beginning = beginningOf(member);
   const isJustBegun = open.some((run) => run.startedAt === undefined && isBegun(member, run));
   // Asked for before it was cancelled, and behind what had begun to be stored by then.
-  if (beginning && isStopping && isJustBegun)
+  const asked = record.cancelled?.runIds ?? [];
+  const overtaken = asked
+    .slice(asked.indexOf((record.run?.begun && record.run.runId) || '') + 1)
+    .find((runId) => isSteeredAway(member, { runId }));
+  const isBehind = beginning !== undefined && isSteeredAway(member, beginning) && overtaken !== beginning.runId;
+  if (beginning && isStopping && (isJustBegun || isBehind))
     return { type: 'subagent.unbegun', ask: askOf(member, beginning), error: new Error('It was cancelled.') };
+  if (beginning && holds && isStopping && isSteeredAway(member, beginning)) return undefined;
   if (beginning && !holds) return { type: 'subagent.begun', ask: askOf(member, beginning) };
   const [first] = open;
   if (!first) return undefined;
@@ -239,7 +245,12 @@ const eventsOf = (scene: Scene, state: State): ManagerEvent[] => {
   });
   const begins = members.flatMap((member): ManagerEvent[] => {
     const run = beginningOf(member);
-    return run ? [{ type: 'subagent.begun', ask: askOf(member, run) }] : [];
+    if (!run) return [];
+    const ask = askOf(member, run);
+    // What it was to be steered to and was overtaken never was.
+    return isSteeredAway(member, run)
+      ? [{ type: 'subagent.unbegun', ask, error: new Error('It was cancelled.') }]
+      : [{ type: 'subagent.begun', ask }];
   });
   const pushes = pushesOf(state).flatMap((result) =>
     (['pushed', 'kept'] as const).map((how): ManagerEvent => ({ type: 'handed', result, how })),
@@ -301,8 +312,12 @@ export const afterCrash = (state: State): State => {
       const { steeredAt: _, ...rest } = member;
       const beginning = beginningOf(member);
       if (!beginning) return [member.record.agentId, rest];
+      // What was overtaken by a cancel does not begin again.
+      if (isSteeredAway(member, beginning))
+        return [member.record.agentId, { ...rest, open: member.open.filter((run) => run !== beginning) }];
       // What was being stored is there, what was to be stored after that is not.
-      const { record } = askOf(member, beginning);
+      const { record: asked } = askOf(member, beginning);
+      const record = { ...asked, delivered: member.record.delivered };
       const open = member.open.slice(0, member.open.indexOf(beginning) + 1);
       const { runId } = open.find((run) => !isSteeredAway({ ...member, record }, run)) ?? beginning;
       const activity = open.find((run) => run.runId === runId) ?? beginning;

@@ -27,27 +27,25 @@ export const openStage = async (scene: Scene) => {
     const mortal = mortalStore({ ...base, lasting: true });
     /** Turns that models were asked for, by run. */
     const turns = new Map<string, (turn: Turn) => void>();
-    /** Records that are stored, and not heard of, by sub-agent. */
+    /** Runs that are being stored. */
     const holds = new Map<string, () => void>();
-    const released = new Set<string>();
     /** Results that are pushed, by run. */
     const pushes = new Map<string, { take(): void; refuse(): void }>();
     const collects = new Map<number, { isOver: boolean; stop: AbortController }>();
     const store: typeof mortal.store = {
       ...mortal.store,
-      async write(...given) {
-        await mortal.store.write(...given);
-        const [scope, agentId, value] = given;
-        const { run } = value as Partial<SubagentRecord>;
-        if (isFree || !scene.holds || !scope.startsWith('subagents:') || !run || run.begun || released.has(run.runId))
-          return;
-        await new Promise<void>((resolve) => {
-          holds.set(agentId, () => {
-            holds.delete(agentId);
-            released.add(run.runId);
-            resolve();
+      async commit(commits) {
+        const first = commits.find(
+          ({ expectedSeq, row }) => expectedSeq === 0 && row.sessionKey?.startsWith('subagent-'),
+        );
+        if (!isFree && scene.holds && first)
+          await new Promise<void>((resolve) => {
+            holds.set(first.runId, () => {
+              holds.delete(first.runId);
+              resolve();
+            });
           });
-        });
+        return mortal.store.commit(commits);
       },
       async post(mail) {
         if (!isFree && mail.id.startsWith('result.')) {
@@ -178,7 +176,8 @@ export const openStage = async (scene: Scene) => {
         ask(manager.close());
         break;
       case 'subagent.begun':
-        life.holds.get((await find(event.ask.record.agentId)).agentId)?.();
+      case 'subagent.unbegun':
+        for (const letGo of life.holds.values()) letGo();
         break;
       case 'run.ended': {
         const { runId } = await find(event.result.agentId);
