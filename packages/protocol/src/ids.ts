@@ -18,6 +18,9 @@ export const callKeyOf = (runId: RunId, turn: number, index: number): string => 
 /** The id of the n-th child of a call, counted from 0. */
 export const childIdOf = (callKey: string, n: number): RunId => `${callKey}/${n}`;
 
+/** The call that a child was started by: the other way round. */
+export const callKeyOfChild = (childId: RunId): string => childId.slice(0, childId.lastIndexOf('/'));
+
 /** The id of the question that a call asks; `again` counts the times that it had to ask whether to run once more. */
 export const questionIdOf = (callKey: string, again = 0): QuestionId => `${callKey}?${again || ''}`;
 

@@ -16,6 +16,7 @@ export {
   againOf,
   type CallId,
   callKeyOf,
+  callKeyOfChild,
   childIdOf,
   isWithin,
   type QuestionId,

@@ -1,6 +1,7 @@
 import {
   addUsage,
   callKeyOf,
+  callKeyOfChild,
   childIdOf,
   FaultError,
   faultOf,
@@ -24,6 +25,7 @@ describe('an id', () => {
   test('says where a child comes from', () => {
     expect(callKeyOf('run_1', 2, 0)).toBe('run_1/2-0');
     expect(childIdOf(callKeyOf('run_1', 2, 0), 3)).toBe('run_1/2-0/3');
+    expect(callKeyOfChild('run_1/2-0/3')).toBe('run_1/2-0');
   });
 
   test('of a question names the run that asks, at any depth', () => {

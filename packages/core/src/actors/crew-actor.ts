@@ -3,7 +3,7 @@
  * is told to it. Calls and children are not in the machine's own snapshot, so starting one costs the same beside ten and ten thousand.
  */
 
-import { type FaultError, noUsage, type Report } from '@troupe/protocol';
+import { callKeyOf, callKeyOfChild, type FaultError, noUsage, type Report } from '@troupe/protocol';
 import { type ActorLogic, type AnyActorRef, type AnyEventObject, createActor, type Snapshot } from 'xstate';
 import type { CrewMessage } from '../agent/agent-machine.ts';
 import { roundsOf } from '../agent/children.ts';
@@ -61,7 +61,7 @@ export const crewActor = (world: World): CrewLogic => {
   const settledIn = (run: LiveRun, call: CallState): SettledChildren => {
     const results = call.children.flatMap(({ runId, agent, refusal }): ChildResult[] => {
       if (refusal) return [{ report: refusedReport(runId, agent, world.refusal(refusal.message, refusal)) }];
-      return [run.reports.get(runId) ?? []].flat();
+      return [run.reports.get(callKeyOfChild(runId))?.get(runId) ?? []].flat();
     });
     return {
       reports: results.map(({ report }) => report),
@@ -190,12 +190,10 @@ const crewOf = (input: { runId: string }): CrewSnapshot => ({
 /** Once a call has its result nobody makes it again; one that has asked for more children will make it of all of them. */
 const forgetReports = ({ runId, reports, context }: LiveRun, id: string): void => {
   if (reports.size === 0) return;
-  const key = id.slice('call.'.length);
-  const [turn, index] = key.split('-').map(Number);
-  const call = context?.turn === turn ? context?.calls[index ?? 0] : undefined;
+  const [turn = 0, index = 0] = id.slice('call.'.length).split('-').map(Number);
+  const call = context?.turn === turn ? context?.calls[index] : undefined;
   if (call && call.phase !== 'settled' && !call.outcome) return;
-  const children = `${runId}/${key}/`;
-  for (const childId of reports.keys()) if (childId.startsWith(children)) reports.delete(childId);
+  reports.delete(callKeyOf(runId, turn, index));
 };
 
 /** A child's actor has ended: its end was told to the run before, by its lifecycle. */

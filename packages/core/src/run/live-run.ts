@@ -1,4 +1,5 @@
 import {
+  callKeyOfChild,
   FaultError,
   type JobData,
   type JournalEntry,
@@ -97,8 +98,8 @@ export type LiveRun = {
   /** Writes that are not acknowledged; absent when all are. */
   writing: Promise<void> | undefined;
   readonly spawns: Map<string, PendingSpawn>;
-  /** What children came to, by id, until their call has its result. */
-  readonly reports: Map<string, ChildResult>;
+  /** What children came to, by the call that started them and by id, until that has its result. */
+  readonly reports: Map<string, Map<string, ChildResult>>;
   /** Runs below this one that were let go while they waited for a person: interrupted with it until they are answered. */
   readonly letGo: Set<string>;
   /** Children that have not ended; and what is left to do once they have (L2). */
@@ -244,7 +245,10 @@ export const reportOf = (run: LiveRun, questions: Report['questions'], now: numb
 
 /** Keeps what a child came to, for the call that makes its result of it. */
 export const keepResult = ({ reports }: Pick<LiveRun, 'reports'>, { runId, made }: LiveRun, report: Report): void => {
-  reports.set(runId, { report, ...(made && { data: made.data }) });
+  const callKey = callKeyOfChild(runId);
+  const results = reports.get(callKey) ?? new Map<string, ChildResult>();
+  results.set(runId, { report, ...(made && { data: made.data }) });
+  reports.set(callKey, results);
 };
 
 /** Whether a job is the one a run was started with: starting is idempotent. */
