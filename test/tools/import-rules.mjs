@@ -15,6 +15,7 @@ const ARROWS = {
   core: ['@protocol', 'xstate', 'rxjs', 'zod'],
   delegation: ['@protocol', '@core', 'xstate', 'rxjs', 'zod', 'node:'],
   openai: ['@protocol', 'openai'],
+  otel: ['@protocol', 'rxjs', '@opentelemetry/api'],
   prices: ['@protocol', '@pydantic/genai-prices'],
   'store-sqlite': ['@protocol', 'node:'],
   testing: ['@protocol', '@core', 'xstate', 'fast-check', 'vitest', 'rxjs'],
