@@ -1,0 +1,1 @@
+export { Command, Line, ToHub, ToPage, wireVersion } from './wire.ts';
