@@ -3,7 +3,13 @@
  * says is compared with what was stored, so a replay shows what happened or that this is not the machine that did it.
  */
 import { FaultError, isTerminal, type ReadEntry, redact, type StoredEvent } from '@troupe/protocol';
-import { initialTransition, type SnapshotFrom, transition } from 'xstate';
+import {
+  type ActorSystem,
+  type AnyTransitionDefinition,
+  initialTransition,
+  type SnapshotFrom,
+  transition,
+} from 'xstate';
 import { type AgentMachine, agentMachine } from '../agent/agent-machine.ts';
 import type { RunContext, RunInput, RunMachineEvent } from '../agent/context.ts';
 import { closeRun } from '../agent/life.ts';
@@ -21,8 +27,12 @@ export type ReplayStep = {
   at: number;
   /** Where its machine was then: ask it `can`, `matches`, `getMeta`. */
   snapshot: Snapshot;
+  /** The transitions that it took, in order, those without an event (`always`) too. */
+  taken: readonly AnyTransitionDefinition[];
   /** What it said, as it is stored. */
   said: StoredEvent[];
+  /** The last event of its tree that was stored with it, or before. */
+  rootSeq: number;
 };
 
 /** A stored run, step by step. */
@@ -39,16 +49,41 @@ type Closed = { how: 'done' | 'stopped' | 'error' };
 const withContext = (snapshot: Snapshot, context: RunContext): Snapshot =>
   Object.assign(Object.create(Object.getPrototypeOf(snapshot) as object) as Snapshot, snapshot, { context });
 
+/** The machine, and who is told what it takes. */
+const telling = (take: (transitions: readonly AnyTransitionDefinition[]) => void): AgentMachine => {
+  const watched = <T>({ system }: { system: ActorSystem<never> }, step: () => T): T => {
+    const watch = system.inspect((inspected) => {
+      if (inspected.type === '@xstate.microstep') take(inspected._transitions);
+    });
+    try {
+      return step();
+    } finally {
+      watch.unsubscribe();
+    }
+  };
+  return Object.assign(Object.create(agentMachine) as AgentMachine, {
+    getInitialSnapshot: (scope: never, input: never) =>
+      watched(scope, () => agentMachine.getInitialSnapshot(scope, input)),
+    transition: (snapshot: never, event: never, scope: never) =>
+      watched(scope, () => agentMachine.transition(snapshot, event, scope)),
+  });
+};
+
 /** Where a machine goes when it hears something. */
-export const next = (snapshot: Snapshot | undefined, heard: ReplayStep['heard']): Snapshot => {
-  if (!snapshot) return initialTransition(agentMachine, heard.input as RunInput)[0];
+export const next = (
+  snapshot: Snapshot | undefined,
+  heard: ReplayStep['heard'],
+  taken: AnyTransitionDefinition[] = [],
+): Snapshot => {
+  const machine = telling((some) => taken.push(...some));
+  if (!snapshot) return initialTransition(machine, heard.input as RunInput)[0];
   if (heard.type === 'run.recovered') return snapshot;
   if (heard.type === 'run.closed') return withContext(snapshot, closeRun(snapshot.context, heard as unknown as Closed));
-  return transition(agentMachine, snapshot, heard as unknown as RunMachineEvent)[0];
+  return transition(machine, snapshot, heard as unknown as RunMachineEvent)[0];
 };
 
 /** What a run heard, whole: without references to its events. */
-export type Heard = { seq: number; at: number; heard: ReplayStep['heard'] };
+export type Heard = { seq: number; at: number; rootSeq: number; heard: ReplayStep['heard'] };
 export const heardIn = (entries: readonly ReadEntry[], events: readonly StoredEvent[]): Heard[] =>
   entries.map((entry) => ({ ...entry, heard: unfoldHeard(entry.heard, (seq) => events[seq - 1]) }));
 
@@ -56,7 +91,7 @@ export const heardIn = (entries: readonly ReadEntry[], events: readonly StoredEv
 export const stepsOf = function* (all: Iterable<Heard>, events: readonly StoredEvent[]): Generator<ReplayStep> {
   let snapshot: Snapshot | undefined;
   let place = 0;
-  for (const { seq, at, heard } of all) {
+  for (const { seq, at, rootSeq, heard } of all) {
     const differs = (what: string): FaultError => {
       const [{ runId, agent } = { runId: '', agent: '' }] = events;
       return new FaultError(
@@ -66,7 +101,8 @@ export const stepsOf = function* (all: Iterable<Heard>, events: readonly StoredE
       );
     };
     if (seq !== place) throw differs(`${place} events were said until then`);
-    snapshot = next(snapshot, heard);
+    const taken: AnyTransitionDefinition[] = [];
+    snapshot = next(snapshot, heard, taken);
     const said: StoredEvent[] = [];
     for (const draft of redact(takeOutbox(snapshot)?.events ?? [])) {
       const event = events[place];
@@ -82,7 +118,7 @@ export const stepsOf = function* (all: Iterable<Heard>, events: readonly StoredE
       said.push(last);
       place += 1;
     }
-    yield { heard, at, snapshot, said };
+    yield { heard, at, snapshot, taken, said, rootSeq };
   }
 };
 

@@ -47,6 +47,21 @@ describe('a replay', () => {
     expect(storedIn(store, 'r')).toEqual(before);
   });
 
+  test('names the transitions that were taken, those without an event too, and how far the tree was stored by then', async () => {
+    const { store } = await played();
+    const { steps } = await reader(store).runtime.replay('r');
+    const taken = steps.map(({ taken }) => taken.map(({ source, eventType }) => `${source.key}: ${eventType}`));
+    expect(taken).toEqual([
+      ['queued: ', 'deciding: '],
+      ['thinking: turn.closed'],
+      ['agent: call.settled', 'acting: ', 'deciding: '],
+      ['thinking: turn.closed', 'concluding: '],
+      [],
+    ]);
+    const last = storedIn(store, 'r').length;
+    expect(steps.map(({ rootSeq }) => rootSeq)).toEqual([2, 4, 6, last, last]);
+  });
+
   test('comes to where a run waits, whose machine says what can happen to it', async () => {
     const store = memoryStore();
     const { runtime } = openRuntime({ provider: scriptedProvider([{ calls: [call()] }, 'Done.']), store });
