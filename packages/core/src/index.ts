@@ -44,6 +44,7 @@ export { type FallbackChoice, type FallbackOptions, withFallback } from './model
 export { type RetryOptions, withRetry } from './model/with-retry.ts';
 export type { ForkChange, ForkOptions } from './replay/cut.ts';
 export type { Replay, ReplayStep } from './replay/replay.ts';
+export type { Ask } from './run/ask.ts';
 export { type Ending, type LifecycleHooks, lifecycle } from './run/lifecycle.ts';
 export type { Run } from './run/run.ts';
 export { type AgentSnapshot, agentLogic } from './runtime/agent-logic.ts';
@@ -51,6 +52,7 @@ export { createRuntime } from './runtime/create-runtime.ts';
 export type { ReadOptions } from './runtime/intake.ts';
 export type { RuntimeOptions } from './runtime/options.ts';
 export type { EventStream, Runtime, StartOptions } from './runtime/runtime.ts';
+export { type StoredRuns, storedRuns } from './runtime/stored-runs.ts';
 export type { SessionRest } from './session/rest.ts';
 export { type RestEvent, restMachine } from './session/rest-machine.ts';
 export type { Delivery as SessionDelivery, SendOptions, Session } from './session/session.ts';

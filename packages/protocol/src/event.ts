@@ -167,6 +167,8 @@ export const StoredEvent = z.discriminatedUnion('type', [
 
   fact('budget.warned', { kind: z.string(), spent: z.number(), limit: z.number() }),
   fact('budget.exhausted', { kind: z.string(), spent: z.number(), limit: z.number() }),
+  /** Somebody has raised limits of the run: what they are from now on. */
+  fact('budget.raised', { budget: BoundBudget, by: z.string() }),
   fact('context.compacted', {
     model: z.string(),
     /** Messages that became the summary, and messages that stayed as they were. */

@@ -19,7 +19,7 @@ import type { Fault } from '@troupe/protocol';
 import { type AnyEventObject, fromCallback, type NonReducibleUnknown, type StateMachine, setup } from 'xstate';
 import { readAnswer } from './answers.ts';
 import { answerCall, askingCall, planCalls, settleCall } from './calls.ts';
-import { pauseChild, releaseSlot, resumeChild, settleChild, spawn, wantSlot } from './children.ts';
+import { grantSlots, pauseChild, releaseSlot, resumeChild, settleChild, spawn, wantSlot } from './children.ts';
 import type {
   ClosedTurn,
   CrewOrder,
@@ -33,6 +33,7 @@ import type {
 } from './context.ts';
 import * as life from './life.ts';
 import { exhaustedBy } from './limits.ts';
+import { raiseLimits, raiseProblem } from './raise.ts';
 import { openContext, type Step, say, stepOf } from './step.ts';
 import * as turns from './turns.ts';
 
@@ -178,6 +179,7 @@ export const agentMachine: AgentMachine = base
         const question = context.calls[askingCall(context, event.questionId)]?.question;
         return question !== undefined && readAnswer(question, event.answer).decision !== 'unclear';
       },
+      mayRaise: ({ context, event }) => event.type === 'raise' && raiseProblem(context, event.limits) === null,
       isLost: ({ event }) => event.type === 'recovered' && event.lost !== undefined,
       letsGo: ({ context }) => context.parentId !== undefined && !context.detached,
     },
@@ -192,6 +194,10 @@ export const agentMachine: AgentMachine = base
       pause: act(life.pause),
       resume: act(life.resume),
       steer: act<'steer'>((step, { text }) => life.steer(step, text)),
+      raise: act<'raise'>((step, { limits, by }) => {
+        raiseLimits(step, limits, by);
+        grantSlots(step);
+      }),
       receiveMail: act<'deliver'>((step, { mail }) => life.receiveMail(step, mail)),
       interrupt: act<'interrupt'>((step, { reason, exitReason }) => life.interrupt(step, reason, exitReason)),
       warnOfTime: act<'limit.near'>((step, { kind, limit, spent }) => life.warnOfTime(step, kind, limit, spent)),
@@ -260,6 +266,12 @@ export const agentMachine: AgentMachine = base
         if (context.allowance.limits.deadlineAt !== undefined)
           enqueue.spawnChild('alarm', { id: 'deadline', input: { runId: context.runId, kind: 'deadlineMs' } });
       }),
+      /** A deadline that was moved rings when it is now. */
+      moveAlarm: base.enqueueActions(({ event, enqueue }) => {
+        if (event.type !== 'raise' || event.limits.deadlineAt === undefined) return;
+        enqueue.stopChild('deadline');
+        enqueue('setAlarm' as never);
+      }),
       startWatch: base.enqueueActions(({ context, enqueue }) => {
         for (const [id, kind] of watchesOf(context))
           enqueue.spawnChild('alarm', { id, input: { runId: context.runId, kind } });
@@ -296,6 +308,7 @@ export const agentMachine: AgentMachine = base
       steer: { actions: 'steer' },
       deliver: { actions: 'receiveMail' },
       answer: { guard: 'isAnswer', actions: 'answer' },
+      raise: { guard: 'mayRaise', actions: ['raise', 'moveAlarm'] },
       detach: { guard: 'letsGo', actions: 'detach' },
       interrupt: { target: '.interrupting', actions: 'interrupt' },
       'limit.near': { actions: 'warnOfTime' },
@@ -315,6 +328,7 @@ export const agentMachine: AgentMachine = base
         initial: 'deciding',
         on: {
           pause: { target: 'paused.command', actions: 'pause' },
+          raise: { guard: 'mayRaise', actions: ['raise', 'moveAlarm', 'stopWatch', 'startWatch'] },
           'stall.noticed': { actions: 'warnOfStall' },
           'stall.lasted': { target: 'interrupting', actions: 'failStalled' },
         },
@@ -343,6 +357,7 @@ export const agentMachine: AgentMachine = base
             entry: ['askForSlot', 'stopWatch'],
             exit: 'startWatch',
             always: { guard: 'hasSlot', target: 'deciding' },
+            on: { raise: { guard: 'mayRaise', actions: ['raise', 'moveAlarm'] } },
           },
           thinking: {
             invoke: {
@@ -405,6 +420,7 @@ export const agentMachine: AgentMachine = base
               steer: {},
               deliver: {},
               pause: {},
+              raise: {},
             },
           },
         },
@@ -445,6 +461,7 @@ export const agentMachine: AgentMachine = base
           steer: {},
           deliver: {},
           answer: {},
+          raise: {},
           detach: {},
         },
       },

@@ -19,7 +19,7 @@ import type {
   Usage,
 } from '@troupe/protocol';
 import type { Approval } from './approval.ts';
-import type { Allowance, Ledger, Pool } from './limits.ts';
+import type { Allowance, Ledger, Limits, Pool } from './limits.ts';
 import type { CallOutcome } from './outcome.ts';
 
 /** A child as its parent's call keeps it. */
@@ -220,7 +220,9 @@ export type RunCommand =
   | { type: 'pause' }
   | { type: 'resume' }
   | { type: 'steer'; text: string }
-  | { type: 'answer'; questionId: string; answer: Answer; by: string };
+  | { type: 'answer'; questionId: string; answer: Answer; by: string }
+  /** What limits are to be from now on. */
+  | { type: 'raise'; limits: Limits; by: string };
 
 /** Limits that a clock watches. */
 export type TimeKind = 'activeMs' | 'idleMs' | 'deadlineMs';

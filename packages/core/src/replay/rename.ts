@@ -1,6 +1,6 @@
 /** What is stored of one tree, as if it had happened in another: ids, and deadlines that lie as far ahead as they did. */
 import type { StoredEvent } from '@troupe/protocol';
-import type { Allowance } from '../agent/limits.ts';
+import type { Allowance, Limits } from '../agent/limits.ts';
 import type { ReplayStep } from './replay.ts';
 
 export type Renaming = {
@@ -40,8 +40,8 @@ const later = <L extends { deadlineAt?: number | undefined }>(limits: L, ms: num
 export const renamedEvent = (names: Renaming, told: StoredEvent): StoredEvent => {
   const { cursor: _, ...event } = told;
   const other = renamed(names, event) as StoredEvent;
-  const isBound = (other.type === 'run.started' || other.type === 'run.forked') && other.budget;
-  return isBound ? { ...other, budget: later(isBound, names.laterMs) } : other;
+  const bound = 'budget' in other ? other.budget : undefined;
+  return bound ? ({ ...other, budget: later(bound, names.laterMs) } as StoredEvent) : other;
 };
 
 type Heard = ReplayStep['heard'];
@@ -49,6 +49,7 @@ type Heard = ReplayStep['heard'];
 export const renamedHeard = (names: Renaming, heard: Heard): Heard => {
   const other = renamed(names, heard) as Heard;
   if (other.type === 'call.spawns') return { ...other, at: Number(other.at) + names.laterMs };
+  if (other.type === 'raise') return { ...other, limits: later(other.limits as Limits, names.laterMs) };
   // A run begins with an allowance, and a fork may have begun with another one.
   const key = other.type === 'xstate.init' ? 'input' : 'begins';
   const holder = other[key] as { allowance?: Allowance } | undefined;

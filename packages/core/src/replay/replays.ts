@@ -47,6 +47,26 @@ export type Replays = {
   fork(rootId: string, options: ForkOptions): Promise<{ rootId: string; questionId?: string }>;
 };
 
+/** A stored run, step by step. @throws FaultError `replay.differs` */
+export const replayOf = async (store: RunStore, { runId, agent }: RunRow): Promise<Replay> => {
+  const { entries, events, checkpoint } = await readRun(store, runId);
+  const steps = [...stepsOf(heardIn(entries, events), events)];
+  const last = steps.at(-1)?.snapshot;
+  const isWhole = last && steps.reduce((sum, { said }) => sum + said.length, 0) === events.length;
+  if (!isWhole)
+    throw new FaultError('replay.differs', `Run "${runId}" cannot be replayed: its journal is not whole.`, { runId });
+  if (
+    checkpoint &&
+    !(isSame(last.value, checkpoint.value) && isSame(redact(last.context), redact(contextIn(checkpoint))))
+  )
+    throw new FaultError(
+      'replay.differs',
+      `Run "${runId}" does not replay: it comes to another state than the one it was stored in. Replay it with the version of this library that stored it.`,
+      { runId },
+    );
+  return { runId, agent, steps, snapshot: last };
+};
+
 const exists = (runId: string) =>
   new FaultError('run.exists', `Run "${runId}" exists. Fork under a new id.`, { runId });
 /** How a store refuses the beginning of a run that is there. */
@@ -54,26 +74,6 @@ const refusals = new Set(['store.conflict', 'store.fenced', 'store.ended']);
 
 export const openReplays = (host: Host): Replays => {
   const { store, clock, rowFor } = host;
-
-  const replay = async (runId: string): Promise<Replay> => {
-    const { agent } = await rowFor(runId);
-    const { entries, events, checkpoint } = await readRun(store, runId);
-    const steps = [...stepsOf(heardIn(entries, events), events)];
-    const last = steps.at(-1)?.snapshot;
-    const isWhole = last && steps.reduce((sum, { said }) => sum + said.length, 0) === events.length;
-    if (!isWhole)
-      throw new FaultError('replay.differs', `Run "${runId}" cannot be replayed: its journal is not whole.`, { runId });
-    if (
-      checkpoint &&
-      !(isSame(last.value, checkpoint.value) && isSame(redact(last.context), redact(contextIn(checkpoint))))
-    )
-      throw new FaultError(
-        'replay.differs',
-        `Run "${runId}" does not replay: it comes to another state than the one it was stored in. Replay it with the version of this library that stored it.`,
-        { runId },
-      );
-    return { runId, agent, steps, snapshot: last };
-  };
 
   const treeOf = async (rootId: string) => {
     const { parentId, rootId: its } = await rowFor(rootId);
@@ -91,7 +91,7 @@ export const openReplays = (host: Host): Replays => {
   };
 
   return {
-    replay,
+    replay: async (runId) => replayOf(store, await rowFor(runId)),
     async fork(rootId, options) {
       host.check();
       const tree = await treeOf(rootId);

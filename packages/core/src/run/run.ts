@@ -1,5 +1,6 @@
 import {
   type Answer,
+  type Budget,
   FaultError,
   isWithin,
   type JSONValue,
@@ -8,12 +9,12 @@ import {
   type Report,
   type RunEvent,
   type RunStatus,
-  redact,
 } from '@troupe/protocol';
 import type { Observable } from 'rxjs';
-import { readAnswer } from '../agent/answers.ts';
 import type { RunCommand } from '../agent/context.ts';
+import { type Ask, commandOf, type PlainAsk, raiseOf } from './ask.ts';
 import type { LiveRun } from './live-run.ts';
+import { afterEnd, receiptAt, repeated, type Standing } from './receipt.ts';
 
 /** What a handle needs of the runtime that made it. */
 export type RunHost = {
@@ -28,6 +29,10 @@ export type RunHost = {
   ended(run: LiveRun): Promise<Report>;
   handleOf(runId: string): Run;
   send(run: LiveRun, command: RunCommand): Promise<Receipt>;
+  /** What a command would come to; nothing is done. */
+  foresee(run: LiveRun, command: RunCommand): Promise<Receipt>;
+  /** What the run's deadline counts from, in epoch milliseconds. */
+  startOf(run: LiveRun): Promise<number>;
 };
 
 /** One execution of an agent, as its starter holds it. Commands go in here, events come out. `T` is the type of its structured answer. */
@@ -87,27 +92,53 @@ export class Run<T = JSONValue> implements AsyncIterable<RunEvent> {
 
   /** Says something to the run; it hears it before its next turn. */
   steer(text: string): Promise<Receipt> {
-    return this.#host.send(this.#run, { type: 'steer', text });
+    return this.#send({ type: 'steer', text });
   }
 
   /** Holds the run and everything below it. The model call in flight is aborted; calls in flight go on. */
   pause(): Promise<Receipt> {
-    return this.#host.send(this.#run, { type: 'pause' });
+    return this.#send({ type: 'pause' });
   }
 
   /** Lets a paused run go on. */
   resume(): Promise<Receipt> {
-    return this.#host.send(this.#run, { type: 'resume' });
+    return this.#send({ type: 'resume' });
   }
 
   /** Ends the run and everything below it. Tools and model calls see an aborted signal at once. */
-  interrupt(reason = 'Interrupted by the user.'): Promise<Receipt> {
-    return this.#host.send(this.#run, { type: 'interrupt', reason });
+  interrupt(reason?: string): Promise<Receipt> {
+    return this.#send({ type: 'interrupt', ...(reason !== undefined && { reason }) });
   }
 
   /** Answers a question of the tree. A second answer of the same value is accepted without effect, another one is rejected. */
   answer(questionId: string, answer: Answer): Promise<Receipt> {
-    return this.#host.send(this.#run, { type: 'answer', questionId, answer, by: 'user' });
+    return this.#send({ type: 'answer', questionId, answer });
+  }
+
+  /**
+   * Raises limits of the run, each to what is given: `raise({ turns: 20 })`. A limit is never lowered by it, and `deadlineMs` counts
+   * from the run's start. Of a run that another one started `tokens`, `costUsd`, `descendants`, `depth` and `deadlineMs` are part of
+   * its parent's: those are raised at the top of the tree, for what starts from then on. @throws FaultError `budget.invalid`
+   */
+  async raise(budget: Budget): Promise<Receipt> {
+    return this.#host.send(this.#run, await this.#raise(budget));
+  }
+
+  /**
+   * What a command would come to now, by what the run's machine says; nothing is done. Also of runs that are not alive here, by what
+   * is stored of them: what happens before the command arrives may change it. @throws FaultError `budget.invalid`
+   */
+  async can(ask: Ask): Promise<Receipt> {
+    const command = ask.type === 'raise' ? await this.#raise(ask.budget) : commandOf(ask);
+    return this.#host.foresee(this.#run, command);
+  }
+
+  #raise(budget: Budget): Promise<RunCommand> {
+    return raiseOf(this.id, budget, () => this.#host.startOf(this.#run));
+  }
+
+  #send(ask: PlainAsk): Promise<Receipt> {
+    return this.#host.send(this.#run, commandOf(ask));
   }
 
   /** A descendant by its id. @throws FaultError `run.unknown` */
@@ -117,45 +148,10 @@ export class Run<T = JSONValue> implements AsyncIterable<RunEvent> {
   }
 }
 
-/** What comes of an answer to a question that was answered before: what is stored of that one has no secrets. */
-export const repeated = (before: Answer | undefined, answer: Answer): Receipt =>
-  JSON.stringify(redact(before)) === JSON.stringify(redact(answer))
-    ? { status: 'accepted' }
-    : { status: 'rejected', reason: 'already answered' };
-
-/** What a command to a run in its present state comes to, read off the machine itself. */
+/** What a command to a run in its present state comes to. */
 export const receiptOf = (run: LiveRun, command: RunCommand, answered: ReadonlyMap<string, Answer>): Receipt => {
-  const rejected = (reason: string): Receipt => ({ status: 'rejected', reason });
-  if (command.type === 'answer' && answered.has(command.questionId)) {
+  if (command.type === 'answer' && answered.has(command.questionId))
     return repeated(answered.get(command.questionId), command.answer);
-  }
-  if (run.ended || !run.actor) return rejected(`the run has ended: ${run.ledger.status}`);
-  const snapshot = run.actor.getSnapshot() as { can(event: RunCommand): boolean; matches(value: never): boolean };
-  const is = (value: unknown) => snapshot.matches(value as never);
-  if (!snapshot.can(command)) {
-    if (command.type === 'answer') {
-      const question = run.context?.calls.find(
-        (call) => call.question?.id === command.questionId && call.phase === 'asking',
-      )?.question;
-      if (!question) return rejected(`no open question "${command.questionId}"`);
-      const read = readAnswer(question, command.answer);
-      return rejected(
-        `the answer is not clear: expected ${read.decision === 'unclear' ? read.expected : 'another answer'}`,
-      );
-    }
-    if (is('interrupting')) return rejected('the run is being interrupted');
-    if (command.type === 'pause')
-      return rejected(is('paused') ? 'the run is paused already' : 'the run is about to end');
-    if (command.type === 'resume')
-      return rejected(is('paused') ? 'the run waits for an answer' : 'the run is not paused');
-    return rejected('the run is about to end');
-  }
-  if (command.type === 'steer') {
-    if (is({ paused: 'question' })) return { status: 'deferred', until: 'question.answered' };
-    if (is('paused')) return { status: 'deferred', until: 'resumed' };
-    if (is({ running: 'thinking' })) return { status: 'deferred', until: 'turn.completed' };
-    if (is({ running: 'acting' })) return { status: 'deferred', until: 'call.settled' };
-  }
-  if (command.type === 'answer' && is({ paused: 'command' })) return { status: 'deferred', until: 'resumed' };
-  return { status: 'accepted' };
+  if (run.ended || !run.actor) return afterEnd(run.ledger.status);
+  return receiptAt(run.actor.getSnapshot() as Standing, command);
 };

@@ -1,4 +1,4 @@
-import { FaultError, type Report, type RunEvent } from '@troupe/protocol';
+import { type Budget, FaultError, type Report, type RunEvent } from '@troupe/protocol';
 import type { ActorLogic, ActorRef, ActorSystem, Snapshot } from 'xstate';
 import type { RunCommand } from '../agent/context.ts';
 import type { Agent } from '../define-agent.ts';
@@ -11,7 +11,16 @@ export type AgentSnapshot<T> = Snapshot<Report<T>> & { runId: string | undefined
 type Ended<T> = { type: 'troupe.ended'; report: Report<T> };
 type Lost = { type: 'troupe.lost'; error: FaultError };
 
-const commands = new Set<string>(['interrupt', 'pause', 'resume', 'steer', 'answer'] satisfies RunCommand['type'][]);
+/** Commands as events: limits are raised by a budget, as with `run.raise`. */
+type Command = Exclude<RunCommand, { type: 'raise' }> | { type: 'raise'; budget: Budget };
+const commands = new Set<string>([
+  'interrupt',
+  'pause',
+  'resume',
+  'steer',
+  'answer',
+  'raise',
+] satisfies Command['type'][]);
 
 /**
  * An agent as actor logic, to invoke or spawn in any XState machine. Input: a job. Output: the report, typed by the agent's output
@@ -22,7 +31,7 @@ export const agentLogic = <T>(
   agent: Agent<T>,
   runtime: Runtime,
   // biome-ignore lint/suspicious/noExplicitAny: any system will do, and XState exports no name for that
-): ActorLogic<AgentSnapshot<T>, RunCommand | Ended<T> | Lost, Job, ActorSystem<any>, RunEvent> => ({
+): ActorLogic<AgentSnapshot<T>, Command | Ended<T> | Lost, Job, ActorSystem<any>, RunEvent> => ({
   getInitialSnapshot: (_scope, job) =>
     ({ status: 'active', output: undefined, error: undefined, runId: undefined, job }) as never,
   transition: (snapshot, event, { self }) => {
@@ -71,7 +80,7 @@ export const agentLogic = <T>(
 
 const running = new WeakMap<ActorRef<never, never>, string>() as WeakMap<object, string>;
 
-const command = (run: ReturnType<Runtime['start']>, event: RunCommand) => {
+const command = (run: ReturnType<Runtime['start']>, event: Command) => {
   switch (event.type) {
     case 'steer':
       return run.steer(event.text);
@@ -79,6 +88,8 @@ const command = (run: ReturnType<Runtime['start']>, event: RunCommand) => {
       return run.answer(event.questionId, event.answer);
     case 'interrupt':
       return run.interrupt(event.reason);
+    case 'raise':
+      return run.raise(event.budget);
     case 'pause':
       return run.pause();
     case 'resume':

@@ -18,12 +18,14 @@ import {
 import { concat, distinctUntilChanged, EMPTY, map, type Observable, startWith } from 'rxjs';
 import type { RunCommand } from '../agent/context.ts';
 import type { LiveRun } from '../run/live-run.ts';
-import { Run, type RunHost, repeated } from '../run/run.ts';
+import { repeated } from '../run/receipt.ts';
+import { Run, type RunHost, receiptOf } from '../run/run.ts';
 import { guarded } from '../streams/guarded.ts';
 import { isSettled, settles } from './desk.ts';
 import type { Engine } from './engine.ts';
 import { openReader } from './event-reader.ts';
 import { follow } from './follow.ts';
+import { foreseeStored, storedContext } from './foresee.ts';
 import type { Reading } from './intake.ts';
 import type { Postman } from './postman.ts';
 import { eventsFrom } from './read-events.ts';
@@ -147,10 +149,8 @@ export const openHandles = (
     ended: async (run) => (isEnded(run.ledger.status) ? whenTold(run) : whenNext(run, isTerminal)),
     handleOf: at,
     send: async (run, command) => {
-      const asker = command.type === 'answer' ? runOfQuestion(command.questionId) : null;
-      if (command.type === 'answer' && asker !== null && !isWithin(asker, run.runId))
-        return { status: 'rejected', reason: `question "${command.questionId}" is not asked below run "${run.runId}"` };
-      const targetId = asker ?? run.runId;
+      const targetId = targetOf(run, command);
+      if (typeof targetId !== 'string') return targetId;
       // A run that was let go may go on when the run above it has ended.
       const held = run.ended && !run.broken && targetId !== run.runId ? undefined : run;
       // A run that is alive hears a command at once.
@@ -160,6 +160,35 @@ export const openHandles = (
       if (refused === null && !world.runs.has(targetId) && isElsewhere(run)) await catchUp(run).catch(() => {});
       return refused ?? deliver(world.runs.get(targetId) ?? run, command);
     },
+    foresee: async (run, command) => {
+      const targetId = targetOf(run, command);
+      if (typeof targetId !== 'string') return targetId;
+      const live = world.runs.get(targetId);
+      if (live?.broken) return unstored(live);
+      if (live) return receiptOf(live, command, desk.answers);
+      await recorder.written(run.rootId);
+      return foreseeStored(store, targetId, command, async (row) => {
+        if (on.isClosing()) throw new FaultError('runtime.closed', 'the runtime is closed');
+        // Whoever executes it knows its agents.
+        if (store.changes && (await store.holder(row.runId)) !== null) return;
+        const rows = await recovery.rowsOf(row.rootId);
+        recovery.demand(
+          [...rows.values()].filter(({ status }) => !isEnded(status)),
+          rows,
+        );
+      });
+    },
+    startOf: async (run) => {
+      const context = run.context ?? (await storedContext(store, run.runId));
+      return run.ledger.createdAt + (context?.laterMs ?? 0);
+    },
+  };
+  /** The run that a command is for: an answer is for the run that asked. */
+  const targetOf = (run: LiveRun, command: RunCommand): string | Receipt => {
+    const asker = command.type === 'answer' ? runOfQuestion(command.questionId) : null;
+    if (command.type === 'answer' && asker !== null && !isWithin(asker, run.runId))
+      return { status: 'rejected', reason: `question "${command.questionId}" is not asked below run "${run.runId}"` };
+    return asker ?? run.runId;
   };
 
   const carry: Handles['carry'] = async (runId, held, command) => {

@@ -74,6 +74,7 @@ describe('the paths together', () => {
       steer: { type: 'steer', text: 'hurry' },
       deliver: { type: 'deliver', mail: [{ id: 'unit', text: 'It is done.' }] },
       answer: { type: 'answer', questionId: 'root/1-0?', answer: true, by: 'user' },
+      raise: { type: 'raise', limits: { turns: 99 }, by: 'user' },
       detach: { type: 'detach' },
       pause: { type: 'pause' },
     };

@@ -52,6 +52,8 @@ const broke = () => [{ error: new Error('an actor breaks') }];
 const interrupt: RunMachineEvent = { type: 'interrupt', reason: 'enough' };
 const pausing: RunMachineEvent[] = [{ type: 'pause' }, { type: 'resume' }];
 const steer: RunMachineEvent = { type: 'steer', text: 'hurry' };
+/** Once: what a limit is already it cannot be raised to. */
+const raise = (turns: number): RunMachineEvent => ({ type: 'raise', limits: { turns }, by: 'user' });
 const deliver: RunMachineEvent = { type: 'deliver', mail: [{ id: 'unit', text: 'It is done.' }] };
 
 const inCalls =
@@ -193,6 +195,7 @@ export const abstract = (context: RunContext) => ({
     context.warned.filter((kind) => kind.endsWith('Ms')).join(),
   ],
   unpaid: context.pendingUsage !== null,
+  allowed: context.allowance.limits.turns,
   over: exhaustedBy(context)?.kind,
   long: context.messages > (context.compaction.maxMessages ?? Number.POSITIVE_INFINITY),
   end: context.end?.exitReason,
@@ -297,7 +300,7 @@ export const scenes: Record<string, Played> = {
   },
   'that hears of its units': {
     agent: { budget: { turns: 2 } },
-    happens: { events: [...pausing, deliver], tells: telling({ model: [text] }) },
+    happens: { events: [...pausing, deliver, raise(3)], tells: telling({ model: [text] }) },
   },
   'that denies what asks': {
     agent: { approval: 'deny', budget: { turns: 2 } },
@@ -385,7 +388,7 @@ export const scenes: Record<string, Played> = {
         ...pausing,
         interrupt,
         { type: 'detach' },
-        ...(context.slot === 'wanted' ? [{ type: 'slot.granted' as const }] : []),
+        ...(context.slot === 'wanted' ? [{ type: 'slot.granted' as const }, raise(4)] : []),
         ...answers(context),
       ],
       tells: telling({

@@ -137,6 +137,8 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
         return run.resume();
       case 'steer':
         return run.steer(event.text);
+      case 'raise':
+        return run.raise(event.limits);
       case 'deliver':
         return actorOf(runId).send(event);
       case 'interrupt':

@@ -26,6 +26,8 @@ type Account = {
   /** Children that were asked for and have not settled. */
   live: Map<string, { grant: Grant; started: boolean }>;
   turnOpen: boolean;
+  /** Its parent has let it go. */
+  isOwn: boolean;
 };
 
 const newAccount = (): Account => ({
@@ -33,6 +35,7 @@ const newAccount = (): Account => ({
   spent: { tokens: 0, costUsd: 0, descendants: 0 },
   live: new Map(),
   turnOpen: false,
+  isOwn: false,
 });
 
 export const budgets = ({ stored, runs }: Log): Violation[] => {
@@ -50,6 +53,11 @@ export const budgets = ({ stored, runs }: Log): Violation[] => {
       case 'run.forked':
         if (event.budget) account.limits = limitsIn(event.budget);
         return [];
+      case 'run.detached':
+        account.isOwn = true;
+        return [];
+      case 'budget.raised':
+        return raise(account, event);
       case 'turn.started':
         account.turnOpen = true;
         return mayTurn(account, event);
@@ -92,6 +100,14 @@ const limitsIn = ({ tokens, costUsd, descendants }: Grant): Grant => ({
   ...(costUsd !== undefined && { costUsd }),
   ...(descendants !== undefined && { descendants }),
 });
+
+/** What a child may spend of a pool was set aside for it: only the top of a tree can be given more. */
+const raise = (account: Account, event: EventOf<'budget.raised'>): Violation[] => {
+  const limits = limitsIn(event.budget);
+  const isChild = event.parentId !== undefined && Object.keys(limits).length > 0 && !account.isOwn;
+  Object.assign(account.limits, limits);
+  return isChild ? [at('L4', event, 'it was given more than its parent has set aside for it.')] : [];
+};
 
 const mayTurn = (account: Account, event: StoredEvent): Violation[] =>
   (['tokens', 'costUsd'] as const).flatMap((kind) => {

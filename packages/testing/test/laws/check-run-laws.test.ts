@@ -83,6 +83,15 @@ describe('checkRunLaws', () => {
     expect(checkRunLaws(lawful)).toEqual([]);
   });
 
+  test('takes a pool for what it was raised to, at the top of a tree and in a run that was let go', () => {
+    const spent = [r.queued(), r.started({ tokens: 5 }), r.turn(1), r.answered(1, 6, ['c']), r.result('c')];
+    const more = [r.turn(2), r.answered(2, 3), r.completed(9)];
+    expect(lawsOf(checkRunLaws(restamp([...spent, ...more])))).toEqual(['L4']);
+    expect(checkRunLaws(restamp([...spent, r.raised({ tokens: 7, turns: 9 }), ...more]))).toEqual([]);
+    const own = [a.started(grant), a.raised({ turns: 9 }), a.detached(), a.raised({ tokens: 90 }), a.completed(0)];
+    expect(checkRunLaws(restamp(own))).toEqual([]);
+  });
+
   test('finds nothing in the log of one run alone, numbered for itself', () => {
     expect(checkRunLaws(restamp(lawful.filter(({ runId }) => runId === child)))).toEqual([]);
   });
@@ -165,6 +174,12 @@ describe('checkRunLaws', () => {
       'L4',
       'is charged with less than its child used',
       changed(is('r', 'child.settled', 1), { usage: { inputTokens: 4, outputTokens: 0 } }),
+      ['L4'],
+    ],
+    [
+      'L4',
+      'gives a child more than was set aside for it',
+      followed(is(child, 'run.started'), a.raised({ tokens: 90 })),
       ['L4'],
     ],
     ['L4', 'forgets what an attempt used', without(is('r', 'turn.attempted')), ['L4']],

@@ -102,6 +102,7 @@ export const runWriter = (runId: string, parentId?: string) => {
         usage: tokens(used),
         ...end,
       }),
+    raised: (budget: object) => say({ type: 'budget.raised', budget, by: 'user' }),
     detached: () => say({ type: 'run.detached' }),
     completed: (used: number) => say({ type: 'run.completed', text: 'done', usage: report(used) }),
     failed: (used: number) =>

@@ -1,0 +1,29 @@
+import type { Answer, Budget } from '@troupe/protocol';
+import type { RunCommand } from '../agent/context.ts';
+import { checkBudget } from '../define-agent.ts';
+
+/** What may be asked of a run: as `run.can` is asked about it. */
+export type Ask =
+  | { type: 'steer'; text: string }
+  | { type: 'pause' }
+  | { type: 'resume' }
+  | { type: 'interrupt'; reason?: string }
+  | { type: 'answer'; questionId: string; answer: Answer }
+  | { type: 'raise'; budget: Budget };
+
+/** One that needs nothing but itself. */
+export type PlainAsk = Exclude<Ask, { type: 'raise' }>;
+
+/** What the machine of a run is sent for it. */
+export const commandOf = (ask: PlainAsk): RunCommand => {
+  if (ask.type === 'interrupt') return { type: 'interrupt', reason: ask.reason ?? 'Interrupted by the user.' };
+  return ask.type === 'answer' ? { ...ask, by: 'user' } : ask;
+};
+
+/** The same for limits. @param startOf What the run's deadline counts from. @throws FaultError `budget.invalid` */
+export const raiseOf = async (runId: string, budget: Budget, startOf: () => Promise<number>): Promise<RunCommand> => {
+  checkBudget(budget, `run "${runId}"`);
+  const { deadlineMs, warnAt: _, keep: __, ...limits } = budget;
+  const deadline = deadlineMs === undefined ? {} : { deadlineAt: (await startOf()) + deadlineMs };
+  return { type: 'raise', limits: { ...limits, ...deadline }, by: 'user' };
+};
