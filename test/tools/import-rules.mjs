@@ -18,7 +18,7 @@ const ARROWS = {
   otel: ['@protocol', 'rxjs', '@opentelemetry/api'],
   prices: ['@protocol', '@pydantic/genai-prices'],
   'store-sqlite': ['@protocol', 'node:'],
-  inspector: ['@protocol', '@core', 'rxjs', 'xstate', 'zod', 'ws', 'node:'],
+  inspector: ['@protocol', '@core', 'xstate', 'zod', 'ws', 'node:'],
   testing: ['@protocol', '@core', 'xstate', 'fast-check', 'vitest', 'rxjs'],
 };
 

@@ -1,1 +1,22 @@
-export { Command, Line, ToHub, ToPage, wireVersion } from './wire.ts';
+export { type InspectOptions, type Inspector, inspect, inspectActors, inspectStore } from './inspect.ts';
+export { type StatelyInspector, type StatelyInspectorOptions, statelyInspector } from './stately-inspector.ts';
+export {
+  ActorLine,
+  Can,
+  Chart,
+  ChartEdge,
+  ChartState,
+  Command,
+  Entry,
+  Gauge,
+  Happening,
+  Line,
+  Machine,
+  ReceiptLine,
+  RunLine,
+  Spending,
+  Step,
+  ToHub,
+  ToPage,
+  wireVersion,
+} from './wire.ts';

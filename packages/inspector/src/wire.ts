@@ -108,7 +108,7 @@ export const ToHub = z.discriminatedUnion('type', [
 export type ToHub = z.infer<typeof ToHub>;
 
 /** A run's chart: its machine was sent before, as `machine`. Missing where no machine is known; `problem` says why. */
-const Chart = z.object({
+export const Chart = z.object({
   machineId: z.string().optional(),
   problem: z.string().optional(),
   /** Ids of the active states. */
@@ -118,6 +118,8 @@ const Chart = z.object({
   /** What the machine knows: its context, shortened. */
   context: JSONValue.optional(),
 });
+
+export type Chart = z.infer<typeof Chart>;
 
 /** Hub to page. */
 export const ToPage = z.discriminatedUnion('type', [

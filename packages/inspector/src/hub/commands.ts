@@ -1,0 +1,92 @@
+/** What a page asks for, done by whoever the runs are of; or what it would come to. */
+import type { Ask } from '@troupe/core';
+import { type Budget, faultOf, type Receipt } from '@troupe/protocol';
+import type { Can, Command, RunLine } from '../wire.ts';
+import type { RunSource } from './run-source.ts';
+
+export type Outcome = { receipt: Receipt; runId?: string };
+type ForkCommand = Extract<Command, { type: 'fork' }>;
+type Spawning = Extract<Command, { type: 'pauseSpawning' | 'resumeSpawning' }>;
+
+const rejected = (reason: string): Receipt => ({ status: 'rejected', reason });
+const accepted: Receipt = { status: 'accepted' };
+const noRuns = rejected('no run is looked at here, only actors that another program tells of');
+const noFork = rejected(
+  'nobody could execute a fork of a stored tree here: fork it in the program that knows its agents',
+);
+
+/** Values that a page leaves out are left out, not `undefined`. */
+const defined = <T extends object>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
+
+const askOf = (command: Exclude<Command, ForkCommand | Spawning>): Ask => {
+  const { runId: _, ...ask } = defined(command);
+  return ask as Ask;
+};
+
+/** What was thrown is what the receipt says. */
+const said = async (does: () => Promise<Outcome>): Promise<Outcome> => {
+  try {
+    return await does();
+  } catch (error) {
+    return { receipt: rejected(faultOf(error, 'command.failed').message) };
+  }
+};
+
+const canFork = (source: RunSource | undefined): Receipt => (source?.fork ? accepted : noFork);
+
+const canSpawn = (source: RunSource | undefined, { type }: Spawning): Receipt => {
+  if (!source?.spawning) return rejected('spawning can be paused only in the program that spawns');
+  if (source.spawning.isPaused() === (type === 'pauseSpawning'))
+    return rejected(type === 'pauseSpawning' ? 'spawning is paused already' : 'spawning is not paused');
+  return accepted;
+};
+
+/** What a command would come to; nothing is done. */
+export const foresee = (source: RunSource | undefined, command: Command): Promise<Outcome> =>
+  said(async () => {
+    if (command.type === 'pauseSpawning' || command.type === 'resumeSpawning')
+      return { receipt: canSpawn(source, command) };
+    if (command.type === 'fork') return { receipt: canFork(source) };
+    return { receipt: source ? await source.can(command.runId, askOf(command)) : noRuns };
+  });
+
+/** Carries a command out. */
+export const obey = (source: RunSource | undefined, command: Command): Promise<Outcome> =>
+  said(async () => {
+    if (command.type === 'pauseSpawning' || command.type === 'resumeSpawning') {
+      const receipt = canSpawn(source, command);
+      if (receipt.status === 'accepted') source?.spawning?.[command.type === 'pauseSpawning' ? 'pause' : 'resume']();
+      return { receipt };
+    }
+    if (command.type === 'fork') {
+      if (!source?.fork) return { receipt: noFork };
+      const { at, change } = defined(command);
+      return {
+        receipt: accepted,
+        runId: await source.fork(command.runId, { at, ...(change && { change: change as never }) }),
+      };
+    }
+    return { receipt: source ? await source.send(command.runId, askOf(command)) : noRuns };
+  });
+
+/** Kinds that a run shares with its parent come last: a child's cannot be raised. */
+const shared = new Set(['tokens', 'costUsd', 'deadlineMs']);
+const raisable = ({ gauges }: RunLine): Budget | undefined => {
+  const gauge = gauges.find(({ kind }) => !shared.has(kind)) ?? gauges[0];
+  return gauge && { [gauge.kind]: gauge.limit + 1 };
+};
+
+/** What the buttons of a run would come to now. */
+export const canOf = async (source: RunSource, line: RunLine): Promise<Can> => {
+  const ask = async (what: Ask): Promise<Receipt> =>
+    source.can(line.id, what).catch((error: unknown) => rejected(faultOf(error, 'command.failed').message));
+  const budget = raisable(line);
+  const [steer, pause, resume, interrupt, raise] = await Promise.all([
+    ask({ type: 'steer', text: 'x' }),
+    ask({ type: 'pause' }),
+    ask({ type: 'resume' }),
+    ask({ type: 'interrupt' }),
+    budget ? ask({ type: 'raise', budget }) : rejected('nothing of it is limited'),
+  ]);
+  return { steer, pause, resume, interrupt, raise, fork: canFork(source) };
+};

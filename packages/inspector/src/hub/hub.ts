@@ -1,0 +1,200 @@
+/**
+ * The middle of the inspector: keeps what all pages see, tells each what it is owed, and passes on what it asks. It hears of runs by
+ * their events and of other programs' actors by Stately's messages; neither knows that it is there (L8).
+ */
+import { type Clock, faultOf, isLive, type Logger, type RunEvent } from '@troupe/protocol';
+import { openActorTable } from '../actors/actor-table.ts';
+import type { StatelyMessage } from '../actors/stately-message.ts';
+import { happeningOf } from '../runs/happening-of.ts';
+import { openRunTable } from '../runs/run-table.ts';
+import { type Happening, type Line, type ToHub, wireVersion } from '../wire.ts';
+import { foresee, obey } from './commands.ts';
+import { gather } from './frames.ts';
+import { openLooking } from './looking.ts';
+import { readMessage } from './read-message.ts';
+import type { RunSource } from './run-source.ts';
+import { later } from './stored-events.ts';
+import { openStreamed } from './streamed.ts';
+import { type Outlet, openViewer, type Standing, type Viewer } from './viewer.ts';
+
+export type HubOptions = {
+  /** Where runs are; none where only actors are looked at. */
+  source?: RunSource;
+  name: string;
+  inspectUrl: string;
+  clock: Clock;
+  logger: Logger;
+  /** A viewer with more unread bytes than this misses frames. */
+  maxBufferedBytes: number;
+};
+
+export type Hub = {
+  /** A page has come. It says things with `receive`, until it leaves. */
+  connect(outlet: Outlet): { receive(text: string): void; leave(): void };
+  /** A program says something of its actors. */
+  hear(program: string, message: StatelyMessage): void;
+  close(): void;
+};
+
+/** Milliseconds from what changes to the frame that tells it. */
+const frameMs = 50;
+/** What happened last, for those who come later. */
+const mostHappenings = 2_000;
+
+export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBytes }: HubOptions): Hub => {
+  const runs = openRunTable();
+  const actors = openActorTable();
+  const streamed = openStreamed();
+  const gathered = gather();
+  const viewers = new Set<Viewer>();
+  /** Viewers that were too slow for the last frame. */
+  const slow = new Set<Viewer>();
+  let recent: Happening[] = [];
+  let stopFrame: (() => void) | undefined;
+
+  /** Nothing that goes wrong for a page reaches what it looks at. */
+  const shielded = (act: () => void): void => {
+    try {
+      act();
+    } catch (error) {
+      logger.error('The inspector could not tell its pages something.', faultOf(error, 'inspector.failed'));
+    }
+  };
+  const schedule = (): void => {
+    stopFrame ??= later(clock, frameMs, () => {
+      stopFrame = undefined;
+      shielded(flush);
+    });
+  };
+  const lineOf = (id: string): Line | undefined => runs.line(id) ?? actors.line(id);
+  const standing = (): Standing => ({
+    questions: runs.questions(),
+    spawningPaused: source?.spawning?.isPaused() ?? null,
+  });
+  const looking = openLooking({
+    source,
+    clock,
+    viewers,
+    lineOf,
+    head: runs.head,
+    chartOfActor(id) {
+      const { machine, ...chart } = actors.chart(id) ?? { active: [], steps: [] };
+      return { ...(machine && { machine }), chart };
+    },
+    streamed: streamed.of,
+    recent: () => recent,
+    changed: schedule,
+  });
+
+  const note = (happening: Happening): void => {
+    gathered.happened(happening);
+    recent.push(happening);
+    if (recent.length > 2 * mostHappenings) recent = recent.slice(-mostHappenings);
+  };
+  const hearRun = (event: RunEvent): void => {
+    streamed.take(event);
+    const isLookedAt = looking.take(event);
+    if (runs.take(event)) gathered.row(event.runId);
+    if (!isLive(event)) note(happeningOf(event));
+    if (!isLive(event) || isLookedAt) schedule();
+  };
+
+  const flush = (): void => {
+    const frame = gathered.take();
+    const now = standing();
+    const told: Viewer[] = [];
+    for (const viewer of viewers) {
+      if (viewer.isSlow()) {
+        slow.add(viewer);
+        viewer.owe(frame);
+        continue;
+      }
+      viewer.tell(frame, now, clock.now(), (ids) => [...ids].flatMap((id) => lineOf(id) ?? []));
+      if (slow.delete(viewer)) looking.catchUp(viewer);
+      else told.push(viewer);
+    }
+    looking.tell(told);
+    if (slow.size > 0) schedule();
+  };
+
+  const heed = async (viewer: Viewer, said: ToHub): Promise<void> => {
+    switch (said.type) {
+      case 'watch':
+        return looking.look(viewer, said.rowId);
+      case 'travel':
+        return looking.travel(viewer, said);
+      case 'history':
+        return looking.tellHistory(viewer, said);
+      case 'can':
+        return viewer.send({ type: 'receipt', id: said.id, ...(await foresee(source, said.command)) });
+      case 'command': {
+        const outcome = await obey(source, said.command);
+        schedule();
+        return viewer.send({ type: 'receipt', id: said.id, ...outcome });
+      }
+    }
+  };
+  const receive = (viewer: Viewer, text: string): void => {
+    const said = readMessage(text);
+    if ('problem' in said) return viewer.send({ type: 'error', ...said.problem });
+    heed(viewer, said).catch((error: unknown) => {
+      const { code, message } = faultOf(error, 'inspector.failed');
+      viewer.send({ type: 'error', ...('id' in said && { id: said.id }), code, message });
+    });
+  };
+  const greet = (viewer: Viewer): void => {
+    const { questions, spawningPaused } = standing();
+    viewer.greet({
+      type: 'hello',
+      version: wireVersion,
+      source: source?.kind ?? 'actors',
+      name,
+      inspectUrl,
+      now: clock.now(),
+      lines: [...runs.lines(), ...actors.lines()],
+      happenings: recent.slice(-mostHappenings),
+      questions: [...questions],
+      spawningPaused,
+    });
+  };
+
+  const follow = source?.events().subscribe({
+    next: (event) => shielded(() => hearRun(event)),
+    error: (error: unknown) =>
+      logger.error('The inspector hears of no more events.', faultOf(error, 'store.unavailable')),
+  });
+
+  return {
+    connect(outlet) {
+      // What is gathered until now is in the greeting: it is told to those who are there already.
+      flush();
+      const viewer = openViewer(outlet, maxBufferedBytes);
+      greet(viewer);
+      viewers.add(viewer);
+      return {
+        receive: (text) => shielded(() => receive(viewer, text)),
+        leave() {
+          viewers.delete(viewer);
+          slow.delete(viewer);
+          looking.letGo(viewer.rowId);
+        },
+      };
+    },
+    hear(program, message) {
+      const { changed, gone, happening } = actors.take(program, message);
+      for (const id of changed) {
+        gathered.row(id);
+        looking.move(id);
+      }
+      for (const id of gone) gathered.gone(id);
+      if (happening) note(happening);
+      schedule();
+    },
+    close() {
+      follow?.unsubscribe();
+      stopFrame?.();
+      looking.close();
+      source?.close();
+    },
+  };
+};

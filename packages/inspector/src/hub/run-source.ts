@@ -1,0 +1,59 @@
+/** Where a hub has its runs from: a running program, or a store. */
+import type { Ask, EventStream, ForkOptions, Replay, Runtime, StoredRuns } from '@troupe/core';
+import type { EventQuery, Receipt } from '@troupe/protocol';
+
+/** What a hub needs. */
+export type RunSource = {
+  kind: 'runtime' | 'store';
+  /** Stored events, then those that come: as `runtime.events`. */
+  events(query?: EventQuery): EventStream;
+  /** @throws FaultError `replay.differs` */
+  replay(runId: string): Promise<Pick<Replay, 'steps'>>;
+  can(runId: string, ask: Ask): Promise<Receipt>;
+  send(runId: string, ask: Ask): Promise<Receipt>;
+  /** Starts a new tree; absent where nobody could execute it. Gives back its id. */
+  fork?(rootId: string, options: ForkOptions): Promise<string>;
+  /** Absent where it cannot be paused. */
+  spawning?: { isPaused(): boolean; pause(): void; resume(): void };
+  close(): void;
+};
+
+/** The runs of a program, and of those that share its store. */
+export const runtimeSource = (runtime: Runtime): RunSource => ({
+  kind: 'runtime',
+  events: (query) => runtime.events(query),
+  replay: (runId) => runtime.replay(runId),
+  can: async (runId, ask) => (await runtime.attach(runId)).can(ask),
+  async send(runId, ask) {
+    const run = await runtime.attach(runId);
+    switch (ask.type) {
+      case 'steer':
+        return run.steer(ask.text);
+      case 'interrupt':
+        return run.interrupt(ask.reason);
+      case 'answer':
+        return run.answer(ask.questionId, ask.answer);
+      case 'raise':
+        return run.raise(ask.budget);
+      default:
+        return run[ask.type]();
+    }
+  },
+  fork: async (rootId, options) => (await runtime.fork(rootId, options)).id,
+  spawning: {
+    isPaused: () => runtime.spawningPaused,
+    pause: () => runtime.pauseSpawning(),
+    resume: () => runtime.resumeSpawning(),
+  },
+  close: () => {},
+});
+
+/** The runs of a store: commands reach those that some process executes. */
+export const storeSource = (runs: StoredRuns): RunSource => ({
+  kind: 'store',
+  events: (query) => runs.events(query),
+  replay: (runId) => runs.replay(runId),
+  can: (runId, ask) => runs.can(runId, ask),
+  send: (runId, ask) => runs.send(runId, ask),
+  close: () => runs.close(),
+});

@@ -1,0 +1,43 @@
+import { type Clock, type EventQuery, isLive, type StoredEvent } from '@troupe/protocol';
+import type { RunSource } from './run-source.ts';
+
+type Query = Extract<EventQuery, { runId: string } | { rootId: string }>;
+
+/** A store that does not give what it is known to have, as after a tree was forgotten, is waited for no longer than this. */
+const patienceMs = 5_000;
+
+/** A timer that does not keep the process alive. Gives back how to stop it. */
+export const later = (clock: Clock, ms: number, act: () => void): (() => void) => {
+  const timer = clock.setTimeout(act, ms);
+  (timer as { unref?(): void } | undefined)?.unref?.();
+  return () => clock.clearTimeout(timer);
+};
+
+/** The stored events of a run or a tree, from the first to the one that is numbered `until`. */
+export const storedEvents = async (
+  { events }: Pick<RunSource, 'events'>,
+  query: Query,
+  until: number,
+  clock: Clock,
+): Promise<StoredEvent[]> => {
+  const found: StoredEvent[] = [];
+  if (until <= 0) return found;
+  const reader = events(query)[Symbol.asyncIterator]();
+  const tired = Promise.withResolvers<'tired'>();
+  let stop = later(clock, patienceMs, () => tired.resolve('tired'));
+  try {
+    for (;;) {
+      const next = await Promise.race([reader.next(), tired.promise]);
+      if (next === 'tired' || next.done) return found;
+      const event = next.value;
+      if (isLive(event)) continue;
+      found.push(event);
+      if (('runId' in query ? event.seq : event.rootSeq) >= until) return found;
+      stop();
+      stop = later(clock, patienceMs, () => tired.resolve('tired'));
+    }
+  } finally {
+    stop();
+    await reader.return?.();
+  }
+};

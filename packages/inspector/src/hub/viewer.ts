@@ -1,0 +1,113 @@
+/** One page: what it is owed, what it looks at, and when. */
+import type { Question } from '@troupe/protocol';
+import type { Can, Chart, Entry, Line, Machine, Step, ToPage } from '../wire.ts';
+import type { Frame } from './frames.ts';
+
+/** Where a viewer's messages go. */
+export type Outlet = {
+  send(text: string): void;
+  /** Bytes that were sent and are not on their way yet. */
+  buffered(): number;
+};
+
+/** A chart with all that is known of its steps, and the machine that it is of, where one is known. */
+export type ChartShown = {
+  machine?: Machine;
+  chart: { problem?: string; active: string[]; steps: readonly Step[]; context?: unknown };
+};
+/** What is shown of a row. */
+export type Shown = ChartShown & { rowId: string; rootSeq: number | null; entries: readonly Entry[]; can?: Can };
+/** What is the same for every page, and told to each when it is not what it was told last. */
+export type Standing = { questions: readonly Question[]; spawningPaused: boolean | null };
+
+/** Steps that a chart is sent with. */
+const mostSteps = 500;
+const noFrame = (): Frame => ({ ids: new Set(), gone: [], happenings: [], missed: 0 });
+
+export type Viewer = ReturnType<typeof openViewer>;
+
+export const openViewer = (outlet: Outlet, maxBufferedBytes: number) => {
+  const machines = new Set<string>();
+  let owed = noFrame();
+  let toldQuestions = '';
+  let toldPaused: boolean | null | undefined;
+  /** The number of the next step that it does not have. */
+  let nextStep = 0;
+
+  const send = (message: ToPage): void => outlet.send(JSON.stringify(message));
+  const wired = ({ machine, chart }: ChartShown, from: number): Chart => {
+    if (machine && !machines.has(machine.id)) {
+      machines.add(machine.id);
+      send({ type: 'machine', machine });
+    }
+    const steps = chart.steps.filter(({ n }) => n >= from).slice(-mostSteps);
+    nextStep = (chart.steps.at(-1)?.n ?? -1) + 1;
+    const { context, ...rest } = chart;
+    return {
+      ...rest,
+      steps,
+      ...(context !== undefined && { context: context as Chart['context'] }),
+      ...(machine && { machineId: machine.id }),
+    };
+  };
+  /** What of the standing it was not told. */
+  const unheard = ({ questions, spawningPaused }: Standing): Partial<Standing> => {
+    const ids = questions.map(({ id }) => id).join('\n');
+    const news = {
+      ...(ids !== toldQuestions && { questions }),
+      ...(spawningPaused !== toldPaused && { spawningPaused }),
+    };
+    toldQuestions = ids;
+    toldPaused = spawningPaused;
+    return news;
+  };
+
+  return {
+    /** The row that it looks at, and the moment of a tree that it is in. */
+    rowId: null as string | null,
+    past: null as { rootId: string; rootSeq: number } | null,
+    /** Counts what it has asked for: an answer that was overtaken is not sent. */
+    asked: 0,
+    /** It has been told everything about the row that it looks at. */
+    isShown: false,
+    send,
+    /** True while it reads too slowly for another frame. */
+    isSlow: (): boolean => outlet.buffered() > maxBufferedBytes,
+    greet(hello: Extract<ToPage, { type: 'hello' }>): void {
+      unheard(hello);
+      send(hello);
+    },
+    /** Takes note of a frame that it is not sent. */
+    owe(frame: Frame): void {
+      for (const id of frame.ids) owed.ids.add(id);
+      owed.gone.push(...frame.gone);
+      owed.missed += frame.missed + frame.happenings.length;
+    },
+    /** A frame, with what it is owed; nothing when that is nothing. */
+    tell(frame: Frame, standing: Standing, now: number, linesOf: (ids: ReadonlySet<string>) => Line[]): void {
+      const ids = new Set([...owed.ids, ...frame.ids]);
+      const gone = [...owed.gone, ...frame.gone];
+      const missed = owed.missed + frame.missed;
+      const news = unheard(standing);
+      owed = noFrame();
+      const isEmpty = ids.size + gone.length + missed + frame.happenings.length + Object.keys(news).length === 0;
+      if (isEmpty) return;
+      const { questions, ...also } = news;
+      const { happenings } = frame;
+      const asked = questions && { questions: [...questions] };
+      send({ type: 'frame', now, lines: linesOf(ids), gone, happenings, missed, ...asked, ...also });
+    },
+    /** Everything about a row. */
+    show({ rowId, rootSeq, entries, can, ...of }: Shown): void {
+      this.isShown = true;
+      const chart = wired(of, 0);
+      send({ type: 'details', rowId, rootSeq, chart, entries: [...entries], ...(can && { can }) });
+    },
+    /** What has changed about it. */
+    update(rowId: string, { moved, entries, can }: { moved?: ChartShown; entries: readonly Entry[]; can?: Can }): void {
+      const chart = moved && wired(moved, nextStep);
+      const news = entries.length > 0 && { entries: [...entries] };
+      send({ type: 'progress', rowId, ...(chart && { chart }), ...news, ...(can && { can }) });
+    },
+  };
+};

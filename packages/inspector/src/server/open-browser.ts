@@ -1,0 +1,15 @@
+import { spawn } from 'node:child_process';
+
+/** How each system opens an address. */
+const openers: Partial<Record<NodeJS.Platform, [command: string, ...args: string[]]>> = {
+  darwin: ['open'],
+  win32: ['rundll32', 'url.dll,FileProtocolHandler'],
+};
+
+/** Shows an address in the person's browser. Where there is none, nothing happens: the address is told anyway. */
+export const openBrowser = (url: string, platform: NodeJS.Platform = process.platform): void => {
+  const [command, ...args] = openers[platform] ?? ['xdg-open'];
+  spawn(command, [...args, url], { stdio: 'ignore', detached: true })
+    .on('error', () => {})
+    .unref();
+};
