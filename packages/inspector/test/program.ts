@@ -8,14 +8,14 @@ import { until } from './page.ts';
 
 const silent = { warn: () => {}, error: () => {} };
 
-const erase = defineTool({
+export const erase = defineTool({
   name: 'erase',
   description: 'Erases',
   inputSchema: z.object({}),
   confirm: true,
   execute: () => 'erased',
 });
-const look = defineTool({
+export const look = defineTool({
   name: 'look',
   description: 'Looks',
   inputSchema: z.object({}),

@@ -3,7 +3,11 @@ import { z } from 'zod';
 
 /** Epoch milliseconds as text. */
 const createdAt = z.union([z.string(), z.number()]).optional();
-const snapshot = z.looseObject({ status: z.string().optional(), value: z.unknown(), context: z.unknown() });
+const snapshot = z.looseObject({
+  status: z.string().optional(),
+  value: z.unknown().optional(),
+  context: z.unknown().optional(),
+});
 const event = z.looseObject({ type: z.string() });
 
 export const StatelyMessage = z.discriminatedUnion('type', [

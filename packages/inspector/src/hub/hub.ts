@@ -60,6 +60,16 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
       logger.error('The inspector could not tell its pages something.', faultOf(error, 'inspector.failed'));
     }
   };
+  /** A page that cannot be told anything is gone: the others are told all the same. */
+  const sendOr = (outlet: Outlet, text: string, gone: () => void): void =>
+    shielded(() => {
+      try {
+        outlet.send(text);
+      } catch (error) {
+        gone();
+        throw error;
+      }
+    });
   const schedule = (): void => {
     stopFrame ??= later(clock, frameMs, () => {
       stopFrame = undefined;
@@ -168,17 +178,15 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     connect(outlet) {
       // What is gathered until now is in the greeting: it is told to those who are there already.
       flush();
-      const viewer = openViewer(outlet, maxBufferedBytes);
+      const viewer = openViewer({ ...outlet, send: (text) => sendOr(outlet, text, () => leave()) }, maxBufferedBytes);
+      const leave = (): void => {
+        viewers.delete(viewer);
+        slow.delete(viewer);
+        looking.letGo(viewer.rowId);
+      };
       greet(viewer);
       viewers.add(viewer);
-      return {
-        receive: (text) => shielded(() => receive(viewer, text)),
-        leave() {
-          viewers.delete(viewer);
-          slow.delete(viewer);
-          looking.letGo(viewer.rowId);
-        },
-      };
+      return { receive: (text) => shielded(() => receive(viewer, text)), leave };
     },
     hear(program, message) {
       const { changed, gone, happening } = actors.take(program, message);

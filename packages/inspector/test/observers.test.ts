@@ -1,0 +1,141 @@
+/** What looks changes nothing (L8): slow pages, broken ones, and those that leave. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { defineAgent, systemClock } from '@troupe/core';
+import type { RunEvent } from '@troupe/protocol';
+import { checkRunLaws } from '@troupe/testing';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { openHub } from '../src/hub/hub.ts';
+import { runtimeSource } from '../src/hub/run-source.ts';
+import type { Outlet } from '../src/hub/viewer.ts';
+import { type RunLine, ToPage } from '../src/index.ts';
+import { openPage, until } from './page.ts';
+import { calling, clerk, inspected, openProgram } from './program.ts';
+
+/** A hub with outlets in the test's hands. */
+const hubOf = (program = openProgram()) => {
+  const logged: string[] = [];
+  const hub = openHub({
+    source: runtimeSource(program.runtime),
+    name: 'test',
+    inspectUrl: 'ws://127.0.0.1:1/inspect',
+    clock: systemClock,
+    logger: { warn: (text) => void logged.push(text), error: (text) => void logged.push(text) },
+    maxBufferedBytes: 1_000,
+  });
+  onTestFinished(() => hub.close());
+  return { ...program, hub, logged };
+};
+const outlet = () => {
+  const told: ToPage[] = [];
+  const it = {
+    bytes: 0,
+    send: (text: string) => void told.push(ToPage.parse(JSON.parse(text))),
+    buffered: () => it.bytes,
+  };
+  return { told, it: it as Outlet & { bytes: number } };
+};
+
+describe('a page that reads slowly', () => {
+  test('misses frames, and no row: it catches up when it reads again', async () => {
+    const { runtime, say, hub } = hubOf();
+    const [slow, quick] = [outlet(), outlet()];
+    const page = hub.connect(slow.it);
+    hub.connect(quick.it);
+    const run = runtime.start(clerk, 'go');
+    await until(() => slow.told.length > 1);
+    page.receive(JSON.stringify({ type: 'watch', rowId: run.id }));
+    await until(() => slow.told.some(({ type }) => type === 'details'));
+    // when nothing it is sent gets through
+    slow.it.bytes = 2_000;
+    const before = slow.told.length;
+    await say(calling('erase'));
+    await until(() => run.questions.length === 1);
+    await until(() => quick.told.some((each) => each.type === 'frame' && each.questions?.length === 1));
+    runtime.pauseSpawning();
+    await pause(120);
+    expect(slow.told.length).toBe(before);
+    // then one frame tells it everything, and what it looks at is told anew
+    slow.it.bytes = 0;
+    await until(() => slow.told.slice(before).some(({ type }) => type === 'details'));
+    const [frame, ...others] = slow.told.slice(before).filter(({ type }) => type === 'frame');
+    expect(frame).toMatchObject({
+      lines: [{ id: run.id, status: 'paused' }],
+      happenings: [],
+      missed: expect.any(Number),
+      questions: [{ runId: run.id }],
+      spawningPaused: true,
+    });
+    expect((frame as { missed: number }).missed).toBeGreaterThan(3);
+    expect(others).toEqual([]);
+    const details = slow.told.findLast(({ type }) => type === 'details');
+    expect(details).toMatchObject({ chart: { active: expect.arrayContaining(['agent.paused.question']) } });
+    await run.interrupt();
+  });
+
+  test('on a real socket that nobody reads from keeps no run waiting', async () => {
+    const { runtime, say } = openProgram();
+    const { url } = await inspected(runtime, { maxBufferedBytes: 1 });
+    const page = await openPage(url);
+    (page.socket as unknown as { _socket: { pause(): void } })._socket.pause();
+    const run = runtime.start(clerk, 'x'.repeat(100_000));
+    await say('Done.');
+    expect(await run.ended).toMatchObject({ status: 'completed' });
+    (page.socket as unknown as { _socket: { resume(): void } })._socket.resume();
+    await until(() => (page.lines.get(run.id) as RunLine | undefined)?.status === 'completed');
+  });
+});
+
+test('a page that breaks, leaves in the middle, or says nonsense changes no run, and no other page [L8]', async () => {
+  const { runtime, say, hub, logged } = hubOf();
+  const events: RunEvent[] = [];
+  runtime.events$.subscribe((event) => void events.push(event));
+  const good = outlet();
+  let isBroken = false;
+  hub.connect({
+    send() {
+      if (isBroken) throw new Error('broken pipe');
+    },
+    buffered: () => 0,
+  });
+  const leaving = hub.connect(outlet().it);
+  const page = hub.connect(good.it);
+  const run = runtime.start(clerk, 'go');
+  leaving.receive(JSON.stringify({ type: 'watch', rowId: run.id }));
+  leaving.leave();
+  isBroken = true;
+  for (const said of ['{', '[]', '{"type":"watch"}', 'null']) page.receive(said);
+  await say(calling('look'));
+  await say('Done.');
+  expect(await run.ended).toMatchObject({ status: 'completed', text: 'Done.' });
+  expect(checkRunLaws(events)).toEqual([]);
+  await until(() => logged.length > 0);
+  await until(() =>
+    good.told.some((each) => each.type === 'frame' && each.lines.some(({ status }) => status === 'completed')),
+  );
+});
+
+test('a hub that is closed hears no more, and the runs go on', async () => {
+  const { runtime, say, hub } = hubOf();
+  const page = outlet();
+  hub.connect(page.it);
+  hub.close();
+  const run = runtime.start(defineAgent({ name: 'x', instructions: '' }), 'go');
+  await say('Done.');
+  await run.ended;
+  await pause(100);
+  expect(page.told.map(({ type }) => type)).toEqual(['hello']);
+});
+
+test('what is told of many changes at once is one row, and the last of what happened', async () => {
+  const { runtime, hub } = hubOf();
+  const page = outlet();
+  hub.connect(page.it);
+  const run = runtime.start(clerk, 'go');
+  for (let i = 0; i < 700; i++) await run.steer(`${i}`);
+  await until(() => page.told.some((each) => each.type === 'frame' && each.lines.some(({ seq }) => seq === 702)));
+  const frames = page.told.filter((each): each is Extract<ToPage, { type: 'frame' }> => each.type === 'frame');
+  expect(frames.every(({ lines, happenings }) => lines.length <= 1 && happenings.length <= 200)).toBe(true);
+  const told = frames.reduce((sum, { happenings, missed }) => sum + happenings.length + missed, 0);
+  expect(told).toBe(702);
+  await run.interrupt();
+});
