@@ -17,6 +17,7 @@ const ARROWS = {
   openai: ['@protocol', 'openai'],
   otel: ['@protocol', 'rxjs', '@opentelemetry/api'],
   prices: ['@protocol', '@pydantic/genai-prices'],
+  'ag-ui': ['@protocol', '@ag-ui/core', 'rxjs', 'zod', 'node:'],
   'store-sqlite': ['@protocol', 'node:'],
   inspector: ['@protocol', '@core', 'xstate', 'zod', 'ws', 'node:'],
   testing: ['@protocol', '@core', 'xstate', 'fast-check', 'vitest', 'rxjs'],

@@ -1,0 +1,71 @@
+/** A request that answers: which run it means, whether it answers all that is asked, and the answers themselves. */
+import type { ResumeEntry } from '@ag-ui/core';
+import { type Answer, runOfQuestion } from '@troupe/protocol';
+import { answerOf, meaningsOf } from './interrupts.ts';
+import { Refusal } from './refusal.ts';
+import type { ServedRun, ServedRuntime } from './runtime-port.ts';
+
+/**
+ * Gives the answers to the run that asked, and resolves with it once they are stored. The same request again changes nothing.
+ *
+ * @throws Refusal 404 for interrupts of no run of the thread, 409 where some are not answered or were answered otherwise, 422 for
+ *   what is no answer
+ */
+export const resume = async <A>(
+  runtime: ServedRuntime<A>,
+  sessionKey: string,
+  entries: readonly ResumeEntry[],
+): Promise<ServedRun> => {
+  const run = await askerOf(runtime, sessionKey, entries);
+  const open = run.questions;
+  const missing = open.filter(({ id }) => !entries.some(({ interruptId }) => interruptId === id));
+  if (missing.length > 0) throw pending(missing);
+  const answers = entries.map((entry) => {
+    const question = open.find(({ id }) => id === entry.interruptId);
+    return { id: entry.interruptId, meanings: question ? [answerOf(question, entry)] : meaningsOf(entry) };
+  });
+  for (const { id, meanings } of answers) await give(run, id, meanings);
+  return run;
+};
+
+/** What a thread waits for must be answered before it goes on. */
+export const pending = (questions: readonly { id: string }[]): Refusal =>
+  new Refusal(
+    409,
+    'resume.missing',
+    `The thread waits for answers to ${questions.map(({ id }) => `"${id}"`).join(', ')}. Answer all of them in resume, or cancel them there.`,
+  );
+
+const askerOf = async <A>(
+  runtime: ServedRuntime<A>,
+  sessionKey: string,
+  entries: readonly ResumeEntry[],
+): Promise<ServedRun> => {
+  const roots = new Set<string>();
+  for (const { interruptId } of entries) {
+    const asker = await runtime.runs.get(runOfQuestion(interruptId) ?? '');
+    const root = asker && (await runtime.runs.get(asker.rootId));
+    if (!root || root.sessionKey !== sessionKey)
+      throw new Refusal(404, 'resume.unknown', `No run of this thread has asked "${interruptId}".`);
+    roots.add(root.runId);
+  }
+  const [root = '', ...others] = roots;
+  if (others.length > 0)
+    throw new Refusal(
+      422,
+      'resume.invalid',
+      `The interrupts are of several runs: ${[...roots].join(', ')}. Answer one run at a time.`,
+    );
+  return runtime.attach(root);
+};
+
+/** A question that was answered before takes the same answer again. */
+const give = async (run: ServedRun, id: string, meanings: readonly Answer[]): Promise<void> => {
+  let reason = 'it is not open, and was not answered in this way';
+  for (const answer of meanings) {
+    const receipt = await run.answer(id, answer);
+    if (receipt.status !== 'rejected') return;
+    ({ reason } = receipt);
+  }
+  throw new Refusal(409, 'resume.rejected', `Interrupt "${id}": ${reason}.`);
+};

@@ -1,0 +1,29 @@
+import type { SubagentStartedEvent } from '@ag-ui/core';
+import type { RunEvent } from '@troupe/protocol';
+import type { Voice } from './voice.ts';
+
+/** How a run below the streamed one is announced. */
+export type Subagent = Omit<SubagentStartedEvent, 'type' | 'timestamp'>;
+
+const longest = 200;
+
+/** @param parent What the run that started it says: the message in hand holds the call that did. */
+export const subagentOf = (event: RunEvent, root: string, parent: Voice | undefined): Subagent => {
+  const { runId, parentId, agent } = event;
+  const description = descriptionOf(event);
+  return {
+    subagentRunId: runId,
+    name: agent,
+    ...(description !== undefined && { description }),
+    ...(parentId !== undefined && parentId !== root && { parentSubagentRunId: parentId }),
+    parentToolCallId: runId.slice(0, runId.lastIndexOf('/')),
+    ...(parent && { parentMessageId: parent.messageId }),
+  };
+};
+
+const descriptionOf = (event: RunEvent): string | undefined => {
+  if (event.type !== 'run.queued' && event.type !== 'run.started') return undefined;
+  const { input } = event.job;
+  const text = typeof input === 'string' ? input : JSON.stringify(input);
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
+};
