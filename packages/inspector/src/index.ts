@@ -1,3 +1,8 @@
+export { toHTML } from './export/to-html.ts';
+export { toJSONL } from './export/to-jsonl.ts';
+export { toMarkdown } from './export/to-markdown.ts';
+export { toMermaidChart } from './export/to-mermaid-chart.ts';
+export { toMermaidSequence } from './export/to-mermaid-sequence.ts';
 export { type InspectOptions, type Inspector, inspect, inspectActors, inspectStore } from './inspect.ts';
 export { type StatelyInspector, type StatelyInspectorOptions, statelyInspector } from './stately-inspector.ts';
 export {
