@@ -61,7 +61,9 @@ export class Voice {
 
   /** A stream begins, or the run does: a subagent is announced, and the step of its turn, whatever was open before. */
   *enter(at: number): Generator<AGUIEvent> {
+    const wasTalking = this.#text !== undefined || this.#reasoning !== undefined;
     for (const _ of this.#close(at));
+    this.#torn = wasTalking;
     if (this.#subagent) yield { type: EventType.SUBAGENT_STARTED, ...this.#subagent, timestamp: at };
     yield* this.#openStep(at);
   }

@@ -233,12 +233,12 @@ describe('a request', () => {
       await gate.promise;
       return 'Done.';
     });
-    const { url, runtime } = await serve(helper(), { provider });
-    const leaver = new AbortController();
-    const response = await post(url, input('go'), { signal: leaver.signal });
-    const reader = response.body?.getReader();
-    await reader?.read();
-    leaver.abort();
+    const { handler, runtime } = await serve(helper(), { provider });
+    const headers = { 'content-type': 'application/json' };
+    const request = { method: 'POST', headers, body: JSON.stringify(input('go')) };
+    const reader = (await handler(new Request('http://localhost/', request))).body!.getReader();
+    await reader.read();
+    await reader.cancel();
     gate.resolve();
     expect(await (await runtime.attach('run-1')).ended).toMatchObject({ status: 'completed', text: 'Done.' });
   });

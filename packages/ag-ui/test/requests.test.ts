@@ -4,6 +4,7 @@ import { defineAgent } from '@troupe/core';
 import { FaultError } from '@troupe/protocol';
 import { scriptedProvider } from '@troupe/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { settle } from '../../../test/support/open-runtime.ts';
 import { agUiResponse, nodeHandler } from '../src/index.ts';
 import { eventsIn, input, post, serve } from './served.ts';
 
@@ -147,7 +148,8 @@ describe('who may come in', () => {
     const from = (origin: string) => ask('http://localhost:4000/', handler, { origin });
     expect(await refusal(await from('https://evil.example'))).toContain('403 origin.refused: ');
     expect(await refusal(await from('null'))).toContain('403 origin.refused: ');
-    expect((await from('http://localhost:4000')).headers.get('access-control-allow-origin')).toBeNull();
+    const own = await from('http://localhost:4000');
+    expect([own.status, own.headers.get('access-control-allow-origin')]).toEqual([200, null]);
     const listed = await from('https://app.example');
     expect([listed.status, listed.headers.get('access-control-allow-origin'), listed.headers.get('vary')]).toEqual([
       200,
@@ -231,6 +233,13 @@ test('what a front end says becomes a job: new texts, what the application says,
   ]);
 });
 
+test('all that a user has said first is asked', async () => {
+  const { url, runtime } = await serve(helper, answering());
+  const messages = ['One.', 'Two.'].map((content) => ({ id: content, role: 'user' as const, content }));
+  await (await post(url, { ...input(''), messages })).text();
+  expect(await runtime.runs.get('run-1')).toMatchObject({ job: { input: 'One.\n\nTwo.' } });
+});
+
 test('a request that is none, and a handler that fails, get a plain answer', async () => {
   const server = createServer(nodeHandler(() => Promise.reject(new Error('no'))));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -268,6 +277,12 @@ test('a connection is kept open while nothing happens, and told nothing more onc
     // one that is not read is not sent more
     vi.advanceTimersByTime(10_000);
     expect(await read()).toBe(': still here\n\n');
+    let more = false;
+    void read().then(() => {
+      more = true;
+    });
+    await settle();
+    expect(more).toBe(false);
     await reader.cancel();
     expect([left, vi.getTimerCount()]).toEqual([true, 0]);
     void agUiResponse(silent, { heartbeatMs: 0 });

@@ -43,8 +43,12 @@ const journal = () => {
       finish: 'stop',
       ...more,
     });
+  const ask = (runId: string) => {
+    const about = { id: `${runId}/1-0?`, runId, rootId: 'r', callId: 'c', tool: 'ask', arguments: {}, askedAt: 0 };
+    write({ type: 'question.asked', question: { ...about, kind: 'input', prompt: 'Where?', options: [] } }, runId);
+  };
   const complete = (given: string | null = 'Done.') => write({ type: 'run.completed', text: given, usage: total });
-  return { events, write, say, start, turn, text, answer, complete };
+  return { events, write, say, start, turn, text, answer, ask, complete };
 };
 
 const told = (events: readonly RunEvent[], options: StreamOptions = {}) => {
@@ -249,6 +253,41 @@ describe('a run', () => {
       { subagentRunId: 'r/1-0/0/1-0/0', outcome: { type: 'suspended' } },
       { subagentRunId: 'r/1-0/0', outcome: { type: 'suspended' } },
     ]);
+  });
+
+  test('goes on where it was answered, also while another one talks, and until all its answers are in', () => {
+    const log = journal();
+    log.start();
+    for (const n of [0, 1]) log.start(`r/1-${n}/0`);
+    for (const n of [0, 1]) log.ask(`r/1-${n}/0`);
+    log.write({ type: 'run.paused', reason: 'question', questionIds: [] });
+    log.turn(1);
+    log.say({ type: 'reasoning.streamed', delta: 'Hm' }, 1);
+    const answering = ['r/1-0/0/1-0?', 'r/1-1/0/1-0?'];
+    const answered = (questionId: string) =>
+      log.write({ type: 'question.answered', questionId, answer: true, by: 'user' }, questionId.slice(0, 7));
+    answered(answering[0]!);
+    log.text('Well', 2);
+    log.write({ type: 'run.paused', reason: 'question', questionIds: [] });
+    answered(answering[1]!);
+    log.answer(1, 'Well, yes', { reasoning: 'Hm' });
+    log.complete();
+    const heard = told(log.events, { answering });
+    expect(heard.at(-1)).toMatchObject({ outcome: { type: 'success' } });
+    expect(heard.flatMap((event) => (event.type === EventType.TEXT_MESSAGE_CONTENT ? [event.delta] : []))).toEqual([
+      'Well, yes',
+    ]);
+  });
+
+  test('does not ask any more what was asked by one that has ended', () => {
+    const log = journal();
+    log.start();
+    log.start('r/1-0/0');
+    log.ask('r/1-0/0');
+    log.write({ type: 'run.interrupted', exitReason: 'stopped', reason: 'enough', usage: total }, 'r/1-0/0');
+    log.ask('r');
+    log.write({ type: 'run.paused', reason: 'question', questionIds: [] });
+    expect(told(log.events).at(-1)).toMatchObject({ outcome: { interrupts: [{ id: 'r/1-0?' }] } });
   });
 
   test('that ended without the answer that a stream waits for is told with its end alone', () => {

@@ -96,6 +96,10 @@ describe('Mermaid draws', () => {
 
   test('the chart of every run, with what is taken at once', async () => {
     const chart = toMermaidChart(agentMachine);
+    // and what has ended is not left
+    const finals = [...chart.matchAll(/^ *(s\d+) --> \[\*\]$/gm)].map(([, name]) => name);
+    expect(finals).toHaveLength(3);
+    for (const name of finals) expect(chart).not.toContain(` ${name} --> s`);
     const text = await drawn(chart);
     for (const state of ['deciding', 'thinking', 'acting', 'interrupting', 'completed']) expect(text).toContain(state);
     expect(text).toContain('always');

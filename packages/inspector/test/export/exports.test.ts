@@ -61,10 +61,13 @@ describe('as Markdown', () => {
     expect(outside(report).join('\n')).not.toMatch(/[^\\]<(script|img)/);
     expect(report.match(/^# .*/gm)?.[0]).toContain('lead');
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom('`', '~', '\n', 'a', '\r', '#', '|') }), (text) => {
-        expect(outside(`before\n${fenced(text)}\nafter`)).toEqual(['before', 'after']);
-        expect(inline(text)).not.toMatch(/[\r\n]|(?<!\\)[`#|~]/);
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom('```', '`', '~', '\n', '\n```\n', 'a', '\r', '#', '|') }),
+        (text) => {
+          expect(outside(`before\n${fenced(text)}\nafter`)).toEqual(['before', 'after']);
+          expect(inline(text)).not.toMatch(/[\r\n]|(?<!\\)[`#|~]/);
+        },
+      ),
     );
   });
 
@@ -186,6 +189,10 @@ describe('as a Mermaid sequence', () => {
 });
 
 describe('words and signs', () => {
+  test('a label of Mermaid is one line', () => {
+    expect(mermaidText(' a\n  b\t#1 ')).toBe('a b #35;1');
+  });
+
   test('amounts are short', () => {
     expect([0, 949, 12_000, 185_000, 3_720_000].map(timeText)).toEqual([
       '0.0 s',
