@@ -21,3 +21,6 @@ export const consoleLogger: Logger = {
   warn: (message, details) => console.warn(redact(message), ...(details ? [redact(details)] : [])),
   error: (message, details) => console.error(redact(message), ...(details ? [redact(details)] : [])),
 };
+
+/** A line on the console. */
+export const consoleLine = (line: string): void => console.log(line);
