@@ -83,6 +83,7 @@ const momentsOf: { [T in RunEvent['type']]?: (event: EventOf<T>) => Attributes }
     'troupe.spent': spent,
     'troupe.limit': limit,
   }),
+  'budget.raised': ({ by }) => ({ 'troupe.by': by }),
   'memory.read': ({ scope, key: name, found }) => ({
     'troupe.scope': scope,
     'troupe.key': name,

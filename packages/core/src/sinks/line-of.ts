@@ -51,6 +51,7 @@ const fieldsOf: FieldsOf = {
   'child.settled': (event) => ({ ...childOf(event), status: event.status, exitReason: event.exitReason }),
   'child.refused': ({ message }) => ({ message }),
   'budget.warned': kindOf,
+  'budget.raised': ({ budget, by }) => ({ budget, by }),
   'budget.exhausted': kindOf,
   'context.compacted': ({ summarized, kept }) => ({ summarized, kept }),
   'memory.read': ({ scope, key, found }) => ({ scope, key, found }),
