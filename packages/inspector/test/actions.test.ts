@@ -2,8 +2,9 @@ import { defineAgent, defineTool, dispatched } from '@troupe/core';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Command, RunLine } from '../src/index.ts';
+import { clerk } from './clerk.ts';
 import { openPage, until } from './page.ts';
-import { asking, calling, clerk, inspected, openProgram } from './program.ts';
+import { asking, calling, inspected, openProgram } from './program.ts';
 
 const opened = async () => {
   const program = openProgram();

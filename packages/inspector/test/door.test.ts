@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { inspect } from '../src/index.ts';
 import { serve } from '../src/server/serve.ts';
+import { clerk } from './clerk.ts';
 import { openPage } from './page.ts';
 import { inspected, openProgram } from './program.ts';
 
@@ -166,7 +167,7 @@ describe('the server', () => {
 
   test('closes with its pages, and the runs go on', async () => {
     const { runtime, say } = openProgram();
-    const { clerk } = await import('./program.ts');
+
     const inspector = await inspect(runtime);
     const page = await openPage(inspector.url);
     const closed = new Promise((resolve) => page.socket.once('close', resolve));

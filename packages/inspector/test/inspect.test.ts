@@ -1,8 +1,9 @@
 import { defineAgent } from '@troupe/core';
 import { describe, expect, test } from 'vitest';
 import type { RunLine } from '../src/index.ts';
+import { clerk } from './clerk.ts';
 import { openPage, until } from './page.ts';
-import { asking, calling, clerk, inspected, openProgram } from './program.ts';
+import { asking, calling, inspected, openProgram } from './program.ts';
 
 const runLine = (page: { lines: Map<string, unknown> }, id: string): RunLine => page.lines.get(id) as RunLine;
 /** A program with a page that looks at it. */

@@ -8,8 +8,9 @@ import { openHub } from '../src/hub/hub.ts';
 import { runtimeSource } from '../src/hub/run-source.ts';
 import type { Outlet } from '../src/hub/viewer.ts';
 import { type RunLine, ToPage } from '../src/index.ts';
+import { clerk } from './clerk.ts';
 import { openPage, until } from './page.ts';
-import { calling, clerk, inspected, openProgram } from './program.ts';
+import { calling, inspected, openProgram } from './program.ts';
 
 /** A hub with outlets in the test's hands. */
 const hubOf = (program = openProgram()) => {

@@ -1,5 +1,5 @@
 /** Programs that are looked at: a real runtime whose model waits for the test. */
-import { type AnyAgent, createRuntime, defineAgent, defineTool, type Runtime, type RuntimeOptions } from '@troupe/core';
+import { type AnyAgent, createRuntime, defineTool, type Runtime, type RuntimeOptions } from '@troupe/core';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
@@ -8,19 +8,6 @@ import { until } from './page.ts';
 
 const silent = { warn: () => {}, error: () => {} };
 
-export const erase = defineTool({
-  name: 'erase',
-  description: 'Erases',
-  inputSchema: z.object({}),
-  confirm: true,
-  execute: () => 'erased',
-});
-export const look = defineTool({
-  name: 'look',
-  description: 'Looks',
-  inputSchema: z.object({}),
-  execute: () => 'seen',
-});
 export const calling = (...names: string[]): Exclude<Turn, string> => ({
   calls: names.map((name) => ({ name, arguments: {} })),
 });
@@ -59,10 +46,3 @@ export const inspected = async (runtime: Runtime, options: InspectOptions = {}) 
   onTestFinished(() => inspector.close());
   return inspector;
 };
-
-export const clerk = defineAgent({
-  name: 'clerk',
-  instructions: 'Work.',
-  tools: [look, erase],
-  budget: { turns: 6, tokens: 1_000 },
-});

@@ -6,8 +6,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { assign, createActor, fromPromise, setup } from 'xstate';
 import { type ActorLine, inspectActors, statelyInspector } from '../src/index.ts';
+import { clerk } from './clerk.ts';
 import { openPage, until } from './page.ts';
-import { asking, calling, clerk, openProgram } from './program.ts';
+import { asking, calling, openProgram } from './program.ts';
 
 type Message = {
   type: string;

@@ -74,4 +74,5 @@ export const chartOf = (machine: AnyStateMachine, id: string = machine.id): Mach
 });
 
 /** Ids of the states that are active: outer ones first. */
-export const activeIn = ({ _nodes }: { _nodes: readonly { id: string }[] }): string[] => _nodes.map(({ id }) => id);
+export const activeIn = ({ _nodes }: { _nodes: readonly Pick<Node, 'id' | 'order'>[] }): string[] =>
+  _nodes.toSorted((a, b) => a.order - b.order).map(({ id }) => id);

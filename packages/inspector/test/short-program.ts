@@ -1,0 +1,12 @@
+/** A program that is looked at, and has little to do. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { createRuntime } from '@troupe/core';
+import { scriptedProvider } from '@troupe/testing';
+import { inspect } from '../src/index.ts';
+import { clerk } from './clerk.ts';
+
+const runtime = createRuntime({ provider: scriptedProvider(['Done.']), model: 'test-model' });
+const { url } = await inspect(runtime, { keepAlive: process.argv[2] === 'keep' });
+console.log(url);
+await pause(600);
+await runtime.start(clerk, 'go', { runId: 'short' }).ended;
