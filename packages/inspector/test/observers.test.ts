@@ -3,11 +3,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { defineAgent, systemClock } from '@troupe/core';
 import type { RunEvent } from '@troupe/protocol';
 import { checkRunLaws } from '@troupe/testing';
+import { throwError } from 'rxjs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openHub } from '../src/hub/hub.ts';
 import { runtimeSource } from '../src/hub/run-source.ts';
 import type { Outlet } from '../src/hub/viewer.ts';
 import { type RunLine, ToPage } from '../src/index.ts';
+import { openBrowser } from '../src/server/open-browser.ts';
 import { clerk } from './clerk.ts';
 import { openPage, until } from './page.ts';
 import { calling, inspected, openProgram } from './program.ts';
@@ -139,4 +141,50 @@ test('what is told of many changes at once is one row, and the last of what happ
   const told = frames.reduce((sum, { happenings, missed }) => sum + happenings.length + missed, 0);
   expect(told).toBe(702);
   await run.interrupt();
+});
+
+test('a source that fails is said to its logger, and to who asks; the page stays', async () => {
+  const logged: string[] = [];
+  const events = () =>
+    Object.assign(
+      throwError(() => new Error('no disk')),
+      {
+        [Symbol.asyncIterator]: (): never => {
+          throw new Error('no disk');
+        },
+      },
+    );
+  const fails = () => Promise.reject(new Error('no disk'));
+  const hub = openHub({
+    source: { kind: 'store', events: events as never, replay: fails, can: fails, send: fails, close() {} },
+    name: 'test',
+    inspectUrl: '',
+    clock: systemClock,
+    logger: { warn() {}, error: (text) => void logged.push(text) },
+    maxBufferedBytes: 1,
+  });
+  onTestFinished(() => hub.close());
+  const { told, it } = outlet();
+  const page = hub.connect(it);
+  expect(logged).toEqual(['The inspector hears of no more events.']);
+  for (const type of ['can', 'command'])
+    page.receive(JSON.stringify({ type, id: type, command: { type: 'pause', runId: 'r' } }));
+  page.receive(JSON.stringify({ type: 'can', id: 'spawning', command: { type: 'pauseSpawning' } }));
+  page.receive(JSON.stringify({ type: 'can', id: 'fork', command: { type: 'fork', runId: 'r', at: 'r:1' } }));
+  await until(() => told.length === 5);
+  const reasons = told.flatMap((each) =>
+    each.type === 'receipt' && 'reason' in each.receipt ? each.receipt.reason : [],
+  );
+  expect(reasons.toSorted()).toEqual([
+    'no disk',
+    'no disk',
+    'nobody could execute a fork of a stored tree here: fork it in the program that knows its agents',
+    'spawning can be paused only in the program that spawns',
+  ]);
+});
+
+test('a browser that is not there is no reason to fail', async () => {
+  for (const platform of ['linux', 'darwin', 'win32'] as const)
+    openBrowser('http://127.0.0.1:1/', platform, '/nowhere');
+  await pause(20);
 });

@@ -1,9 +1,10 @@
 import { defineAgent, memoryStore } from '@troupe/core';
-import type { RunEvent, StoredEvent } from '@troupe/protocol';
+import type { EventDraft, RunEvent, StoredEvent } from '@troupe/protocol';
 import { scriptedProvider } from '@troupe/testing';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openRuntime } from '../../../test/support/open-runtime.ts';
+import type { RunLine } from '../src/index.ts';
 import { openRunTable } from '../src/runs/run-table.ts';
 import { erase, look } from './clerk.ts';
 import { asking, calling } from './program.ts';
@@ -113,5 +114,86 @@ describe('the rows of runs', () => {
       limit: expect.closeTo(120_000, -2),
     });
     expect(ended?.gauges.every(({ since }) => since === undefined)).toBe(true);
+  });
+});
+
+describe('the row of a run', () => {
+  const usage = { inputTokens: 4, outputTokens: 2 };
+  const report = { total: usage, own: usage, byModel: {}, turns: 1, toolCalls: 0, activeMs: 40 };
+  /** The row after each of these, told one after another; times are epoch milliseconds. */
+  const rowsOf = (...drafts: (EventDraft & { at: number; waitedMs?: number })[]): RunLine[] => {
+    const table = openRunTable();
+    return drafts.map((draft, n) => {
+      const about = { runId: 'r', rootId: 'r', depth: 0, agent: 'a', seq: n + 1, rootSeq: n + 1, id: `r:${n + 1}` };
+      table.take({ ...about, ...draft });
+      return table.line('r') as RunLine;
+    });
+  };
+  const budget = { activeMs: 1_000, turns: 5 };
+  const queued = { type: 'run.queued', job: { input: 'go' }, at: 0 } as const;
+  const started = { type: 'run.started', job: { input: 'go' }, model: 'm', budget, at: 10 } as const;
+  const active = (row: RunLine | undefined) => {
+    const { spent, since } = row?.gauges.find(({ kind }) => kind === 'activeMs') ?? {};
+    return [spent, since];
+  };
+
+  test('counts the time that it works: not before it begins, while it waits, or while nobody executes it', () => {
+    const rows = rowsOf(
+      queued,
+      { type: 'run.paused', reason: 'paused', questionIds: [], at: 2 },
+      { type: 'run.resumed', by: 'command', at: 4 },
+      started,
+      { type: 'turn.started', turn: 1, model: 'm', at: 20, waitedMs: 5 },
+      { type: 'run.paused', reason: 'question', questionIds: [], at: 30 },
+      { type: 'run.recovered', at: 50 },
+      { type: 'run.resumed', by: 'answer', at: 60 },
+      { type: 'turn.started', turn: 2, model: 'm', at: 70 },
+      { type: 'run.recovered', at: 500 },
+      { type: 'run.forked', from: 'x:1', changed: ['budget'], carried: usage, budget: { activeMs: 2_000 }, at: 600 },
+      { type: 'turn.started', turn: 3, model: 'n', at: 610 },
+      { type: 'run.forked', from: 'x:1', changed: [], carried: usage, at: 700 },
+      { type: 'run.completed', text: 'Done.', usage: report, at: 710 },
+    );
+    expect(rows.map(({ status, pausedFor }) => pausedFor ?? status)).toEqual([
+      ...['queued', 'paused', 'queued', 'running', 'running', 'question', 'question'],
+      ...['running', 'running', 'running', 'running', 'running', 'running', 'completed'],
+    ]);
+    expect(active(rows[2])).toEqual([undefined, undefined]);
+    expect(active(rows[3])).toEqual([0, 10]);
+    expect(active(rows[4])).toEqual([0, 15]);
+    expect(active(rows[5])).toEqual([15, undefined]);
+    expect(active(rows[6])).toEqual([15, undefined]);
+    expect(active(rows[7])).toEqual([15, 60]);
+    expect(active(rows[9])).toEqual([25, 500]);
+    expect(active(rows[10])).toEqual([25, 600]);
+    expect(rows[10]?.gauges.find(({ kind }) => kind === 'activeMs')?.limit).toBe(2_000);
+    expect(active(rows[13])).toEqual([40, undefined]);
+  });
+
+  test('charges attempts and summaries, and says what troubles it', () => {
+    const rows = rowsOf(
+      { ...started, origin: { runId: 'o', rootId: 'o', callId: 'c' } },
+      { type: 'turn.attempted', turn: 1, number: 1, provider: 'p', model: 'm', at: 11 },
+      { type: 'turn.attempted', turn: 1, number: 2, provider: 'p', model: 'm', usage, at: 12 },
+      {
+        type: 'context.compacted',
+        model: 'm',
+        summarized: 1,
+        kept: 1,
+        proactive: true,
+        summary: 's',
+        usage,
+        costUsd: 0.5,
+        at: 13,
+      },
+      { type: 'warning.raised', code: 'w', message: 'Careful.\nReally.', at: 14 },
+      { type: 'call.failed', callId: 'c', tool: 't', error: 'no', result: 'no', status: 'refused', at: 15 },
+      { type: 'run.interrupted', exitReason: 'stopped', reason: 'x', usage: report, at: 16 },
+    );
+    expect(rows[0]).toMatchObject({ parentId: 'o', background: true });
+    expect(rows.map(({ own }) => own.tokens)).toEqual([0, 0, 6, 12, 12, 12, 6]);
+    expect(rows[3]?.total.costUsd).toBe(0.5);
+    expect(rows[4]?.trouble).toBe('Careful.');
+    expect(rows[6]).toMatchObject({ status: 'interrupted', exitReason: 'stopped', endedAt: 16 });
   });
 });

@@ -26,7 +26,7 @@ const opened = async () => {
   return { ...inspector, page: await openPage(inspector.url) };
 };
 /** A receiver that is not ours. */
-const receiver = async (server: string) => {
+const receiver = (server: string): Message[] => {
   const heard: Message[] = [];
   createWebSocketReceiver({ server }).subscribe((message) => void heard.push(message as never));
   return heard;
@@ -37,8 +37,9 @@ const sends = (url: string) => {
   return inspector;
 };
 
+const types = {} as { context: { turns: number } };
 const light = setup({
-  types: {} as { context: { turns: number } },
+  types,
   actors: { wait: fromPromise(() => new Promise<void>(() => {})) },
   guards: { isTired: ({ context }) => context.turns > 1 },
 }).createMachine({
@@ -128,8 +129,12 @@ describe('a receiver of @statelyai/inspect', () => {
   test('gets definition, states and parent of run, model, call and child of a live tree, and of the machine above', async () => {
     // given a machine that a run was composed into, and both looked at by the one observer
     const { inspectUrl } = await opened();
-    const heard = await receiver(inspectUrl);
+    const heard = receiver(inspectUrl);
     const observer = sends(inspectUrl);
+    // and both there from the beginning
+    createActor(light, { inspect: observer }).start();
+    await until(() => heard.length > 0);
+    heard.length = 0;
     const { runtime, say } = openProgram({ inspect: observer });
     const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.' });
     const lead = defineAgent({ name: 'lead', instructions: 'Lead.', tools: [asking(leaf)] });
@@ -183,7 +188,7 @@ describe('a receiver of @statelyai/inspect', () => {
     const actor = createActor(light, { inspect: sends(inspectUrl) }).start();
     actor.send({ type: 'next' });
     await until(() => [...page.lines.values()].some((line) => line.kind === 'actor' && line.state === 'yellow'));
-    const heard = await receiver(inspectUrl);
+    const heard = receiver(inspectUrl);
     await until(() => heard.length >= 3);
     expect(heard.slice(0, 3)).toMatchObject([
       { type: '@xstate.actor', sessionId: actor.sessionId },
@@ -197,7 +202,7 @@ describe('a receiver of @statelyai/inspect', () => {
 describe('statelyInspector', () => {
   test('sends no secret, and no more of a context than can be shown', async () => {
     const { inspectUrl } = await opened();
-    const heard = await receiver(inspectUrl);
+    const heard = receiver(inspectUrl);
     const { runtime, say } = openProgram({ inspect: sends(inspectUrl) });
     const run = runtime.start(clerk, 'Use sk-abcdefgh12345678.');
     await run.steer(`My key is sk-abcdefgh12345678. ${'x'.repeat(5_000)}`);
@@ -213,7 +218,7 @@ describe('statelyInspector', () => {
 
   test('lets a program say what is sent', async () => {
     const { inspectUrl } = await opened();
-    const heard = await receiver(inspectUrl);
+    const heard = receiver(inspectUrl);
     const observer = statelyInspector({
       url: inspectUrl,
       sanitizeContext: () => 'none',
@@ -221,7 +226,7 @@ describe('statelyInspector', () => {
     });
     onTestFinished(() => observer.close());
     const actor = createActor(light, { inspect: observer }).start();
-    actor.send({ type: 'next', secret: 1 } as never);
+    actor.send({ type: 'next', secret: 1 });
     await until(() => heard.some(({ snapshot }) => snapshot?.value === 'yellow'));
     expect(heard.find(({ event }) => event?.type === 'next')?.event).toEqual({ type: 'next' });
     expect(heard.find(({ snapshot }) => snapshot?.value === 'yellow')?.snapshot?.context).toBe('none');
@@ -244,7 +249,7 @@ describe('statelyInspector', () => {
     expect(warned[0]).not.toContain('secret');
     const heard: Message[] = [];
     const second = new WebSocketServer({ port, host: '127.0.0.1' });
-    onTestFinished(() => void second.close());
+    onTestFinished(() => second.close());
     second.on('connection', (socket) => {
       socket.on('message', (data) => void heard.push(JSON.parse(String(data))));
     });
@@ -266,7 +271,7 @@ describe('statelyInspector', () => {
 
   test('never throws at what it looks at, and sends nothing once it is closed', async () => {
     const { inspectUrl } = await opened();
-    const heard = await receiver(inspectUrl);
+    const heard = receiver(inspectUrl);
     const observer = statelyInspector({
       url: inspectUrl,
       sanitizeContext() {

@@ -85,7 +85,7 @@ describe('a stored file', () => {
     });
     const store = sqliteStore(path);
     onTestFinished(() => store.close());
-    expect(await store.get('waiting')).toMatchObject({ status: 'paused' });
+    expect(store.get('waiting')).toMatchObject({ status: 'paused' });
   });
 
   test('follows what another process stores, and its runs hear what a person says', { timeout: 20_000 }, async () => {

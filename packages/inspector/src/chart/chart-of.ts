@@ -12,6 +12,13 @@ const nameOf = (named: unknown): string => {
   return typeof type === 'string' && type !== '' ? type : 'inline';
 };
 
+/** How XState sets and clears the timers of `after`: that is drawn as a transition. */
+const isTimer = (action: unknown): boolean => {
+  const { event, sendId } = action as { event?: { type?: unknown }; sendId?: unknown };
+  return [event?.type, sendId].some((id) => typeof id === 'string' && id.startsWith('xstate.after.'));
+};
+const namesOf = (actions: readonly unknown[]): string[] => actions.filter((each) => !isTimer(each)).map(nameOf);
+
 const stateOf = (node: Node): ChartState => {
   const initial = node.type === 'compound' ? (node.initial?.target as Node[] | undefined)?.[0]?.id : undefined;
   return {
@@ -20,9 +27,9 @@ const stateOf = (node: Node): ChartState => {
     type: node.type,
     ...(initial !== undefined && { initial }),
     ...(node.description && { description: node.description }),
-    invokes: node.invoke.map(({ id, src }) => (typeof src === 'string' ? src : id)),
-    entry: node.entry.map(nameOf),
-    exit: node.exit.map(nameOf),
+    invokes: node.invoke.map(({ id, src }) => (typeof src === 'string' && !src.startsWith('xstate.') ? src : id)),
+    entry: namesOf(node.entry),
+    exit: namesOf(node.exit),
     states: Object.values(node.states).map((child) => stateOf(child as Node)),
   };
 };

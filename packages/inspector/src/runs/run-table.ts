@@ -18,6 +18,8 @@ export const openRunTable = (): RunTable => {
   const runs = new Map<string, Tally>();
   const early = new Map<string, Map<number, StoredEvent>>();
   const heads = new Map<string, number>();
+  /** Runs that ask something. */
+  const asking = new Set<Tally>();
 
   /** Events that came before their time wait until those before them are there. */
   const keep = (event: StoredEvent): void => {
@@ -30,6 +32,8 @@ export const openRunTable = (): RunTable => {
     const tally = runs.get(event.runId) ?? openTally(event);
     runs.set(event.runId, tally);
     enter(tally, event);
+    if (tally.questions.length > 0) asking.add(tally);
+    else asking.delete(tally);
     heads.set(event.rootId, Math.max(heads.get(event.rootId) ?? 0, event.rootSeq));
   };
 
@@ -59,9 +63,7 @@ export const openRunTable = (): RunTable => {
     },
     lines: () => [...runs.values()].map(lineOf),
     questions: () =>
-      [...runs.values()]
-        .flatMap(({ questions }) => questions)
-        .sort((a, b) => a.askedAt - b.askedAt || (a.id < b.id ? -1 : 1)),
+      [...asking].flatMap(({ questions }) => questions).sort((a, b) => a.askedAt - b.askedAt || (a.id < b.id ? -1 : 1)),
     head: (rootId) => heads.get(rootId) ?? 0,
   };
 };
