@@ -150,6 +150,20 @@ describe('in the past of a tree', () => {
     await say('Done.');
   });
 
+  test('nothing of the present is told of the row that is looked at', async () => {
+    const { runtime, page, say } = await opened();
+    const run = runtime.start(clerk, 'go');
+    await until(() => page.lines.has(run.id));
+    await page.watch(run.id);
+    page.say({ type: 'travel', rootId: run.id, rootSeq: 1 });
+    await page.find('details', ({ rootSeq }) => rootSeq === 1);
+    const before = page.all('progress').length;
+    await say(calling('look'));
+    await say('Done.');
+    await until(() => (page.lines.get(run.id) as RunLine).status === 'completed');
+    expect(page.all('progress')).toHaveLength(before);
+  });
+
   test('a row of another tree stays in the present, and history comes in pages', async () => {
     const { runtime, page, say } = await opened();
     const [one, two] = [runtime.start(clerk, 'one'), runtime.start(clerk, 'two')];

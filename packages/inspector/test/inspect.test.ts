@@ -147,6 +147,21 @@ describe('the row that is looked at', () => {
     await run.interrupt();
   });
 
+  test('shows what streams, to who comes in the middle of a turn, too', async () => {
+    const { runtime, say, page, url } = await opened();
+    const run = runtime.start(clerk, 'go');
+    await until(() => page.lines.has(run.id));
+    await page.watch(run.id);
+    await say({ text: 'Hello', deltas: ['Hel', 'lo'], hang: true });
+    await page.find('progress', ({ entries = [] }) =>
+      entries.some((entry) => entry.type === 'turn' && entry.text === 'Hello'),
+    );
+    page.say({ type: 'watch', rowId: null });
+    const { entries } = await (await openPage(url)).watch(run.id);
+    expect(entries.at(-1)).toMatchObject({ type: 'turn', text: 'Hello', streaming: true });
+    await run.interrupt();
+  });
+
   test('is no row: says so', async () => {
     const { page } = await opened();
     page.say({ type: 'watch', rowId: 'nobody' });

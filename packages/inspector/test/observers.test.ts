@@ -94,9 +94,12 @@ test('a page that breaks, leaves in the middle, or says nonsense changes no run,
   runtime.events$.subscribe((event) => void events.push(event));
   const good = outlet();
   let isBroken = false;
+  let tried = 0;
   hub.connect({
     send() {
-      if (isBroken) throw new Error('broken pipe');
+      if (!isBroken) return;
+      tried += 1;
+      throw new Error('broken pipe');
     },
     buffered: () => 0,
   });
@@ -112,6 +115,11 @@ test('a page that breaks, leaves in the middle, or says nonsense changes no run,
   expect(await run.ended).toMatchObject({ status: 'completed', text: 'Done.' });
   expect(checkRunLaws(events)).toEqual([]);
   await until(() => logged.length > 0);
+  // whoever cannot be told anything is told nothing more
+  runtime.pauseSpawning();
+  await runtime.run(clerk, 'more', { signal: AbortSignal.abort() });
+  await pause(120);
+  expect([tried, logged]).toEqual([1, ['The inspector could not tell its pages something.']]);
   await until(() =>
     good.told.some((each) => each.type === 'frame' && each.lines.some(({ status }) => status === 'completed')),
   );

@@ -121,6 +121,16 @@ describe('a program that sends with @statelyai/inspect', () => {
     ]);
     const [first] = page.lines.keys();
     expect((await page.watch(first ?? '')).chart).toMatchObject({ active: [] });
+    // and it does not hear what it says itself
+    const other = receiver(inspectUrl);
+    let echoed = 0;
+    socket.on('message', () => {
+      echoed += 1;
+    });
+    await until(() => other.length > 0);
+    for (const text of said) socket.send(text);
+    await until(() => other.some(({ event }) => event?.type === 'go'));
+    expect(echoed).toBe(0);
     socket.terminate();
   });
 });
