@@ -162,6 +162,21 @@ describe('the row that is looked at', () => {
     await run.interrupt();
   });
 
+  test('was forgotten meanwhile: its whole tree goes', async () => {
+    const { runtime, say, page } = await opened();
+    const run = runtime.start(clerk, 'go');
+    await say('Done.');
+    await run.ended;
+    await until(() => page.lines.has(run.id) && runLine(page, run.id).status === 'completed');
+    await until(() => Date.now() > runLine(page, run.id).lastAt);
+    await runtime.runs.prune({ olderThan: 0 });
+    page.say({ type: 'watch', rowId: run.id });
+    expect(await page.find('error')).toMatchObject({ code: 'row.unknown' });
+    await until(() => !page.lines.has(run.id));
+    page.say({ type: 'travel', rootId: run.id, rootSeq: 1 });
+    await until(() => page.all('error').length === 2);
+  });
+
   test('is no row: says so', async () => {
     const { page } = await opened();
     page.say({ type: 'watch', rowId: 'nobody' });

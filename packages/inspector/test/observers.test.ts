@@ -164,7 +164,15 @@ test('a source that fails is said to its logger, and to who asks; the page stays
     );
   const fails = () => Promise.reject(new Error('no disk'));
   const hub = openHub({
-    source: { kind: 'store', events: events as never, replay: fails, can: fails, send: fails, close() {} },
+    source: {
+      kind: 'store',
+      events: events as never,
+      isThere: fails,
+      replay: fails,
+      can: fails,
+      send: fails,
+      close() {},
+    },
     name: 'test',
     inspectUrl: '',
     clock: systemClock,

@@ -93,6 +93,10 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     },
     streamed: streamed.of,
     recent: () => recent,
+    forgotten(rootId) {
+      for (const id of runs.forget(rootId)) gathered.gone(id);
+      schedule();
+    },
     changed: schedule,
   });
 

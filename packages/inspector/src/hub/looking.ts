@@ -19,6 +19,8 @@ type About = {
   streamed(runId: string): readonly RunEvent[];
   /** What happened last, of any tree. */
   recent(): readonly Happening[];
+  /** A tree is not stored any more. */
+  forgotten(rootId: string): void;
   /** A row that somebody looks at has changed. */
   changed(): void;
 };
@@ -35,6 +37,7 @@ export const openLooking = ({
   chartOfActor,
   streamed,
   recent,
+  forgotten,
   changed,
 }: About) => {
   const watches = new Map<string, RunWatch>();
@@ -65,6 +68,13 @@ export const openLooking = ({
     });
     watches.set(runId, watch);
     return watch;
+  };
+  /** Whether a row is there to be looked at. A tree that has ended may have been forgotten since: its rows go. */
+  const isStored = async (rowId: string): Promise<boolean> => {
+    const line = lineOf(rowId);
+    const isSo = line?.kind !== 'run' || line.endedAt === undefined || !source || (await source.isThere(rowId));
+    if (line && !isSo) forgotten(line.rootId);
+    return line !== undefined && isSo;
   };
   /** Nobody looks at it any more. */
   const letGo = (rowId: string | null): void => {
@@ -107,11 +117,13 @@ export const openLooking = ({
     letGo,
     async look(viewer: Viewer, rowId: string | null): Promise<void> {
       const before = viewer.rowId;
-      const isThere = rowId !== null && lineOf(rowId) !== undefined;
-      viewer.rowId = isThere ? rowId : null;
       viewer.isShown = false;
-      viewer.asked += 1;
-      if (before !== viewer.rowId) letGo(before);
+      viewer.rowId = null;
+      const asked = ++viewer.asked;
+      if (before !== rowId) letGo(before);
+      const isThere = rowId !== null && (await isStored(rowId));
+      if (viewer.asked !== asked) return;
+      viewer.rowId = isThere ? rowId : null;
       if (isThere) return show(viewer, rowId);
       if (rowId !== null)
         viewer.send({ type: 'error', code: 'row.unknown', message: `There is no row "${rowId}" here.` });

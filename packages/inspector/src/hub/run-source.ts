@@ -7,6 +7,8 @@ export type RunSource = {
   kind: 'runtime' | 'store';
   /** Stored events, then those that come: as `runtime.events`. */
   events(query?: EventQuery): EventStream;
+  /** False for what was forgotten. */
+  isThere(runId: string): Promise<boolean>;
   /** @throws FaultError `replay.differs` */
   replay(runId: string): Promise<Pick<Replay, 'steps'>>;
   can(runId: string, ask: Ask): Promise<Receipt>;
@@ -22,6 +24,7 @@ export type RunSource = {
 export const runtimeSource = (runtime: Runtime): RunSource => ({
   kind: 'runtime',
   events: (query) => runtime.events(query),
+  isThere: async (runId) => (await runtime.runs.get(runId)) !== undefined,
   replay: (runId) => runtime.replay(runId),
   can: async (runId, ask) => (await runtime.attach(runId)).can(ask),
   async send(runId, ask) {
@@ -52,6 +55,7 @@ export const runtimeSource = (runtime: Runtime): RunSource => ({
 export const storeSource = (runs: StoredRuns): RunSource => ({
   kind: 'store',
   events: (query) => runs.events(query),
+  isThere: async (runId) => (await runs.runs.get(runId)) !== undefined,
   replay: (runId) => runs.replay(runId),
   can: (runId, ask) => runs.can(runId, ask),
   send: (runId, ask) => runs.send(runId, ask),

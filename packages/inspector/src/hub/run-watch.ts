@@ -62,8 +62,9 @@ type About = {
   changed(): void;
 };
 
-/** A chart is not made again sooner than this, nor before ten times as long has passed as it took. */
+/** A chart is not made again sooner than this, nor before twenty times as long has passed as it took: the program has better to do. */
 const restMs = 50;
+const restTimes = 20;
 
 export const openRunWatch = ({ source, clock, runId, line, streamed, changed }: About): RunWatch => {
   let conversation: Conversation = openConversation();
@@ -89,7 +90,7 @@ export const openRunWatch = ({ source, clock, runId, line, streamed, changed }: 
     if (row) can = await canOf(source, row);
     if (isClosed) return;
     changed();
-    stopResting = later(clock, Math.max(restMs, 10 * (clock.now() - began)), () => {
+    stopResting = later(clock, Math.max(restMs, restTimes * (clock.now() - began)), () => {
       isBusy = false;
       if (isAsked) refresh();
     });

@@ -6,6 +6,8 @@ import { enter, lineOf, openTally, type Tally } from './tally.ts';
 export type RunTable = {
   /** Takes an event. True when a row has changed: that of `event.runId`. */
   take(event: RunEvent): boolean;
+  /** Lets go of a tree, and gives back its rows. */
+  forget(rootId: string): string[];
   line(runId: string): RunLine | undefined;
   lines(): RunLine[];
   /** Open questions, oldest first: of all runs. */
@@ -56,6 +58,15 @@ export const openRunTable = (): RunTable => {
       }
       if (waiting?.size === 0) early.delete(runId);
       return true;
+    },
+    forget(rootId) {
+      const forgotten = [...runs].filter(([, { line }]) => line.rootId === rootId);
+      for (const [runId, tally] of forgotten) {
+        runs.delete(runId);
+        asking.delete(tally);
+      }
+      heads.delete(rootId);
+      return forgotten.map(([runId]) => runId);
     },
     line(runId) {
       const tally = runs.get(runId);
