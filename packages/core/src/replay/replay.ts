@@ -49,6 +49,9 @@ type Closed = { how: 'done' | 'stopped' | 'error' };
 const withContext = (snapshot: Snapshot, context: RunContext): Snapshot =>
   Object.assign(Object.create(Object.getPrototypeOf(snapshot) as object) as Snapshot, snapshot, { context });
 
+/** XState makes an actor for each transition that it computes, and asks where it would begin: nobody looks at that. */
+const nowhere = Object.freeze({ status: 'active', output: undefined, error: undefined, children: {} });
+
 /** The machine, and who is told what it takes. */
 const telling = (take: (transitions: readonly AnyTransitionDefinition[]) => void): AgentMachine => {
   const watched = <T>({ system }: { system: ActorSystem<never> }, step: () => T): T => {
@@ -63,7 +66,7 @@ const telling = (take: (transitions: readonly AnyTransitionDefinition[]) => void
   };
   return Object.assign(Object.create(agentMachine) as AgentMachine, {
     getInitialSnapshot: (scope: never, input: never) =>
-      watched(scope, () => agentMachine.getInitialSnapshot(scope, input)),
+      input === undefined ? nowhere : watched(scope, () => agentMachine.getInitialSnapshot(scope, input)),
     transition: (snapshot: never, event: never, scope: never) =>
       watched(scope, () => agentMachine.transition(snapshot, event, scope)),
   });

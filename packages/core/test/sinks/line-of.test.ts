@@ -116,7 +116,7 @@ test('every event has its line: when, which run, who, what, and what matters of 
       "child.refused message="Too deep."",
       "budget.warned kind=tokens spent=80 limit=100",
       "budget.exhausted kind=tokens spent=80 limit=100",
-      "budget.raised budget={\"tokens\":200} by=user",
+      "budget.raised budget={"tokens":200} by=user",
       "context.compacted summarized=4 kept=2",
       "memory.read scope=s key=k found=false",
       "memory.written scope=s key=k",
