@@ -1,10 +1,14 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { context, createContextKey, diag, ROOT_CONTEXT, TraceFlags, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, SimpleSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace';
-import { createRuntime, defineTool, dispatched, memoryStore } from '@troupe/core';
-import { isTerminal, type RunEvent, type StoredEvent } from '@troupe/protocol';
+import { createRuntime, defineTool, dispatched, memoryStore, ofType } from '@troupe/core';
+import { isTerminal, type RunEvent, type RunStore, type StoredEvent } from '@troupe/protocol';
+import { sqliteStore } from '@troupe/store-sqlite';
 import { scriptedProvider } from '@troupe/testing';
-import { Subject } from 'rxjs';
-import { describe, expect, test, vi } from 'vitest';
+import { firstValueFrom, Subject } from 'rxjs';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { traceRuns } from '../src/index.ts';
 import { named, openReceiver, type Received, treeOf } from './receiver.ts';
@@ -223,7 +227,7 @@ describe('events that end in the middle', () => {
 
 describe('a run that goes on elsewhere', () => {
   const store = () => memoryStore();
-  const open = (runs: ReturnType<typeof store>, spoken: { hang?: true; text?: string }) =>
+  const open = (runs: RunStore, spoken: { hang?: true; text?: string }) =>
     createRuntime({
       provider: scriptedProvider(() => (spoken.hang ? { hang: true } : (spoken.text ?? ''))),
       model: 'house/small',
@@ -258,6 +262,30 @@ describe('a run that goes on elsewhere', () => {
     expect(await runs.search('troupe.otel', 'r')).toEqual([]);
     await second.close();
     for (const each of [tracing, again]) expect(each.closed).toBe(true);
+  });
+
+  test('links to its first span also where a file is all that is left of the first process', async () => {
+    const { tracer, spans } = await openReceiver();
+    const folder = mkdtempSync(join(tmpdir(), 'troupe-otel-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'runs.db');
+    for (const spoken of [{ hang: true as const }, { text: 'Done.' }]) {
+      const runs = sqliteStore(path);
+      const runtime = open(runs, spoken);
+      traceRuns(runtime.events$, { tracer, store: runs });
+      const { recovered } = await runtime.recover();
+      if (recovered[0]) await recovered[0].ended;
+      else {
+        runtime.start(leadOf(), 'Go.', { runId: 'r' });
+        await firstValueFrom(runtime.events$.pipe(ofType('turn.started')));
+      }
+      // Whatever was noted before is written by then.
+      await runs.write('other', 'scope', 1);
+      await runtime.close({ runs: 'suspend' });
+      await runs.close();
+    }
+    const [earlier, later] = (await spans()).filter(({ name }) => name === 'invoke_agent lead');
+    expect(later?.links).toEqual([{ spanId: earlier?.spanId, kind: 'earlier' }]);
   });
 
   test('is one span for whoever reads all that was stored', async () => {

@@ -1,4 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { jsonlSink, readJsonl } from '@troupe/core';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { traceRuns } from '../src/index.ts';
 import { named, openReceiver, treeOf } from './receiver.ts';
 import { askHelpers, call, helper, leadOf, openTeam, settle, toolOf } from './team.ts';
@@ -140,6 +144,22 @@ describe('a tree of runs', () => {
     expect([...byTrace.values()].map(treeOf)).toEqual(
       Array(3).fill('invoke_agent lead [chat house/small, execute_tool echo, execute_tool echo, chat house/small]'),
     );
+  });
+
+  test('is made of a file of events, too, long after these were told', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'troupe-otel-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'runs.jsonl');
+    const { runtime } = openTeam([{ calls: [call('echo')] }, 'Done.']);
+    const sink = jsonlSink(path);
+    runtime.events$.subscribe(sink);
+    await runtime.run(leadOf({ tools: [toolOf()] }), 'Go.');
+    await runtime.close();
+    await sink.closed;
+    const { tracer, spans } = await openReceiver();
+    const tracing = traceRuns(readJsonl(path), { tracer });
+    await new Promise<void>((resolve) => tracing.add(resolve));
+    expect(treeOf(await spans())).toBe('invoke_agent lead [chat house/small, execute_tool echo, chat house/small]');
   });
 
   test('begins where a queued child waits, and says which model it was given once it starts', async () => {
