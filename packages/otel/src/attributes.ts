@@ -83,7 +83,7 @@ const momentsOf: { [T in RunEvent['type']]?: (event: EventOf<T>) => Attributes }
     'troupe.spent': spent,
     'troupe.limit': limit,
   }),
-  'budget.raised': ({ by }) => ({ 'troupe.by': by }),
+  'budget.raised': ({ budget, by }) => ({ 'troupe.by': by, 'troupe.budget': JSON.stringify(budget) }),
   'memory.read': ({ scope, key: name, found }) => ({
     'troupe.scope': scope,
     'troupe.key': name,

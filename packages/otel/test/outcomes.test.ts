@@ -196,11 +196,16 @@ describe('moments', () => {
     const lead = leadOf({ tools: [askHelpers(), drop], budget: { children: 1, toolCalls: 2 }, approval: 'deny' });
     const run = runtime.start(lead, 'Go.');
     await run.steer('Hurry, says the boss.');
+    await run.raise({ turns: 30 });
     await run.ended;
     const { events } = named(await spans(), 'invoke_agent lead');
     expect(events.map(({ name, attributes }) => [name, attributes])).toEqual(
       expect.arrayContaining([
         ['troupe.run.steered', {}],
+        [
+          'troupe.budget.raised',
+          { 'troupe.by': expect.any(String), 'troupe.budget': expect.stringContaining('"turns":30') },
+        ],
         [
           'troupe.policy.applied',
           { 'troupe.policy': 'approval', 'troupe.decision': 'denied', 'troupe.subject': 'drop' },
