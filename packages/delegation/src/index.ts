@@ -72,6 +72,7 @@ export {
   type SubagentCommandOptions,
   type SubagentCommands,
 } from './subagents/commands/create-subagent-commands.ts';
+export type { CommandOutcome } from './subagents/commands/run-command.ts';
 export { createSpawnTool, type SpawnToolOptions } from './subagents/create-spawn-tool.ts';
 export { createSubagentManager } from './subagents/create-subagent-manager.ts';
 export { type ImportedSubagents, type ImportOptions, readSubagentFiles } from './subagents/import-subagents.ts';

@@ -1,7 +1,7 @@
 import type { SubagentManager } from '../subagent-manager.ts';
 import type { Requester } from '../subagent-record.ts';
 import { parseCommand } from './parse-command.ts';
-import { runCommand } from './run-command.ts';
+import { type CommandOutcome, runCommand } from './run-command.ts';
 
 /** Who sent a text, and how an answer finds back. */
 export type CommandSender = Pick<Requester, 'sessionKey' | 'channel'> &
@@ -29,6 +29,11 @@ export type SubagentCommands<S extends CommandSender = CommandSender> = {
    * the text is no command, or its sender may give none. Rejects only with what `authorise` or `hasAgent` throws.
    */
   handle(message: CommandMessage<S>): Promise<string | null>;
+  /**
+   * The same, and whether it worked: for shells and other programs. `refused`: nothing came of it, or nothing was found; `misused`: it is
+   * written in another way.
+   */
+  carryOut(message: CommandMessage<S>): Promise<CommandOutcome | null>;
 };
 
 /**
@@ -41,13 +46,14 @@ export type SubagentCommands<S extends CommandSender = CommandSender> = {
 export const createSubagentCommands = <S extends CommandSender = CommandSender>(
   manager: SubagentManager | null,
   { authorise, hasAgent = () => true }: SubagentCommandOptions<S> = {},
-): SubagentCommands<S> => ({
-  async handle({ text, sender }) {
+): SubagentCommands<S> => {
+  const carryOut: SubagentCommands<S>['carryOut'] = async ({ text, sender }) => {
     const command = parseCommand(text);
     if (!command || (authorise && !(await authorise(sender)))) return null;
-    if (!hasAgent()) return 'Agent not available.';
-    if (!manager) return 'Sub-agent manager not available.';
+    if (!hasAgent()) return { status: 'refused', text: 'Agent not available.' };
+    if (!manager) return { status: 'refused', text: 'Sub-agent manager not available.' };
     const { sessionKey, channel, metadata = {}, replyTo = null } = sender;
-    return await runCommand(manager, command, { sessionKey, channel, metadata, replyTo });
-  },
-});
+    return runCommand(manager, command, { sessionKey, channel, metadata, replyTo });
+  };
+  return { carryOut, handle: async (message) => (await carryOut(message))?.text ?? null };
+};

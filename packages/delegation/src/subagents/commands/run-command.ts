@@ -34,37 +34,49 @@ const failures: Readonly<Record<ChatCommand['verb'], string>> = {
   info: 'Failed to look it up',
 };
 
-const answerOf = async (manager: SubagentManager, command: ChatCommand, requester: Requester): Promise<string> => {
+/** What a command came to: it was carried out, it was not, or it is written in another way. */
+export type CommandOutcome = { status: 'done' | 'refused' | 'misused'; text: string };
+
+const done = (text: string): CommandOutcome => ({ status: 'done', text });
+const doneIf = (worked: boolean, text: string): CommandOutcome => ({ status: worked ? 'done' : 'refused', text });
+
+const outcomeOf = async (
+  manager: SubagentManager,
+  command: ChatCommand,
+  requester: Requester,
+): Promise<CommandOutcome> => {
   const scope = requester.sessionKey ?? undefined;
   switch (command.verb) {
     case 'list':
-      return listText(await manager.status({ scope }));
+      return done(listText(await manager.status({ scope })));
     case 'help':
-      return helpText;
+      return done(helpText);
     case 'usage':
-      return usageText(command.of);
+      return { status: 'misused', text: usageText(command.of) };
     case 'invalid':
-      return command.problem;
+      return { status: 'misused', text: command.problem };
     case 'spawn': {
       const { task, name, config } = command;
-      return spawnedText(await manager.spawn({ task, name, config, scope, requester }));
+      return done(spawnedText(await manager.spawn({ task, name, config, scope, requester })));
     }
     case 'resume': {
       const { name, task } = command;
-      return resumedText(await manager.resume({ name, task, scope, requester }), task);
+      return done(resumedText(await manager.resume({ name, task, scope, requester }), task));
     }
     case 'cancel': {
       const { agentId } = command;
-      if (agentId === null) return cancelledAllText(await manager.cancelAll({ scope }));
-      return cancelledText(agentId, await manager.cancel(agentId, { scope }));
+      if (agentId === null) return done(cancelledAllText(await manager.cancelAll({ scope })));
+      const outcome = await manager.cancel(agentId, { scope });
+      return doneIf(outcome.cancelled, cancelledText(agentId, outcome));
     }
     case 'steer': {
       const { agentId, message } = command;
-      return steeredText(agentId, await manager.steer({ agentId, message, scope }));
+      const outcome = await manager.steer({ agentId, message, scope });
+      return doneIf(outcome.status === 'accepted', steeredText(agentId, outcome));
     }
     case 'info': {
       const info = await manager.info(command.agentId, { scope });
-      return info === null ? notFoundText(command.agentId) : infoText(info);
+      return info === null ? doneIf(false, notFoundText(command.agentId)) : done(infoText(info));
     }
   }
 };
@@ -77,10 +89,10 @@ export const runCommand = async (
   manager: SubagentManager,
   command: ChatCommand,
   requester: Requester,
-): Promise<string> => {
+): Promise<CommandOutcome> => {
   try {
-    return await answerOf(manager, command, requester);
+    return await outcomeOf(manager, command, requester);
   } catch (error) {
-    return refusal(failures[command.verb], error);
+    return { status: 'refused', text: refusal(failures[command.verb], error) };
   }
 };

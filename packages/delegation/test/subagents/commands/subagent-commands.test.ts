@@ -55,6 +55,23 @@ describe('a command of a person', () => {
     expect(await commands.handle({ text: '/agents spawn Go.', sender: chat })).toBe('Sub-agent manager not available.');
   });
 
+  test('says whether it worked to programs that carry it out [SB-150]', async () => {
+    const { manager } = openOffice();
+    const commands = createSubagentCommands(manager);
+    const status = async (text: string, sender = chat) => (await commands.carryOut({ text, sender }))?.status ?? null;
+    expect(await status('hello')).toBeNull();
+    for (const text of ['/agents', '/agents help', '/agents spawn hang on', '/agents cancel all'])
+      expect(await status(text), text).toBe('done');
+    for (const text of ['/agents dance', '/agents spawn', '/agents spawn --mode never x'])
+      expect(await status(text), text).toBe('misused');
+    for (const verb of ['cancel sub_x', 'steer sub_x hurry', 'info sub_x', 'resume x go'])
+      expect(await status(`/agents ${verb}`), verb).toBe('refused');
+    await manager.close();
+    expect(await status('/agents spawn Go.')).toBe('refused');
+    const none = createSubagentCommands(null, { hasAgent: () => false });
+    expect((await none.carryOut({ text: '/agents', sender: chat }))?.status).toBe('refused');
+  });
+
   test('lists what its own session has asked for, at work and ended [SB-151]', async () => {
     const { say, clock } = openChat();
     await say('/agents spawn count the files');
