@@ -24,8 +24,8 @@ async function main(): Promise<number> {
   const view = show(team);
   const stop = interruptOn(team);
 
-  const die = (when: string): void => {
-    view.close();
+  const die = async (when: string): Promise<void> => {
+    await view.close();
     say(`\n✂ ${when}: this process is killed now (SIGKILL).`);
     process.kill(process.pid, 'SIGKILL');
   };
@@ -33,13 +33,13 @@ async function main(): Promise<number> {
   team.runtime.events$.subscribe((event) => {
     if (event.type === 'run.started' && team.manager.agentOf(event.sessionKey ?? '')?.depth === 2)
       nested.set(event.runId, event.agent);
-    if (event.type === 'turn.completed' && nested.has(event.runId)) die(`${event.agent} has taken its first turn`);
+    if (event.type === 'turn.completed' && nested.has(event.runId)) void die(`${event.agent} has taken its first turn`);
   });
   await (await team.session.send(task)).ended;
   await team.rest(stop.signal);
   // A model may do without a reviewer.
-  if (!stop.signal.aborted) die('Nobody was spawned by a sub-agent, and all is done');
-  view.close();
+  if (!stop.signal.aborted) await die('Nobody was spawned by a sub-agent, and all is done');
+  await view.close();
   await team.close();
   return 130;
 }

@@ -66,7 +66,7 @@ async function goOn(team: Team, next: string): Promise<number> {
   const recovering = show(team);
   const { recovered } = await runtime.recover();
   await team.rest(stop.signal);
-  recovering.close();
+  await recovering.close();
   say(`\nTaken up and brought to their end: ${recovered.length} runs.`);
   if (stop.signal.aborted) return 130;
   tell('Planner', await team.answer());
@@ -77,7 +77,7 @@ async function goOn(team: Team, next: string): Promise<number> {
   const resuming = show(team);
   await (await session.send(next)).ended;
   await team.rest(stop.signal);
-  resuming.close();
+  await resuming.close();
   stop.forget();
   if (stop.signal.aborted) return 130;
   tell('Planner', await team.answer());

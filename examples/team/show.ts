@@ -14,15 +14,11 @@ const heardIn = (event: RunEvent): string[] => {
   return Array.isArray(ids) ? ids.map(String) : [];
 };
 
-/** Shows it until it is closed. On a terminal lines come below the tree, when that is drawn for the last time. */
+/** Shows it until it is closed. On a terminal lines come above the tree. */
 export const show = ({ runtime, manager }: Pick<Team, 'runtime' | 'manager'>) => {
-  const below: string[] = [];
-  const line = (text: string): void => {
-    if (process.stdout.isTTY) below.push(oneLine(text));
-    else say(oneLine(text));
-  };
   const nameOf = async (runId: string): Promise<string> => (await runtime.runs.get(runId))?.agent ?? runId;
   const view = showLiveTree(runtime.events$);
+  const line = (text: string): void => view.say(oneLine(text));
   const called = (agentId: string): string => {
     const record = manager.agentOf(`subagent-${agentId}`);
     return record?.name ?? record?.config.role ?? agentId;
@@ -37,11 +33,11 @@ export const show = ({ runtime, manager }: Pick<Team, 'runtime' | 'manager'>) =>
       void nameOf(id.replace(/^result\./, '')).then((name) => line(`↙ ${event.agent} hears what ${name} has done`));
   });
   return {
-    close(): void {
+    close(): Promise<void> {
       asked.unsubscribe();
       heard.unsubscribe();
       view.close();
-      for (const text of below) say(text);
+      return view.done;
     },
   };
 };

@@ -1,5 +1,11 @@
 import type { Agent, AnyAgent, Run, Runtime, Session } from '@troupe/core';
-import { createSubagentCommands, lifecycleText, type SubagentEvent, type SubagentManager } from '@troupe/delegation';
+import {
+  type CommandOutcome,
+  createSubagentCommands,
+  lifecycleText,
+  type SubagentEvent,
+  type SubagentManager,
+} from '@troupe/delegation';
 import { isTerminal, messageOf, type Question, type RunEvent, type TerminalEvent } from '@troupe/protocol';
 
 /** What a program keeps sub-agents with. */
@@ -27,9 +33,14 @@ export type Talk = {
   hear(line: string | readonly string[]): Promise<void>;
   /** Resolves when nothing that was asked for here is at work any more, or when it cannot go on without an answer. */
   idle(): Promise<void>;
+  /** What came of all that was asked for so far; `waits`: it cannot go on without an answer. */
+  outcome(): TalkOutcome;
   /** Tells nothing more. What is at work goes on. */
   close(): void;
 };
+
+/** How it went: the last thing that did not work counts. */
+export type TalkOutcome = CommandOutcome['status'] | 'failed' | 'waits';
 
 const answerText = (event: TerminalEvent): string => {
   switch (event.type) {
@@ -60,6 +71,7 @@ export const openTalk = ({ manager, runtime, agent, sessionKey, say, note }: Tal
   const sent = new Set<Run>();
   const working = new Set<string>();
   const waiting = new Set<() => void>();
+  let outcome: TalkOutcome = 'done';
 
   const look = (): void => {
     if (questions.size === 0 && sent.size + working.size > 0) return;
@@ -88,7 +100,7 @@ export const openTalk = ({ manager, runtime, agent, sessionKey, say, note }: Tal
     if (text !== null) note(text);
     if (event.type === 'spawning' || event.type === 'steered') working.add(event.agentId);
     if (text === null || event.type === 'spawning') return;
-    working.delete(event.agentId);
+    if (working.delete(event.agentId) && event.type !== 'completed') outcome = 'failed';
     // Where there is an agent, it is told, and says what it makes of it.
     if (!session && event.result !== null) say(event.result);
     look();
@@ -135,16 +147,21 @@ export const openTalk = ({ manager, runtime, agent, sessionKey, say, note }: Tal
     async hear(line) {
       await ready;
       try {
-        const reply = await commands.handle({ text: line, sender });
-        if (reply !== null) return say(reply);
+        const reply = await commands.carryOut({ text: line, sender });
+        if (reply !== null) {
+          if (reply.status !== 'done') outcome = reply.status;
+          return say(reply.text);
+        }
         const text = String(line).trim();
         const [question] = questions.values();
         if (question) await answer(question, text);
         else if (text !== '') await send(text);
       } catch (error) {
+        outcome = 'failed';
         say(`It did not work: ${messageOf(error)}`);
       }
     },
+    outcome: () => (questions.size > 0 ? 'waits' : outcome),
     idle: () =>
       new Promise((resolve) => {
         waiting.add(resolve);

@@ -80,6 +80,15 @@ export const findModel = async ({
   return { kind: 'local', ...local, name: model || local.name };
 };
 
+/** Every model server that answers on this machine, with the first chat model that it lists. */
+export const foundServers = async ({
+  servers = localServers,
+  withinMs = 400,
+}: Pick<FindOptions, 'servers' | 'withinMs'> = {}): Promise<{ name: string; server: string }[]> => {
+  const answers = await Promise.all(servers.map((server) => ask(server, withinMs)));
+  return answers.flatMap((answer) => (answer === null ? [] : { name: answer.name, server: answer.server }));
+};
+
 const isOpenAI = (baseURL: string): boolean => URL.parse(baseURL)?.hostname === 'api.openai.com';
 
 /** A URL without the credentials it may hold. */

@@ -1,5 +1,6 @@
 export { type AgentsPromptOptions, agentsPrompt } from './agents-prompt.ts';
 export type { AgentsApp } from './agents-talk.ts';
+export type { AgentFile } from './commands/agent-file.ts';
 export {
   type Connection,
   type FindOptions,
@@ -8,10 +9,19 @@ export {
   type LocalServer,
   localServers,
 } from './find-model.ts';
-export { lineOf } from './line-of.ts';
-export { type EventSource, type LiveTree, type Screen, showLiveTree } from './live-tree.ts';
 export { type OpenModel, openModel } from './open-model.ts';
 export { type Rehearsal, startRehearsal } from './rehearsal.ts';
-export { reportTable } from './report-table.ts';
+export type { Control } from './screen/control.ts';
+export {
+  type EventSource,
+  type LiveTree,
+  type LiveTreeOptions,
+  type Screen,
+  showLiveTree,
+} from './screen/live-tree.ts';
 export { harmless, oneLine } from './text-width.ts';
-export { emptyTree, growTree, type RunNode, rowsOf, type Tree, treeOf } from './tree-rows.ts';
+export type { Batch } from './tree/batch.ts';
+export { lineOf } from './tree/line-of.ts';
+export { reportTable } from './tree/report-table.ts';
+export { type RowOptions, rowsOf } from './tree/rows.ts';
+export { emptyTree, growTree, type RunNode, type Tree, treeOf } from './tree/tree.ts';

@@ -13,6 +13,9 @@ const columnsOf = (grapheme: string): number => {
   return emoji.test(grapheme) || wide.test(grapheme) ? 2 : 1;
 };
 
+/** The letters of a text, as people count them: what is drawn as one is one. */
+export const lettersOf = (text: string): string[] => Array.from(graphemes.segment(text), ({ segment }) => segment);
+
 /** How many columns a terminal gives to one line of text without control sequences. */
 export const textWidth = (text: string): number => {
   if (plain.test(text)) return text.length;

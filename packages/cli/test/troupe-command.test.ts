@@ -68,22 +68,41 @@ describe('troupe agents', () => {
   });
 
   test.each<[args: string[], problem: RegExp]>([
-    [[], /^A command is missing\./],
-    [['run'], /^There is no command "run"\./],
-    [['agents'], /^--app is missing\./],
-    [['agents', 'list'], /^--app is missing\./],
-    [['agents', '--app'], /^--app needs a value\./],
-    [['agents', '--app='], /^--app needs a value\./],
-    [['agents', '--colour', 'x'], /^There is no flag "--colour"\./],
+    [['agents'], /^troupe: --app is missing: name the module of the app/],
+    [['agents', 'list'], /^troupe: --app is missing/],
+    [['agents', '--app'], /^troupe: option '--app <file>' argument missing\nTry: troupe help\n$/],
+    [['agents', '--colour', 'x'], /^troupe: unknown option '--colour'/],
+    [['agents', '--app', 'quiet.mjs', '--json'], /^troupe: .*|"--json needs a command/],
   ])('says how it is used: %j', async (args, problem) => {
     const { code, errors, output } = await run(args);
     expect([code, output]).toEqual([2, '']);
     expect(errors).toMatch(problem);
-    expect(errors).toContain('Usage: troupe agents --app FILE');
   });
 
-  test.each([['--help'], ['agents', '-h']])('helps: %s %s', async (...args) => {
-    expect(await run(args)).toEqual({ code: 0, output: expect.stringMatching(/^Usage: troupe agents/), errors: '' });
+  test.each<[words: string[], code: number, said: RegExp]>([
+    [['list'], 0, /No sub-agents spawned/],
+    [['spawn', 'fail', 'please'], 1, /failed after \ds: model\.down: It is down\./],
+    [['spawn'], 2, /Usage: \/subagents spawn/],
+    [['fly'], 2, /Usage: \/subagents/],
+    [['spawn', '--mode', 'never', 'x'], 2, /run or session/],
+    [['spawn', 'deploy'], 0, /completed after/],
+    [['cancel', 'sub_nobody'], 4, /not found/],
+    [['steer', 'sub_nobody', 'hurry'], 4, /not found/],
+    [['info', 'sub_nobody'], 4, /not found/],
+    [['resume', 'nobody', 'go'], 4, /nobody/],
+  ])('says in its exit code whether it worked: %j', async (words, code, said) => {
+    // A module is loaded once, and its runtime is closed with the command.
+    const own = `${words.join('-')}.mjs`;
+    writeFileSync(join(here, own), app);
+    const ended = await run(['agents', '--app', own, ...words]);
+    expect([ended.code, ended.errors]).toEqual([code, '']);
+    expect(ended.output).toMatch(said);
+  });
+
+  test('gives programs one line of JSON', async () => {
+    writeFileSync(join(here, 'json.mjs'), app);
+    const ended = await run(['agents', '--app', 'json.mjs', '--json', 'list']);
+    expect([ended.code, JSON.parse(ended.output)]).toEqual([0, { outcome: 'done', said: ['No sub-agents spawned.'] }]);
   });
 
   test.each<[what: string, module: string, problem: RegExp]>([
@@ -103,5 +122,28 @@ describe('troupe agents', () => {
     expect(code).toBe(1);
     expect(errors).toMatch(/^troupe: app\.mjs: /);
     expect(errors).toMatch(problem);
+  });
+});
+
+describe('troupe', () => {
+  test('says what there is when nothing is asked for', async () => {
+    const { code, output, errors } = await run([]);
+    expect([code, output]).toEqual([2, '']);
+    expect(errors).toMatch(/^Usage: troupe \[options\] \[command\]/);
+  });
+
+  test.each([
+    [['--help'], /Examples:[\s\S]*troupe run agents\.mjs[\s\S]*Exit codes: 0 carried out/],
+    [['help', 'run'], /^Usage: troupe run [\s\S]*An agent file is an ES module\./],
+    [['runs', '--help'], /troupe runs prune --older-than 30d/],
+    [['agents', '-h'], /^Usage: troupe agents/],
+  ])('helps, with examples: %j', async (args, found) => {
+    expect(await run(args)).toEqual({ code: 0, output: expect.stringMatching(found), errors: '' });
+  });
+
+  test('names what was probably meant', async () => {
+    const { code, errors } = await run(['rnu']);
+    expect(code).toBe(2);
+    expect(errors).toBe("troupe: unknown command 'rnu'\n(Did you mean run?)\nTry: troupe help\n");
   });
 });

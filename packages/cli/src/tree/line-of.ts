@@ -1,6 +1,6 @@
 import type { RunEvent } from '@troupe/protocol';
-import { fitTo, oneLine } from './text-width.ts';
-import { costText, countsOf, markOf, tokensText } from './tree-rows.ts';
+import { fitTo, oneLine } from '../text-width.ts';
+import { costText, countsOf, markOf, tokensText } from './figures.ts';
 
 /** A line never grows beyond this, whatever a model or a tool said. */
 const maxColumns = 240;

@@ -1,6 +1,7 @@
 import { tokensOf } from '@troupe/protocol';
-import { fitTo, oneLine, padTo, textWidth } from './text-width.ts';
-import { costText, markOf, runsOf, statusOf, type Tree, timeText, tokensText, totalOf } from './tree-rows.ts';
+import { fitTo, oneLine, padTo, textWidth } from '../text-width.ts';
+import { costText, markOf, statusOf, timeText, tokensText } from './figures.ts';
+import { runsOf, type Tree, totalOf } from './tree.ts';
 
 const unknown = '–';
 const nameColumns = 48;

@@ -2,42 +2,16 @@ import { EventEmitter } from 'node:events';
 import type { RunEvent } from '@troupe/protocol';
 import { Subject } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Screen, showLiveTree } from '../src/live-tree.ts';
-import { textWidth } from '../src/text-width.ts';
-import { journal } from './events.ts';
+import { type Screen, showLiveTree } from '../../src/screen/live-tree.ts';
+import { journal } from '../events.ts';
 
-/** A terminal as far as the tree needs one: keeps lines and a cursor, and obeys the sequences that the tree uses. */
-class Terminal extends EventEmitter implements Screen {
-  isTTY: boolean;
-  columns = 60;
-  rows = 12;
+/** Something that lines are written to. */
+class Paper extends EventEmitter implements Screen {
   writes: string[] = [];
-  lines: string[] = [''];
-  cursor = true;
-  #row = 0;
-
-  constructor(isTTY = true) {
-    super();
-    this.isTTY = isTTY;
-  }
 
   write(text: string): boolean {
     this.writes.push(text);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a terminal reads
-    for (const [part] of text.matchAll(/\u001b\[[?\d]*[A-Za-z]|\n|\r|[^\u001b\n\r]+/g)) {
-      if (part === '\n') this.lines[++this.#row] ??= '';
-      else if (part === '\r') continue;
-      else if (part === '\u001b[?25l') this.cursor = false;
-      else if (part === '\u001b[?25h') this.cursor = true;
-      else if (part === '\u001b[J') this.lines.length = this.#row + 1;
-      else if (part.endsWith('A')) this.#row -= Number(part.slice(2, -1));
-      else if (!part.startsWith('\u001b')) this.lines[this.#row] = part;
-    }
     return true;
-  }
-
-  get text() {
-    return this.lines.join('\n').trimEnd();
   }
 }
 
@@ -52,7 +26,7 @@ const story = () => {
   return log;
 };
 
-describe('the live tree', () => {
+describe('the live tree, where nothing can be redrawn', () => {
   beforeEach(() => {
     vi.useFakeTimers();
   });
@@ -60,71 +34,13 @@ describe('the live tree', () => {
     vi.useRealTimers();
   });
 
-  test('is one block on a terminal, redrawn in place, and shows the final state once', async () => {
-    const screen = new Terminal();
-    const log = story();
-    const events$ = new Subject<RunEvent>();
-    const view = showLiveTree(events$, { screen, clock: { now: () => log.now } });
-    expect(screen.cursor).toBe(false);
-    for (const event of log.events.slice(0, 5)) events$.next(event);
-    vi.advanceTimersByTime(1_000);
-    expect(screen.text).toContain('spawn_subworker');
-    for (const event of log.events.slice(5)) events$.next(event);
-    events$.complete();
-    await view.done;
-
-    expect(screen.lines.map((line) => line.split('  ').filter(Boolean).slice(0, 2).join(' '))).toEqual([
-      '✔ lead completed',
-      '✔ part completed',
-      '2 runs 1 turn',
-      '',
-    ]);
-    expect(screen.cursor).toBe(true);
-    expect(vi.getTimerCount()).toBe(1); // the late look at errors, which keeps nothing alive
-  });
-
-  test('is drawn at most 12 times a second, however many events there are', () => {
-    const screen = new Terminal();
-    const log = journal();
-    const events$ = new Subject<RunEvent>();
-    const view = showLiveTree(events$, { screen, clock: { now: () => log.now } });
-    events$.next(log.start('run_1', 'lead'));
-    const before = screen.writes.length;
-    for (let n = 0; n < 1_000; n++) {
-      events$.next(log.tell('run_1', 'lead', { type: 'turn.started', turn: n, model: 'small' }));
-      vi.advanceTimersByTime(1);
-    }
-    expect(screen.writes.length - before).toBeLessThanOrEqual(12);
-    expect(screen.writes.length - before).toBeGreaterThan(8);
-    view.close();
-  });
-
-  test('keeps to the size of the terminal, also when that changes', () => {
-    const screen = new Terminal();
-    const log = journal();
-    const events$ = new Subject<RunEvent>();
-    const view = showLiveTree(events$, { screen, clock: { now: () => log.now } });
-    events$.next(log.start('run_1', 'lead'));
-    for (let n = 0; n < 40; n++) events$.next(log.start(`run_1/1-${n}/0`, `a part with a rather long name ${n}`));
-    vi.advanceTimersByTime(100);
-    expect(screen.lines.length).toBeLessThanOrEqual(screen.rows);
-    for (const line of screen.lines) expect(textWidth(line)).toBeLessThan(screen.columns);
-    screen.columns = 30;
-    screen.rows = 8;
-    screen.writes = [];
-    vi.advanceTimersByTime(100);
-    // a narrower terminal has wrapped each of the 11 lines; the cursor goes up over all of them
-    const [, lines] = /\[(\d+)A/.exec(screen.writes[0] ?? '') ?? [];
-    expect(Number(lines)).toBeGreaterThan(11);
-    view.close();
-  });
-
-  test('is plain lines where nothing can be redrawn', async () => {
-    const screen = new Terminal(false);
+  test('is plain lines', async () => {
+    const screen = new Paper();
     const log = story();
     const events$ = new Subject<RunEvent>();
     const view = showLiveTree(events$, { screen });
     for (const event of log.events) events$.next(event);
+    view.say('By the way.');
     events$.complete();
     await view.done;
     expect(screen.writes.join('')).toBe(
@@ -134,14 +50,25 @@ describe('the live tree', () => {
         '  ▸ part starts with small',
         '  ✔ part completed after 1 turn, 110 tokens, $0.0010',
         '✔ lead completed after 1 turn, 110 tokens, $0.0010',
+        'By the way.',
         '',
       ].join('\n'),
     );
     expect(view.tree.roots[0]?.children[0]?.status).toBe('completed');
+    expect(vi.getTimerCount()).toBe(1); // the late look at errors, which keeps nothing alive
   });
 
-  test.each([true, false])('goes on when the screen fails (terminal: %s)', async (isTTY) => {
-    const screen = new Terminal(isTTY);
+  test('is plain lines on a terminal that is called dumb, too', async () => {
+    const screen = Object.assign(new Paper(), { isTTY: true });
+    const view = showLiveTree(new Subject<RunEvent>(), { screen, environment: { TERM: 'dumb' } });
+    view.say('A line.');
+    view.close();
+    await view.done;
+    expect(screen.writes).toEqual(['A line.\n']);
+  });
+
+  test('changes nothing when the screen fails', async () => {
+    const screen = new Paper();
     screen.write = () => {
       throw new Error('EPIPE');
     };
@@ -151,49 +78,27 @@ describe('the live tree', () => {
     expect(() => {
       for (const event of log.events) events$.next(event);
       screen.emit('error', new Error('EPIPE'));
-      vi.advanceTimersByTime(500);
       events$.complete();
     }).not.toThrow();
     await view.done;
     expect(view.tree.roots[0]?.status).toBe('completed');
   });
 
-  test('leaves pictures out while the terminal is slower than they come', () => {
-    const screen = new Terminal();
-    const log = journal();
-    const events$ = new Subject<RunEvent>();
-    const write = vi.fn<(text: string) => boolean>(() => false);
-    screen.write = write;
-    const view = showLiveTree(events$, { screen, clock: { now: () => log.now } });
-    events$.next(log.start('run_1', 'lead'));
-    vi.advanceTimersByTime(2_000);
-    const slow = write.mock.calls.length;
-    expect(slow).toBeLessThanOrEqual(2);
-    screen.emit('drain');
-    vi.advanceTimersByTime(100);
-    expect(write.mock.calls.length).toBe(slow + 1);
-    view.close();
-  });
-
   test('can be closed early and twice, also when the events end while it subscribes or fail', async () => {
-    const listeners = process.listenerCount('exit');
-    const screen = new Terminal();
     const open$ = new Subject<RunEvent>();
-    const view = showLiveTree(open$, { screen });
+    const view = showLiveTree(open$, { screen: new Paper() });
     view.close();
     view.close();
     await view.done;
     expect(open$.observed).toBe(false);
-    expect(screen.cursor).toBe(true);
 
     const ended$ = new Subject<RunEvent>();
     ended$.complete();
-    await showLiveTree(ended$, { screen: new Terminal() }).done;
+    await showLiveTree(ended$, { screen: new Paper() }).done;
 
     const failing$ = new Subject<RunEvent>();
-    const failed = showLiveTree(failing$, { screen: new Terminal() });
+    const failed = showLiveTree(failing$, { screen: new Paper() });
     failing$.error(new Error('gone'));
     await failed.done;
-    expect(process.listenerCount('exit')).toBe(listeners);
   });
 });

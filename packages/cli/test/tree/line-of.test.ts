@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { lineOf } from '../src/line-of.ts';
-import { textWidth } from '../src/text-width.ts';
-import { journal, usageReport } from './events.ts';
+import { textWidth } from '../../src/text-width.ts';
+import { lineOf } from '../../src/tree/line-of.ts';
+import { journal, usageReport } from '../events.ts';
 
 test('notable events get one line each, indented by depth, and others none', () => {
   const log = journal();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { reportTable } from '../src/report-table.ts';
-import { treeOf } from '../src/tree-rows.ts';
-import { journal } from './events.ts';
+import { reportTable } from '../../src/tree/report-table.ts';
+import { treeOf } from '../../src/tree/tree.ts';
+import { journal } from '../events.ts';
 
 test('the report table shows status, turns, tokens, cost and time of each run, and of all together', () => {
   const log = journal();

@@ -1,8 +1,9 @@
 import { isLive, type RunEvent } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
-import { textWidth } from '../src/text-width.ts';
-import { emptyTree, growTree, rowsOf, runsOf, totalOf, treeOf } from '../src/tree-rows.ts';
-import { journal, usageReport } from './events.ts';
+import { textWidth } from '../../src/text-width.ts';
+import { rowsOf } from '../../src/tree/rows.ts';
+import { emptyTree, growTree, runsOf, totalOf, treeOf } from '../../src/tree/tree.ts';
+import { journal, usageReport } from '../events.ts';
 
 const lead = 'run_1';
 const child = (n: number) => `run_1/1-${n}/0`;
@@ -41,13 +42,15 @@ const busy = () => {
 describe('the rows of a tree', () => {
   test('hold one line for each run, indented under its parent', () => {
     const log = busy();
-    expect(rowsOf(treeOf(log.events), { now: log.now, width: 100 })).toEqual([
-      '⠙ lead      running  turn 1/10  spawn_subworker ×4  110 tokens  $0.0010  2.5 s',
-      '  ⠙ part 0  running  turn 1/8  read_file ×2, search_text  110 tokens  $0.0010  0.5 s',
+    const rows = rowsOf(treeOf(log.events), { now: log.now, width: 114 });
+    expect(rows.map((row) => row.replaceAll(/(\S) {3,}/g, '$1  '))).toEqual([
+      '⠙ lead  ░░░░ 0/4  spawn_subworker ×4  ░░░░░ 10 %  turns  turn 1/10  110  $0.0010  2.5 s',
+      '  ⠙ part 0  ░░░ 0/3  read_file ×2, search_text  ░░░░░ 12 %  turns  turn 1/8  110  $0.0010  0.5 s',
       '  ? part 1  waits for an answer  0.5 s',
-      '  ✖ part 2  failed: max_turns  110 tokens  0.5 s',
+      '  ✖ part 2  failed: max_turns  110  0.5 s',
       '  … part 3  queued  2.5 s',
     ]);
+    expect(new Set(rows.map(textWidth))).toEqual(new Set([114]));
   });
 
   test('are the same for the same events, live or replayed', () => {
@@ -66,16 +69,8 @@ describe('the rows of a tree', () => {
   });
 
   test.each([
-    [
-      'completed',
-      '✔ part 1  completed  turn 1  110 tokens  $0.0010  0.0 s',
-      (log: Log) => log.complete(child(1), 'part 1'),
-    ],
-    [
-      'failed',
-      '✖ part 1  failed: budget  turn 1  110 tokens  0.0 s',
-      (log: Log) => log.fail(child(1), 'part 1', 'budget'),
-    ],
+    ['completed', '✔ part 1  completed  turn 1  110  $0.0010  0.0 s', (log: Log) => log.complete(child(1), 'part 1')],
+    ['failed', '✖ part 1  failed: budget  turn 1  110  0.0 s', (log: Log) => log.fail(child(1), 'part 1', 'budget')],
     [
       'interrupted',
       '■ part 1  interrupted  turn 1  0.0 s',
@@ -88,12 +83,12 @@ describe('the rows of a tree', () => {
     ],
     [
       'paused by a command',
-      '‖ part 1  paused  turn 1  110 tokens  $0.0010  0.0 s',
+      '‖ part 1  paused  turn 1  110  $0.0010  0.0 s',
       (log: Log) => log.tell(child(1), 'part 1', { type: 'run.paused', reason: 'paused', questionIds: [] }),
     ],
     [
       'going on after a question',
-      '⠋ part 1  running  turn 1  110 tokens  $0.0010  0.0 s',
+      '⠋ part 1  running  turn 1  110  $0.0010  0.0 s',
       (log: Log) => {
         log.tell(child(1), 'part 1', { type: 'run.paused', reason: 'question', questionIds: ['q'] });
         log.tell(child(1), 'part 1', { type: 'run.resumed', by: 'answer' });
@@ -105,7 +100,8 @@ describe('the rows of a tree', () => {
     log.start(child(1), 'part 1');
     log.turn(child(1), 'part 1', 1);
     happen(log);
-    expect(rowsOf(treeOf(log.events), { now: log.now, width: 100 })[1]?.trim()).toBe(row);
+    const [, shown = ''] = rowsOf(treeOf(log.events), { now: log.now, width: 100 });
+    expect(shown.trim().replaceAll(/ {2,}/g, '  ')).toBe(row);
   });
 
   test('turn their spinner with the time', () => {

@@ -1,0 +1,120 @@
+/** Completion in shells. The scripts ask `troupe complete` what may come next, so that they never say anything else than the commands do. */
+
+import { existsSync } from 'node:fs';
+import { isEnded, unfinished } from '@troupe/protocol';
+import type { Command, Option } from 'commander';
+import { exitCode } from '../exit-code.ts';
+import type { Terminal } from '../terminal.ts';
+import { oneLine } from '../text-width.ts';
+import type { Action } from './asked.ts';
+import { openStore, storeFileOf } from './open-store.ts';
+import { misuse } from './problem.ts';
+
+const scripts: Record<string, string> = {
+  bash: `# troupe completion bash > ~/.local/share/bash-completion/completions/troupe
+_troupe() {
+  local line
+  COMPREPLY=()
+  while IFS= read -r line; do COMPREPLY+=("\${line%%$'\\t'*}"); done < <(troupe complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+}
+complete -o default -F _troupe troupe`,
+  zsh: `#compdef troupe
+# troupe completion zsh > ~/.zfunc/_troupe, with that folder in fpath before compinit
+_troupe() {
+  local -a found said
+  local line
+  for line in "\${(@f)$(troupe complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
+    [[ -n "$line" ]] || continue
+    found+=("\${line%%$'\\t'*}")
+    said+=("\${line/$'\\t'/  -- }")
+  done
+  if (( \${#found} )); then compadd -d said -a found; else _files; fi
+}
+if [[ "\${funcstack[1]}" = _troupe ]]; then _troupe "$@"; else compdef _troupe troupe; fi`,
+  fish: `# troupe completion fish > ~/.config/fish/completions/troupe.fish
+function __troupe_complete
+  set -l said (commandline -opc)
+  troupe complete -- $said[2..] (commandline -ct) 2>/dev/null
+end
+complete -c troupe -a '(__troupe_complete)'`,
+};
+
+/** Prints the script for a shell. */
+export const completion: Action<[shell: string]> = async ({ args: [shell], terminal }) => {
+  const script = scripts[shell];
+  if (script === undefined)
+    throw misuse(`There is no completion for "${shell}". Expected one of: ${Object.keys(scripts).join(', ')}.`);
+  terminal.output.write(`${script}\n`);
+  return exitCode.done;
+};
+
+type Candidate = { value: string; about: string };
+
+/** What the last of these words may become, one candidate a line, with what it is behind a tab. */
+export const complete = async (program: Command, words: readonly string[], terminal: Terminal): Promise<number> => {
+  const typed = words.at(-1) ?? '';
+  const found = candidatesFor(program, words.slice(0, -1), typed, terminal);
+  for (const { value, about } of found)
+    if (value.startsWith(typed)) terminal.output.write(`${value}\t${oneLine(about)}\n`);
+  return exitCode.done;
+};
+
+const candidatesFor = (program: Command, before: readonly string[], typed: string, terminal: Terminal): Candidate[] => {
+  const { command, place, awaits, store } = walk(program, before);
+  if (awaits) return choicesOf(awaits.argChoices);
+  if (typed.startsWith('-')) return command.options.filter(({ hidden }) => !hidden).map(candidateOf);
+  const below = command.commands.filter((each) => !('_hidden' in each && each._hidden));
+  if (below.length > 0 && place === 0) return below.map((each) => ({ value: each.name(), about: each.description() }));
+  const argument = command.registeredArguments[Math.min(place, command.registeredArguments.length - 1)];
+  if (!argument || (place >= command.registeredArguments.length && !argument.variadic)) return [];
+  if (argument.argChoices) return choicesOf(argument.argChoices);
+  if (argument.name() === 'run') return runsIn(store, terminal);
+  return [];
+};
+
+const choicesOf = (choices: readonly string[] = []): Candidate[] => choices.map((value) => ({ value, about: '' }));
+const candidateOf = (option: Option): Candidate => ({
+  value: option.long ?? option.short ?? '',
+  about: option.description,
+});
+
+/** The command that the words lead to, how many arguments it has already, and the option that waits for a value. */
+const walk = (program: Command, before: readonly string[]) => {
+  let command = program;
+  let place = 0;
+  let awaits: Option | undefined;
+  let store: string | undefined;
+  for (const word of before) {
+    if (awaits) {
+      if (awaits.long === '--store') store = word;
+      awaits = undefined;
+    } else if (word.startsWith('-')) {
+      const option = command.options.find(({ long, short }) => word === long || word === short);
+      if (option?.required) awaits = option;
+    } else {
+      const next = place === 0 ? command.commands.find((each) => each.name() === word) : undefined;
+      if (next) command = next;
+      else place += 1;
+    }
+  }
+  return { command, place, awaits, store };
+};
+
+/** Runs that may be meant: those that have not ended first, and no more than one can choose from. */
+const runsIn = (named: string | undefined, terminal: Terminal): Candidate[] => {
+  const file = storeFileOf(named, terminal);
+  if (!existsSync(file)) return [];
+  const store = openStore(file, false);
+  try {
+    const open = store.list({ status: unfinished, limit: 50 });
+    const rows = [...open, ...store.list({ limit: 50 }).filter(({ status }) => isEnded(status))];
+    return rows
+      .filter(({ parentId }) => parentId === undefined)
+      .map(({ runId, agent, status, job }) => ({
+        value: runId,
+        about: `${agent}, ${status}: ${typeof job.input === 'string' ? job.input.slice(0, 60) : 'data'}`,
+      }));
+  } finally {
+    void store.close();
+  }
+};

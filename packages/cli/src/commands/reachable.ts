@@ -1,0 +1,23 @@
+import { isEnded } from '@troupe/protocol';
+import { refusal } from './problem.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Where a command to a run goes: to the process that executes it, or to this one, which brings it to life with its agent file. */
+export type Reach = 'elsewhere' | 'here';
+
+/**
+ * Finds out who executes a run.
+ *
+ * @throws FaultError `run.unknown`; `command.refused` when it has ended, or nobody executes it and no agent file was given
+ */
+export const reach = async ({ runtime, store, file }: Workspace, runId: string): Promise<Reach> => {
+  await runtime.attach(runId);
+  const row = await runtime.runs.get(runId);
+  if (row && isEnded(row.status)) throw refusal(`Run "${runId}" has ended: ${row.status}.`, runId);
+  if ((await store.holder(runId)) !== null) return 'elsewhere';
+  if (file) return 'here';
+  throw refusal(
+    `Nobody executes run "${runId}" now: its process is gone, or has left it. Give the agent file of "${row?.agent}" to go on with it here: --file FILE.`,
+    runId,
+  );
+};

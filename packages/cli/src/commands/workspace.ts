@@ -1,0 +1,100 @@
+import { createRuntime, memoryStore, type Runtime } from '@troupe/core';
+import { type Budget, FaultError, type Logger, type ModelProvider, type RunStore, redact } from '@troupe/protocol';
+import { openModel } from '../open-model.ts';
+import type { Terminal } from '../terminal.ts';
+import { type LoadedFile, loadAgentFile } from './agent-file.ts';
+import type { CommonFlags } from './asked.ts';
+import { openStore, storeFileOf } from './open-store.ts';
+
+/** A runtime on a store, as a command needs it. */
+export type Workspace = {
+  readonly runtime: Runtime;
+  readonly store: RunStore;
+  /** Null where no agent file was given: nothing can be brought to life here then. */
+  readonly file: LoadedFile | null;
+  /** Where runs are stored, for people; null when they are not, or by a store of the agent file. */
+  readonly storeFile: string | null;
+  /** Which model was found, where the agent file brings none. */
+  readonly notice: string | null;
+  /** Warnings of the runtime go here from now on. Default: to the terminal's errors. */
+  warnTo(write: (text: string) => void): void;
+  /** What is alive is suspended in a store that lasts, else interrupted. */
+  close(): Promise<void>;
+};
+
+export type WorkspaceOptions = Pick<CommonFlags, 'store'> & {
+  file?: string | undefined;
+  model?: string | undefined;
+  budget?: Budget | undefined;
+  /** Whether the store is made where there is none. */
+  mayBegin?: boolean;
+};
+
+/** For runtimes that only look, and carry commands to where runs are executed. */
+const nobody: ModelProvider = {
+  takeTurn() {
+    throw new FaultError('model.not_set', 'Nothing is executed here: no agent file was given.');
+  },
+};
+
+/**
+ * Opens the store, and a runtime on it with the agents of a file and the model that there is.
+ *
+ * @throws FaultError what the agent file, the store or the model is wrong with
+ */
+export const openWorkspace = async (
+  { store: named, file: path, model: modelName, budget, mayBegin = false }: WorkspaceOptions,
+  terminal: Terminal,
+): Promise<Workspace> => {
+  let write = (text: string): void => void terminal.errors.write(`troupe: ${text}\n`);
+  const say: Logger['warn'] = (message, details) =>
+    write(redact(details ? `${message} ${JSON.stringify(details)}` : message));
+  const file = path === undefined ? null : await loadAgentFile(path, terminal.folder);
+  const { options = {}, agents = [] } = file ?? {};
+
+  const own = named === undefined ? options.store : undefined;
+  const storeFile = own || named === false ? null : storeFileOf(named, terminal);
+  const opened = storeFile === null ? null : openStore(storeFile, mayBegin);
+  const store = own ?? opened ?? memoryStore();
+  const brings = options.provider !== undefined || options.providers !== undefined;
+  const found = file && !brings ? await openModel({ env: environmentWith(modelName, terminal) }) : null;
+  const model = modelName ?? options.model ?? found?.name;
+
+  const close = async (): Promise<void> => {
+    await found?.close();
+    await opened?.close();
+    await file?.close();
+  };
+  try {
+    const runtime = createRuntime({
+      ...(file ? {} : { provider: nobody }),
+      ...(found && { provider: found.provider, pricing: found.pricing }),
+      logger: { warn: say, error: say },
+      ...options,
+      ...(model !== undefined && { model }),
+      ...(budget && { budget: { ...options.budget, ...budget } }),
+      store,
+      agents,
+    });
+    return {
+      runtime,
+      store,
+      file,
+      storeFile,
+      notice: found?.notice ?? null,
+      warnTo(next) {
+        write = next;
+      },
+      async close() {
+        await runtime.close();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+};
+
+const environmentWith = (model: string | undefined, { environment }: Pick<Terminal, 'environment'>) =>
+  model === undefined ? environment : { ...environment, TROUPE_MODEL: model };

@@ -1,0 +1,129 @@
+/** What is on the screen: the tree, the question or line that is being typed in its place, and what keys do. Pure. */
+import type { Question } from '@troupe/protocol';
+import { fitTo, harmless, lettersOf, oneLine, textWidth } from '../text-width.ts';
+import type { Paint } from '../tree/paint.ts';
+import { hiddenLine, layOut, totalLine, windowAround, windowOf } from '../tree/rows.ts';
+import { runsOf, type Tree } from '../tree/tree.ts';
+import { type KeysContext, openIn, selectedIn } from './keys-machine.ts';
+
+/** What keys are for; absent where none are read. */
+export type Keys = { mode: 'browsing' | 'answering' | 'steering' | 'confirming'; context: KeysContext };
+
+export type FrameOptions = {
+  now: number;
+  columns: number;
+  rows: number;
+  paint: Paint;
+  keys?: Keys | undefined;
+  /** Whether spawning is held; absent where it cannot be. */
+  isHeld?: boolean | undefined;
+};
+
+/** Lines that are never wider than the screen, and fewer than it has. */
+export const frameOf = (tree: Tree, { now, columns, rows, paint, keys, isHeld }: FrameOptions): string[] => {
+  const width = Math.max(8, columns - 1);
+  const gutter = keys ? 2 : 0;
+  const placed = [...runsOf(tree)];
+  if (placed.length === 0) return [];
+  const selected = keys && selectedIn(keys.context)?.runId;
+  const below = keys ? belowOf(keys, width, paint) : { under: '', lines: [] };
+  const foot = [
+    fitTo(footOf(tree, { now, width, isHeld }), width),
+    ...(keys ? [hintsOf(keys, width, paint, isHeld)] : []),
+  ];
+  const height = Math.max(1, rows - 1 - below.lines.length - foot.length);
+  const moved = keys?.context.selected;
+  const { shown, hidden } =
+    moved && placed.some(({ run }) => run.runId === moved)
+      ? windowAround(placed, height, moved)
+      : windowOf(placed, height);
+
+  const lines: string[] = [];
+  layOut(shown, { now, width: width - gutter, paint }).forEach((row, i) => {
+    const { runId } = shown[i]?.run ?? {};
+    const mark = keys ? (runId === selected ? paint('❯ ', 'bold') : '  ') : '';
+    lines.push(`${mark}${row}`);
+    if (runId === below.under) lines.push(...below.lines);
+  });
+  if (hidden > 0) lines.push(hiddenLine(hidden, width));
+  if (below.lines.length > 0 && !shown.some(({ run }) => run.runId === below.under)) lines.push(...below.lines);
+  return [...lines, ...foot].slice(0, Math.max(1, rows - 1));
+};
+
+const footOf = (
+  tree: Tree,
+  { now, width, isHeld }: { now: number; width: number; isHeld: boolean | undefined },
+): string => `${isHeld ? 'Spawning is held.  ' : ''}${totalLine(tree, { now, width })}`;
+
+/** What opens below a run: its question, or the line that is typed for it. */
+const belowOf = ({ mode, context }: Keys, width: number, paint: Paint): { under: string; lines: string[] } => {
+  const indent = '    ';
+  const room = width - indent.length;
+  const typed = (): string => `${indent}${paint('› ', 'cyan')}${lastOf(oneLineKept(context.text), room - 3)}▏`;
+  const question = openIn(context);
+  const run = selectedIn(context);
+  if (mode === 'answering' && question)
+    return {
+      under: question.runId,
+      lines: [...questionLines(question, room).map((line) => indent + paint(line, 'yellow')), typed()],
+    };
+  if (mode === 'steering' && run) return { under: run.runId, lines: [typed()] };
+  return { under: '', lines: [] };
+};
+
+const questionLines = ({ prompt, options }: Question, room: number): string[] => {
+  const choice = options.length === 0 ? '' : ` (${options.map(oneLine).join(', ')})`;
+  return wrap(`${harmless(prompt)}${choice}`, room, 4);
+};
+
+/** A text in lines of at most `columns`, broken between words; what is more than `most` lines is cut off. */
+export const wrap = (text: string, columns: number, most: number): string[] => {
+  const lines: string[] = [];
+  for (const paragraph of text.split('\n')) {
+    let line = '';
+    for (const word of paragraph.split(/\s+/)) {
+      const longer = line === '' ? word : `${line} ${word}`;
+      if (line === '' || textWidth(longer) <= columns) line = longer;
+      else {
+        lines.push(fitTo(line, columns));
+        line = word;
+      }
+    }
+    if (line !== '') lines.push(fitTo(line, columns));
+  }
+  if (lines.length <= most) return lines;
+  return [...lines.slice(0, most - 1), fitTo(`${lines[most - 1]} …`, columns)];
+};
+
+/** Blanks at the end are typed, too. */
+const oneLineKept = (text: string): string => harmless(text).replaceAll(/\s/g, ' ');
+
+/** The end of a text, where one types. */
+const lastOf = (text: string, columns: number): string => {
+  const letters = lettersOf(text);
+  while (textWidth(letters.join('')) > columns) letters.shift();
+  return letters.join('');
+};
+
+/** What keys do now; a notice comes first. */
+const hintsOf = ({ mode, context }: Keys, width: number, paint: Paint, isHeld: boolean | undefined): string => {
+  if (mode === 'confirming') {
+    const who = selectedIn(context)?.runId ?? '';
+    return paint(fitTo(`Interrupt ${who} and all below it? y: yes, any other key: no`, width), 'yellow');
+  }
+  if (context.notice !== '') return paint(fitTo(oneLine(context.notice), width), 'yellow');
+  const hints =
+    mode === 'browsing'
+      ? [
+          ...(context.questions.length > 0 ? ['a answer'] : []),
+          '↑↓ select',
+          's steer',
+          'space pause',
+          ...(isHeld === undefined ? [] : [isHeld ? 'p let spawn' : 'p hold spawning']),
+          'i interrupt',
+          '^C stop',
+        ]
+      : ['enter send', 'esc back', '^C stop'];
+  while (hints.length > 1 && textWidth(hints.join('  ')) > width) hints.pop();
+  return paint(fitTo(hints.join('  '), width), 'dim');
+};

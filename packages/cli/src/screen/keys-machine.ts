@@ -1,0 +1,206 @@
+/**
+ * What keys mean while a tree of runs is shown.
+ *
+ *   browsing ──s──▶ steering ──enter──▶ browsing                           text for the selected run
+ *      │  ──i──▶ confirming ──y──▶ browsing                                interrupts it, and all below
+ *      └──a, enter, or a question that is new──▶ answering ──enter──▶ browsing
+ *   escape leads back from everywhere; space pauses the selected run, or lets it go on; p holds spawning
+ *
+ * A question opens by itself once, and only where nothing is being typed. Orders go to the actor `control`; what came of one comes back
+ * as a notice.
+ */
+import type { Question, RunStatus } from '@troupe/protocol';
+import { assign, fromCallback, sendTo, setup } from 'xstate';
+import { lettersOf } from '../text-width.ts';
+
+/** What a person wants. */
+export type Order =
+  | { type: 'answer'; question: Question; text: string }
+  | { type: 'steer'; runId: string; text: string }
+  | { type: 'interrupt' | 'pause' | 'resume'; runId: string }
+  /** No new children, or new ones again. */
+  | { type: 'hold' };
+
+/** A key, whatever terminal it comes from. */
+export type Key =
+  | { type: 'key.up' | 'key.down' | 'key.enter' | 'key.escape' | 'key.backspace' }
+  | { type: 'key.text'; text: string };
+
+/** A run, as far as keys mind. */
+export type Shown = { runId: string; status: RunStatus };
+
+/** What came of an order. `again`: the question that is still open. */
+export type Notice = { type: 'notice'; text: string; again?: string };
+
+type Told = { type: 'told'; runs: Shown[]; questions: Question[] };
+
+export type KeysContext = {
+  runs: Shown[];
+  questions: Question[];
+  /** Null until a person selects one. */
+  selected: string | null;
+  /** What is being typed. */
+  text: string;
+  /** The question that is open. */
+  open: string | null;
+  /** Questions that need not open by themselves any more. */
+  seen: string[];
+  notice: string;
+};
+
+const types = {} as { context: KeysContext; events: Key | Told | Notice };
+
+/** The run that keys are for: the selected one, else the first. */
+export const selectedIn = ({ runs, selected }: Pick<KeysContext, 'runs' | 'selected'>): Shown | undefined =>
+  runs.find(({ runId }) => runId === selected) ?? runs[0];
+
+/** The question that is open for an answer. */
+export const openIn = ({ questions, open }: Pick<KeysContext, 'questions' | 'open'>): Question | undefined =>
+  questions.find(({ id }) => id === open);
+
+const moved = ({ runs, selected }: KeysContext, by: number): Partial<KeysContext> => {
+  const at = runs.findIndex(({ runId }) => runId === selected);
+  const next = Math.min(Math.max(at < 0 && by < 0 ? 0 : at + by, 0), runs.length - 1);
+  return { selected: runs[next]?.runId ?? null, notice: '' };
+};
+
+const opened = (context: KeysContext, question: Question | undefined): Partial<KeysContext> => ({
+  open: question?.id ?? null,
+  selected: question?.runId ?? context.selected,
+  text: '',
+});
+
+const newIn = ({ questions, seen }: KeysContext): Question | undefined =>
+  questions.find(({ id }) => !seen.includes(id));
+
+/** The question that a person means: of the selected run, else the oldest. */
+const meantIn = ({ questions, selected }: KeysContext): Question | undefined =>
+  questions.find(({ runId }) => runId === selected) ?? questions[0];
+
+const withoutLast = (text: string): string => lettersOf(text).slice(0, -1).join('');
+
+/** The chart. Its actor `control` is provided. */
+export const keysMachine = setup({
+  types,
+  actors: {
+    /** Carries orders out, and sends notices back. */
+    control: fromCallback<Order>(() => {}),
+  },
+  actions: {
+    type: assign(({ context }, { text }: { text: string }) => ({ text: context.text + text, notice: '' })),
+    rub: assign(({ context }) => ({ text: withoutLast(context.text), notice: '' })),
+    empty: assign({ text: '', notice: '' }),
+    move: assign(({ context }, { by }: { by: number }) => moved(context, by)),
+    openNew: assign(({ context }) => opened(context, newIn(context))),
+    openMeant: assign(({ context }) => opened(context, meantIn(context))),
+    close: assign(({ context }) => ({
+      seen: context.open === null ? context.seen : [...context.seen, context.open],
+      open: null,
+      text: '',
+      notice: '',
+    })),
+    answer: sendTo('control', ({ context }): Order => {
+      const question = openIn(context);
+      if (!question) throw new Error('An answer was sent to no question.');
+      return { type: 'answer', question, text: context.text.trim() };
+    }),
+    order: sendTo('control', ({ context }, { type }: { type: 'steer' | 'interrupt' | 'hold' | 'toggle' }): Order => {
+      const { runId = '', status } = selectedIn(context) ?? {};
+      if (type === 'hold') return { type };
+      if (type === 'steer') return { type, runId, text: context.text.trim() };
+      return { type: type === 'interrupt' ? type : status === 'paused' ? 'resume' : 'pause', runId };
+    }),
+  },
+  guards: {
+    hasNew: ({ context }) => newIn(context) !== undefined,
+    hasQuestion: ({ context }) => context.questions.length > 0,
+    isClosed: ({ context }) => openIn(context) === undefined,
+    hasText: ({ context }) => context.text.trim() !== '',
+    /** A letter that is meant for a run, where there is one. */
+    isLetter: ({ context, event }, { letter, runs = true }: { letter: string; runs?: boolean }) =>
+      event.type === 'key.text' && event.text.toLowerCase() === letter && (!runs || selectedIn(context) !== undefined),
+  },
+}).createMachine({
+  context: { runs: [], questions: [], selected: null, text: '', open: null, seen: [], notice: '' },
+  invoke: { src: 'control', id: 'control' },
+  on: {
+    told: {
+      actions: assign(({ context, event: { runs, questions } }) => ({
+        runs,
+        questions,
+        seen: context.seen.filter((seen) => questions.some(({ id }) => id === seen)),
+      })),
+    },
+    notice: {
+      actions: assign(({ context, event: { text, again } }) => ({
+        notice: text,
+        seen: context.seen.filter((seen) => seen !== again),
+      })),
+    },
+  },
+  initial: 'browsing',
+  states: {
+    browsing: {
+      always: { guard: 'hasNew', target: 'answering', actions: 'openNew' },
+      on: {
+        'key.up': { actions: { type: 'move', params: { by: -1 } } },
+        'key.down': { actions: { type: 'move', params: { by: 1 } } },
+        'key.enter': { guard: 'hasQuestion', target: 'answering', actions: 'openMeant' },
+        'key.text': [
+          {
+            guard: ({ context, event }) => event.text.toLowerCase() === 'a' && context.questions.length > 0,
+            target: 'answering',
+            actions: 'openMeant',
+          },
+          { guard: { type: 'isLetter', params: { letter: 's' } }, target: 'steering', actions: 'empty' },
+          { guard: { type: 'isLetter', params: { letter: 'i' } }, target: 'confirming', actions: 'empty' },
+          {
+            guard: { type: 'isLetter', params: { letter: ' ' } },
+            actions: { type: 'order', params: { type: 'toggle' } },
+          },
+          {
+            guard: { type: 'isLetter', params: { letter: 'p', runs: false } },
+            actions: { type: 'order', params: { type: 'hold' } },
+          },
+        ],
+      },
+    },
+    answering: {
+      // It was answered elsewhere, or its run has ended.
+      always: { guard: 'isClosed', target: 'browsing', actions: 'close' },
+      on: {
+        'key.text': { actions: { type: 'type', params: ({ event }) => event } },
+        'key.backspace': { actions: 'rub' },
+        'key.escape': { target: 'browsing', actions: 'close' },
+        'key.enter': { guard: 'hasText', target: 'browsing', actions: ['answer', 'close'] },
+      },
+    },
+    steering: {
+      on: {
+        'key.text': { actions: { type: 'type', params: ({ event }) => event } },
+        'key.backspace': { actions: 'rub' },
+        'key.escape': { target: 'browsing', actions: 'empty' },
+        'key.enter': {
+          guard: 'hasText',
+          target: 'browsing',
+          actions: [{ type: 'order', params: { type: 'steer' } }, 'empty'],
+        },
+      },
+    },
+    confirming: {
+      on: {
+        'key.text': [
+          {
+            guard: { type: 'isLetter', params: { letter: 'y' } },
+            target: 'browsing',
+            actions: { type: 'order', params: { type: 'interrupt' } },
+          },
+          { target: 'browsing' },
+        ],
+        'key.escape': 'browsing',
+        'key.enter': 'browsing',
+        'key.backspace': 'browsing',
+      },
+    },
+  },
+});

@@ -1,0 +1,123 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type FrameOptions, frameOf, type Keys, wrap } from '../../src/screen/frame.ts';
+import { textWidth } from '../../src/text-width.ts';
+import { coloured, plain } from '../../src/tree/paint.ts';
+import { emptyTree, runsOf, treeOf } from '../../src/tree/tree.ts';
+import { journal } from '../events.ts';
+
+const asks = (runId: string, prompt = 'May I deploy?') => ({
+  id: `${runId}/1-0?`,
+  runId,
+  rootId: 'run_1',
+  callId: 'a',
+  kind: 'confirmation' as const,
+  tool: 'deploy',
+  arguments: {},
+  prompt,
+  options: ['yes', 'no'],
+  askedAt: 1,
+});
+
+const team = (children = 3, prompt?: string) => {
+  const log = journal();
+  log.start('run_1', 'lead', 10);
+  for (let n = 0; n < children; n++) log.start(`run_1/1-${n}/0`, `part ${n}`);
+  if (prompt !== undefined)
+    log.tell('run_1/1-1/0', 'part 1', { type: 'question.asked', question: asks('run_1/1-1/0', prompt) });
+  return { tree: treeOf(log.events), now: log.now };
+};
+
+const keysFor = (
+  tree: ReturnType<typeof team>['tree'],
+  mode: Keys['mode'],
+  more: Partial<Keys['context']> = {},
+): Keys => {
+  const runs = [...runsOf(tree)].map(({ run }) => run);
+  const questions = runs.flatMap((run) => run.questions);
+  const context = { runs, questions, selected: null, text: '', open: questions[0]?.id ?? null, seen: [], notice: '' };
+  return { mode, context: { ...context, ...more } };
+};
+const size = { columns: 80, rows: 24, paint: plain };
+
+describe('a picture', () => {
+  test('is empty before anything is told', () => {
+    expect(frameOf(emptyTree, { ...size, now: 0 })).toEqual([]);
+  });
+
+  test('shows the question below the run that asks, with what is being typed', () => {
+    const { tree, now } = team(3, 'May I deploy?');
+    const keys = keysFor(tree, 'answering', { selected: 'run_1/1-1/0', text: 'ye' });
+    const lines = frameOf(tree, { ...size, now, keys });
+    const at = lines.findIndex((line) => line.startsWith('❯'));
+    expect(lines[at]).toContain('part 1');
+    expect(lines.slice(at + 1, at + 3)).toEqual(['    May I deploy? (yes, no)', '    › ye▏']);
+    expect(lines.at(-1)).toBe('enter send  esc back  ^C stop');
+  });
+
+  test('shows what is typed for a run below it, what is confirmed, and notices', () => {
+    const { tree, now } = team();
+    const shown = (mode: Keys['mode'], more: Partial<Keys['context']>, isHeld?: boolean) =>
+      frameOf(tree, { ...size, now, keys: keysFor(tree, mode, more), isHeld });
+    expect(shown('steering', { text: 'go ' })[1]).toBe('    › go ▏');
+    expect(shown('confirming', {}).at(-1)).toBe('Interrupt run_1 and all below it? y: yes, any other key: no');
+    expect(shown('browsing', { notice: 'Not told:\nno' }).at(-1)).toBe('Not told: no');
+    expect(shown('browsing', {}, true).at(-2)).toMatch(/^Spawning is held\. {2}4 runs/);
+    expect(shown('browsing', {}, true).at(-1)).toContain('p let spawn');
+    expect(shown('browsing', {}).at(-1)).not.toContain('spawn');
+  });
+
+  test('leaves hints out that have no room', () => {
+    const { tree, now } = team();
+    const hints = (columns: number) => frameOf(tree, { ...size, columns, now, keys: keysFor(tree, 'browsing') }).at(-1);
+    expect(hints(30)).toBe('↑↓ select  s steer');
+    expect(hints(12)).toBe('↑↓ select');
+  });
+
+  test('keeps the selected run on the screen, however many there are', () => {
+    const { tree, now } = team(60);
+    for (const n of [0, 30, 59]) {
+      const keys = keysFor(tree, 'browsing', { selected: `run_1/1-${n}/0` });
+      const lines = frameOf(tree, { ...size, rows: 12, now, keys });
+      expect(lines.find((line) => line.startsWith('❯'))).toContain(`part ${n}`);
+      expect(lines).toContain('… 53 more runs');
+    }
+  });
+
+  test('has colours that take no room', () => {
+    const { tree, now } = team(2, 'May I?');
+    const keys = keysFor(tree, 'answering');
+    const [bare, painted] = [plain, coloured].map((paint) => frameOf(tree, { ...size, now, keys, paint }));
+    expect(painted?.join('')).toContain('\u001b[');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the colours
+    expect(painted?.map((line) => line.replaceAll(/\u001b\[[\d;]*m/g, '').trimEnd())).toEqual(
+      bare?.map((line) => line.trimEnd()),
+    );
+  });
+
+  test('is never wider or higher than the screen, whatever is asked and typed', () => {
+    const options = fc.record({ columns: fc.integer({ min: 10, max: 120 }), rows: fc.integer({ min: 3, max: 40 }) });
+    const mode = fc.constantFrom<Keys['mode']>('browsing', 'answering', 'steering', 'confirming');
+    const text = fc.oneof(fc.string(), fc.string({ unit: 'grapheme' }));
+    fc.assert(
+      fc.property(options, mode, fc.nat(30), text, text, ({ columns, rows }, how, children, prompt, typed) => {
+        const { tree, now } = team(children + 2, `${prompt} and more`);
+        const keys = keysFor(tree, how, { text: typed, notice: how === 'browsing' ? prompt : '' });
+        const frame: FrameOptions = { columns, rows, now, keys, paint: plain, isHeld: false };
+        const lines = frameOf(tree, frame);
+        expect(lines.length).toBeLessThan(rows);
+        for (const line of lines) {
+          expect(textWidth(line)).toBeLessThan(Math.max(columns, 9));
+          expect(line).not.toMatch(/\p{Control}/u);
+        }
+      }),
+    );
+  });
+});
+
+test('a text is broken between words, and what is too much is cut off', () => {
+  expect(wrap('one two three', 8, 4)).toEqual(['one two', 'three']);
+  expect(wrap('one\n\ntwo', 8, 4)).toEqual(['one', 'two']);
+  expect(wrap('a b c d e', 1, 3)).toEqual(['a', 'b', '…']);
+  expect(wrap('incomprehensible', 6, 2)).toEqual(['incom…']);
+});
