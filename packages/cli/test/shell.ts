@@ -58,6 +58,8 @@ export const startTroupe = (folder: string, args: readonly string[], env: Record
   return {
     child,
     ended,
+    /** What it has said so far. */
+    stdout: () => stdout,
     /** Resolves once it has said this, on either stream. */
     said: (what: RegExp): Promise<void> =>
       Promise.race([

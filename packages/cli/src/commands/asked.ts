@@ -5,7 +5,7 @@ export type CommonFlags = { json?: true; store?: string | false | undefined };
 /** Flags of commands that bring runs to life here. */
 export type RuntimeFlags = { file?: string; model?: string; budget?: string[] };
 /** Flags of commands that stay until a run has ended. */
-export type AttendFlags = { wait?: true; plain?: true };
+export type AttendFlags = { wait?: true; plain?: true; inspect?: true };
 
 /** A command as it was given: its arguments in order, its flags, and where it reads and writes. */
 type Asked<Args extends unknown[], Flags = object> = { args: Args; flags: Flags; terminal: Terminal };

@@ -1,4 +1,5 @@
 import type { Agent, Run, Session } from '@troupe/core';
+import type { Inspector } from '@troupe/inspector';
 import { isEnded, type Report } from '@troupe/protocol';
 import { createActor, fromPromise, waitFor } from 'xstate';
 import { exitCode } from '../exit-code.ts';
@@ -48,6 +49,7 @@ export const attend = async ({ run, workspace, terminal, output, flags }: Attend
   const view = flags.json ? null : show(root, { workspace, terminal, isDrawn, stop: signals.stop });
   workspace.warnTo((text) => (view ? view.say(harmless(text)) : output.warn(text)));
   stop.start();
+  const page = flags.inspect && (await openPage(workspace, output));
   try {
     const settled = settle({ run, workspace, mayWait, say: (text) => (view ? view.say(text) : output.note(text)) });
     settled.catch(() => {}).finally(() => stop.getSnapshot().status === 'active' && stop.send({ type: 'settled' }));
@@ -59,6 +61,7 @@ export const attend = async ({ run, workspace, terminal, output, flags }: Attend
   } finally {
     signals.forget();
     stop.stop();
+    await page?.close();
     view?.close();
     workspace.warnTo(output.warn);
   }
@@ -77,6 +80,14 @@ const show = (
   const events$ = eventsAround(root, runtime.events$);
   const where = { screen: isDrawn ? screen : linesOnly(screen), input, environment };
   return showLiveTree(events$, { ...where, control: { runtime, spawning: runtime, stop } });
+};
+
+/** The page of the inspector, for as long as the run is attended. */
+const openPage = async ({ runtime }: Workspace, output: Output): Promise<Inspector> => {
+  const { inspect } = await import('@troupe/inspector');
+  const page = await inspect(runtime, { logger: runtime.environment.logger });
+  output.warn(`Inspector: ${page.url}`);
+  return page;
 };
 
 /** The same stream, on which nothing is redrawn. */

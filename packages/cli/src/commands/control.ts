@@ -8,7 +8,7 @@ import { type Output, openOutput } from './output.ts';
 import { misuse } from './problem.ts';
 import { reach } from './reachable.ts';
 import { tellReceipt } from './receipt.ts';
-import { jsonOf } from './values.ts';
+import { budgetOf, jsonOf } from './values.ts';
 import { openWorkspace } from './workspace.ts';
 
 type Flags = CommonFlags & RuntimeFlags & AttendFlags;
@@ -71,6 +71,13 @@ export const resume = say<[string], object>(() => ({
     return goesOn ? { status: 'accepted' } : receipt;
   },
 }));
+
+/** Limits are only raised: what is lower than it is leaves it as it is. */
+export const raise = say<[string, string[]], object>(([, limits]) => {
+  const budget = budgetOf(limits, 'raise');
+  if (!budget) throw misuse('Give the limits after the run id, as in: troupe raise run_1 turns=20 costUsd=1');
+  return { what: 'given more', send: (run) => run.raise(budget) };
+});
 
 type AnswerFlags = { decline?: string | true; value?: string; question?: string };
 

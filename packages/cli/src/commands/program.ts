@@ -32,7 +32,8 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
     command
       .option('--model <id>', 'the model of agents that name none')
       .option('--wait', 'waits for answers that others give ("troupe answer"), also where there is no terminal')
-      .option('--plain', 'lines instead of the live tree');
+      .option('--plain', 'lines instead of the live tree')
+      .option('--inspect', 'serves the page of "troupe inspect" meanwhile');
   const withFile = (command: Command): Command =>
     command.option('-f, --file <file>', 'agent file: goes on here, where no process executes the run');
   const withBudget = (command: Command, what: string): Command =>
@@ -79,6 +80,10 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
   common(runs.command('tree').description('a run and everything below it'))
     .addArgument(runId())
     .action(act(async () => (await stored()).tree));
+  common(runs.command('export').description('a tree to take along'))
+    .addArgument(runId('id of the root of a tree'))
+    .addOption(new Option('--as <format>', 'how').choices(['markdown', 'html', 'jsonl', 'mermaid']).default('markdown'))
+    .action(act(async () => (await import('./export.ts')).exportRun));
   common(runs.command('prune').description('forgets trees of runs that have ended'))
     .requiredOption('--older-than <time>', 'that ended longer ago: 30d, 12h, 0')
     .option('--keep <n>', 'but not the last n', '0')
@@ -110,6 +115,18 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
     .addArgument(runId())
     .argument('[reason...]')
     .action(act(async () => (await control()).interrupt));
+
+  alive(withFile(common(program.command('raise').description('raises limits of a run while it goes on'))))
+    .addArgument(runId())
+    .argument('<limits...>', 'as in turns=20 costUsd=1')
+    .action(act(async () => (await control()).raise));
+  common(
+    program.command('inspect').description('serves a page on this machine that shows what is stored, and acts on it'),
+  )
+    .option('--port <n>', 'default: any that is free')
+    .option('--open', 'shows the page in the browser')
+    .addHelpText('after', help.inspect)
+    .action(act(async () => (await import('./inspect.ts')).inspect));
 
   common(program.command('replay').description('steps a stored run through its machine; calls nothing'))
     .addArgument(runId())
@@ -191,7 +208,14 @@ Examples:
 Examples:
   $ troupe runs list --status open
   $ troupe runs events run_1 --type call --json
+  $ troupe runs export run_1 --as html > run_1.html
   $ troupe runs prune --older-than 30d --keep 100`,
+  inspect: `
+The address it prints lets in whoever has it; it listens on this machine only. It runs until Ctrl-C.
+
+Examples:
+  $ troupe inspect --open
+  $ troupe run agents.mjs --inspect "Review src/"`,
   answer: `
 Examples:
   $ troupe answer run_1 yes

@@ -5,22 +5,22 @@ import { misuse } from './problem.ts';
 const limits = Object.keys(Budget.shape);
 
 /** `turns=5,costUsd=0.2`, any number of times; the last one of a kind counts. */
-export const budgetOf = (said: readonly string[] = []): Budget | undefined => {
+export const budgetOf = (said: readonly string[] = [], whose = '--budget'): Budget | undefined => {
   const pairs = said.flatMap((text) => text.split(',')).map((pair) => pair.split('=').map((part) => part.trim()));
   if (pairs.length === 0) return undefined;
   const budget: Record<string, number> = {};
   for (const [kind = '', value = '', ...rest] of pairs) {
     if (!limits.includes(kind))
-      throw misuse(`--budget names the limit "${kind}". Expected ${limits.join(', ')}, as in --budget turns=5.`);
+      throw misuse(`${whose} names the limit "${kind}". Expected ${limits.join(', ')}, as in ${whose} turns=5.`);
     const amount = Number(value);
     if (value === '' || rest.length > 0 || !(amount >= 0))
-      throw misuse(`--budget ${kind} is "${[value, ...rest].join('=')}". Expected a number of 0 or more.`);
+      throw misuse(`${whose} ${kind} is "${[value, ...rest].join('=')}". Expected a number of 0 or more.`);
     budget[kind] = amount;
   }
   const read = Budget.safeParse(budget);
   if (read.success) return read.data;
   const [issue] = read.error.issues;
-  throw misuse(`--budget ${issue?.path.join('.')} is ${budget[String(issue?.path[0])]}: ${issue?.message}.`);
+  throw misuse(`${whose} ${issue?.path.join('.')} is ${budget[String(issue?.path[0])]}: ${issue?.message}.`);
 };
 
 const units: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -1,4 +1,4 @@
-import type { RunEvent } from '@troupe/protocol';
+import type { Budget, RunEvent } from '@troupe/protocol';
 import { fitTo, oneLine } from '../text-width.ts';
 import { costText, countsOf, markOf, tokensText } from './figures.ts';
 
@@ -57,6 +57,8 @@ const textOf = (event: RunEvent): [mark: string, text: string] | null => {
       return ['!', `may not start a child: ${event.message}`];
     case 'budget.warned':
       return ['!', `has used ${event.spent} of ${event.limit} ${event.kind}`];
+    case 'budget.raised':
+      return ['▸', `may use more: ${limitsText(event.budget)}`];
     case 'budget.exhausted':
       return ['!', `has used up its ${event.kind}: ${event.spent} of ${event.limit}`];
     case 'context.compacted':
@@ -67,6 +69,12 @@ const textOf = (event: RunEvent): [mark: string, text: string] | null => {
       return null;
   }
 };
+
+const limitsText = (budget: Budget): string =>
+  Object.entries(budget)
+    .filter(([kind]) => kind !== 'deadlineAt')
+    .map(([kind, limit]) => `${limit} ${kind}`)
+    .join(', ');
 
 const turns = (n: number): string => (n === 1 ? '1 turn' : `${n} turns`);
 

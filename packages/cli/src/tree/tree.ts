@@ -112,6 +112,8 @@ const afterEvent = (run: RunNode, event: Exclude<RunEvent, { live: true }>): Run
   switch (event.type) {
     case 'run.started':
       return { ...run, agent: event.agent, status: 'running', startedAt: event.at, limits: event.budget };
+    case 'budget.raised':
+      return { ...run, limits: event.budget };
     case 'run.forked':
       return event.budget === undefined ? run : { ...run, limits: event.budget };
     case 'run.paused':

@@ -16,6 +16,11 @@ describe('commands to a run that another process executes', () => {
     const again = await troupe(folder, ['pause', 'r']);
     expect([again.code, again.stderr]).toEqual([4, 'troupe: Run "r" was not paused: the run is paused already.\n']);
     expect(await troupe(folder, ['resume', 'r'])).toMatchObject({ code: 0, stdout: 'Run "r" was resumed.\n' });
+    expect(await troupe(folder, ['raise', 'r', 'turns=30'])).toMatchObject({
+      code: 0,
+      stdout: 'Run "r" was given more.\n',
+    });
+    await untilTold(folder, 'r', 'budget.raised');
     expect(await troupe(folder, ['interrupt', 'r', 'Enough.'])).toMatchObject({ code: 0 });
     const { code, stdout } = await working.ended;
     expect([code, linesOf(stdout)[0].status]).toEqual([1, 'interrupted']);
@@ -108,6 +113,8 @@ describe('a run that nobody executes', () => {
     ['two answers', ['answer', 'r', 'yes', '--decline', 'no'], 2, /Give one answer/],
     ['no answer', ['answer', 'r'], 2, /Give one answer/],
     ['a value that is no JSON', ['answer', 'r', '--value', '{red'], 2, /--value is "\{red"\. Expected JSON/],
+    ['no such limit', ['raise', 'r', 'dollars=1'], 2, /raise names the limit "dollars"/],
+    ['no limit', ['raise', 'r', ','], 2, /raise names the limit ""/],
     ['blank text', ['steer', 'r', ' '], 2, /What the run is to be told is missing/],
   ])('refuses %s', async (_what, args, code, problem) => {
     const folder = await left('deploy');

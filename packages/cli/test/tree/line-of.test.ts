@@ -73,6 +73,7 @@ test('questions, pauses and interruptions get their line', () => {
   log.tell('run_1', 'lead', { type: 'run.resumed', by: 'answer' });
   log.tell('run_1', 'lead', { type: 'run.paused', reason: 'paused', questionIds: [] });
   log.tell('run_1', 'lead', { type: 'run.steered', text: 'be brief' });
+  log.tell('run_1', 'lead', { type: 'budget.raised', budget: { turns: 9, costUsd: 1, deadlineAt: 5 }, by: 'user' });
   log.interrupt('run_1', 'lead', 'interrupted');
   expect(log.events.map(lineOf)).toEqual([
     '? lead asks: Delete it?',
@@ -81,6 +82,7 @@ test('questions, pauses and interruptions get their line', () => {
     '▸ lead goes on',
     '‖ lead is paused',
     '▸ lead is told: be brief',
+    '▸ lead may use more: 9 turns, 1 costUsd',
     '■ lead was interrupted: enough',
   ]);
 });

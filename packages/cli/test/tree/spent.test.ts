@@ -37,4 +37,7 @@ test('a fork that was given another budget shows that one', () => {
   expect(spentOf(treeOf(log.events).roots[0]!)).toEqual({ kind: 'turns', share: 0.5 });
   log.tell('run_1', 'lead', forked as never);
   expect(spentOf(treeOf(log.events).roots[0]!)).toEqual({ kind: 'turns', share: 0.5 });
+  // and so does a run whose limits were raised
+  log.tell('run_1', 'lead', { type: 'budget.raised', budget: { turns: 4 }, by: 'user' });
+  expect(spentOf(treeOf(log.events).roots[0]!)).toEqual({ kind: 'turns', share: 0.25 });
 });

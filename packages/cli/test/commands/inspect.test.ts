@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest';
+import { freshFolder, linesOf, office, startTroupe, troupe, untilTold } from '../shell.ts';
+
+describe('troupe inspect', { timeout: 60_000 }, () => {
+  test('serves a page for the store until it is stopped', async () => {
+    const folder = freshFolder();
+    await troupe(folder, ['run', office, 'Hello', '--id', 'r']);
+    const inspecting = startTroupe(folder, ['inspect', '--json']);
+    await inspecting.said(/"url":"([^"]+)"/);
+    const [, url = ''] = /"url":"([^"]+)"/.exec(inspecting.stdout()) ?? [];
+    // What the page holds is the inspector's own affair; who is let in is said here.
+    const [guest, stranger] = await Promise.all([fetch(url), fetch(new URL('/', url))]);
+    expect([200, 503]).toContain(guest.status);
+    expect([401, 403]).toContain(stranger.status);
+    await Promise.all([guest.text(), stranger.text()]);
+    inspecting.child.kill('SIGINT');
+    expect((await inspecting.ended).code).toBe(0);
+    await expect(fetch(url)).rejects.toThrow('fetch failed');
+  });
+
+  test('serves one for a run that is executed here, for as long as that works', async () => {
+    const folder = freshFolder();
+    const working = startTroupe(folder, ['run', office, 'dig', '--id', 'r', '--inspect']);
+    await working.said(/Inspector: http:\/\/127\.0\.0\.1:\d+\/\?token=/);
+    await untilTold(folder, 'r', 'call.started');
+    working.child.kill('SIGINT');
+    expect((await working.ended).code).toBe(130);
+  });
+
+  test('refuses a port that is none, and a store that is none', async () => {
+    const folder = freshFolder();
+    expect((await troupe(folder, ['inspect', '--port', 'any'])).stderr).toMatch(/--port is "any"/);
+    expect(await troupe(folder, ['inspect'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('There is no store'),
+    });
+  });
+});
+
+describe('troupe runs export', () => {
+  test.each([
+    ['markdown', /^# lead: completed/],
+    ['html', /^<!doctype html>/i],
+    ['jsonl', /^\{"id":"r:1"|^\{.*"type":"run\.started"/],
+    ['mermaid', /^sequenceDiagram\n/],
+  ])('gives a tree as %s', async (format, found) => {
+    const folder = freshFolder();
+    await troupe(folder, ['run', office, 'Hello', '--id', 'r']);
+    const { code, stdout } = await troupe(folder, ['runs', 'export', 'r', '--as', format]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(found);
+    const [json] = linesOf((await troupe(folder, ['runs', 'export', 'r', '--as', format, '--json'])).stdout);
+    expect(json).toEqual({ runId: 'r', as: format, text: expect.stringMatching(found) });
+  });
+
+  test('refuses what it cannot give', async () => {
+    const folder = freshFolder();
+    await troupe(folder, ['run', office, 'Hello', '--id', 'r']);
+    expect(await troupe(folder, ['runs', 'export', 'r', '--as', 'pdf'])).toMatchObject({ code: 2, stdout: '' });
+    expect(await troupe(folder, ['runs', 'export', 'nowhere'])).toMatchObject({ code: 4, stdout: '' });
+  });
+});
