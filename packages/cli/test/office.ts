@@ -43,10 +43,10 @@ const stay = defineTool({
   execute: () => new Promise(() => {}),
 });
 
-const parts = (n: number): Turn => ({
+const parts = (n: number, tool: string): Turn => ({
   calls: Array.from({ length: n }, (_, i) => ({
     name: 'spawn_subworker',
-    arguments: { name: `part ${i + 1}`, instructions: 'Dig.', task: 'dig', tools: ['dig'] },
+    arguments: { name: `part ${i + 1}`, instructions: 'Do it.', task: tool, tools: [tool] },
   })),
 });
 
@@ -57,7 +57,8 @@ const turnFor = (messages: readonly Message[]): Turn => {
   const [word = '', n = '1'] = text.split(' ');
   if (word === 'fail') return { fault: { code: 'model.down', message: 'It is down.' } };
   if (word === 'hang') return { hang: true };
-  if (word === 'split') return parts(Number(n));
+  if (word === 'split') return parts(Number(n), 'dig');
+  if (word === 'team') return parts(Number(n), 'deploy');
   if (['deploy', 'ask', 'dig', 'stay'].includes(word)) return { calls: [{ name: word, arguments: {} }] };
   return `You said: ${text}`;
 };
@@ -66,7 +67,7 @@ export default {
   agent: defineAgent({
     name: 'lead',
     instructions: 'Lead.',
-    tools: [deploy, ask, dig, stay, createSubworkerTool({ availableTools: [dig] })],
+    tools: [deploy, ask, dig, stay, createSubworkerTool({ availableTools: [dig, deploy], onPaused: 'bubble' })],
   }),
   agents: [defineAgent({ name: 'clerk', instructions: 'Write.' })],
   provider: scriptedProvider(({ messages }) => turnFor(messages)),

@@ -4,7 +4,7 @@ import { type Answer, FaultError, type Question, type Receipt, runOfQuestion } f
 import { exitCode } from '../exit-code.ts';
 import type { Action, AttendFlags, CommonFlags, RuntimeFlags } from './asked.ts';
 import { attend } from './attend.ts';
-import { type Output, openOutput } from './output.ts';
+import { openOutput } from './output.ts';
 import { misuse } from './problem.ts';
 import { reach } from './reachable.ts';
 import { tellReceipt } from './receipt.ts';
@@ -12,8 +12,8 @@ import { budgetOf, jsonOf } from './values.ts';
 import { openWorkspace } from './workspace.ts';
 
 type Flags = CommonFlags & RuntimeFlags & AttendFlags;
-/** What is said to a run, and in which word that is told. */
-type Order = { what: string; isLast?: boolean; send(run: Run, output: Output): Promise<Receipt> };
+/** What is said to a run, and in which word that is told. `isOurs`: it was brought to life here. */
+type Order = { what: string; isLast?: boolean; send(run: Run, isOurs: () => Promise<boolean>): Promise<Receipt> };
 
 /** Says something to a run. What is brought to life here for it is attended until it has ended. */
 const say =
@@ -29,7 +29,8 @@ const say =
     try {
       const where = await reach(workspace, runId);
       const run = await workspace.runtime.attach(runId);
-      const receipt = await order.send(run, output);
+      const isOurs = async (): Promise<boolean> => where === 'here' && (await workspace.store.holder(runId)) !== null;
+      const receipt = await order.send(run, isOurs);
       if (where === 'elsewhere') {
         tellReceipt(output, runId, order.what, receipt);
         return exitCode.done;
@@ -62,13 +63,12 @@ export const interrupt = say<[string, string[]], object>(([, words]) => ({
   send: (run) => run.interrupt(words.join(' ').trim() || 'Interrupted by the user.'),
 }));
 
-/** A run that was left, or whose process is gone, goes on when it is brought to life: it need not have been paused. */
+/** What is brought to life here goes on by itself, or waits for an answer: it need not have been paused. */
 export const resume = say<[string], object>(() => ({
   what: 'resumed',
-  async send(run) {
+  async send(run, isOurs) {
     const receipt = await run.resume();
-    const goesOn = receipt.status === 'rejected' && run.status !== 'paused';
-    return goesOn ? { status: 'accepted' } : receipt;
+    return (await isOurs()) ? { status: 'accepted' } : receipt;
   },
 }));
 

@@ -26,7 +26,7 @@ describe('what may come next', () => {
     [['re'], ['resume', 'replay']],
     [
       ['runs', ''],
-      ['list', 'show', 'events', 'tree', 'prune'],
+      ['list', 'show', 'events', 'tree', 'export', 'prune'],
     ],
     [
       ['runs', 'prune', '--'],

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { freshFolder, linesOf, office, startTroupe, troupe, untilTold } from '../shell.ts';
 
@@ -75,6 +77,20 @@ describe('a run that nobody executes', () => {
     expect([ended.code, linesOf(ended.stdout)[0].text]).toEqual([0, expect.stringContaining(reason)]);
   });
 
+  test('is answered by question, where several are asked below it', async () => {
+    const folder = await left('team 2');
+    const unclear = await troupe(folder, ['answer', 'r', 'yes', '-f', office]);
+    expect([unclear.code, unclear.stdout]).toEqual([4, '']);
+    expect(unclear.stderr).toMatch(
+      /asks several things: r\/1-\d\/0\/1-0\? \(May I deploy\?\), .*Say which: --question ID\./,
+    );
+    const first = await troupe(folder, ['answer', 'r', 'yes', '--question', 'r/1-0/0/1-0?', '-f', office]);
+    expect(first.code).toBe(3);
+    const second = await troupe(folder, ['answer', 'r/1-1/0/1-0?', 'no', '-f', office]);
+    expect(second.code).toBe(0);
+    expect((await troupe(folder, ['runs', 'show', 'r'])).stdout).toMatch(/^below +2$/m);
+  });
+
   test('takes values that are no text', async () => {
     const folder = await left('ask');
     const ended = await troupe(folder, ['answer', 'r', '--value', '{"red":1}', '-f', office, '--json']);
@@ -83,7 +99,7 @@ describe('a run that nobody executes', () => {
 
   test('waits on when it is resumed and nobody answers, and can be steered and interrupted', async () => {
     const folder = await left('deploy');
-    expect((await troupe(folder, ['resume', 'r', '-f', office])).code).toBe(4);
+    expect((await troupe(folder, ['resume', 'r', '-f', office])).code).toBe(3);
     expect((await troupe(folder, ['steer', 'r', 'Hurry.', '-f', office])).code).toBe(3);
     const ended = await troupe(folder, ['interrupt', 'r', 'Enough.', '-f', office]);
     expect(ended).toMatchObject({ code: 0, stdout: 'Run "r" was interrupted.\n' });
@@ -96,11 +112,33 @@ describe('a run that nobody executes', () => {
     await untilTold(folder, 'r', 'call.started');
     killed.child.kill('SIGKILL');
     await killed.ended;
-    const resumed = startTroupe(folder, ['resume', 'r', '--file', office]);
-    await resumed.said(/part 2 was recovered/);
-    resumed.child.kill('SIGINT');
-    expect((await resumed.ended).code).toBe(130);
+    // what it was doing when it was killed may have happened: a person is asked
+    const resumed = await startTroupe(folder, ['resume', 'r', '--file', office]).ended;
+    expect([resumed.code, resumed.stdout]).toEqual([3, 'Run "r" was resumed.\n']);
+    expect(resumed.stderr).toContain('part 2 was recovered');
+    expect(resumed.stderr).toMatch(/troupe answer 'r\/1-0\/0\/1-0\?1?' ANSWER/);
   }, 30_000);
+
+  test('does not go on with an agent that is another one now, or is not there', async () => {
+    const folder = await left('deploy');
+    const agent = (name: string): string =>
+      `export default { agent: { name: '${name}', instructions: 'Other.', tools: [] }, provider: { async *takeTurn() {} }, model: 'm' };`;
+    writeFileSync(join(folder, 'changed.mjs'), agent('lead'));
+    writeFileSync(join(folder, 'other.mjs'), agent('boss'));
+    for (const [file, problem] of [
+      ['changed.mjs', /Agent "lead" is defined differently now/],
+      ['other.mjs', /lead/],
+    ] as const)
+      for (const words of [
+        ['resume', 'r'],
+        ['answer', 'r', 'yes'],
+        ['interrupt', 'r'],
+      ]) {
+        const ended = await troupe(folder, [...words, '--file', file]);
+        expect([ended.code, ended.stdout], words.join(' ')).toEqual([4, '']);
+        expect(ended.stderr).toMatch(problem);
+      }
+  });
 
   test.each<[what: string, args: string[], code: number, problem: RegExp]>([
     ['no run', ['steer', 'nowhere', 'x'], 4, /There is no run "nowhere"/],

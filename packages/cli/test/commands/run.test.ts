@@ -86,6 +86,14 @@ describe('troupe run', () => {
     await untilTold(folder, 'other', 'call.started', 1);
     following.child.kill('SIGTERM');
     expect((await following.ended).code).toBe(143);
+    const { stdout: tree } = await troupe(folder, ['runs', 'tree', 'r']);
+    expect(tree).toMatch(
+      /^■ interrupted {2}lead {2}r {2}1 turn .*\n {2}■ interrupted: parent_interrupted {2}part 1 {2}r\/1-0\/0 /,
+    );
+    const { stdout: child } = await troupe(folder, ['runs', 'tree', 'r/1-1/0', '--json']);
+    expect(linesOf(child)[0]).toMatchObject({ agent: 'part 2', parentId: 'r', children: [] });
+    const { stdout: own } = await troupe(folder, ['runs', 'events', 'r/1-0/0', '--json']);
+    expect(new Set(linesOf(own).map(({ runId }) => runId))).toEqual(new Set(['r/1-0/0']));
     const { stdout: rows } = await troupe(folder, ['runs', 'list', '--all', '--json']);
     expect(linesOf(rows).map(({ status }) => status)).toEqual(Array.from({ length: 4 }, () => 'interrupted'));
   }, 30_000);
