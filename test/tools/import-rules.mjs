@@ -55,6 +55,20 @@ const RULES = [
     to: { path: pathOf('node:') },
   },
   {
+    name: 'page-imports-only',
+    comment:
+      'the page of the inspector is bundled: it may import itself, the words of its wire, and what is bundled with it',
+    severity: 'error',
+    from: { path: '^packages/inspector/page/src/' },
+    to: {
+      pathNot: [
+        '^packages/inspector/page/src/',
+        '^packages/inspector/src/wire\\.ts$',
+        ...['@protocol', 'xstate', 'preact', '@preact/signals', 'elkjs'].map(pathOf),
+      ],
+    },
+  },
+  {
     name: 'front-door',
     comment: 'a package is entered by its index.ts alone (testing has a second entry for its contracts)',
     severity: 'error',
@@ -110,7 +124,7 @@ export async function checkImports(root, options = {}) {
   const { output } = await cruise(
     // Folders, not files: what it cannot parse (no TypeScript below 7 beside it) is then missing from its answer instead
     // of read badly.
-    find(root, '{packages/*/src,packages/*/test,examples,test}'),
+    find(root, '{packages/*/src,packages/*/page,packages/*/test,examples,test}'),
     {
       baseDir: root,
       ruleSet: { forbidden: RULES },

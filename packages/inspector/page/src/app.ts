@@ -80,6 +80,8 @@ travel.subscribe(({ context }) => {
 });
 travel.start();
 
+/** Milliseconds until the same tree is asked for again: a page that is too slow for its frames must not ask for more yet. */
+const HISTORY_MS = 3_000;
 const histories = new Set<string>();
 /** Asks for what happened in the tree that is looked at, where this page does not know it all. */
 const completeHistory = () => {
@@ -89,7 +91,7 @@ const completeHistory = () => {
   // It is asked for once: what comes now is as complete as it gets.
   world.incomplete.delete(rootId);
   void link?.ask({ type: 'history', rootId }).finally(() => {
-    histories.delete(rootId);
+    setTimeout(() => histories.delete(rootId), HISTORY_MS);
     draw();
   });
 };
