@@ -95,6 +95,16 @@ describe('A machine that is told as JSON', () => {
     actor.stop();
   });
 
+  test('names states as XState does, also inside one that was given an id', () => {
+    const config = {
+      id: 'm',
+      states: { a: { on: { GO: '#here.inner' } }, b: { id: 'here', initial: 'inner', states: { inner: {} } } },
+    };
+    expect(arrowsOf(config)).toEqual(['m.a -GO-> m.b.inner']);
+    const real = setup({}).createMachine({ initial: 'b', ...config } as never);
+    expect(machineOfDefinition('m', config).root.states[1]?.states[0]?.id).toBe(real.root.states.b?.states.inner?.id);
+  });
+
   test('understands what it can of anything, and never throws', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {

@@ -41,15 +41,16 @@ const transitionsOf = (config: Data): [label: string, transition: unknown][] => 
 
 type Found = { state: ChartState; above: ChartState | undefined; config: Data };
 
+/** `path`: its own id, unless it was given another; that of what is inside begins with it all the same. */
 const readState = (
   config: Data,
   key: string,
-  id: string,
+  path: string,
   above: ChartState | undefined,
   found: Found[],
 ): ChartState => {
   const state: ChartState = {
-    id: textOf(config.id) ?? id,
+    id: textOf(config.id) ?? path,
     key,
     type: 'atomic',
     invokes: listOf(config.invoke).map((invoke) => nameOf(isData(invoke) ? (invoke.src ?? invoke) : invoke)),
@@ -60,7 +61,7 @@ const readState = (
   found.push({ state, above, config });
   const states = isData(config.states) ? config.states : {};
   state.states = Object.entries(states).map(([name, below]) =>
-    readState(isData(below) ? below : {}, name, `${state.id}.${name}`, state, found),
+    readState(isData(below) ? below : {}, name, `${path}.${name}`, state, found),
   );
   state.type = typeOf(config, state.states);
   const initial = textOf(config.initial) ?? (isData(config.initial) ? textOf(config.initial.target) : undefined);
