@@ -54,6 +54,10 @@ describe('Actors of a program that sends Stately’s messages', () => {
     actor.send({ type: 'OPEN' });
     await settle();
     const told = find(desk.frame(2), 'details');
+    expect(told?.chart.steps.map(({ n, event }) => [n, event])).toEqual([
+      [0, 'xstate.init'],
+      [1, 'OPEN'],
+    ]);
     const last = told?.chart.steps.at(-1);
     expect(last).toMatchObject({ event: 'OPEN', active: ['door', 'door.open'], data: { type: 'OPEN' } });
     expect(drawn?.edges.find((edge) => edge.id === last?.edges[0])).toMatchObject({ label: 'OPEN', to: ['door.open'] });

@@ -133,7 +133,7 @@ export const newActorDesk = (name: string) => {
       if (actor.steps.length === 0) stepped(actor, at, { type: 'xstate.init' });
     } else if (message.type === '@xstate.snapshot') {
       settle(actor, at, message.snapshot);
-      if (isData(message.event)) stepped(actor, at, message.event);
+      if (isData(message.event) && !isBeginning(message.event, actor)) stepped(actor, at, message.event);
     } else if (message.type === '@xstate.event' && isData(message.event)) {
       const event = textOf(message.event.type) ?? '';
       told += 1;
@@ -208,6 +208,14 @@ export const newActorDesk = (name: string) => {
       return details();
     },
   };
+};
+
+/** How an actor began is told twice: with itself, and with its first snapshot. */
+const isBeginning = (event: Data, { steps, active }: Actor): boolean => {
+  const [first, ...more] = steps;
+  if (event.type !== 'xstate.init' || !first || more.length > 0) return false;
+  first.active = active;
+  return true;
 };
 
 /** Edges that lead from where an actor was to where it is, by the event that it heard: what Stately's messages do not say. */

@@ -18,8 +18,9 @@ export const ChartDrawing = ({ chart, lit }: { chart: PlacedChart; lit: Lit }) =
             viewBox="0 0 8 8"
             refX="7"
             refY="4"
-            markerWidth="7"
-            markerHeight="7"
+            markerUnits="userSpaceOnUse"
+            markerWidth={name === 'lit' ? 11 : 8}
+            markerHeight={name === 'lit' ? 11 : 8}
             orient="auto-start-reverse"
           >
             <path d="M0,0.500 8,4 0,7.500Z" />

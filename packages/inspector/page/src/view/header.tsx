@@ -41,8 +41,12 @@ export const Header = () => {
         <Sum name="running" value={countText(sums.busy)} />
         <Sum name="ended" value={countText(sums.ended)} />
         {sums.failed > 0 && <Sum name="failed" value={countText(sums.failed)} tone="bad" />}
-        <Sum name="tokens" value={countText(sums.tokens)} />
-        <Sum name="cost" value={costText(sums.costUsd)} />
+        {hello?.source !== 'actors' && (
+          <>
+            <Sum name="tokens" value={countText(sums.tokens)} />
+            <Sum name="cost" value={costText(sums.costUsd)} />
+          </>
+        )}
         <Sum name="events" value={countText(seen().told)} />
       </dl>
       <span class="gap" />

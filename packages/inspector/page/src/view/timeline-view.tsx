@@ -160,7 +160,7 @@ const Legend = () => (
         {WORDS[kind]}
       </li>
     ))}
-    <li class="hint">click: go to that moment · Ctrl + wheel: zoom</li>
+    <li class="hint">click goes there · Ctrl + wheel zooms</li>
   </ul>
 );
 
