@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { codeOf, lineFor } from './commands/problem.ts';
+import { codeOf, lineFor, misuse } from './commands/problem.ts';
 import { programFor } from './commands/program.ts';
 import { exitCode } from './exit-code.ts';
 import type { Terminal } from './terminal.ts';
@@ -13,6 +13,7 @@ export const troupeCommand = async (args: readonly string[], terminal: Terminal)
   const { output, errors } = terminal;
   // Whoever reads may leave: what was begun is carried out all the same.
   for (const stream of [output, errors]) stream.on('error', () => {});
+  const isJSON = args.includes('--json');
   let code: number = exitCode.done;
   const program = programFor(terminal, (ended) => {
     code = ended;
@@ -21,7 +22,9 @@ export const troupeCommand = async (args: readonly string[], terminal: Terminal)
     command.exitOverride().configureOutput({
       writeOut: (text) => void output.write(text),
       writeErr: (text) => void errors.write(text),
-      outputError: (text, write) => write(harmless(text.replace(/^error: /, 'troupe: '))),
+      outputError: (text, write) => {
+        if (!isJSON) write(harmless(text.replace(/^error: /, 'troupe: ')));
+      },
     }),
   );
   if (args.length === 0) {
@@ -35,10 +38,12 @@ export const troupeCommand = async (args: readonly string[], terminal: Terminal)
     return code;
   } catch (error) {
     if (error instanceof CommanderError) {
-      if (error.exitCode !== 0) errors.write('Try: troupe help\n');
-      return error.exitCode === 0 ? exitCode.done : exitCode.usage;
+      if (error.exitCode === 0) return exitCode.done;
+      const problem = misuse(error.message.replace(/^error: /, ''));
+      errors.write(isJSON ? `${lineFor(problem, true)}\n` : 'Try: troupe help\n');
+      return exitCode.usage;
     }
-    errors.write(`${lineFor(error, args.includes('--json'))}\n`);
+    errors.write(`${lineFor(error, isJSON)}\n`);
     return codeOf(error);
   } finally {
     clearInterval(alive);

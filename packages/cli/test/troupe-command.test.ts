@@ -145,5 +145,11 @@ describe('troupe', () => {
     const { code, errors } = await run(['rnu']);
     expect(code).toBe(2);
     expect(errors).toBe("troupe: unknown command 'rnu'\n(Did you mean run?)\nTry: troupe help\n");
+    const json = await run(['runs', 'show', '--json']);
+    expect([json.code, json.output, JSON.parse(json.errors)]).toEqual([
+      2,
+      '',
+      { error: expect.objectContaining({ code: 'cli.usage', message: "missing required argument 'run'" }) },
+    ]);
   });
 });
