@@ -1,16 +1,16 @@
 /** What a real browser makes of exports. */
 import { createRequire } from 'node:module';
 import { agentMachine } from '@troupe/core';
-import type { Browser, Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createMachine } from 'xstate';
 import { toHTML, toMermaidChart, toMermaidSequence } from '../../src/index.ts';
-import { openBrowser } from './browser.ts';
+import { browserPath, FLAGS } from '../page/browser-path.ts';
 import { hostile, treeOf } from './stories.ts';
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await openBrowser();
+  if (browserPath) browser = await chromium.launch({ executablePath: browserPath, args: FLAGS });
 }, 60_000);
 afterAll(() => browser?.close());
 
@@ -30,7 +30,7 @@ const shown = async (
   return { page, asked };
 };
 
-describe('a tree as HTML', () => {
+describe.skipIf(browserPath === undefined)('a tree as HTML (skipped where there is no browser)', () => {
   test('shows its runs, what was said in them, and when, and asks for nothing', async () => {
     const { page, asked } = await shown(toHTML(await treeOf()));
     expect(await page.title()).toBe('lead Well said.: completed');
@@ -76,7 +76,7 @@ describe('a tree as HTML', () => {
   }, 30_000);
 });
 
-describe('Mermaid draws', () => {
+describe.skipIf(browserPath === undefined)('Mermaid draws (skipped where there is no browser)', () => {
   let page: Page;
   beforeAll(async () => {
     page = await browser.newPage();
