@@ -1,8 +1,11 @@
+// node packages/inspector/page/build.ts
+//
+// Makes the bundle of the page. Packing does so, and whoever opens an inspector in a clone.
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, globSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const page = fileURLToPath(new URL('.', import.meta.url));
 const room = join(page, '..');
@@ -11,7 +14,7 @@ const STAMP = 'sources.txt';
 
 /** Everything that the bundle is made of, as one text that changes when any of it does. */
 const stampOf = async (): Promise<string> => {
-  const files = globSync(['page/**/*.{ts,tsx,css,html,svg}', 'src/wire.ts', 'package.json'], { cwd: room }).sort();
+  const files = globSync(['page/**/*.{ts,tsx,css,html,svg,txt}', 'src/wire.ts', 'package.json'], { cwd: room }).sort();
   const hash = createHash('sha256');
   for (const file of files) hash.update(file.split(sep).join('/')).update(await readFile(join(room, file)));
   return hash.digest('hex');
@@ -60,3 +63,5 @@ const takePlace = async (aside: string, stamp: string): Promise<void> => {
     await rm(before, { recursive: true, force: true });
   }
 };
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await buildPage();
