@@ -57,7 +57,8 @@ for (let index = 0; index < count / TEAM; index += 1) {
   runtime.start(lead, `team ${index}`);
   await sleep(5);
 }
-await sleep(1_000);
+// Until they are all at it, and no longer in step.
+await sleep(1_000 + 1.5 * turnMs);
 console.log(JSON.stringify({ ready: true, url: inspector?.url }));
 
 const lag = monitorEventLoopDelay({ resolution: 5 });
