@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createRuntime, defineAgent, defineTool, spawned } from '@troupe/core';
 import type { ModelPart, ModelProvider } from '@troupe/protocol';
 import { z } from 'zod';
+import { measureLooking } from './looking.ts';
 import { measureCrowd, measureStored } from './stored.ts';
 
 const usage: ModelPart = { type: 'usage', usage: { inputTokens: 10, outputTokens: 5 } };
@@ -118,4 +119,15 @@ for (const [what, lead, width] of [
     `${Math.round(eventsPerSecond).toLocaleString('en')} events a second, event loop p99 ${p99Ms.toFixed(1)} ms`,
   );
 }
+await measureLooking().then(
+  ({ alone, ours, theirs, eventsPerSecond, slowestFps }) => {
+    const points = (share: number) => `${(100 * share).toFixed(0)} points`;
+    row(
+      '10,000 runs, looked at',
+      ours * 1_000,
+      `of CPU in a second at ${Math.round(eventsPerSecond).toLocaleString('en')} events: our page adds ${points(ours)} to ${points(alone)}, @statelyai/inspect ${points(theirs)}; ${slowestFps.toFixed(0)} frames a second where it is slowest`,
+    );
+  },
+  (error: unknown) => console.error(`What looking costs was not measured: ${String(error)}`),
+);
 if (process.argv.includes('--json')) console.log(JSON.stringify({ machine, rows }, null, 2));

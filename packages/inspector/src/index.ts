@@ -13,6 +13,7 @@ export {
   ChartState,
   Command,
   Entry,
+  ExportFormat,
   Gauge,
   Happening,
   Line,

@@ -7,8 +7,8 @@
  * reaches it, and `missed` counts the happenings that do not.
  *
  * The page says what it looks at (`watch`, `travel`), and the hub tells details of that alone: first all of it (`details`), then what
- * changes (`progress`). Everything else is asked for with an `id` that comes back with its one answer: `receipt`, `history` or
- * `error`. A message that is understood by nobody is answered with `error` and changes nothing.
+ * changes (`progress`). Everything else is asked for with an `id` that comes back with its one answer: `receipt`, `history`, `exported`
+ * or `error`. A message that is understood by nobody is answered with `error` and changes nothing.
  */
 import { Answer, Budget, JSONValue, Question } from '@troupe/protocol';
 import { z } from 'zod';
@@ -82,6 +82,10 @@ export const Can = z.object({
 });
 export type Can = z.infer<typeof Can>;
 
+/** What a run can be taken along as: `sequence` and `chart` are Mermaid. */
+export const ExportFormat = z.enum(['html', 'markdown', 'jsonl', 'sequence', 'chart']);
+export type ExportFormat = z.infer<typeof ExportFormat>;
+
 /** Page to hub. */
 export const ToHub = z.discriminatedUnion('type', [
   /** Looks at a row, or at none. Answered with `details`; the row before is told of no more. */
@@ -100,6 +104,8 @@ export const ToHub = z.discriminatedUnion('type', [
     /** At most 5,000, the default. */
     limit: z.int().positive().max(5_000).optional(),
   }),
+  /** A run with all below it as one file. Answered with `exported`. */
+  z.object({ type: z.literal('export'), id: z.string(), runId: z.string(), as: ExportFormat }),
   /** What a command would come to: nothing is done. Answered with `receipt`. */
   z.object({ type: z.literal('can'), id: z.string(), command: Command }),
   /** Answered with `receipt`. */
@@ -197,6 +203,7 @@ export const ToPage = z.discriminatedUnion('type', [
     /** True when nothing happened before the first of them. */
     complete: z.boolean(),
   }),
+  z.object({ type: z.literal('exported'), id: z.string(), name: z.string(), mediaType: z.string(), text: z.string() }),
   /** `runId`: of a fork that was accepted. */
   z.object({ type: z.literal('receipt'), id: z.string(), receipt: ReceiptLine, runId: z.string().optional() }),
   /** Something could not be done. `id`: of the message that it answers, where there was one. */

@@ -1,7 +1,7 @@
 import { defineAgent, defineTool, dispatched } from '@troupe/core';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { Command, RunLine } from '../src/index.ts';
+import type { Command, ExportFormat, RunLine } from '../src/index.ts';
 import { clerk } from './clerk.ts';
 import { openPage, until } from './page.ts';
 import { asking, calling, inspected, openProgram } from './program.ts';
@@ -183,6 +183,30 @@ describe('in the past of a tree', () => {
     expect(await of('a')).toEqual({ seqs: [3, 4], complete: false });
     expect(await of('b')).toEqual({ seqs: [1, 2], complete: true });
     expect(await of('c')).toEqual({ seqs: [], complete: true });
+  });
+
+  test('a run is given as a file in every format, with a name that is one; what is not stored is said', async () => {
+    const { runtime, page, say } = await opened();
+    const run = runtime.start(clerk, 'one');
+    await say('One.');
+    await run.ended;
+    await until(() => (page.lines.get(run.id) as RunLine | undefined)?.status === 'completed');
+    const begins: [ExportFormat, string, RegExp][] = [
+      ['html', `${run.id}.html`, /^<!doctype html>/i],
+      ['markdown', `${run.id}.md`, /^# clerk/],
+      ['jsonl', `${run.id}.jsonl`, /^\{"type":"run\.started"|^\{.*"run\.started"/],
+      ['sequence', `${run.id}.sequence.mmd`, /^sequenceDiagram/],
+      ['chart', `${run.id}.chart.mmd`, /stateDiagram/],
+    ];
+    for (const [as, name, text] of begins) {
+      page.say({ type: 'export', id: as, runId: run.id, as });
+      expect(await page.find('exported', ({ id }) => id === as)).toMatchObject({
+        name,
+        text: expect.stringMatching(text),
+      });
+    }
+    page.say({ type: 'export', id: 'none', runId: 'nobody', as: 'html' });
+    expect(await page.find('error', ({ id }) => id === 'none')).toMatchObject({ code: 'run.unknown' });
   });
 });
 

@@ -1,7 +1,7 @@
 /** The state of the page that is its own, and everything a person can do with it. Views read signals and call functions of this file. */
 import { batch, computed, signal } from '@preact/signals';
 import { createActor } from 'xstate';
-import type { Command, Happening, Line, ReceiptLine, RunLine } from '../../src/wire.ts';
+import type { Command, ExportFormat, Happening, Line, ReceiptLine, RunLine } from '../../src/wire.ts';
 import type { Link, LinkListener, LinkState } from './link/link.ts';
 import { noFilter, type TreeFilter } from './model/tree-rows.ts';
 import { receiptText } from './model/words.ts';
@@ -10,7 +10,11 @@ import { travelMachine } from './time/travel-machine.ts';
 
 export const TABS = ['chart', 'conversation', 'timeline', 'sequence', 'events'] as const;
 export type Tab = (typeof TABS)[number];
-export type Dialog = { type: 'help' } | { type: 'steer' | 'interrupt' | 'raise' } | { type: 'fork'; at: string } | null;
+export type Dialog =
+  | { type: 'help' }
+  | { type: 'steer' | 'interrupt' | 'raise' | 'export' }
+  | { type: 'fork'; at: string }
+  | null;
 export type Note = { id: number; text: string; tone: 'good' | 'plain' | 'bad' };
 
 const world = newWorld();
@@ -185,6 +189,23 @@ export const command = async (what: string, command: Command): Promise<ReceiptLi
     select(answer.runId);
   }
   return receipt;
+};
+
+/** A run with all below it as a file, which the browser keeps. Gives whether there is one. */
+export const take = async (runId: string, as: ExportFormat): Promise<boolean> => {
+  const answer = await link?.ask({ type: 'export', runId, as });
+  if (answer?.type !== 'exported') {
+    note(`Export: ${answer?.type === 'error' ? answer.message : 'not connected'}`, 'bad');
+    return false;
+  }
+  const address = URL.createObjectURL(new Blob([answer.text], { type: `${answer.mediaType};charset=utf-8` }));
+  const anchor = document.createElement('a');
+  anchor.href = address;
+  anchor.download = answer.name;
+  anchor.click();
+  URL.revokeObjectURL(address);
+  note(`Export: ${answer.name}`, 'good');
+  return true;
 };
 
 export const fold = (id: string, hide: boolean): void => {

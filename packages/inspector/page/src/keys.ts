@@ -31,6 +31,10 @@ const fork = (): void => {
   if (run && seen().hello?.source !== 'actors' && may('fork')) dialog.value = { type: 'fork', at: forkPoint(run) };
 };
 
+const exportRun = (): void => {
+  if (selectedRun() && seen().hello?.source !== 'actors') dialog.value = { type: 'export' };
+};
+
 const KEYS: Record<string, () => void> = {
   '/': () => focus('#filter'),
   a: () => focus('#answer') || focus('.answers button'),
@@ -39,6 +43,7 @@ const KEYS: Record<string, () => void> = {
   i: () => open('interrupt'),
   b: () => open('raise'),
   f: fork,
+  e: exportRun,
   '[': () => stepBy(-1),
   ']': () => stepBy(1),
   ',': () => moveBy(-1),

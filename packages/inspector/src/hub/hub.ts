@@ -139,6 +139,8 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
         return looking.travel(viewer, said);
       case 'history':
         return looking.tellHistory(viewer, said);
+      case 'export':
+        return looking.tellExport(viewer, said);
       case 'can':
         return viewer.send({ type: 'receipt', id: said.id, ...(await foresee(source, said.command)) });
       case 'command': {

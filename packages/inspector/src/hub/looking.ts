@@ -1,5 +1,6 @@
 /** What pages look at: rows as they are now or as they were, trees at a moment, what happened in them. */
 import type { Clock, RunEvent } from '@troupe/protocol';
+import { exportAs } from '../export/export-as.ts';
 import { happeningOf } from '../runs/happening-of.ts';
 import type { Entry, Happening, Line, ToHub } from '../wire.ts';
 import { openHistory } from './past.ts';
@@ -147,6 +148,12 @@ export const openLooking = ({
       const earlier = all.filter(({ rootSeq }) => rootSeq < before);
       const happenings = earlier.slice(-limit);
       viewer.send({ type: 'history', id, rootId, happenings, complete: happenings.length === earlier.length });
+    },
+    async tellExport(viewer: Viewer, { id, runId, as }: Extract<ToHub, { type: 'export' }>): Promise<void> {
+      const rootId = lineOf(runId)?.rootId;
+      const found = exportAs(as, runId, (rootId !== undefined && (await history?.eventsOf(rootId))) || []);
+      if (found) return viewer.send({ type: 'exported', id, ...found });
+      viewer.send({ type: 'error', id, code: 'run.unknown', message: `Nothing is stored of a run "${runId}" here.` });
     },
     /** Tells what has changed since the last frame of rows that are looked at. */
     tell(told: Iterable<Viewer>): void {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { browserPath, closeBrowser, picture } from './browser.ts';
 import { button, choose, enabled, isEnabled, look, openTab, receipt, row } from './look.ts';
@@ -92,6 +93,29 @@ describe.skipIf(browserPath === undefined)(
       await page.locator('.gauges', { hasText: '/ 33' }).waitFor();
       const { budget } = await startOf(runtime, rootId);
       expect(budget).toBeDefined();
+    });
+
+    test('takes a run along as a file, by its button or by a key', async () => {
+      const { page } = await look();
+      await choose(page, 'lead');
+      await page.getByRole('button', { name: 'Export' }).click();
+      const dialog = page.getByRole('dialog');
+      await picture(page, 'export');
+      const [html] = await Promise.all([
+        page.waitForEvent('download'),
+        dialog.getByRole('button', { name: /One HTML file/ }).click(),
+      ]);
+      expect(html.suggestedFilename()).toMatch(/\.html$/);
+      expect(await readFile(await html.path(), 'utf8')).toMatch(/^<!doctype html>.*<title>lead/is);
+      await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
+      await choose(page, 'researcher');
+      await page.keyboard.press('e');
+      const [lines] = await Promise.all([
+        page.waitForEvent('download'),
+        dialog.getByRole('button', { name: /JSON lines/ }).click(),
+      ]);
+      const events = (await readFile(await lines.path(), 'utf8')).trim().split('\n');
+      expect(new Set(events.map((line) => (JSON.parse(line) as { agent: string }).agent)).has('lead')).toBe(false);
     });
 
     test('pauses spawning for the whole program, and allows it again', async () => {

@@ -25,7 +25,7 @@ const findBrowser = async (): Promise<string | undefined> => {
     if (unpacked === undefined) return undefined;
     const { status, error } = spawnSync(unpacked, ['--version']);
     if (status === 0) return unpacked;
-    if ((error as NodeJS.ErrnoException | undefined)?.code !== 'ETXTBSY') return undefined;
+    if (!String(error).includes('ETXTBSY')) return undefined;
     await sleep(500);
   }
   return undefined;

@@ -13,6 +13,9 @@ const lost = (id: string): Answered => ({
   message: 'The connection was lost before the answer came.',
 });
 
+const isAnswer = (message: ToPage): message is Answered =>
+  message.type === 'receipt' || message.type === 'history' || message.type === 'exported' || message.type === 'error';
+
 /** A link to the hub at `url`, that is made again whenever it breaks. */
 export const openHubLink = (url: string, listener: LinkListener): Link => {
   const waiting = new Map<string, (answer: Answered) => void>();
@@ -26,8 +29,7 @@ export const openHubLink = (url: string, listener: LinkListener): Link => {
   };
   const hear = (message: ToPage) => {
     listener.onMessage(message);
-    if (message.type === 'receipt' || message.type === 'history' || message.type === 'error')
-      settle(message.id, message);
+    if (isAnswer(message)) settle(message.id, message);
   };
 
   const connection = fromCallback<LinkEvent>(({ sendBack }) => {

@@ -205,6 +205,7 @@ export const tellWorld = (world: World, message: ToPage, nowMs: number): void =>
       if (message.complete) world.incomplete.delete(message.rootId);
       return;
     case 'receipt':
+    case 'exported':
     case 'error':
       return;
   }

@@ -3,6 +3,7 @@ import type { Command, ReceiptLine, RunLine } from '../../../src/wire.ts';
 import { command, dialog, selectedRun } from '../app.ts';
 import { ActButton } from './act-button.tsx';
 import { BudgetFields, budgetOf } from './budget-fields.tsx';
+import { ExportDialog } from './export-dialog.tsx';
 import { ForkDialog } from './fork-dialog.tsx';
 import { Help } from './help.tsx';
 import { Modal } from './modal.tsx';
@@ -17,6 +18,7 @@ export const Dialogs = () => {
   if (open.type === 'steer') return <Steer run={run} />;
   if (open.type === 'interrupt') return <Interrupt run={run} />;
   if (open.type === 'raise') return <Raise run={run} />;
+  if (open.type === 'export') return <ExportDialog run={run} />;
   if (open.type === 'fork') return <ForkDialog run={run} at={open.at} />;
   return null;
 };

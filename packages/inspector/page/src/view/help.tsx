@@ -11,6 +11,7 @@ const KEYS: [keys: string, does: string][] = [
   ['i', 'interrupt'],
   ['b', 'raise the budget'],
   ['f', 'fork from this moment'],
+  ['e', 'export: take the run along as a file'],
   ['[ ]', 'the step of the chart before, after'],
   [', .', 'the event of the tree before, after'],
   ['l', 'back to the present'],

@@ -122,6 +122,9 @@ const Actions = ({ run }: { run: RunLine }) => {
       <ActButton can={can.fork} keys="f" onPress={() => (dialog.value = { type: 'fork', at: forkPoint(run) })}>
         <Sign name="fork" /> Fork{isPast.value ? ' from here' : ''}
       </ActButton>
+      <button type="button" aria-label="Export" title="Export (e)" onClick={() => (dialog.value = { type: 'export' })}>
+        <Sign name="take" />
+      </button>
     </div>
   );
 };

@@ -1,0 +1,27 @@
+/** A run with all below it as one file, for whoever looks at the page. */
+import { agentMachine } from '@troupe/core';
+import { isWithin, type StoredEvent } from '@troupe/protocol';
+import type { ExportFormat } from '../wire.ts';
+import { toHTML } from './to-html.ts';
+import { toJSONL } from './to-jsonl.ts';
+import { toMarkdown } from './to-markdown.ts';
+import { toMermaidChart } from './to-mermaid-chart.ts';
+import { toMermaidSequence } from './to-mermaid-sequence.ts';
+
+type Format = { ending: string; mediaType: string; write(events: readonly StoredEvent[]): string };
+
+const formats: Record<ExportFormat, Format> = {
+  html: { ending: 'html', mediaType: 'text/html', write: toHTML },
+  markdown: { ending: 'md', mediaType: 'text/markdown', write: toMarkdown },
+  jsonl: { ending: 'jsonl', mediaType: 'application/x-ndjson', write: toJSONL },
+  sequence: { ending: 'sequence.mmd', mediaType: 'text/vnd.mermaid', write: toMermaidSequence },
+  chart: { ending: 'chart.mmd', mediaType: 'text/vnd.mermaid', write: () => toMermaidChart(agentMachine) },
+};
+
+/** @param events Of its tree. @returns `undefined` where nothing is stored of it */
+export const exportAs = (as: ExportFormat, runId: string, events: readonly StoredEvent[]) => {
+  const own = events.filter((event) => isWithin(event.runId, runId));
+  if (own.length === 0) return undefined;
+  const { ending, mediaType, write } = formats[as];
+  return { name: `${runId.replace(/[^\w.-]+/g, '_')}.${ending}`, mediaType, text: write(own) };
+};
