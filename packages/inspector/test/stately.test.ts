@@ -155,6 +155,16 @@ describe('a receiver of @statelyai/inspect', () => {
     });
     const actor = createActor(house, { inspect: observer }).start();
     await say(calling('ask_leaf'));
+    // What changes faster than messages are sent is told as it is then.
+    await until(() => {
+      const leafs = heard.find(({ type, name }) => type === '@xstate.actor' && name?.endsWith('/1-0/0'));
+      return heard.some(
+        ({ type, sessionId, snapshot }) =>
+          type === '@xstate.snapshot' &&
+          sessionId === leafs?.sessionId &&
+          JSON.stringify(snapshot?.value) === JSON.stringify({ running: 'thinking' }),
+      );
+    });
     await say('Leaf done.', 'leaf');
     await say('Done.');
     await until(() => actor.getSnapshot().status === 'done');
