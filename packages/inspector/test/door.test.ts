@@ -86,6 +86,7 @@ describe('the page', () => {
     ['for a file that is not there', '/none.js', {}, 404, '/none.js'],
     ['for a file outside its folder', '/..%2f..%2fetc%2fpasswd', {}, 404, 'There is no'],
     ['for an address that is none', '/%', {}, 404, 'There is no'],
+    ['for one that names no host', '//', {}, 404, 'There is no'],
     ['otherwise than by reading', '/?token=secret', { method: 'POST' }, 405, 'GET'],
   ] as const)('is not given %s', async (_how, path, how, status, says) => {
     const { at } = await served();
@@ -116,6 +117,7 @@ describe('the socket', () => {
     ['from a file', '/page?token=secret', { origin: 'null' }, 403],
     ['under another name', '/page?token=secret', { host: 'evil.example' }, 421],
     ['elsewhere', '/other?token=secret', {}, 404],
+    ['where no host is named', '//?token=secret', {}, 404],
     ['for programs, from a page of elsewhere', '/inspect?token=secret', { origin: 'https://evil.example' }, 403],
     ['for programs, without the token', '/inspect', {}, 401],
   ])('lets nobody in %s', async (_how, path, headers, status) => {
@@ -163,6 +165,17 @@ describe('the server', () => {
       code: 'inspector.port',
       message: expect.stringContaining(`127.0.0.1:${port}`),
     });
+  });
+
+  test('closes though somebody who was not let in keeps the connection', async () => {
+    const { server } = await served();
+    const socket = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    socket.write(
+      `GET /page HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+    );
+    expect(await new Promise((resolve) => socket.once('data', (part) => resolve(String(part))))).toContain('401');
+    await server.close();
   });
 
   test('closes with its pages, and the runs go on', async () => {

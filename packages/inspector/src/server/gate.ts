@@ -19,8 +19,9 @@ export type Gate = {
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 const localNames = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
-/** The address that was asked for; what it is relative to does not matter. */
-export const urlOf = (request: IncomingMessage): URL => new URL(request.url ?? '/', 'http://127.0.0.1');
+/** The address that was asked for. What follows the host cannot be wrong: read as relative, `//` would be a host without a name. */
+export const urlOf = ({ url = '/' }: IncomingMessage): URL =>
+  new URL(`http://127.0.0.1${url.startsWith('/') ? url : `/${url}`}`);
 
 const isLocal = (origin: string): boolean => {
   const url = URL.parse(origin);

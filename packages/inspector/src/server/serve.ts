@@ -32,6 +32,8 @@ const refuse = (socket: Duplex, { status, reason }: Refusal): void => {
   const body = `${reason}\n`;
   socket.end(
     `HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    // Whoever keeps its end open would keep the server from closing.
+    () => socket.destroy(),
   );
 };
 
