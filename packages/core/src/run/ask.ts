@@ -25,5 +25,7 @@ export const raiseOf = async (runId: string, budget: Budget, startOf: () => Prom
   checkBudget(budget, `run "${runId}"`);
   const { deadlineMs, warnAt: _, keep: __, ...limits } = budget;
   const deadline = deadlineMs === undefined ? {} : { deadlineAt: (await startOf()) + deadlineMs };
-  return { type: 'raise', limits: { ...limits, ...deadline }, by: 'user' };
+  // A kind that is `undefined` is one that was left out: it would lift the limit.
+  const given = Object.fromEntries(Object.entries({ ...limits, ...deadline }).filter(([, to]) => to !== undefined));
+  return { type: 'raise', limits: given, by: 'user' };
 };

@@ -122,6 +122,21 @@ describe('raising a limit', () => {
     expect(ofType(events, 'budget.raised')).toEqual([]);
   });
 
+  test('leaves a limit as it is that is given as undefined [L4]', async () => {
+    const { runtime, events } = talking();
+    const run = runtime.start(clerk({ turns: 2, tokens: 100 }), 'go');
+    await settle();
+    expect(await run.raise({ turns: undefined, tokens: 1_000 })).toEqual({ status: 'accepted' });
+    // it is limited still, so it can be raised
+    expect(await run.raise({ turns: 3 })).toEqual({ status: 'accepted' });
+    expect(await run.raise({ turns: undefined })).toMatchObject({
+      status: 'rejected',
+      reason: expect.stringContaining('no limit was given'),
+    });
+    expect(ofType(events, 'budget.raised').map(({ budget }) => budget)).toEqual([{ tokens: 1_000 }, { turns: 3 }]);
+    await run.interrupt();
+  });
+
   test('rejects what is no budget', async () => {
     const { runtime, say } = talking();
     const run = runtime.start(clerk({ turns: 3 }), 'go');
