@@ -66,10 +66,12 @@ export const statelyInspector = ({
   const failed = (error: unknown): void => {
     if (hasFailed) return;
     hasFailed = true;
-    logger.warn(
-      `Nobody listens for inspection messages at ${new URL(url).host}: the program goes on, and it is tried again.`,
-      faultOf(error, 'inspector.unheard'),
-    );
+    const says = `Nobody listens for inspection messages at ${new URL(url).host}: the program goes on, and it is tried again.`;
+    try {
+      logger.warn(says, faultOf(error, 'inspector.unheard'));
+    } catch {
+      // A logger may be broken, too: nobody is left to be told of that.
+    }
   };
   /** Whoever had too much to read, and has read it, is told of everybody again. */
   const greet = (opened: WebSocket): void => {

@@ -43,6 +43,19 @@ describe('actors of other programs', () => {
     expect([actors.line('p/a'), actors.chart('p/a')]).toEqual([undefined, undefined]);
   });
 
+  test('have stopped when their program has gone, and make room like others', () => {
+    const { actors, take } = table({ ended: 1 });
+    for (const id of ['a', 'b']) take(actor(id));
+    take(is('a', 'done'));
+    actors.take('p2', StatelyMessage.parse(actor('a')));
+    expect(actors.leave('p', 9)).toEqual({ changed: ['p/b'], gone: ['p/a'] });
+    expect(actors.lines().map(({ id, status, endedAt }) => [id, status, endedAt])).toEqual([
+      ['p/b', 'stopped', 9],
+      ['p2/a', 'active', undefined],
+    ]);
+    expect(actors.leave('p', 10)).toEqual({ changed: [], gone: [] });
+  });
+
   test('take what lies between two states, without an event too, as far as can be told', () => {
     const { actors, take } = table();
     take(actor('m', { definition: machine, snapshot: { status: 'active', value: 'a', context: { n: 1 } } }));

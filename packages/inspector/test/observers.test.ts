@@ -15,10 +15,10 @@ import { openPage, until } from './page.ts';
 import { calling, inspected, openProgram } from './program.ts';
 
 /** A hub with outlets in the test's hands. */
-const hubOf = (program = openProgram()) => {
+const hubOf = (program = openProgram(), source = runtimeSource(program.runtime)) => {
   const logged: string[] = [];
   const hub = openHub({
-    source: runtimeSource(program.runtime),
+    source,
     name: 'test',
     inspectUrl: 'ws://127.0.0.1:1/inspect',
     clock: systemClock,
@@ -123,6 +123,51 @@ test('a page that breaks, leaves in the middle, or says nonsense changes no run,
   await until(() =>
     good.told.some((each) => each.type === 'frame' && each.lines.some(({ status }) => status === 'completed')),
   );
+});
+
+test('a page that leaves before it is answered is looked for no more', async () => {
+  const program = openProgram();
+  const source = runtimeSource(program.runtime);
+  let replayed = 0;
+  const { hub, runtime, say } = hubOf(program, {
+    ...source,
+    replay(runId) {
+      replayed += 1;
+      return source.replay(runId);
+    },
+  });
+  const stays = outlet();
+  hub.connect(stays.it);
+  const run = runtime.start(clerk, 'go');
+  await until(() => stays.told.some((each) => each.type === 'frame' && each.lines.length > 0));
+  const leaving = hub.connect(outlet().it);
+  leaving.receive(JSON.stringify({ type: 'watch', rowId: run.id }));
+  leaving.leave();
+  await say('Done.');
+  await run.ended;
+  await pause(120);
+  expect(replayed).toBe(0);
+});
+
+test('a logger that throws is no reason to stop telling pages', async () => {
+  const { runtime, say } = openProgram();
+  const { url } = await inspected(runtime, {
+    logger: {
+      warn() {},
+      error() {
+        throw new Error('no console');
+      },
+    },
+  });
+  const page = await openPage(url);
+  // what the page says goes deeper than anybody can read
+  page.socket.send(
+    `{"type":"can","id":"1","command":{"type":"fork","runId":"r","at":"r:1","change":{"turn":{"calls":[{"name":"n","arguments":${'['.repeat(100_000)}${']'.repeat(100_000)}}]}}}}`,
+  );
+  const run = runtime.start(clerk, 'go');
+  await say('Done.');
+  expect(await run.ended).toMatchObject({ status: 'completed' });
+  await until(() => (page.lines.get(run.id) as RunLine | undefined)?.status === 'completed');
 });
 
 test('a hub that is closed hears no more, and the runs go on', async () => {

@@ -5,7 +5,7 @@ import { agentLogic, defineAgent } from '@troupe/core';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { assign, createActor, fromPromise, setup } from 'xstate';
-import { type ActorLine, inspectActors, statelyInspector } from '../src/index.ts';
+import { type ActorLine, type InspectOptions, inspectActors, statelyInspector } from '../src/index.ts';
 import { clerk } from './clerk.ts';
 import { openPage, until } from './page.ts';
 import { asking, calling, openProgram } from './program.ts';
@@ -20,8 +20,8 @@ type Message = {
   event?: { type: string };
 };
 
-const opened = async () => {
-  const inspector = await inspectActors({ name: 'others' });
+const opened = async (options: InspectOptions = {}) => {
+  const inspector = await inspectActors({ name: 'others', ...options });
   onTestFinished(() => inspector.close());
   return { ...inspector, page: await openPage(inspector.url) };
 };
@@ -90,6 +90,31 @@ describe('a program that sends with @statelyai/inspect', () => {
     // nothing can be asked of it
     expect(await page.can({ type: 'pause', runId: row.id })).toMatchObject({ receipt: { status: 'rejected' } });
     expect(page.all('hello')[0]).toMatchObject({ source: 'actors', name: 'others', spawningPaused: null });
+  });
+
+  test('that goes leaves no actor that is at work', async () => {
+    const { inspectUrl, page } = await opened();
+    const socket = new WebSocket(inspectUrl);
+    await new Promise((resolve) => socket.once('open', resolve));
+    socket.send(JSON.stringify({ type: '@xstate.actor', sessionId: 'a', createdAt: '5' }));
+    await until(() => page.lines.size === 1);
+    socket.close();
+    const [row] = await until(() => {
+      const rows = [...page.lines.values()] as ActorLine[];
+      return rows[0]?.status === 'stopped' && rows;
+    });
+    expect(row?.endedAt).toBeGreaterThan(5);
+  });
+
+  test('that sends what is nested without end breaks nothing', async () => {
+    const { inspectUrl, page } = await opened({ logger: { warn() {}, error() {} } });
+    const socket = new WebSocket(inspectUrl);
+    onTestFinished(() => socket.terminate());
+    await new Promise((resolve) => socket.once('open', resolve));
+    const deep = `${'{"a":'.repeat(200_000)}1${'}'.repeat(200_000)}`;
+    socket.send(`{"type":"@xstate.snapshot","sessionId":"a","snapshot":{"status":"active","value":${deep}}}`);
+    socket.send(JSON.stringify({ type: '@xstate.actor', sessionId: 'b', createdAt: '5' }));
+    await until(() => [...page.lines.values()].some(({ id }) => id.endsWith('/b')));
   });
 
   test('that says what is none of the messages, or no machine, breaks nothing', async () => {
@@ -280,6 +305,29 @@ describe('statelyInspector', () => {
     heard.length = 0;
     for (const socket of second.clients) socket.terminate();
     await until(() => heard.some(({ snapshot }) => snapshot?.value === 'yellow'));
+    expect(warned).toHaveLength(1);
+    actor.stop();
+  });
+
+  test('goes on though its logger throws', async () => {
+    const warned: string[] = [];
+    const observer = statelyInspector({
+      url: 'ws://127.0.0.1:1',
+      sanitizeEvent() {
+        throw new Error('boom');
+      },
+      logger: {
+        warn(text) {
+          warned.push(text);
+          throw new Error('no console');
+        },
+        error() {},
+      },
+    });
+    onTestFinished(() => observer.close());
+    const actor = createActor(light, { inspect: observer }).start();
+    actor.send({ type: 'next' });
+    expect(actor.getSnapshot().value).toBe('yellow');
     expect(warned).toHaveLength(1);
     actor.stop();
   });

@@ -7,9 +7,14 @@ import type { StatelyMessage } from './stately-message.ts';
 
 type ActorChart = { machine?: Machine; active: string[]; steps: Step[]; context?: unknown };
 
+/** The rows that have changed, those that made room for others, and what happened. */
+export type ActorNews = { changed: string[]; gone: string[]; happening?: Happening };
+
 export type ActorTable = {
-  /** Takes a message of a program. Gives back the rows that it changed, those that it made room for, and what happened. */
-  take(program: string, message: StatelyMessage): { changed: string[]; gone: string[]; happening?: Happening };
+  /** Takes a message of a program. */
+  take(program: string, message: StatelyMessage): ActorNews;
+  /** A program has gone: of its actors nothing more is heard, and they have stopped for whoever looks. */
+  leave(program: string, at: number): ActorNews;
   line(id: string): ActorLine | undefined;
   lines(): ActorLine[];
   chart(id: string): ActorChart | undefined;
@@ -150,6 +155,11 @@ export const openActorTable = ({ ended: mostEnded = limits.ended }: { ended?: nu
       settle(kept, message.snapshot ?? {}, at);
       addStep(kept, message.event?.type ?? line.event ?? '', before, at);
       return { changed: [id], gone: makeRoom() };
+    },
+    leave(program, at) {
+      const left = [...actors.values()].filter(({ line }) => line.id.startsWith(`${program}/`) && !ended.has(line.id));
+      for (const kept of left) settle(kept, { status: 'stopped' }, at);
+      return { changed: left.map(({ line }) => line.id), gone: makeRoom() };
     },
     line: (id) => actors.get(id)?.line,
     lines: () => [...actors.values()].map(({ line }) => line),

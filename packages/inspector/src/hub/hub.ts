@@ -3,7 +3,7 @@
  * their events and of other programs' actors by Stately's messages; neither knows that it is there (L8).
  */
 import { type Clock, faultOf, isLive, type Logger, type RunEvent } from '@troupe/protocol';
-import { openActorTable } from '../actors/actor-table.ts';
+import { type ActorNews, openActorTable } from '../actors/actor-table.ts';
 import type { StatelyMessage } from '../actors/stately-message.ts';
 import { happeningOf } from '../runs/happening-of.ts';
 import { openRunTable } from '../runs/run-table.ts';
@@ -33,6 +33,8 @@ export type Hub = {
   connect(outlet: Outlet): { receive(text: string): void; leave(): void };
   /** A program says something of its actors. */
   hear(program: string, message: StatelyMessage): void;
+  /** A program has gone, and its actors with it. */
+  left(program: string): void;
   close(): void;
 };
 
@@ -52,12 +54,18 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
   let recent: Happening[] = [];
   let stopFrame: (() => void) | undefined;
 
+  /** A logger may be broken, too: nobody is left to be told of that. */
+  const complain: Logger['error'] = (message, details) => {
+    try {
+      logger.error(message, details);
+    } catch {}
+  };
   /** Nothing that goes wrong for a page reaches what it looks at. */
   const shielded = (act: () => void): void => {
     try {
       act();
     } catch (error) {
-      logger.error('The inspector could not tell its pages something.', faultOf(error, 'inspector.failed'));
+      complain('The inspector could not tell its pages something.', faultOf(error, 'inspector.failed'));
     }
   };
   /** A page that cannot be told anything is gone: the others are told all the same. */
@@ -111,6 +119,15 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     if (runs.take(event)) gathered.row(event.runId);
     if (!isLive(event)) note(happeningOf(event));
     if (!isLive(event) || isLookedAt) schedule();
+  };
+  const hearActors = ({ changed, gone, happening }: ActorNews): void => {
+    for (const id of changed) {
+      gathered.row(id);
+      looking.move(id);
+    }
+    for (const id of gone) gathered.gone(id);
+    if (happening) note(happening);
+    schedule();
   };
 
   const flush = (): void => {
@@ -176,34 +193,25 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
 
   const follow = source?.events().subscribe({
     next: (event) => shielded(() => hearRun(event)),
-    error: (error: unknown) =>
-      logger.error('The inspector hears of no more events.', faultOf(error, 'store.unavailable')),
+    error: (error: unknown) => complain('The inspector hears of no more events.', faultOf(error, 'store.unavailable')),
   });
 
   return {
     connect(outlet) {
       // What is gathered until now is in the greeting: it is told to those who are there already.
-      flush();
+      shielded(flush);
       const viewer = openViewer({ ...outlet, send: (text) => sendOr(outlet, text, () => leave()) }, maxBufferedBytes);
       const leave = (): void => {
         viewers.delete(viewer);
         slow.delete(viewer);
-        looking.letGo(viewer.rowId);
+        looking.leave(viewer);
       };
-      greet(viewer);
       viewers.add(viewer);
+      shielded(() => greet(viewer));
       return { receive: (text) => shielded(() => receive(viewer, text)), leave };
     },
-    hear(program, message) {
-      const { changed, gone, happening } = actors.take(program, message);
-      for (const id of changed) {
-        gathered.row(id);
-        looking.move(id);
-      }
-      for (const id of gone) gathered.gone(id);
-      if (happening) note(happening);
-      schedule();
-    },
+    hear: (program, message) => shielded(() => hearActors(actors.take(program, message))),
+    left: (program) => shielded(() => hearActors(actors.leave(program, clock.now()))),
     close() {
       follow?.unsubscribe();
       stopFrame?.();

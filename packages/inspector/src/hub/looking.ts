@@ -115,7 +115,11 @@ export const openLooking = ({
       return watch !== undefined;
     },
     move,
-    letGo,
+    /** A viewer has gone: what it asked for is not looked up any more. */
+    leave(viewer: Viewer): void {
+      viewer.asked += 1;
+      letGo(viewer.rowId);
+    },
     async look(viewer: Viewer, rowId: string | null): Promise<void> {
       const before = viewer.rowId;
       viewer.isShown = false;

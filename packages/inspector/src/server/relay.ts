@@ -13,8 +13,14 @@ type Known = { actor: string; snapshot?: string };
 /** A program with more unread bytes than this is told nothing more until it has read them. */
 const maxBufferedBytes = 16_000_000;
 
-/** @param hear Called with each message, and a name for the program that it is from. */
-export const openRelay = (hear: (program: string, message: StatelyMessage) => void): Relay => {
+type Hearer = {
+  /** Called with each message, and a name for the program that it is from. */
+  hear(program: string, message: StatelyMessage): void;
+  /** Called when it has gone. */
+  left(program: string): void;
+};
+
+export const openRelay = ({ hear, left }: Hearer): Relay => {
   const programs = new Map<WebSocket, Map<string, Known>>();
   let count = 0;
 
@@ -47,7 +53,10 @@ export const openRelay = (hear: (program: string, message: StatelyMessage) => vo
         for (const other of programs.keys())
           if (other !== socket && other.bufferedAmount < maxBufferedBytes) other.send(text);
       });
-      socket.on('close', () => programs.delete(socket));
+      socket.on('close', () => {
+        programs.delete(socket);
+        left(program);
+      });
     },
   };
 };

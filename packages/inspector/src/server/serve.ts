@@ -60,7 +60,10 @@ export const serve = async ({ port, token, folder, keepAlive }: ServeOptions): P
   const server = createServer((request, response) => void answer(request, response));
   const pages = new WebSocketServer({ noServer: true, maxPayload: maxBytes.page });
   const programs = new WebSocketServer({ noServer: true, maxPayload: maxBytes.program });
-  const relay = openRelay((program, message) => hub?.hear(program, message));
+  const relay = openRelay({
+    hear: (program, message) => hub?.hear(program, message),
+    left: (program) => hub?.left(program),
+  });
 
   const attend = (socket: WebSocket): void => {
     const viewer = hub?.connect({
