@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, request } from 'node:http';
+import { createServer, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { inspect } from '../src/index.ts';
+import { openGate } from '../src/server/gate.ts';
 import { serve } from '../src/server/serve.ts';
 import { clerk } from './clerk.ts';
 import { openPage } from './page.ts';
@@ -133,6 +134,14 @@ describe('the socket', () => {
     const url = `ws://127.0.0.1:${server.port}/inspect?token=secret`;
     expect(await knock(url, { origin: 'http://localhost:5173' })).toEqual({ status: 101 });
   });
+});
+
+test('the port of HTTP is asked for without its number, and no other is', () => {
+  const headers = { host: 'localhost', origin: 'http://localhost' };
+  const asked = { url: '/?token=secret', headers } as unknown as IncomingMessage;
+  const [http, other] = [openGate('secret', () => 80), openGate('secret', () => 8080)];
+  expect([http.host(asked), http.ownOrigin(asked)]).toEqual([null, null]);
+  expect([other.host(asked), other.ownOrigin(asked)]).toMatchObject([{ status: 421 }, { status: 403 }]);
 });
 
 describe('the server', () => {

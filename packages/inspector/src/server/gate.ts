@@ -31,7 +31,11 @@ const isLocal = (origin: string): boolean => {
 /** @param port That it listens to: known once it does. */
 export const openGate = (token: string, port: () => number): Gate => {
   const expected = digest(token);
-  const ownHosts = () => [...localNames].map((name) => `${name}:${port()}`);
+  const ownHosts = () => {
+    const names = [...localNames];
+    // Browsers leave the port of HTTP out.
+    return [...names.map((name) => `${name}:${port()}`), ...(port() === 80 ? names : [])];
+  };
   const origin = (isOurs: (from: string) => boolean) => (request: IncomingMessage) => {
     const from = request.headers.origin;
     if (from === undefined || isOurs(from)) return null;
