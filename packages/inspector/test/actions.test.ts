@@ -164,6 +164,25 @@ describe('in the past of a tree', () => {
     expect(page.all('progress')).toHaveLength(before);
   });
 
+  test.each(['watch', 'travel'] as const)(
+    'row and moment are both there, also when %s is asked for first',
+    async (first) => {
+      const { runtime, page, say } = await opened();
+      const run = runtime.start(clerk, 'go');
+      await say('Done.');
+      await run.ended;
+      await until(() => (page.lines.get(run.id) as RunLine | undefined)?.status === 'completed');
+      // when both are asked for at once
+      const asks = [
+        { type: 'watch', rowId: run.id },
+        { type: 'travel', rootId: run.id, rootSeq: 2 },
+      ] as const;
+      for (const ask of asks.toSorted(({ type }) => (type === first ? -1 : 1))) page.say(ask);
+      await page.find('past', ({ rootSeq }) => rootSeq === 2);
+      await page.find('details', ({ rowId, rootSeq }) => rowId === run.id && rootSeq === 2);
+    },
+  );
+
   test('a row of another tree stays in the present, and history comes in pages', async () => {
     const { runtime, page, say } = await opened();
     const [one, two] = [runtime.start(clerk, 'one'), runtime.start(clerk, 'two')];

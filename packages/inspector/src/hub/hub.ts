@@ -204,7 +204,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
       const leave = (): void => {
         viewers.delete(viewer);
         slow.delete(viewer);
-        looking.leave(viewer);
+        looking.letGo(viewer.rowId);
       };
       viewers.add(viewer);
       shielded(() => greet(viewer));

@@ -90,6 +90,8 @@ export const openLooking = ({
 
   /** Everything about the row that a viewer looks at, at its moment. What it asks for meanwhile overtakes it. */
   const show = async (viewer: Viewer, rowId: string): Promise<void> => {
+    // It has gone: nobody would let go of what is opened for it.
+    if (!viewers.has(viewer)) return;
     const asked = ++viewer.asked;
     const isWanted = (): boolean => viewers.has(viewer) && viewer.asked === asked;
     const { past } = viewer;
@@ -115,33 +117,32 @@ export const openLooking = ({
       return watch !== undefined;
     },
     move,
-    /** A viewer has gone: what it asked for is not looked up any more. */
-    leave(viewer: Viewer): void {
-      viewer.asked += 1;
-      letGo(viewer.rowId);
-    },
+    letGo,
     async look(viewer: Viewer, rowId: string | null): Promise<void> {
       const before = viewer.rowId;
       viewer.isShown = false;
-      viewer.rowId = null;
+      // At once: whoever goes to another moment before it is answered sees this row there.
+      viewer.rowId = rowId;
       const asked = ++viewer.asked;
       if (before !== rowId) letGo(before);
-      const isThere = rowId !== null && (await isStored(rowId));
-      if (viewer.asked !== asked) return;
-      viewer.rowId = isThere ? rowId : null;
-      if (isThere) return show(viewer, rowId);
-      if (rowId !== null)
-        viewer.send({ type: 'error', code: 'row.unknown', message: `There is no row "${rowId}" here.` });
+      if (rowId === null) return;
+      const isThere = await isStored(rowId);
+      if (isThere && viewer.asked === asked) return show(viewer, rowId);
+      if (isThere || viewer.rowId !== rowId) return;
+      viewer.rowId = null;
+      viewer.send({ type: 'error', code: 'row.unknown', message: `There is no row "${rowId}" here.` });
     },
     async travel(viewer: Viewer, { rootId, rootSeq }: Extract<ToHub, { type: 'travel' }>): Promise<void> {
       const isThere = head(rootId) > 0;
       if (rootSeq !== null && !isThere)
         viewer.send({ type: 'error', code: 'run.unknown', message: `There is no tree "${rootId}" here.` });
-      viewer.past = rootSeq === null || !isThere ? null : { rootId, rootSeq };
+      const moment = rootSeq === null || !isThere ? null : { rootId, rootSeq };
+      viewer.past = moment;
       viewer.isShown = false;
-      const asked = ++viewer.asked;
-      const past = viewer.past && (await history?.at(rootId, viewer.past.rootSeq));
-      if (viewer.asked !== asked) return;
+      viewer.asked += 1;
+      const past = moment && (await history?.at(rootId, moment.rootSeq));
+      // Overtaken by another moment alone: that it looks at another row meanwhile changes no moment.
+      if (viewer.past !== moment) return;
       if (past) viewer.send(past);
       if (viewer.rowId !== null) await show(viewer, viewer.rowId);
     },
