@@ -70,8 +70,10 @@ describe('a page that reads slowly', () => {
     });
     expect((frame as { missed: number }).missed).toBeGreaterThan(3);
     expect(others).toEqual([]);
-    const details = slow.told.findLast(({ type }) => type === 'details');
-    expect(details).toMatchObject({ chart: { active: expect.arrayContaining(['agent.paused.question']) } });
+    // A chart is made again only after a while: on a machine that has much to do it comes as progress.
+    await until(() =>
+      slow.told.slice(before).some((each) => 'chart' in each && each.chart?.active.includes('agent.paused.question')),
+    );
     await run.interrupt();
   });
 
