@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 
 /**
  * Serves what handles a web `Request` to a server of `node:http`: `createServer(nodeHandler(handler))`. A client that leaves cancels the
- * body of the answer. A request that is none is answered with 400, a handler that rejects with 500.
+ * body of the answer. A request that is none for the web is answered with 400, a handler that rejects with 500.
  */
 export const nodeHandler =
   (handle: (request: Request) => Promise<Response>) =>
@@ -25,18 +25,19 @@ const send = ({ status, headers, body }: Response, outgoing: ServerResponse): vo
   pipeline(body ? Readable.fromWeb(body) : Readable.from([]), outgoing).catch(() => {});
 };
 
-/** Nothing where the host that is asked for is no name of a host. */
+/** Nothing where no web request can be: of a host that is no name of one or holds a password, or of a method such as TRACE. */
 const requestOf = (incoming: IncomingMessage): Request | undefined => {
   const { method = 'GET', url = '/', headers } = incoming;
-  const host = `http://${headers.host ?? 'localhost'}`;
-  if (!URL.canParse(url, host)) return undefined;
   const hasBody = method !== 'GET' && method !== 'HEAD';
-  const body = hasBody ? { body: Readable.toWeb(incoming), duplex: 'half' as const } : {};
-  return new Request(new URL(url, host), {
-    method,
-    headers: headersOf(incoming),
-    ...body,
-  });
+  try {
+    return new Request(new URL(url, `http://${headers.host ?? 'localhost'}`), {
+      method,
+      headers: headersOf(incoming),
+      ...(hasBody && { body: Readable.toWeb(incoming), duplex: 'half' as const }),
+    });
+  } catch {
+    return undefined;
+  }
 };
 
 const headersOf = ({ rawHeaders }: IncomingMessage): Headers => {

@@ -246,13 +246,20 @@ test('a request that is none, and a handler that fails, get a plain answer', asy
   onTestFinished(() => void server.close());
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   expect((await fetch(url)).status).toBe(500);
-  const status = await new Promise((resolve) => {
-    httpRequest(url, { headers: { host: 'no host' } }, (got) => {
-      got.resume();
-      resolve(got.statusCode);
-    }).end();
-  });
-  expect(status).toBe(400);
+  const statusOf = (options: { method?: string; host: string }): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      const { host, method } = options;
+      httpRequest(url, { ...(method !== undefined && { method }), headers: { host } }, (got) => {
+        got.resume();
+        resolve(got.statusCode);
+      })
+        .on('error', reject)
+        .end();
+    });
+  expect(await statusOf({ host: 'no host' })).toBe(400);
+  // No web request can be made of these: whoever sends them must not end the program.
+  expect(await statusOf({ host: 'somebody:secret@localhost' })).toBe(400);
+  expect(await statusOf({ host: 'localhost', method: 'TRACE' })).toBe(400);
 });
 
 test('a connection is kept open while nothing happens, and told nothing more once it is left', async () => {
