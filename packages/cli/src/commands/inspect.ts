@@ -2,12 +2,14 @@ import { exitCode } from '../exit-code.ts';
 import type { Action, CommonFlags } from './asked.ts';
 import { openStore, storeFileOf } from './open-store.ts';
 import { openOutput } from './output.ts';
+import { misuse } from './problem.ts';
 import { countOf } from './values.ts';
 
 /** Serves the inspector's page for a store until Ctrl-C. What other processes store is shown as they store it. */
 export const inspect: Action<[], CommonFlags & { port?: string; open?: true }> = async ({ flags, terminal }) => {
   const output = openOutput(terminal, flags.json);
   const port = countOf(flags.port ?? '0', '--port');
+  if (port > 65_535) throw misuse(`--port is "${port}". Expected a number of 0 to 65535.`);
   const store = openStore(storeFileOf(flags.store || undefined, terminal), false);
   try {
     const { inspectStore } = await import('@troupe/inspector');

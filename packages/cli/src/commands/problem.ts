@@ -10,7 +10,14 @@ export const misuse = (message: string): FaultError => new FaultError('cli.usage
 export const refusal = (message: string, runId: string): FaultError =>
   new FaultError('command.refused', message, { runId });
 
-const usage = new Set(['cli.usage', 'budget.invalid', 'query.invalid', 'job.invalid', 'session.invalid']);
+const usage = new Set([
+  'cli.usage',
+  'budget.invalid',
+  'query.invalid',
+  'job.invalid',
+  'run.invalid',
+  'session.invalid',
+]);
 const refused = new Set([
   'command.refused',
   'run.unknown',

@@ -30,6 +30,10 @@ describe('troupe inspect', { timeout: 60_000 }, () => {
   test('refuses a port that is none, and a store that is none', async () => {
     const folder = freshFolder();
     expect((await troupe(folder, ['inspect', '--port', 'any'])).stderr).toMatch(/--port is "any"/);
+    expect(await troupe(folder, ['inspect', '--port', '65536'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--port is "65536"'),
+    });
     expect(await troupe(folder, ['inspect'])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('There is no store'),
