@@ -9,6 +9,7 @@ import { isInteractive, type Terminal } from '../terminal.ts';
 import { harmless } from '../text-width.ts';
 import { statusOf } from '../tree/figures.ts';
 import { reportTable } from '../tree/report-table.ts';
+import { again, quoted } from './again.ts';
 import type { AttendFlags, CommonFlags } from './asked.ts';
 import { restOf } from './background.ts';
 import { eventsAround } from './events-around.ts';
@@ -140,10 +141,12 @@ const hearSignals = (heard: () => void) => {
 };
 
 /** How a run goes on that does not end here. */
-const howToGoOn = ({ id }: Run, { file, storeFile }: Workspace): string =>
-  storeFile === null
+const howToGoOn = ({ id }: Run, workspace: Workspace): string =>
+  workspace.storeFile === null
     ? 'It is not stored and ends with this process.'
-    : `Go on with it: troupe resume ${id} --file ${file?.path ?? 'FILE'}`;
+    : `Go on with it: ${again(`resume ${quoted(id)}`, whereIs(workspace))}`;
+
+const whereIs = ({ file, namedStore }: Workspace) => ({ file: file?.path ?? 'FILE', store: namedStore });
 
 const leave = async (root: Run, workspace: Workspace, output: Output, code: number | null): Promise<number> => {
   const row = await workspace.runtime.runs.get(root.id);
@@ -163,7 +166,7 @@ const tellReport = (report: Report, { run, workspace, output, view, code }: Told
     output.note(`Run ${run.id} waits for an answer. ${howToGoOn(run, workspace)}`);
     for (const { id, prompt, options } of questions)
       output.note(
-        `? ${prompt}${options.length > 0 ? ` (${options.join(', ')})` : ''}\n  troupe answer '${id}' ANSWER --file ${workspace.file?.path ?? 'FILE'}`,
+        `? ${prompt}${options.length > 0 ? ` (${options.join(', ')})` : ''}\n  ${again(`answer ${quoted(id)} ANSWER`, whereIs(workspace))}`,
       );
     return exitCode.waits;
   }

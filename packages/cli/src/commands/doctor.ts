@@ -4,6 +4,7 @@ import { messageOf, unfinished } from '@troupe/protocol';
 import { exitCode } from '../exit-code.ts';
 import { findModel, foundServers } from '../find-model.ts';
 import { isColourful, isInteractive, type Terminal } from '../terminal.ts';
+import { again, quoted } from './again.ts';
 import { loadAgentFile } from './agent-file.ts';
 import type { Action, CommonFlags } from './asked.ts';
 import { openStore, storeFileOf } from './open-store.ts';
@@ -65,7 +66,7 @@ const storeFinding = async ({ store: named }: CommonFlags, terminal: Terminal): 
       return {
         check,
         status: 'help',
-        text: `${text}, ${left.length} executed by nobody: troupe resume ${runId} --file FILE`,
+        text: `${text}, ${left.length} executed by nobody: ${again(`resume ${quoted(runId)}`, { file: 'FILE', store: named && file })}`,
       };
     } finally {
       await store.close();

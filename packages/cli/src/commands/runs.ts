@@ -14,6 +14,7 @@ import {
 import { exitCode } from '../exit-code.ts';
 import { costText, markOf, statusOf, timeText, tokensText } from '../tree/figures.ts';
 import { lineOf } from '../tree/line-of.ts';
+import { again, quoted } from './again.ts';
 import type { Action, CommonFlags } from './asked.ts';
 import { openOutput } from './output.ts';
 import { misuse } from './problem.ts';
@@ -102,44 +103,46 @@ export const list = looking<[], { status?: string[]; limit?: string; before?: st
   },
 );
 
-export const show = looking<[runId: string], object>(async ({ runtime }, { args: [runId], flags, terminal }) => {
-  const output = openOutput(terminal, flags.json);
-  const run = await runtime.attach(runId);
-  const row = await runtime.runs.get(runId);
-  const tree = await runtime.runs.tree(row?.rootId ?? runId);
-  const last = await lastWords(runtime.events({ runId }), row);
-  output.give({ ...row, questions: run.questions, ...last }, () => {
-    const { usage } = row as RunRow;
-    const facts: [string, string | undefined][] = [
-      ['run', runId],
-      ['agent', row?.agent],
-      ['model', row?.model],
-      ['status', row && signOf(row)],
-      ['began', row && momentText(row.createdAt)],
-      ['took', row?.endedAt === undefined ? undefined : timeText(row.endedAt - row.createdAt)],
-      ['turns', String(usage.turns)],
-      ['calls', String(usage.toolCalls)],
-      [
-        'tokens',
-        `${tokensText(tokensOf(usage.total))} with everything below, ${tokensText(tokensOf(usage.own))} of its own`,
-      ],
-      ['cost', row && costOf(row)],
-      ['parent', row?.parentId],
-      ['session', row?.sessionKey],
-      ['below', String(countOfRuns(findIn(tree, runId) ?? tree) - 1)],
-      ['job', briefly(row?.job.input, 200)],
-    ];
-    const lines = facts.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(8)} ${value}`]));
-    for (const { id, prompt, options } of run.questions)
-      lines.push(
-        `asks     ${prompt}${options.length > 0 ? ` (${options.join(', ')})` : ''}`,
-        `         troupe answer '${id}' ANSWER`,
-      );
-    if (last.fault) lines.push('', last.fault.message);
-    if (last.text) lines.push('', last.text);
-    return lines.join('\n');
-  });
-});
+export const show = looking<[runId: string], object>(
+  async ({ runtime, namedStore }, { args: [runId], flags, terminal }) => {
+    const output = openOutput(terminal, flags.json);
+    const run = await runtime.attach(runId);
+    const row = await runtime.runs.get(runId);
+    const tree = await runtime.runs.tree(row?.rootId ?? runId);
+    const last = await lastWords(runtime.events({ runId }), row);
+    output.give({ ...row, questions: run.questions, ...last }, () => {
+      const { usage } = row as RunRow;
+      const facts: [string, string | undefined][] = [
+        ['run', runId],
+        ['agent', row?.agent],
+        ['model', row?.model],
+        ['status', row && signOf(row)],
+        ['began', row && momentText(row.createdAt)],
+        ['took', row?.endedAt === undefined ? undefined : timeText(row.endedAt - row.createdAt)],
+        ['turns', String(usage.turns)],
+        ['calls', String(usage.toolCalls)],
+        [
+          'tokens',
+          `${tokensText(tokensOf(usage.total))} with everything below, ${tokensText(tokensOf(usage.own))} of its own`,
+        ],
+        ['cost', row && costOf(row)],
+        ['parent', row?.parentId],
+        ['session', row?.sessionKey],
+        ['below', String(countOfRuns(findIn(tree, runId) ?? tree) - 1)],
+        ['job', briefly(row?.job.input, 200)],
+      ];
+      const lines = facts.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(8)} ${value}`]));
+      for (const { id, prompt, options } of run.questions)
+        lines.push(
+          `asks     ${prompt}${options.length > 0 ? ` (${options.join(', ')})` : ''}`,
+          `         ${again(`answer ${quoted(id)} ANSWER`, { store: namedStore })}`,
+        );
+      if (last.fault) lines.push('', last.fault.message);
+      if (last.text) lines.push('', last.text);
+      return lines.join('\n');
+    });
+  },
+);
 
 /** What a run that has ended said last. */
 const lastWords = async (

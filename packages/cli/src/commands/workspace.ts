@@ -14,6 +14,8 @@ export type Workspace = {
   readonly file: LoadedFile | null;
   /** Where runs are stored, for people; null when they are not, or by a store of the agent file. */
   readonly storeFile: string | null;
+  /** The same, where it was named with `--store`: whoever goes on has to name it again. */
+  readonly namedStore: string | undefined;
   /** Which model was found, where the agent file brings none. */
   readonly notice: string | null;
   /** Warnings of the runtime go here from now on. Default: to the terminal's errors. */
@@ -81,6 +83,7 @@ export const openWorkspace = async (
       store,
       file,
       storeFile,
+      namedStore: typeof named === 'string' && storeFile !== null ? storeFile : undefined,
       notice: found?.notice ?? null,
       warnTo(next) {
         write = next;

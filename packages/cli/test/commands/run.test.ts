@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { quoted } from '../../src/commands/again.ts';
 import { background, freshFolder, linesOf, office, startTroupe, troupe, untilTold } from '../shell.ts';
 
 describe('troupe run', () => {
@@ -75,6 +76,35 @@ describe('troupe run', () => {
     expect([lost.code, linesOf(lost.stdout)[0].status]).toEqual([3, 'paused']);
   });
 
+  test('names the store that was named, in words that a shell takes as they are', async () => {
+    const folder = freshFolder();
+    const store = join(folder, 'my runs.db');
+    const asked = await troupe(folder, ['run', office, 'deploy', '--id', 'r', '--store', 'my runs.db']);
+    expect(asked.stderr).toContain(`troupe resume r --file ${office} --store ${quoted(store)}\n`);
+    expect(asked.stderr).toContain(
+      `troupe answer ${quoted('r/1-0?')} ANSWER --file ${office} --store ${quoted(store)}\n`,
+    );
+    const shown = await troupe(folder, ['runs', 'show', 'r', '--store', store]);
+    expect(shown.stdout).toContain(`troupe answer ${quoted('r/1-0?')} ANSWER --store ${quoted(store)}\n`);
+    expect(quoted("it's", 'linux')).toBe(`'it'\\''s'`);
+    expect(quoted('C:\\runs\\a b.db', 'win32')).toBe('"C:\\runs\\a b.db"');
+  });
+
+  test.each([
+    ['run', office, 'Hello'],
+    ['runs', 'list'],
+    ['complete', '--', 'runs', 'show'],
+  ])('leaves a file alone that is no store: %s', async (...args) => {
+    const folder = freshFolder();
+    const file = join(folder, 'notes.txt');
+    writeFileSync(file, 'These are notes, and no database.');
+    const environment = { TROUPE_STORE: file };
+    const { code, stderr } = await troupe(folder, [...args, ...(args[0] === 'complete' ? [''] : [])], { environment });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/notes\.txt is no store: it is no SQLite database/)]);
+    expect(readdirSync(folder)).toEqual(['notes.txt']);
+    expect(readFileSync(file, 'utf8')).toBe('These are notes, and no database.');
+  });
+
   test('is interrupted by SIGINT, with everything below, and ends with 130', async () => {
     const folder = freshFolder();
     const process = startTroupe(folder, ['run', office, 'split 2', '--id', 'r', '--json']);
@@ -121,6 +151,7 @@ describe('troupe run', () => {
     ['half a turn', ['run', office, 'x', '--budget', 'turns=0.5'], 2, /--budget turns is 0\.5/],
     ['no file', ['run'], 2, /missing required argument 'file'/],
     ['no such file', ['run', 'nowhere.mjs', 'x'], 1, /There is no agent file "nowhere\.mjs"\. Looked for /],
+    ['an id that is none', ['run', office, 'x', '--id', 'a/b'], 2, /"a\/b" cannot be a run's id/],
     ['an id that is taken', ['run', office, 'other', '--id', 'taken'], 4, /Run "taken" exists/],
   ])('refuses %s', async (_what, args, code, problem) => {
     const folder = freshFolder();
