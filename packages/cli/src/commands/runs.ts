@@ -19,6 +19,7 @@ import type { Action, CommonFlags } from './asked.ts';
 import { openOutput } from './output.ts';
 import { misuse } from './problem.ts';
 import { briefly, momentText, tableText } from './tables.ts';
+import { untilLeft } from './until-left.ts';
 import { countOf, durationOf } from './values.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
@@ -170,7 +171,7 @@ const findIn = (tree: RunTree, runId: string): RunTree | undefined => {
   return undefined;
 };
 
-/** `--follow` goes on with what comes, until the tree has ended. */
+/** `--follow` goes on with what comes, until the run has ended, or nobody reads. */
 export const events = looking<[runId: string], { after?: string; type?: string[]; follow?: true; own?: true }>(
   async ({ runtime, store }, { args: [runId], flags, terminal }) => {
     const output = openOutput(terminal, flags.json);
@@ -181,7 +182,7 @@ export const events = looking<[runId: string], { after?: string; type?: string[]
     const query = isOwn ? { runId, after } : { rootId: runId, after };
     const wanted = (event: RunEvent): boolean =>
       !flags.type || flags.type.some((type) => event.type === type || event.type.startsWith(`${type}.`));
-    for await (const event of flags.follow ? runtime.events(query) : store.events(query)) {
+    for await (const event of flags.follow ? untilLeft(runtime.events(query), terminal.output) : store.events(query)) {
       if (!isLive(event) && wanted(event)) output.give(event, () => eventText(event));
       if (flags.follow && event.runId === runId && /^run\.(completed|failed|interrupted)$/.test(event.type)) break;
     }

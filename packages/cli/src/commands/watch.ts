@@ -8,11 +8,12 @@ import { harmless } from '../text-width.ts';
 import type { Action, CommonFlags } from './asked.ts';
 import { linesOnly } from './attend.ts';
 import { type Output, openOutput } from './output.ts';
+import { leftBy } from './until-left.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
 type Flags = CommonFlags & { plain?: true };
 
-/** Shows runs that other processes execute: one until it has ended, or all until Ctrl-C. Leaving changes nothing. */
+/** Shows runs that other processes execute: one until it has ended, or all until Ctrl-C, or until nobody reads. Leaving changes nothing. */
 export const watch: Action<[runId: string | undefined], Flags> = async ({ args: [runId], flags, terminal }) => {
   const output = openOutput(terminal, flags.json);
   const workspace = await openWorkspace(flags, terminal);
@@ -44,6 +45,9 @@ const show = async (events$: Observable<RunEvent>, { workspace, terminal, flags,
   const leave = (): void => left.resolve();
   process.once('SIGINT', leave);
   process.once('SIGTERM', leave);
+  // Who only looks has nothing to do once nobody reads that.
+  const reader = leftBy(output.isJSON ? terminal.output : errors);
+  void reader.left.then(leave);
   try {
     if (output.isJSON) {
       const ended = Promise.withResolvers<void>();
@@ -63,6 +67,7 @@ const show = async (events$: Observable<RunEvent>, { workspace, terminal, flags,
   } finally {
     process.off('SIGINT', leave);
     process.off('SIGTERM', leave);
+    reader.forget();
   }
 };
 

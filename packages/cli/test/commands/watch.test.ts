@@ -53,4 +53,20 @@ describe('troupe watch', { timeout: 30_000 }, () => {
     empty.child.kill('SIGINT');
     expect((await empty.ended).code).toBe(0);
   });
+
+  test.each([
+    ['every run as JSON', ['watch', '--json'], 'stdout'],
+    ['a run as lines', ['watch', 'r'], 'stderr'],
+    ['its events', ['runs', 'events', 'r', '--follow'], 'stdout'],
+  ] as const)('ends when nobody reads it any more: %s', async (_what, args, stream) => {
+    const folder = freshFolder();
+    await troupe(folder, ['run', office, 'deploy', '--id', 'r']);
+    const watching = startTroupe(folder, args);
+    await watching.said(/question\.asked|lead asks/);
+    watching.child[stream]?.destroy();
+    // The first line that nobody reads tells it, and the run has not ended by then.
+    const steered = troupe(folder, ['steer', 'r', 'Go on.', '--file', office]);
+    expect((await watching.ended).code).toBe(0);
+    await steered;
+  });
 });
