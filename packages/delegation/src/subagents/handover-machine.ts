@@ -10,9 +10,11 @@ import type { SubagentResult } from './subagent-manager.ts';
 
 /** What its manager hears. */
 export type Handed = { type: 'handed'; result: SubagentResult; how: 'pushed' | 'kept' };
-type Context = { result: SubagentResult; refusals: number };
+/** `wakes`: whether a run is started for it where none is at work. */
+export type Push = { result: SubagentResult; wakes: boolean };
+type Context = Push & { refusals: number };
 
-const types = {} as { context: Context; input: { result: SubagentResult } };
+const types = {} as { context: Context; input: Push };
 
 /** Attempts after the first. */
 const retries = 3;
@@ -22,7 +24,7 @@ export const handoverMachine = setup({
   types,
   actors: {
     /** Leaves it for the session; resolves once that is stored. */
-    push: fromPromise<void, SubagentResult>(() =>
+    push: fromPromise<void, Push>(() =>
       Promise.reject(new Error('A result was handed over without its actor "push".')),
     ),
   },
@@ -36,13 +38,13 @@ export const handoverMachine = setup({
   delays: { backOff: ({ context }) => 1_000 * 2 ** (context.refusals - 1) },
 }).createMachine({
   id: 'handover',
-  context: ({ input: { result } }) => ({ result, refusals: 0 }),
+  context: ({ input: { result, wakes } }) => ({ result, wakes, refusals: 0 }),
   initial: 'pushing',
   states: {
     pushing: {
       invoke: {
         src: 'push',
-        input: ({ context }) => context.result,
+        input: ({ context: { result, wakes } }) => ({ result, wakes }),
         onDone: 'pushed',
         onError: [
           { guard: 'mayTryAgain', target: 'waiting', actions: 'count' },

@@ -1,9 +1,9 @@
 /** What a manager does to the world: it stores, starts, stops, leaves results for sessions. It decides nothing. */
 import type { Agent, Job, Run, Runtime } from '@troupe/core';
 import { FaultError, faultOf, isFaultError, type RunEvent, redact, toJSON } from '@troupe/protocol';
+import type { Push } from './handover-machine.ts';
 import { longestMs } from './manager-steps.ts';
 import type { Ask } from './subagent-machine.ts';
-import type { SubagentResult } from './subagent-manager.ts';
 import type { SubagentPolicy } from './subagent-options.ts';
 import type { SubagentRecord } from './subagent-record.ts';
 import { wakeText } from './wake-text.ts';
@@ -22,7 +22,7 @@ export type Effects = {
   send(ask: Ask): Promise<void>;
   /** Interrupts runs, one after another; those that are being sent, once they were. */
   stop(runIds: readonly string[], reason: string): void;
-  push(result: SubagentResult): Promise<void>;
+  push(push: Push): Promise<void>;
   /** Calls back from time to time. Gives back how to stop. */
   every(call: () => void): () => void;
 };
@@ -99,13 +99,12 @@ export const openEffects = (
         });
   };
 
-  const push = async (result: SubagentResult): Promise<void> => {
-    const { requester, agentId, runId, label, state, name, pendingDescendants } = result;
+  const push = async ({ result, wakes }: Push): Promise<void> => {
+    const { requester, agentId, runId, label, name } = result;
     await runtime.deliver(requester.sessionKey ?? '', {
       id: `result.${runId}`,
       text: wakeText(result),
-      // Whoever stopped it need not be woken to hear so, nor whoever will be told the whole of it.
-      wakes: state === 'failed' || (state === 'completed' && pendingDescendants === undefined),
+      wakes,
       metadata: {
         ...requester.metadata,
         isSubagentWake: true,

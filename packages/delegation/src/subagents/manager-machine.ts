@@ -104,7 +104,10 @@ const perform = (order: Order, { roster: { members } }: Step, enqueue: Enqueue, 
       awake.delete(order.actorId);
       return enqueue.stopChild(order.actorId);
     case 'push':
-      return enqueue.spawnChild('handover', { id: handoverIdOf(order.result.runId), input: { result: order.result } });
+      return enqueue.spawnChild('handover', {
+        id: handoverIdOf(order.result.runId),
+        input: { result: order.result, wakes: order.wakes },
+      });
     case 'wait':
       return enqueue.raise(
         { type: 'leave', requestId: order.requestId },

@@ -65,7 +65,7 @@ export type Order =
   | { type: 'drop'; agentId: string; runIds: string[] }
   | { type: 'hear'; agentId: string; runId: string; heard: 'began' | 'ended' }
   | { type: 'dismiss'; actorId: string }
-  | { type: 'push'; result: SubagentResult }
+  | { type: 'push'; result: SubagentResult; wakes: boolean }
   | { type: 'wait'; requestId: number; ms: number }
   | { type: 'stopWaiting'; requestId: number };
 
@@ -335,9 +335,32 @@ const stop = (step: Step, agentId: string, reason: string): boolean => {
   return true;
 };
 
-/** Everything below first, the deepest first. */
-const stopWithin = (step: Step, agentId: string, reason: string): string[] =>
-  cancelOrder(treeOf(step.roster), agentId).flatMap((each) => (stop(step, each.agentId, reason) ? each.agentId : []));
+/** The sub-agent that something was asked for by. */
+const askerOf = ({ roster }: Step, requester: SubagentRecord['requester'] | undefined): Member | undefined => {
+  const sessionKey = requester?.sessionKey ?? null;
+  return sessionKey === null
+    ? undefined
+    : Object.values(roster.members).find(({ record }) => record.sessionKey === sessionKey);
+};
+
+/** One that waits for those below it waits no more: it is not woken for what they are stopped with. */
+const release = (step: Step, agentId: string, reason: string): void => {
+  const member = step.roster.members[agentId];
+  if (!member?.waits) return;
+  const { waits: _, ...rest } = member;
+  const runIds = member.last ? [member.last.activity.runId] : [];
+  put(step, { ...rest, record: { ...member.record, cancelled: { runIds, reason } } });
+  step.out.push({ type: 'note', agentId });
+};
+
+/** Everything below first, the deepest first. One that another waits for is woken all the same: nobody else would wake that. */
+const stopWithin = (step: Step, agentId: string, reason: string): string[] => {
+  const above = askerOf(step, step.roster.members[agentId]?.record.requester);
+  return cancelOrder(treeOf(step.roster), agentId).flatMap((each) => {
+    if (each.agentId !== agentId || !above?.waits) release(step, each.agentId, reason);
+    return stop(step, each.agentId, reason) ? each.agentId : [];
+  });
+};
 
 export const cancel = (
   step: Step,
@@ -361,9 +384,12 @@ export const cancel = (
 };
 
 const stopAll = (step: Step, scope: Scope, parentId: string | undefined, reason: string): string[] =>
-  topLevelVisible(treeOf(step.roster), scope, (each) => each.isActive, parentId).flatMap(({ agentId }) =>
-    stopWithin(step, agentId, reason),
-  );
+  topLevelVisible(
+    treeOf(step.roster),
+    scope,
+    ({ agentId, isActive: isAtWork }) => isAtWork || step.roster.members[agentId]?.waits === true,
+    parentId,
+  ).flatMap(({ agentId }) => stopWithin(step, agentId, reason));
 
 export const cancelAll = (
   step: Step,
@@ -391,7 +417,8 @@ export const began = (
   const known = open.find((run) => run.runId === runId) ?? { runId, model, askedAt: at };
   const activity: Activity = { ...known, model, startedAt: at };
   const isNew = !open.includes(known);
-  put(step, { ...member, open: isNew ? [...open, activity] : open.map((run) => (run === known ? activity : run)) });
+  const { waits: _, ...woken } = member;
+  put(step, { ...woken, open: isNew ? [...open, activity] : open.map((run) => (run === known ? activity : run)) });
   step.out.push({ type: 'hear', agentId, runId, heard: 'began' });
   tell(step, 'started', step.roster.members[agentId] as Member, {
     runId,
@@ -416,7 +443,8 @@ export const ended = (step: Step, { result, at }: { result: SubagentResult; at: 
     ...(error !== null && { error }),
     ...(result.result !== null && { preview: result.result.slice(0, previewLength) }),
   };
-  put(step, { ...member, open, past, last: { state, activity } });
+  const waits = state === 'completed' && awaited(treeOf(step.roster), agentId) > 0;
+  put(step, { ...member, open, past, last: { state, activity }, ...(waits && { waits }) });
   tell(step, state, step.roster.members[agentId] as Member, {
     runId,
     result: result.result,
@@ -488,6 +516,16 @@ const give = (step: Step, { id, by }: Pick<Waiter, 'id' | 'by'>, results: readon
   answer(step, id, { value: results });
 };
 
+/**
+ * Whether a session is woken for a result. Whoever stopped a run need not be woken to hear so, nor whoever will be told the whole of it;
+ * but where nobody else is left to wake who waits, that is who must be.
+ */
+const isWaking = (step: Step, { state, requester, pendingDescendants }: SubagentResult): boolean => {
+  if (state !== 'cancelled') return state === 'failed' || pendingDescendants === undefined;
+  const above = askerOf(step, requester);
+  return above?.waits === true && awaited(treeOf(step.roster), above.record.agentId) === 0;
+};
+
 /** To whoever waits for it, else to the session that asked for it, else it is kept. */
 const handOver = (step: Step, result: SubagentResult): void => {
   const waiter = step.roster.waiters.find((each) => fits(result, each));
@@ -495,7 +533,7 @@ const handOver = (step: Step, result: SubagentResult): void => {
     step.roster = { ...step.roster, waiters: step.roster.waiters.filter((each) => each !== waiter) };
     step.out.push({ type: 'stopWaiting', requestId: waiter.id });
     give(step, waiter, [result]);
-  } else if (isPushed(result.requester)) step.out.push({ type: 'push', result });
+  } else if (isPushed(result.requester)) step.out.push({ type: 'push', result, wakes: isWaking(step, result) });
   else step.roster = { ...step.roster, kept: [...step.roster.kept, result] };
 };
 
@@ -613,6 +651,15 @@ export const opened = (step: Step, { members, open, asks, results, gone }: Found
   for (const { record, open: runs } of Object.values(step.roster.members))
     if (runs.some(({ runId }) => record.cancelled?.runIds.includes(runId)))
       stop(step, record.agentId, record.cancelled?.reason ?? '');
+  // Whoever had ended before those that it is told of waits for them still.
+  const tree = treeOf(step.roster);
+  const isTold = new Set(results.map(({ requester }) => requester.sessionKey));
+  for (const member of Object.values(step.roster.members)) {
+    const { record, last } = member;
+    const isDone = isActive(member) || last?.state !== 'completed';
+    if (isDone || record.cancelled?.runIds.includes(last.activity.runId)) continue;
+    if (awaited(tree, record.agentId) > 0 || isTold.has(record.sessionKey)) put(step, { ...member, waits: true });
+  }
   for (const result of results) handOver(step, asFarAs(step, result));
   for (const record of gone) step.out.push({ type: 'erase', record, withRuns: true });
 };

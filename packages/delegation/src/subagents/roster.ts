@@ -35,6 +35,8 @@ export type Member = {
   steeredAt?: number;
   /** How it is to be stored from when it was steered until that has begun. */
   next?: SubagentRecord;
+  /** It has ended its run while others below it were at work: whoever asked for it is told when one of them has woken it. */
+  waits?: true;
   /** It is about to be stopped: nothing it is asked now counts. */
   isStopping?: true;
 };

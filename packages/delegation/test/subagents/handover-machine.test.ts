@@ -1,7 +1,7 @@
 import { pathsOf } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { type AnyEventObject, createActor, fromPromise, SimulatedClock, setup } from 'xstate';
-import { type Handed, handoverMachine } from '../../src/subagents/handover-machine.ts';
+import { type Handed, handoverMachine, type Push } from '../../src/subagents/handover-machine.ts';
 import type { SubagentResult } from '../../src/subagents/subagent-manager.ts';
 import { settle } from './office.ts';
 
@@ -19,7 +19,7 @@ const result: SubagentResult = {
 
 /** What it says to its manager, there is nobody to say to while paths are looked for. */
 const paths = pathsOf(handoverMachine.provide({ actions: { say: () => {} } }), {
-  input: { result },
+  input: { result, wakes: true },
   settles: { push: () => [{ output: undefined }, { error: new Error('The session is closed.') }] },
   abstract: ({ refusals }) => refusals,
 });
@@ -39,8 +39,8 @@ const open = (provided: Partial<Parameters<typeof handoverMachine.provide>[0]> =
       actors: {
         handover: handoverMachine.provide({
           actors: {
-            push: fromPromise<void, SubagentResult>(({ input }) => {
-              expect(input).toBe(result);
+            push: fromPromise<void, Push>(({ input }) => {
+              expect(input).toEqual({ result, wakes: true });
               expect(under).toBeUndefined();
               pushedAt.push(clock.now());
               under = Promise.withResolvers<void>();
@@ -56,7 +56,7 @@ const open = (provided: Partial<Parameters<typeof handoverMachine.provide>[0]> =
         }),
       },
     }).createMachine({
-      invoke: { id: 'handover', src: 'handover', input: { result } },
+      invoke: { id: 'handover', src: 'handover', input: { result, wakes: true } },
       on: { handed: { actions: ({ event }) => void told.push(event) } },
     }),
     { clock },

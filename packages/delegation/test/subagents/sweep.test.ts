@@ -114,6 +114,9 @@ describe('[SB-050, B-45] of one that is to be deleted', () => {
     expect(await collect({ runId: second.runId })).toHaveLength(1);
     expect(await office.manager.info(a.agentId)).not.toBeNull();
     expect(await collect({ runId: first.runId })).toHaveLength(1);
+    expect(await office.manager.info(a.agentId)).not.toBeNull();
+    // it was woken when what it waited for was cancelled
+    expect(await collect({ agentId: a.agentId })).toHaveLength(1);
     await pass(office, 1_000);
     expect(await left(office)).toEqual([b.agentId]);
   });

@@ -1,3 +1,4 @@
+import { memoryStore } from '@troupe/core';
 import type { JSONValue } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
 import { lead, type Office, openOffice, pass, settle } from './office.ts';
@@ -220,6 +221,82 @@ describe('who is told', () => {
     expect(more).toEqual([]);
     expect(await manager.info(a.agentId)).toMatchObject({ state: 'completed', runId: runs[1], pendingDescendants: 0 });
     expect(await manager.collect()).toEqual([]);
+  });
+
+  test('[B-04] is who waits, where what it waits for is cancelled: it goes on, and tells whoever asked', async () => {
+    const { office, manager, a, b } = await nested();
+    await manager.cancel(b.agentId);
+    await settle();
+    const [ofB, ...noMore] = await wakesOf(office, a.sessionKey);
+    expect(ofB?.text).toMatch(/^\[Sub-agent Cancelled\] slow work/);
+    expect(noMore).toEqual([]);
+    expect((await wakesOf(office)).map(({ letters }) => letters.length)).toEqual([2]);
+  });
+
+  test('[B-04] is nobody, where all of it is cancelled, over a restart, too', async () => {
+    for (const how of ['cancel', 'cancelAll', 'restart'] as const) {
+      const store = memoryStore();
+      const office = openOffice({ store, leaseMs: 0 });
+      await (await office.runtime.session(lead, { sessionKey: 'chat' }).send('hello')).report;
+      const a = await office.manager.spawn({ task: 'plan', scope: 'chat', config: { routing: 'orchestrated' } });
+      await office.manager.spawn({ task: 'hang on', parentId: a.agentId });
+      await office.manager.spawn({ task: 'hang, too', parentId: a.agentId });
+      await settle();
+      if (how === 'cancel') await office.manager.cancel(a.agentId);
+      else await office.manager.cancelAll({ scope: 'chat' });
+      if (how === 'restart') {
+        await office.runtime.close({ runs: 'suspend' });
+        const next = openOffice({ store, leaseMs: 0 });
+        await next.manager.ready;
+        await next.runtime.recover();
+        await settle();
+        expect(await wakesOf(next, a.sessionKey), how).toEqual([]);
+        expect((await next.manager.status()).active).toEqual([]);
+        await next.runtime.close({ runs: 'interrupt', graceMs: 0 });
+        continue;
+      }
+      await settle();
+      expect(await wakesOf(office, a.sessionKey), how).toEqual([]);
+      expect(await wakesOf(office), how).toEqual([]);
+      expect((await office.manager.status()).active).toEqual([]);
+    }
+  });
+
+  test('[B-04] is who waits for one that waits itself and is cancelled: each hears of it in its turn', async () => {
+    const office = await conversation({ manager: { maxDepth: 3 } });
+    const { manager } = office;
+    const config = { routing: 'orchestrated' } as const;
+    const a = await manager.spawn({ task: 'plan', scope: 'chat', config });
+    const c = await (async () => {
+      const b = await manager.spawn({ task: 'part', parentId: a.agentId, config });
+      const below = await manager.spawn({ task: 'hang on', parentId: b.agentId });
+      return { b, below };
+    })();
+    await settle();
+    expect(await wakesOf(office)).toEqual([]);
+    expect(await manager.cancel(c.b.agentId)).toEqual({ cancelled: true, descendants: 1 });
+    await settle();
+    expect(await wakesOf(office, c.b.sessionKey)).toHaveLength(1);
+    expect((await wakesOf(office)).length).toBeGreaterThan(0);
+    expect((await manager.status()).active).toEqual([]);
+  });
+
+  test('[B-04] is who waits after a restart, where what it waits for is cancelled then', async () => {
+    const store = memoryStore();
+    const before = openOffice({ store, leaseMs: 0 });
+    await (await before.runtime.session(lead, { sessionKey: 'chat' }).send('hello')).report;
+    const a = await before.manager.spawn({ task: 'plan', scope: 'chat', config: { routing: 'orchestrated' } });
+    const b = await before.manager.spawn({ task: 'hang on', parentId: a.agentId });
+    await settle();
+    await before.runtime.close({ runs: 'suspend' });
+    const office = openOffice({ store, leaseMs: 0 });
+    await office.manager.ready;
+    await office.runtime.recover();
+    await settle();
+    await office.manager.cancel(b.agentId);
+    await settle();
+    expect(await wakesOf(office, a.sessionKey)).toHaveLength(1);
+    expect(await wakesOf(office)).toHaveLength(1);
   });
 
   test('[B-04] while it goes on: it hears of it in the run at work, and gives one result', async () => {
