@@ -99,7 +99,7 @@ export const checkBudget = (budget: Budget | undefined, whose: string): void => 
   const [issue] = found.error.issues;
   throw new FaultError(
     'budget.invalid',
-    `The budget of ${whose} is wrong at "${issue?.path.join('.') || Object.keys(budget).join(', ')}": ${issue?.message}. Expected limits of 0 or more; leave out what should not be limited.`,
+    `The budget of ${whose} is wrong at "${issue?.path.join('.') || Object.keys(Object(budget)).join(', ')}": ${issue?.message}. Expected limits of 0 or more; leave out what should not be limited.`,
   );
 };
 

@@ -84,6 +84,7 @@ export const list = looking<[], { status?: string[]; limit?: string; before?: st
     const output = openOutput(terminal, flags.json);
     const status = statusesOf(flags.status);
     const limit = countOf(flags.limit ?? '20', '--limit');
+    if (flags.before !== undefined) await workspace.runtime.attach(flags.before);
     const rows = await rowsIn(workspace, { limit, status, before: flags.before, isAll: flags.all === true });
     if (flags.json) {
       for (const row of rows) output.give(row, () => '');

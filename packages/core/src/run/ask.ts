@@ -22,7 +22,8 @@ export const commandOf = (ask: PlainAsk): RunCommand => {
 
 /** The same for limits. @param startOf What the run's deadline counts from. @throws FaultError `budget.invalid` */
 export const raiseOf = async (runId: string, budget: Budget, startOf: () => Promise<number>): Promise<RunCommand> => {
-  checkBudget(budget, `run "${runId}"`);
+  // None at all is no budget either: a caller without types may give it.
+  checkBudget(budget ?? null, `run "${runId}"`);
   const { deadlineMs, warnAt: _, keep: __, ...limits } = budget;
   const deadline = deadlineMs === undefined ? {} : { deadlineAt: (await startOf()) + deadlineMs };
   // A kind that is `undefined` is one that was left out: it would lift the limit.

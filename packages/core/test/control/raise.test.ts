@@ -140,6 +140,8 @@ describe('raising a limit', () => {
   test('rejects what is no budget', async () => {
     const { runtime, say } = talking();
     const run = runtime.start(clerk({ turns: 3 }), 'go');
+    for (const none of [null, undefined])
+      await expect(run.raise(none as never)).rejects.toMatchObject({ code: 'budget.invalid' });
     await expect(run.raise({ turns: -1 })).rejects.toMatchObject({ code: 'budget.invalid' });
     await expect(run.can({ type: 'raise', budget: { turns: 0.5 } })).rejects.toMatchObject({ code: 'budget.invalid' });
     await say('Done.');

@@ -1,7 +1,7 @@
 /** One page: what it is owed, what it looks at, and when. */
 import type { Question } from '@troupe/protocol';
 import type { Can, Chart, Entry, Line, Machine, Step, ToPage } from '../wire.ts';
-import type { Frame } from './frames.ts';
+import { addRows, type Frame, noFrame } from './frames.ts';
 
 /** Where a viewer's messages go. */
 export type Outlet = {
@@ -22,7 +22,6 @@ export type Standing = { questions: readonly Question[]; spawningPaused: boolean
 
 /** Steps that a chart is sent with. */
 const mostSteps = 500;
-const noFrame = (): Frame => ({ ids: new Set(), gone: [], happenings: [], missed: 0 });
 
 export type Viewer = ReturnType<typeof openViewer>;
 
@@ -79,14 +78,14 @@ export const openViewer = (outlet: Outlet, maxBufferedBytes: number) => {
     },
     /** Takes note of a frame that it is not sent. */
     owe(frame: Frame): void {
-      for (const id of frame.ids) owed.ids.add(id);
-      owed.gone.push(...frame.gone);
+      addRows(owed, frame);
       owed.missed += frame.missed + frame.happenings.length;
     },
     /** A frame, with what it is owed; nothing when that is nothing. */
     tell(frame: Frame, standing: Standing, now: number, linesOf: (ids: ReadonlySet<string>) => Line[]): void {
-      const ids = new Set([...owed.ids, ...frame.ids]);
-      const gone = [...owed.gone, ...frame.gone];
+      addRows(owed, frame);
+      const { ids } = owed;
+      const gone = [...owed.gone];
       const missed = owed.missed + frame.missed;
       const news = unheard(standing);
       owed = noFrame();
