@@ -1,26 +1,47 @@
+import type { SqliteStore } from '@troupe/store-sqlite';
 import { exitCode } from '../exit-code.ts';
+import type { Terminal } from '../terminal.ts';
 import type { Action, CommonFlags } from './asked.ts';
 import { openStore, storeFileOf } from './open-store.ts';
 import { openOutput } from './output.ts';
 import { misuse } from './problem.ts';
 import { countOf } from './values.ts';
 
-/** Serves the inspector's page for a store until Ctrl-C. What other processes store is shown as they store it. */
-export const inspect: Action<[], CommonFlags & { port?: string; open?: true }> = async ({ flags, terminal }) => {
+type Flags = CommonFlags & { port?: string; open?: true; actors?: true };
+
+/** What is looked at: a store, or, without one, actors of other programs. */
+const sourceIn = (file: string | undefined, flags: Flags, terminal: Terminal): SqliteStore | undefined => {
+  const named = flags.store || undefined;
+  if (file !== undefined && named !== undefined)
+    throw misuse(`There are two stores, "${file}" and --store "${named}". Name one.`);
+  if (flags.actors && (file ?? named) !== undefined)
+    throw misuse(`--actors looks at no store. Leave it out, or "${file ?? named}".`);
+  return flags.actors ? undefined : openStore(storeFileOf(file ?? named, terminal), false);
+};
+
+/**
+ * Serves the inspector's page until Ctrl-C, for a store or for actors of other programs. What other processes store is shown as they
+ * store it.
+ */
+export const inspect: Action<[file: string | undefined], Flags> = async ({ args: [file], flags, terminal }) => {
   const output = openOutput(terminal, flags.json);
   const port = countOf(flags.port ?? '0', '--port');
   if (port > 65_535) throw misuse(`--port is "${port}". Expected a number of 0 to 65535.`);
-  const store = openStore(storeFileOf(flags.store || undefined, terminal), false);
+  const store = sourceIn(file, flags, terminal);
   try {
-    const { inspectStore } = await import('@troupe/inspector');
+    const { inspectActors, inspectStore } = await import('@troupe/inspector');
     const say = (text: string): void => output.warn(`troupe: ${text}`);
-    const page = await inspectStore(store, { port, open: flags.open === true, logger: { warn: say, error: say } });
+    const options = { port, open: flags.open === true, logger: { warn: say, error: say } };
+    // Before anybody is told that it is there.
+    const stopped = signalled();
+    const page = await (store ? inspectStore(store, options) : inspectActors(options));
     output.give({ url: page.url, inspectUrl: page.inspectUrl }, () => page.url);
-    await signalled();
+    if (!store) output.note(`Programs send Stately's inspection messages to ${page.inspectUrl}`);
+    await stopped;
     await page.close();
     return exitCode.done;
   } finally {
-    await store.close();
+    await store?.close();
   }
 };
 

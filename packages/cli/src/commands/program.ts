@@ -123,8 +123,10 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
   common(
     program.command('inspect').description('serves a page on this machine that shows what is stored, and acts on it'),
   )
+    .argument('[file]', 'a store: as --store')
     .option('--port <n>', 'default: any that is free')
     .option('--open', 'shows the page in the browser')
+    .option('--actors', "no store: the actors of programs that send Stately's inspection messages here")
     .addHelpText('after', help.inspect)
     .action(act(async () => (await import('./inspect.ts')).inspect));
 
@@ -215,6 +217,8 @@ The address it prints lets in whoever has it; it listens on this machine only. I
 
 Examples:
   $ troupe inspect --open
+  $ troupe inspect runs.db
+  $ troupe inspect --actors --port 8080    createWebSocketInspector({ url }) of @statelyai/inspect sends there
   $ troupe run agents.mjs --inspect "Review src/"`,
   answer: `
 Examples:

@@ -27,6 +27,27 @@ describe('troupe inspect', { timeout: 60_000 }, () => {
     expect((await working.ended).code).toBe(130);
   });
 
+  test('serves one for a file that is named, and for the actors of other programs', async () => {
+    const folder = freshFolder();
+    await troupe(folder, ['run', office, 'Hello', '--id', 'r', '--store', 'other.db']);
+    for (const args of [['other.db'], ['--actors']]) {
+      const inspecting = startTroupe(folder, ['inspect', ...args]);
+      await inspecting.said(/http:\/\/127\.0\.0\.1:\d+\/\?token=/);
+      if (args[0] === '--actors')
+        await inspecting.said(/inspection messages to ws:\/\/127\.0\.0\.1:\d+\/inspect\?token=/);
+      inspecting.child.kill('SIGINT');
+      expect((await inspecting.ended).code).toBe(0);
+    }
+    expect(await troupe(folder, ['inspect', 'a.db', '--store', 'b.db'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('two stores'),
+    });
+    expect(await troupe(folder, ['inspect', '--actors', 'a.db'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('"a.db"'),
+    });
+  });
+
   test('refuses a port that is none, and a store that is none', async () => {
     const folder = freshFolder();
     expect((await troupe(folder, ['inspect', '--port', 'any'])).stderr).toMatch(/--port is "any"/);
