@@ -5,9 +5,9 @@
 import { type Context, ROOT_CONTEXT } from '@opentelemetry/api';
 import {
   type EventOf,
+  isEnded,
   isTerminal,
   type JSONValue,
-  type RunStatus,
   type StoredEvent,
   type TerminalEvent,
 } from '@troupe/protocol';
@@ -183,7 +183,7 @@ export const openRunSpans = (options: Options): RunSpans => {
   /** A child that ended where nobody heard it. */
   const settleChild = ({ childId, status, exitReason, at }: EventOf<'child.settled'>): void => {
     const child = runs.get(childId);
-    if (child && hasEnded(status)) close(child, at, { status, attributes: { [key.exitReason]: exitReason } });
+    if (child && isEnded(status)) close(child, at, { status, attributes: { [key.exitReason]: exitReason } });
   };
 
   const close = (run: OpenRun, at: number, end: SpanEnd): void => {
@@ -213,9 +213,6 @@ export const openRunSpans = (options: Options): RunSpans => {
 };
 
 const unfinished: SpanEnd = { status: 'unfinished' };
-
-const hasEnded = (status: RunStatus): boolean =>
-  status === 'completed' || status === 'failed' || status === 'interrupted';
 
 /** What a run had under way ends with it: for the same reason, where it failed. */
 const endBelow = (run: OpenRun, at: number, { status, error }: SpanEnd): void => {

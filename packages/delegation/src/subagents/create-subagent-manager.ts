@@ -1,6 +1,6 @@
 /** The manager of sub-agents: its chart, put together with the runtime and the store. */
 import { guarded, type Runtime, type Tool } from '@troupe/core';
-import { FaultError, faultOf, isLive, redact, type StoredEvent, toJSON } from '@troupe/protocol';
+import { FaultError, faultOf, isLive, isTerminal, redact, type StoredEvent, toJSON } from '@troupe/protocol';
 import { Subject } from 'rxjs';
 import { createActor, fromCallback, fromPromise, waitFor } from 'xstate';
 import { createSpawnTool } from './create-spawn-tool.ts';
@@ -213,7 +213,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
       if (agentId === undefined) return;
       runs.set(event.runId, { agentId, model: event.model, startedAt: event.at });
       actor.send({ type: 'run.began', agentId, runId: event.runId, model: event.model, at: event.at });
-    } else if (event.type === 'run.completed' || event.type === 'run.failed' || event.type === 'run.interrupted') {
+    } else if (isTerminal(event)) {
       const run = runs.get(event.runId);
       const member = run && memberOf(run.agentId);
       runs.delete(event.runId);

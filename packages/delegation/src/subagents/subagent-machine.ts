@@ -72,6 +72,15 @@ const unbegun = ({ asks }: Context, error: unknown): SubagentNews => ({
 const overtaken = (context: Context): SubagentNews =>
   unbegun(context, new FaultError('subagent.cancelled', context.reason));
 
+/** What waits behind something else is stopped before that. */
+const stopAll = {
+  type: 'stop',
+  params: ({ context, event }: { context: Context; event: Extract<SubagentCommand, { type: 'cancel' }> }) => ({
+    runIds: context.open.toReversed(),
+    reason: event.reason,
+  }),
+} as const;
+
 const begun = ({ asks }: Context): SubagentNews => ({ type: 'subagent.begun', ask: asks[0] as Ask });
 
 const failed = [
@@ -147,13 +156,7 @@ export const subagentMachine = setup({
       actions: { type: 'stop', params: ({ event }) => ({ runIds: event.runIds, reason: steeredAway }) },
     },
     cancel: {
-      actions: [
-        'mark',
-        {
-          type: 'stop',
-          params: ({ context, event }) => ({ runIds: context.open.toReversed(), reason: event.reason }),
-        },
-      ],
+      actions: ['mark', stopAll],
     },
   },
   states: {
@@ -193,14 +196,7 @@ export const subagentMachine = setup({
             cancel: {
               guard: 'isSteering',
               target: '#subagent.settling',
-              actions: [
-                'unopens',
-                'mark',
-                {
-                  type: 'stop',
-                  params: ({ context, event }) => ({ runIds: context.open.toReversed(), reason: event.reason }),
-                },
-              ],
+              actions: ['unopens', 'mark', stopAll],
             },
           },
         },
