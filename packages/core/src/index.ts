@@ -3,7 +3,7 @@ export { resultOfTool } from './actors/check.ts';
 export { type AgentMachine, agentMachine } from './agent/agent-machine.ts';
 export { readAnswer } from './agent/answers.ts';
 export type { Approval } from './agent/approval.ts';
-export type { RunCommand, RunContext, RunFact, RunInput, RunOutput } from './agent/context.ts';
+export type { AgentContext, RunCommand, RunContext, RunFact, RunInput, RunOutput } from './agent/context.ts';
 export { jsonIn } from './agent/conversation.ts';
 export { type Allowance, admit, allowanceOf, defaultBudget, type Limits } from './agent/limits.ts';
 export type { ToolResult } from './agent/outcome.ts';

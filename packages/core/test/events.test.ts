@@ -1,4 +1,4 @@
-import { memoryStore, type RunContext } from '@troupe/core';
+import { type AgentContext, memoryStore, type RunContext } from '@troupe/core';
 import { LiveEvent, type RunEvent, StoredEvent } from '@troupe/protocol';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
@@ -276,7 +276,7 @@ test('[BG-125] what a paused run needs to go on is stored as data: job, conversa
 test("[BG-125] the machine's own state is JSON, also while it is paused", async () => {
   const contexts: RunContext[] = [];
   const inspect = (event: { type: string; snapshot?: unknown }) => {
-    const context = (event.snapshot as { context?: RunContext } | undefined)?.context;
+    const context = (event.snapshot as { context?: Partial<AgentContext> } | undefined)?.context?.run;
     if (context?.runId) contexts.push(context);
   };
   const { runtime } = open([{ calls: [call('a'), call('b', 'ask')] }, 'Done.'], { inspect: inspect as never });

@@ -1,7 +1,7 @@
 /**
  * The life of one run.
  *
- *   queued ─slot─▶ running ─────────────────────────────────────────────▶ completed
+ *   queued ◀─slot─▶ running ────────────────────────────────────────────▶ completed
  *                    deciding ─▶ thinking ─answer─▶ concluding ──────────┘
  *                       ▲ │         │ calls
  *                       │ └─▶ recalling · waiting · compacting
@@ -21,6 +21,7 @@ import { readAnswer } from './answers.ts';
 import { answerCall, askingCall, planCalls, settleCall } from './calls.ts';
 import { grantSlots, pauseChild, releaseSlot, resumeChild, settleChild, spawn, wantSlot } from './children.ts';
 import type {
+  AgentContext,
   ClosedTurn,
   CrewOrder,
   GivenTurn,
@@ -39,7 +40,7 @@ import * as turns from './turns.ts';
 
 /** The chart of every run, with actors that must be provided. Importable, drawable, explorable. */
 export type AgentMachine = StateMachine<
-  RunContext,
+  AgentContext,
   RunMachineEvent,
   // biome-ignore lint/suspicious/noExplicitAny: the inferred type cannot be named in a declaration file (TS2742)
   Record<string, any>,
@@ -83,7 +84,7 @@ const absent = <Input extends NonReducibleUnknown>(name: string) =>
     );
   });
 
-const types = {} as { context: RunContext; events: RunMachineEvent; input: RunInput; output: RunOutput };
+const types = {} as { context: AgentContext; events: RunMachineEvent; input: RunInput; output: RunOutput };
 const base = setup({
   types,
   actors: {
@@ -100,23 +101,24 @@ const base = setup({
   },
 });
 
-/** An action that does one thing to a run and sends what follows from it. `T` names the events it is used with. */
-const act = <T extends RunMachineEvent['type']>(
-  change: (step: Step, event: Extract<RunMachineEvent, { type: T }>) => void,
-) =>
-  base.enqueueActions(({ context, event, enqueue }) => {
-    const step = stepOf(context);
-    change(step, event as Extract<RunMachineEvent, { type: T }>);
-    enqueue.assign(step.run);
-    if (step.orders.length > 0) enqueue.sendTo('crew', { type: 'crew.orders', orders: step.orders });
-    for (const note of step.notes) enqueue.sendTo(({ self }) => self._parent as never, note as never);
+type EventOf<T extends RunMachineEvent['type']> = Extract<RunMachineEvent, { type: T }>;
+
+/**
+ * An action that does one thing to a run, with what follows from it for others. `T` names the events it is used with. What follows is
+ * left in the outbox, and is sent when the step is recorded: an action that enqueues others costs XState more than all else in a step.
+ */
+const act = <T extends RunMachineEvent['type']>(change: (step: Step, event: EventOf<T>) => void) =>
+  base.assign(({ context, event }) => {
+    const step = stepOf(context.run);
+    change(step, event as EventOf<T>);
+    return { run: step.run };
   });
 
 /** A question about a closed turn. */
 const ifTurn =
-  (test: (turn: ClosedTurn, context: RunContext) => boolean) =>
-  ({ context, event }: { context: RunContext; event: RunMachineEvent }): boolean =>
-    event.type === 'turn.closed' && test(event.turn, context);
+  (test: (turn: ClosedTurn, run: RunContext) => boolean) =>
+  ({ context: { run }, event }: { context: AgentContext; event: RunMachineEvent }): boolean =>
+    event.type === 'turn.closed' && test(event.turn, run);
 
 const problemOf = (turn: ClosedTurn): string | undefined =>
   turn.output && 'problem' in turn.output ? turn.output.problem : undefined;
@@ -143,45 +145,51 @@ const bug = (error: unknown): Fault => ({
 export const agentMachine: AgentMachine = base
   .extend({
     guards: {
-      isQueued: ({ context }) => context.slot === 'wanted',
-      hasSlot: ({ context }) => context.slot !== 'wanted',
-      mustRecall: ({ context }) => context.memoryScope !== undefined && !context.recalled,
-      isForgetful: ({ context }) => context.memoryScope === undefined,
-      hasOpenCalls: ({ context }) => context.open > 0,
-      hasNoOpenCalls: ({ context }) => context.open === 0,
-      waitsForPerson: ({ context }) => context.open > 0 && context.open === context.stuck,
-      canGoOn: ({ context }) => context.open === 0 || context.open > context.stuck,
-      madeTooManyCalls: ({ context }) => context.overCalls,
-      isExhausted: ({ context }) => exhaustedBy(context) !== null,
-      needsSlot: ({ context }) => context.slot === 'released',
-      isTooLong: ({ context: { compaction, compactedAt, turns, messages, lastInputTokens } }) =>
+      isQueued: ({ context: { run } }) => run.slot === 'wanted',
+      hasSlot: ({ context: { run } }) => run.slot !== 'wanted',
+      mustRecall: ({ context: { run } }) => run.memoryScope !== undefined && !run.recalled,
+      isForgetful: ({ context: { run } }) => run.memoryScope === undefined,
+      hasOpenCalls: ({ context: { run } }) => run.open > 0,
+      hasNoOpenCalls: ({ context: { run } }) => run.open === 0,
+      waitsForPerson: ({ context: { run } }) => run.open > 0 && run.open === run.stuck,
+      canGoOn: ({ context: { run } }) => run.open === 0 || run.open > run.stuck,
+      madeTooManyCalls: ({ context: { run } }) => run.overCalls,
+      isExhausted: ({ context: { run } }) => exhaustedBy(run) !== null,
+      needsSlot: ({ context: { run } }) => run.slot === 'released',
+      isTooLong: ({
+        context: {
+          run: { compaction, compactedAt, turns, messages, lastInputTokens },
+        },
+      }) =>
         turns > compactedAt &&
         (messages > (compaction.maxMessages ?? Number.POSITIVE_INFINITY) ||
           lastInputTokens > (compaction.maxInputTokens ?? Number.POSITIVE_INFINITY)),
       wantsCalls: ifTurn((turn) => turn.calls.length > 0),
-      wasSteered: ({ context, event }) =>
-        context.inbox.length > 0 || (event.type === 'turn.closed' && turns.mayHearMail(context, event.turn)),
+      wasSteered: ({ context: { run }, event }) =>
+        run.inbox.length > 0 || (event.type === 'turn.closed' && turns.mayHearMail(run, event.turn)),
       wasCut: ifTurn(isCut),
-      mayAnswerAgain: ifTurn(
-        (turn, context) => problemOf(turn) !== undefined && context.outputAttempts < context.outputRetries,
-      ),
+      mayAnswerAgain: ifTurn((turn, run) => problemOf(turn) !== undefined && run.outputAttempts < run.outputRetries),
       keepsBadOutput: ifTurn((turn, { outputMismatch }) => problemOf(turn) !== undefined && outputMismatch === 'keep'),
+      keepsBadOutputAndForgets: ifTurn(
+        (turn, { outputMismatch, memoryScope }) =>
+          problemOf(turn) !== undefined && outputMismatch === 'keep' && memoryScope === undefined,
+      ),
       hasBadOutput: ifTurn((turn) => problemOf(turn) !== undefined),
-      saysNothing: ifTurn((turn, context) => turn.text.trim() === '' && !turn.output && !context.askedForAnswer),
+      saysNothing: ifTurn((turn, run) => turn.text.trim() === '' && !turn.output && !run.askedForAnswer),
       saysNothingAgain: ifTurn((turn) => turn.text.trim() === '' && !turn.output),
-      mayCompact: ({ context, event }) =>
-        isContextError(event) && context.compaction.onContextError && context.compactions < 2,
+      mayCompact: ({ context: { run }, event }) =>
+        isContextError(event) && run.compaction.onContextError && run.compactions < 2,
       isContextError: ({ event }) => isContextError(event),
-      endsFailed: ({ context }) => context.open === 0 && context.end?.status === 'failed',
-      endsInterrupted: ({ context }) => context.open === 0,
-      isAnswer: ({ context, event }) => {
+      endsFailed: ({ context: { run } }) => run.open === 0 && run.end?.status === 'failed',
+      endsInterrupted: ({ context: { run } }) => run.open === 0,
+      isAnswer: ({ context: { run }, event }) => {
         if (event.type !== 'answer') return false;
-        const question = context.calls[askingCall(context, event.questionId)]?.question;
+        const question = run.calls[askingCall(run, event.questionId)]?.question;
         return question !== undefined && readAnswer(question, event.answer).decision !== 'unclear';
       },
-      mayRaise: ({ context, event }) => event.type === 'raise' && raiseProblem(context, event.limits) === null,
+      mayRaise: ({ context: { run }, event }) => event.type === 'raise' && raiseProblem(run, event.limits) === null,
       isLost: ({ event }) => event.type === 'recovered' && event.lost !== undefined,
-      letsGo: ({ context }) => context.parentId !== undefined && !context.detached,
+      letsGo: ({ context: { run } }) => run.parentId !== undefined && !run.detached,
     },
     actions: {
       announceQueued: act(life.announceQueued),
@@ -219,9 +227,18 @@ export const agentMachine: AgentMachine = base
       }),
       attempt: act<'model.attempted'>((step, { attempt, costUsd }) => turns.recordAttempt(step, attempt, costUsd)),
       recordTurn: act<'turn.closed'>((step, { turn }) => turns.recordTurn(step, turn)),
-      planCalls: act<'turn.closed'>((step, { turn }) => planCalls(step, turn.planned)),
-      accept: act<'turn.closed'>((step, { turn }) => turns.accept(step, turn)),
-      acceptMisfit: act<'turn.closed'>((step, { turn }) => turns.acceptMisfit(step, turn, problemOf(turn) ?? '')),
+      recordCalls: act<'turn.closed'>((step, { turn }) => {
+        turns.recordTurn(step, turn);
+        planCalls(step, turn.planned);
+      }),
+      recordAnswer: act<'turn.closed'>((step, { turn }) => {
+        turns.recordTurn(step, turn);
+        turns.accept(step, turn);
+      }),
+      recordMisfit: act<'turn.closed'>((step, { turn }) => {
+        turns.recordTurn(step, turn);
+        turns.acceptMisfit(step, turn, problemOf(turn) ?? '');
+      }),
       askForOutput: act<'turn.closed'>((step, { turn }) => turns.askForOutput(step, problemOf(turn) ?? '')),
       askForAnswer: act(turns.askForAnswer),
       failCut: act<'turn.closed'>((step, { turn }) => isCut(turn) && turns.failCut(step, turn.finish)),
@@ -262,9 +279,10 @@ export const agentMachine: AgentMachine = base
 
       recall: act<'memory.recalled'>((step, event) => life.recalled(step, event)),
       remember: act<'memory.stored'>((step, event) => life.remembered(step, event)),
-      setAlarm: base.enqueueActions(({ context, enqueue }) => {
-        if (context.allowance.limits.deadlineAt !== undefined)
-          enqueue.spawnChild('alarm', { id: 'deadline', input: { runId: context.runId, kind: 'deadlineMs' } });
+      setAlarm: base.assign(({ context: { run }, spawn }) => {
+        if (run.allowance.limits.deadlineAt !== undefined)
+          spawn('alarm', { id: 'deadline', input: { runId: run.runId, kind: 'deadlineMs' } });
+        return {};
       }),
       /** A deadline that was moved rings when it is now. */
       moveAlarm: base.enqueueActions(({ event, enqueue }) => {
@@ -272,26 +290,27 @@ export const agentMachine: AgentMachine = base
         enqueue.stopChild('deadline');
         enqueue('setAlarm' as never);
       }),
-      startWatch: base.enqueueActions(({ context, enqueue }) => {
-        for (const [id, kind] of watchesOf(context))
-          enqueue.spawnChild('alarm', { id, input: { runId: context.runId, kind } });
+      startWatch: base.assign(({ context: { run }, spawn }) => {
+        for (const [id, kind] of watchesOf(run)) spawn('alarm', { id, input: { runId: run.runId, kind } });
+        return {};
       }),
-      stopWatch: base.enqueueActions(({ context, enqueue }) => {
-        for (const [id] of watchesOf(context)) enqueue.stopChild(id);
+      /** What does not work is not watched. A run that ends takes its watches along. */
+      stopWatch: base.enqueueActions(({ context: { run }, enqueue }) => {
+        for (const [id] of watchesOf(run)) enqueue.stopChild(id);
       }),
     },
   })
   .createMachine({
     id: 'agent',
-    context: ({ input }) => openContext(input),
+    context: ({ input }) => ({ run: openContext(input) }),
     entry: 'setAlarm',
     invoke: {
       id: 'crew',
       src: 'crew',
-      input: ({ context }) => ({ runId: context.runId }),
+      input: ({ context: { run } }) => ({ runId: run.runId }),
       onError: { target: '.failed', actions: 'failBug' },
     },
-    initial: 'queued',
+    initial: 'running',
     on: {
       // Wherever the run is, its calls and children keep reporting.
       'call.spawns': { actions: 'spawn' },
@@ -316,15 +335,12 @@ export const agentMachine: AgentMachine = base
     },
     states: {
       queued: {
+        entry: ['announceQueued', 'stopWatch'],
         always: { guard: 'hasSlot', target: 'running' },
-        entry: base.enqueueActions(({ context, enqueue }) => {
-          if (context.slot === 'wanted') enqueue('announceQueued' as never);
-        }),
         on: { pause: { target: 'paused.command', actions: 'pause' } },
       },
       running: {
         entry: ['begin', 'startWatch'],
-        exit: 'stopWatch',
         initial: 'deciding',
         on: {
           pause: { target: 'paused.command', actions: 'pause' },
@@ -335,6 +351,7 @@ export const agentMachine: AgentMachine = base
         states: {
           deciding: {
             always: [
+              { guard: 'isQueued', target: '#agent.queued' },
               { guard: 'mustRecall', target: 'recalling' },
               { guard: 'hasOpenCalls', target: 'acting' },
               { guard: 'madeTooManyCalls', target: '#agent.failed', actions: 'failOverCalls' },
@@ -348,7 +365,7 @@ export const agentMachine: AgentMachine = base
             invoke: {
               id: 'memory',
               src: 'memory',
-              input: ({ context }) => ({ runId: context.runId, scope: context.memoryScope ?? '', store: false }),
+              input: ({ context: { run } }) => ({ runId: run.runId, scope: run.memoryScope ?? '', store: false }),
               onError: { target: '#agent.failed', actions: 'failBug' },
             },
             on: { 'memory.recalled': { target: 'deciding', actions: 'recall' } },
@@ -363,22 +380,24 @@ export const agentMachine: AgentMachine = base
             invoke: {
               id: 'model',
               src: 'model',
-              input: ({ context }) => ({ runId: context.runId, turn: context.turn }),
+              input: ({ context: { run } }) => ({ runId: run.runId, turn: run.turn }),
               onError: { target: '#agent.failed', actions: 'failBug' },
             },
             on: {
               'model.used': { actions: 'use' },
               'model.attempted': { actions: 'attempt' },
               'turn.closed': [
-                { guard: 'wantsCalls', target: 'acting', actions: ['recordTurn', 'planCalls'] },
+                { guard: 'wantsCalls', target: 'acting', actions: 'recordCalls' },
                 { guard: 'wasSteered', target: 'deciding', actions: 'recordTurn' },
                 { guard: 'wasCut', target: '#agent.failed', actions: ['recordTurn', 'failCut'] },
                 { guard: 'mayAnswerAgain', target: 'deciding', actions: ['recordTurn', 'askForOutput'] },
-                { guard: 'keepsBadOutput', target: 'concluding', actions: ['recordTurn', 'acceptMisfit'] },
+                { guard: 'keepsBadOutputAndForgets', target: '#agent.completed', actions: 'recordMisfit' },
+                { guard: 'keepsBadOutput', target: 'concluding', actions: 'recordMisfit' },
                 { guard: 'hasBadOutput', target: '#agent.failed', actions: ['recordTurn', 'failOutput'] },
                 { guard: 'saysNothing', target: 'deciding', actions: ['recordTurn', 'askForAnswer'] },
                 { guard: 'saysNothingAgain', target: '#agent.failed', actions: ['recordTurn', 'failNoAnswer'] },
-                { target: 'concluding', actions: ['recordTurn', 'accept'] },
+                { guard: 'isForgetful', target: '#agent.completed', actions: 'recordAnswer' },
+                { target: 'concluding', actions: 'recordAnswer' },
               ],
               'turn.failed': [
                 { guard: 'mayCompact', target: 'compacting', actions: ['chargeAborted', 'contextFull'] },
@@ -396,7 +415,7 @@ export const agentMachine: AgentMachine = base
             invoke: {
               id: 'summarizer',
               src: 'summarizer',
-              input: ({ context }) => ({ runId: context.runId, turn: context.turn }),
+              input: ({ context: { run } }) => ({ runId: run.runId, turn: run.turn }),
               onError: { target: '#agent.failed', actions: 'failBug' },
             },
             on: {
@@ -408,11 +427,10 @@ export const agentMachine: AgentMachine = base
             },
           },
           concluding: {
-            always: { guard: 'isForgetful', target: '#agent.completed' },
             invoke: {
               id: 'memory',
               src: 'memory',
-              input: ({ context }) => ({ runId: context.runId, scope: context.memoryScope ?? '', store: true }),
+              input: ({ context: { run } }) => ({ runId: run.runId, scope: run.memoryScope ?? '', store: true }),
               onError: { target: '#agent.failed', actions: 'failBug' },
             },
             on: {
@@ -426,6 +444,7 @@ export const agentMachine: AgentMachine = base
         },
       },
       paused: {
+        entry: 'stopWatch',
         initial: 'command',
         states: {
           question: {
@@ -447,7 +466,8 @@ export const agentMachine: AgentMachine = base
         },
       },
       interrupting: {
-        invoke: { id: 'grace', src: 'alarm', input: ({ context }) => ({ runId: context.runId, kind: 'grace' }) },
+        entry: 'stopWatch',
+        invoke: { id: 'grace', src: 'alarm', input: ({ context: { run } }) => ({ runId: run.runId, kind: 'grace' }) },
         always: [
           { guard: 'endsFailed', target: 'failed' },
           { guard: 'endsInterrupted', target: 'interrupted' },
@@ -469,11 +489,11 @@ export const agentMachine: AgentMachine = base
       failed: { type: 'final' },
       interrupted: { type: 'final' },
     },
-    output: ({ context }) => ({
-      ...(context.end ?? { status: 'failed', exitReason: 'error', fault: bug('it ended without saying how') }),
-      runId: context.runId,
-      text: context.text,
-      ...(context.data !== undefined && { data: context.data }),
-      spent: context.spent,
+    output: ({ context: { run } }) => ({
+      ...(run.end ?? { status: 'failed', exitReason: 'error', fault: bug('it ended without saying how') }),
+      runId: run.runId,
+      text: run.text,
+      ...(run.data !== undefined && { data: run.data }),
+      spent: run.spent,
     }),
   });

@@ -60,7 +60,7 @@ type Asked = { index: number; from: number; at: number; requests: SpawnRequest[]
 /** Why not all that a call asks for can be started; tried on a copy. */
 const whyNotAll = (step: Step, asked: Asked): SpawnRequest['refused'] => {
   const { allOrNone: _, ...each } = asked;
-  const trial: Step = { ...stepOf(step.run), notes: [] };
+  const trial = stepOf(step.run);
   spawn(trial, each);
   const refused = trial.run.calls[asked.index]?.children.slice(asked.from).find(({ refusal }) => refusal);
   return refused?.refusal;

@@ -1,8 +1,9 @@
 /**
  * What a run knows of itself while it lives: JSON, so that it can be stored in any state.
  *
- * The transcript is not in it: what was said since the last step stands in `outbox.messages`, what happened in `outbox.events`.
- * Whoever runs the machine takes both after every step (see `run/recorded.ts`), so a step costs the same on turn 3 and on turn 3,000.
+ * The transcript is not in it: what was said since the last step stands in `outbox.messages`, what happened in `outbox.events`, and
+ * what others are to hear of it in `outbox.orders` and `outbox.notes`. Whoever runs the machine takes all of it after every step
+ * (see `run/recorded.ts`), so a step costs the same on turn 3 and on turn 3,000.
  */
 import type {
   Answer,
@@ -121,6 +122,15 @@ type Ending = {
   reason?: string;
 };
 
+/** What a run tells the run that started it, while it lives. */
+export type ParentNote =
+  | { type: 'child.paused'; end: ChildEnd; questionIds: string[] }
+  | { type: 'child.resumed'; childId: string }
+  | { type: 'slot.released' | 'slot.wanted'; childId: string };
+
+/** What a step leaves for others: for the record, the conversation, the crew and the run above. */
+export type Outbox = { events: Draft[]; messages: Message[]; orders: CrewOrder[]; notes: ParentNote[] };
+
 /** What a settled child hands up. */
 export type ChildEnd = {
   childId: string;
@@ -204,8 +214,14 @@ export type RunContext = RunInput &
     text: string;
     data?: JSONValue;
     end?: Ending;
-    outbox: { events: Draft[]; messages: Message[] };
+    outbox: Outbox;
   };
+
+/**
+ * The context of a run's machine. One field, for XState copies a context field by field wherever it is assigned to: with the fifty
+ * fields of a run that takes longer than all else in a step, and what comes of it takes ten times the memory.
+ */
+export type AgentContext = { run: RunContext };
 
 type OptionalJob<E> = E extends { job: JobData } ? Omit<E, 'job' | 'sessionKey' | 'origin'> : E;
 type WithoutUsage<E> = E extends { type: 'run.completed' | 'run.failed' | 'run.interrupted' } ? never : E;

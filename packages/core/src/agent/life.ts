@@ -15,7 +15,7 @@ export const announceQueued = (step: Step): void => {
 
 export const begin = (step: Step): void => {
   const { run } = step;
-  if (run.announced === 'started') return;
+  if (run.announced === 'started' || run.slot === 'wanted') return;
   run.announced = 'started';
   const { limits, warnAt, keep } = run.allowance;
   say(step, { type: 'run.started', model: run.model, budget: { ...limits, warnAt, keep } });

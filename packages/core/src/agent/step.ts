@@ -1,29 +1,24 @@
 /**
  * One step of a run: a copy of its context to write on, and what goes out with it. Everything in `agent/` that changes a run is a
- * function on a `Step`; the machine turns it into one `assign` and one message to each side.
+ * function on a `Step`; the machine turns it into one `assign`.
  */
 import type { Message } from '@troupe/protocol';
-import type { CallState, ChildEnd, CrewOrder, Draft, RunContext, RunInput } from './context.ts';
+import type { CallState, CrewOrder, Draft, ParentNote, RunContext, RunInput } from './context.ts';
 import { emptyPool, warningsOf } from './limits.ts';
-
-/** What a run tells the run that started it, while it lives. */
-type ParentNote =
-  | { type: 'child.paused'; end: ChildEnd; questionIds: string[] }
-  | { type: 'child.resumed'; childId: string }
-  | { type: 'slot.released' | 'slot.wanted'; childId: string };
 
 export type Step = {
   readonly run: RunContext;
+  /** What the crew is to do, and what the run above is told: sent once the step is recorded. */
   readonly orders: CrewOrder[];
   readonly notes: ParentNote[];
 };
 
 /** Opens a step. `calls` is copied on the first write: see {@link setCall}. */
-export const stepOf = (context: RunContext): Step => ({
-  run: { ...context, outbox: { events: [...context.outbox.events], messages: [...context.outbox.messages] } },
-  orders: [],
-  notes: [],
-});
+export const stepOf = (context: RunContext): Step => {
+  const { events, messages, orders, notes } = context.outbox;
+  const outbox = { events: [...events], messages: [...messages], orders: [...orders], notes: [...notes] };
+  return { run: { ...context, outbox }, orders: outbox.orders, notes: outbox.notes };
+};
 
 export const say = ({ run }: Step, ...events: Draft[]): void => {
   run.outbox.events.push(...events);
@@ -95,5 +90,5 @@ export const openContext = (input: RunInput): RunContext => ({
   recalled: false,
   detached: false,
   text: '',
-  outbox: { events: [], messages: [] },
+  outbox: { events: [], messages: [], orders: [], notes: [] },
 });

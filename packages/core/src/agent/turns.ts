@@ -146,19 +146,19 @@ export const acceptMisfit = (step: Step, turn: ClosedTurn, problem: string): voi
 };
 
 /** The run is told before its next turn. */
-const note = ({ run }: Step, text: string): void => {
+const remind = ({ run }: Step, text: string): void => {
   run.inbox = [...run.inbox, text];
 };
 
 /** The answer does not fit the output schema: the model hears what is wrong. */
 export const askForOutput = (step: Step, problem: string): void => {
   step.run.outputAttempts += 1;
-  note(step, `Your answer does not fit the required format: ${problem}\nAnswer again with valid JSON only.`);
+  remind(step, `Your answer does not fit the required format: ${problem}\nAnswer again with valid JSON only.`);
 };
 
 export const askForAnswer = (step: Step): void => {
   step.run.askedForAnswer = true;
-  note(step, askAgain);
+  remind(step, askAgain);
 };
 
 /** The conversation is to be made shorter. `full`: because the provider said that it is too long. */

@@ -172,7 +172,7 @@ const beginsAt = (root: Branch, branches: readonly Branch[], { cut, change, now 
   from: cut.event.id,
   changed: (['turn', 'answer', 'budget'] as const).filter((key) => change[key] !== undefined),
   carried: carriedBy(branches),
-  ...(change.budget && { allowance: allowanceWith(root.snapshot.context.allowance, change.budget, now) }),
+  ...(change.budget && { allowance: allowanceWith(root.snapshot.context.run.allowance, change.budget, now) }),
 });
 
 const allowanceWith = (old: Allowance, { warnAt, keep, deadlineMs, ...limits }: Budget, now: number): Allowance => {
@@ -204,12 +204,12 @@ const tellForked = (branch: Branch, { cut, now, names }: About, begins?: ForkBeg
 
 /** Where a run goes on: with an answer that is there already, and with alarms for limits that it did not have. */
 const checkpointAt = ({ run, snapshot, given }: Branch, now: number): Checkpoint => {
-  const graceUntil = snapshot.value === 'interrupting' ? now + snapshot.context.graceMs : undefined;
+  const graceUntil = snapshot.value === 'interrupting' ? now + snapshot.context.run.graceMs : undefined;
   const { workers, ...checkpoint } = checkpointOf(snapshot, graceUntil) as Checkpoint & {
     workers: Record<string, Worker>;
   };
   const { runId } = run;
-  const { limits } = snapshot.context.allowance;
+  const { limits } = snapshot.context.run.allowance;
   const works = snapshot.matches('running') && !snapshot.matches({ running: 'waiting' });
   const worker = given && workers[given.worker];
   const alarm = (kind: TimeKind): Worker => ({ src: 'alarm', input: { runId, kind } });

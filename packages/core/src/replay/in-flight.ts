@@ -60,7 +60,7 @@ export const knownAnswer = (later: readonly RunFact[], snapshot: Snapshot): Give
 /** What calls came to that executed then. A call that had children, or got some, is not among them: they go on, or another way. */
 export const knownOutcomes = (later: readonly RunFact[], snapshot: Snapshot): Record<number, CallOutcome> => {
   const known: Record<number, CallOutcome> = {};
-  const { calls } = snapshot.context;
+  const { calls } = snapshot.context.run;
   const open = new Set(
     calls.flatMap(({ phase, children }, index) => (phase === 'running' && children.length === 0 ? [index] : [])),
   );

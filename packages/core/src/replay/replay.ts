@@ -46,8 +46,8 @@ export type Replay = {
 
 type Closed = { how: 'done' | 'stopped' | 'error' };
 
-const withContext = (snapshot: Snapshot, context: RunContext): Snapshot =>
-  Object.assign(Object.create(Object.getPrototypeOf(snapshot) as object) as Snapshot, snapshot, { context });
+const withRun = (snapshot: Snapshot, run: RunContext): Snapshot =>
+  Object.assign(Object.create(Object.getPrototypeOf(snapshot) as object) as Snapshot, snapshot, { context: { run } });
 
 /** XState makes an actor for each transition that it computes, and asks where it would begin: nobody looks at that. */
 const nowhere = Object.freeze({ status: 'active', output: undefined, error: undefined, children: {} });
@@ -81,7 +81,7 @@ export const next = (
   const machine = telling((some) => taken.push(...some));
   if (!snapshot) return initialTransition(machine, heard.input as RunInput)[0];
   if (heard.type === 'run.recovered') return snapshot;
-  if (heard.type === 'run.closed') return withContext(snapshot, closeRun(snapshot.context, heard as unknown as Closed));
+  if (heard.type === 'run.closed') return withRun(snapshot, closeRun(snapshot.context.run, heard as unknown as Closed));
   return transition(machine, snapshot, heard as unknown as RunMachineEvent)[0];
 };
 

@@ -57,7 +57,7 @@ export const replayOf = async (store: RunStore, { runId, agent }: RunRow): Promi
     throw new FaultError('replay.differs', `Run "${runId}" cannot be replayed: its journal is not whole.`, { runId });
   if (
     checkpoint &&
-    !(isSame(last.value, checkpoint.value) && isSame(redact(last.context), redact(contextIn(checkpoint))))
+    !(isSame(last.value, checkpoint.value) && isSame(redact(last.context.run), redact(contextIn(checkpoint))))
   )
     throw new FaultError(
       'replay.differs',

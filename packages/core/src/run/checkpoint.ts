@@ -4,7 +4,7 @@
  */
 import type { Checkpoint } from '@troupe/protocol';
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
-import type { RunContext } from '../agent/context.ts';
+import type { AgentContext, RunContext } from '../agent/context.ts';
 import type { LiveRun } from './live-run.ts';
 
 type Worker = { src: unknown; input: unknown };
@@ -19,7 +19,7 @@ export const checkpointOf = (
     const { status, input } = child.getSnapshot() as { status: string; input: unknown };
     if (status === 'active') workers[id] = { src: child.src, input };
   }
-  return { value, context, workers, ...(graceUntil !== undefined && { graceUntil }) };
+  return { value, context: (context as AgentContext).run, workers, ...(graceUntil !== undefined && { graceUntil }) };
 };
 
 /** The machine snapshot that a checkpoint stands for: XState starts its actors again. */
@@ -28,7 +28,7 @@ export const snapshotFrom = ({ value, context, workers }: Checkpoint): object =>
   output: undefined,
   error: undefined,
   value,
-  context,
+  context: { run: context },
   historyValue: {},
   children: Object.fromEntries(
     Object.entries(workers as Record<string, Worker>).map(([id, { src, input }]) => [
@@ -48,7 +48,9 @@ export const isProgress = (
   { value, context }: Pick<LiveRun, 'value' | 'context'>,
   after: Pick<AnyMachineSnapshot, 'value' | 'context'>,
 ): boolean =>
-  !context || differ(context, after.context as RunContext) || JSON.stringify(value) !== JSON.stringify(after.value);
+  !context ||
+  differ(context, (after.context as AgentContext).run) ||
+  JSON.stringify(value) !== JSON.stringify(after.value);
 
 const differ = (before: RunContext, after: RunContext): boolean =>
   (Object.keys(after) as (keyof RunContext)[]).some(

@@ -1,11 +1,11 @@
 /** What a command to a run comes to, read off its machine: the same words before and after it is given. */
 import { type Answer, type Receipt, type RunStatus, redact } from '@troupe/protocol';
 import { readAnswer } from '../agent/answers.ts';
-import type { RunCommand, RunContext } from '../agent/context.ts';
+import type { AgentContext, RunCommand, RunContext } from '../agent/context.ts';
 import { raiseProblem } from '../agent/raise.ts';
 
 /** Where a machine stands: its own snapshot, or one that was made of what is stored. */
-export type Standing = { context: RunContext; can(event: RunCommand): boolean; matches(value: never): boolean };
+export type Standing = { context: AgentContext; can(event: RunCommand): boolean; matches(value: never): boolean };
 
 const rejected = (reason: string): Receipt => ({ status: 'rejected', reason });
 
@@ -31,11 +31,11 @@ const answerProblem = (
 /** Why a machine that stands so does not take a command. */
 const problemOf = (at: Standing, command: RunCommand): string => {
   const is = (value: unknown) => at.matches(value as never);
-  if (command.type === 'answer') return answerProblem(at.context, command);
+  if (command.type === 'answer') return answerProblem(at.context.run, command);
   if (is('interrupting')) return 'the run is being interrupted';
   if (command.type === 'pause' && is('paused')) return 'the run is paused already';
   if (command.type === 'resume') return is('paused') ? 'the run waits for an answer' : 'the run is not paused';
-  const tooMuch = command.type === 'raise' ? raiseProblem(at.context, command.limits) : null;
+  const tooMuch = command.type === 'raise' ? raiseProblem(at.context.run, command.limits) : null;
   return tooMuch ?? 'the run is about to end';
 };
 

@@ -1,30 +1,48 @@
 /**
  * State first, effects second: after each step, what the machine put into its outbox is taken and recorded, before XState
- * carries out a single effect of that step. The outbox of a snapshot that anybody sees is empty.
+ * carries out a single effect of that step. Then the outbox goes out, ahead of what the step starts and stops: who is about to be
+ * stopped still hears it. The outbox of a snapshot that anybody sees is empty.
  */
-import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from 'xstate';
-import type { RunContext } from '../agent/context.ts';
+import type { ActorScope, AnyActorRef, AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from 'xstate';
+import type { AgentContext, Outbox } from '../agent/context.ts';
 
-const emptyOutbox: RunContext['outbox'] = Object.freeze({ events: [], messages: [] });
+type Scope = ActorScope<AnyMachineSnapshot, AnyEventObject>;
+
+const emptyOutbox: Outbox = Object.freeze({ events: [], messages: [], orders: [], notes: [] });
 
 /** Takes what a step left in the outbox; `null` when it left nothing. */
-export const takeOutbox = (snapshot: AnyMachineSnapshot): RunContext['outbox'] | null => {
-  const context = snapshot.context as RunContext;
-  const { outbox } = context;
-  if (outbox.events.length === 0 && outbox.messages.length === 0) return null;
-  context.outbox = emptyOutbox;
+export const takeOutbox = (snapshot: AnyMachineSnapshot): Outbox | null => {
+  const { run } = snapshot.context as AgentContext;
+  const { outbox } = run;
+  const { events, messages, orders, notes } = outbox;
+  if (events.length === 0 && messages.length === 0 && orders.length === 0 && notes.length === 0) return null;
+  run.outbox = emptyOutbox;
   return outbox;
 };
 
-/** Wraps a machine whose context has an outbox. */
+/** Sends what a step left for others: in the name of the run, as if its machine had. */
+const sendOut = ({ orders, notes }: Outbox, { children }: AnyMachineSnapshot, { self, system, defer }: Scope): void => {
+  const send = (to: AnyActorRef | undefined, event: AnyEventObject) =>
+    to && (system as unknown as System)._relay(self, to, event);
+  if (orders.length > 0) defer(() => send(children.crew as AnyActorRef, { type: 'crew.orders', orders }));
+  for (const note of notes) defer(() => send((self as AnyActorRef)._parent, note));
+};
+
+type System = { _relay(from: AnyActorRef, to: AnyActorRef, event: AnyEventObject): void };
+
+/** Wraps a machine whose context has an outbox. @param record Called after each step, and gives back what it took from the outbox. */
 export const recorded = <M extends AnyStateMachine>(
   machine: M,
-  record: (event: AnyEventObject, snapshot: AnyMachineSnapshot) => void,
+  record: (event: AnyEventObject, snapshot: AnyMachineSnapshot) => Outbox | null,
 ): M =>
   Object.assign(Object.create(machine) as M, {
-    transition: (snapshot: never, event: never, scope: unknown) => {
-      const next = machine.transition(snapshot, event, scope as never) as AnyMachineSnapshot;
-      if (next !== snapshot) record(event, next);
+    transition: (snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope) => {
+      const effects: (() => void)[] = [];
+      const held = { ...scope, defer: (effect: () => void) => effects.push(effect) };
+      const next = machine.transition(snapshot, event, held as never) as AnyMachineSnapshot;
+      const outbox = next === snapshot ? null : record(event, next);
+      if (outbox) sendOut(outbox, snapshot, scope);
+      for (const effect of effects) scope.defer(effect);
       return next;
     },
   });

@@ -30,7 +30,15 @@ import { agentMachine } from '../agent/agent-machine.ts';
 import { type Approval, approvalBelow } from '../agent/approval.ts';
 import { openQuestions } from '../agent/calls.ts';
 import { locate } from '../agent/children.ts';
-import type { Letter, RunCommand, RunContext, RunInput, UnknownOutcome } from '../agent/context.ts';
+import type {
+  AgentContext,
+  Letter,
+  Outbox,
+  RunCommand,
+  RunContext,
+  RunInput,
+  UnknownOutcome,
+} from '../agent/context.ts';
 import { goingOn, openingOf } from '../agent/conversation.ts';
 import { closeRun, endOf } from '../agent/life.ts';
 import type { Allowance } from '../agent/limits.ts';
@@ -169,12 +177,12 @@ export const openEngine = (
   };
 
   /** Takes what a step said: into the transcript, and to the recorder. */
-  const step = (snapshot: AnyMachineSnapshot, event?: AnyEventObject): void => {
-    const context = snapshot.context as RunContext;
-    const run = runs.get(context.runId);
-    if (!run) return;
+  const step = (snapshot: AnyMachineSnapshot, event?: AnyEventObject): Outbox | null => {
+    const { run: context } = snapshot.context as AgentContext;
     const outbox = takeOutbox(snapshot);
-    const isNews = outbox !== null || isProgress(run, snapshot);
+    const run = runs.get(context.runId);
+    if (!run) return outbox;
+    const isNews = (outbox && outbox.events.length + outbox.messages.length > 0) || isProgress(run, snapshot);
     if (event && (isNews || run.context?.pendingUsage !== context.pendingUsage)) hear(run, event);
     if (snapshot.value === 'interrupting' && run.value !== 'interrupting') desk.stopAsking();
     run.value = snapshot.value;
@@ -187,6 +195,7 @@ export const openEngine = (
         for (const mailId of said.delivered ?? []) run.receipts.push({ mailId, receipt: { status: 'accepted' } });
     if (snapshot.value === 'interrupting') run.graceUntil ??= clock.now() + context.graceMs;
     if (isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot, run.graceUntil));
+    return outbox;
   };
 
   /** Takes note of what a machine heard. What an attempt has used so far counts until it says so again, or all of it. */
@@ -196,7 +205,7 @@ export const openEngine = (
   };
 
   const begun = (snapshot: AnyMachineSnapshot): void => {
-    const run = runs.get((snapshot.context as RunContext).runId);
+    const run = runs.get((snapshot.context as AgentContext).run.runId);
     if (run?.seq) {
       hear(run, { type: 'run.recovered' });
       recorder.record(run, [{ type: 'run.recovered' }]);
@@ -213,7 +222,7 @@ export const openEngine = (
       run.whenAlone = () => finish(runId, snapshot, ending);
       return;
     }
-    let context = (snapshot.context as RunContext | undefined) ?? run.context;
+    let context = (snapshot.context as AgentContext | undefined)?.run ?? run.context;
     let leaves = false;
     if (!run.suspended && context) {
       const closed = { how: ending.how, ends: [...run.unheard.values()] };

@@ -29,7 +29,7 @@ export const foreseeStored = async (
   if (!checkpoint) return { status: 'rejected', reason: `the checkpoint of run "${runId}" is not in the store` };
   const at = agentMachine.resolveState({
     value: checkpoint.value as never,
-    context: contextIn(checkpoint),
+    context: { run: contextIn(checkpoint) },
   }) as unknown as Standing;
   const receipt = receiptAt(at, command);
   if (receipt.status === 'rejected') return receipt;

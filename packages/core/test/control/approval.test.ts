@@ -263,7 +263,7 @@ describe('after a restart', () => {
     expect(ran()).toBe(0);
     expect(checkRunLaws(events)).toEqual([]);
     for (const { runId } of ofType(events, 'run.started'))
-      expect((await second.runtime.replay(runId)).snapshot.context).toMatchObject({ approval: 'deny' });
+      expect((await second.runtime.replay(runId)).snapshot.context.run).toMatchObject({ approval: 'deny' });
     // and neither does a fork of it, from where the child had not come to it
     const at = ofType(events, 'turn.completed').find(({ agent }) => agent === 'leaf')?.id ?? '';
     const fork = await second.runtime.fork('root', { at });

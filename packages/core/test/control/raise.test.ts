@@ -154,7 +154,7 @@ describe('raising a limit', () => {
     await first.say(calling('look'));
     await run.raise({ turns: 3, deadlineMs: 90_000 });
     await settle();
-    expect((await first.runtime.replay(run.id)).snapshot.context.allowance.limits.turns).toBe(3);
+    expect((await first.runtime.replay(run.id)).snapshot.context.run.allowance.limits.turns).toBe(3);
     const [raised] = ofType(first.events, 'budget.raised');
     await first.runtime.close({ runs: 'suspend' });
     // What it tells begins in the middle of a run: the whole is checked below.

@@ -21,7 +21,7 @@ export const next = (state: State, event: AnyEventObject): State =>
 
 /** Where a step leads, with what follows by itself: a crew that is stopped, or breaks, takes the children along. */
 const whereto = (before: State, event: AnyEventObject, after: State): State => {
-  const ends = before.context.calls
+  const ends = before.context.run.calls
     .flatMap(({ children }) => children)
     .filter(({ status }) => status !== 'ended')
     .map((child) => stopped(child));
@@ -60,7 +60,7 @@ const follow = async (
     // What an attempt in flight had used is charged when it is found lost: the run is not where it was then.
     beginning += JSON.stringify(event);
     const isNew = process.env.STORE !== undefined || !seen.has(beginning);
-    if (crashes && isNew && stage.endings().length === 0 && !state.context.pendingUsage) {
+    if (crashes && isNew && stage.endings().length === 0 && !state.context.run.pendingUsage) {
       seen.add(beginning);
       const stood = key(stage.state());
       await stage.restart();

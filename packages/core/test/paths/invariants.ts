@@ -1,6 +1,6 @@
 /** What must hold of a run at every moment, said without its chart. */
 import { type AnyEventObject, matchesState } from 'xstate';
-import type { RunContext } from '../../src/agent/context.ts';
+import type { AgentContext, RunContext } from '../../src/agent/context.ts';
 import { poolKinds } from '../../src/agent/limits.ts';
 import type { Stage } from './stage.ts';
 
@@ -69,7 +69,7 @@ const invariants: Record<string, (moment: Moment) => boolean> = {
 
 export const brokenIn = (stage: Stage, event: AnyEventObject): string[] => {
   const state = stage.state();
-  const context = state.context as RunContext;
+  const context = (state.context as AgentContext).run;
   const moment: Moment = {
     stage,
     context,

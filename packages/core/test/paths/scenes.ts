@@ -5,6 +5,7 @@ import { matchesState, type SnapshotFrom } from 'xstate';
 import { z } from 'zod';
 import type { AgentMachine } from '../../src/agent/agent-machine.ts';
 import type {
+  AgentContext,
   ChildEnd,
   ChildState,
   ClosedTurn,
@@ -165,14 +166,14 @@ const telling = (by: {
   summarizer?: Told;
 }): NonNullable<Happenings['tells']> => ({
   model: () => by.model ?? [],
-  summarizer: ({ snapshot }) => by.summarizer?.(snapshot.context) ?? [],
-  crew: ({ snapshot }) => (by.crew ?? []).flatMap((told) => told(snapshot.context)),
-  memory: ({ snapshot }) => by.memory?.(snapshot.context) ?? [],
-  alarm: ({ id, snapshot }) => (id === 'grace' ? [{ type: 'grace.over' }] : (by.alarm?.(snapshot.context) ?? [])),
+  summarizer: ({ snapshot }) => by.summarizer?.(snapshot.context.run) ?? [],
+  crew: ({ snapshot }) => (by.crew ?? []).flatMap((told) => told(snapshot.context.run)),
+  memory: ({ snapshot }) => by.memory?.(snapshot.context.run) ?? [],
+  alarm: ({ id, snapshot }) => (id === 'grace' ? [{ type: 'grace.over' }] : (by.alarm?.(snapshot.context.run) ?? [])),
 });
 
 /** What tells two states of a run apart. */
-export const abstract = (context: RunContext) => ({
+export const abstract = ({ run: context }: AgentContext) => ({
   turn: [context.turn, context.turns],
   calls: context.calls.map(({ phase, outcome, children }) => [
     phase,
@@ -201,6 +202,9 @@ export const abstract = (context: RunContext) => ({
   end: context.end?.exitReason,
 });
 
+const fitting = closed({ text: '{"ok":true}', output: { data: { ok: true } } });
+const misfit = closed({ text: 'Perhaps.', output: { problem: 'the answer holds no JSON.' } });
+
 const talk = ['What?', 'This.', 'And?', 'That.', 'So?', 'Well.'].map((content, n) => ({
   role: n % 2 === 0 ? ('user' as const) : ('assistant' as const),
   content,
@@ -216,8 +220,8 @@ export const scenes: Record<string, Played> = {
       settles: { model: broke },
       tells: telling({
         model: [
-          closed({ text: '{"ok":true}', output: { data: { ok: true } } }),
-          closed({ text: 'Perhaps.', output: { problem: 'the answer holds no JSON.' } }),
+          fitting,
+          misfit,
           closed({}),
           closed({ text: 'And th', finish: 'length' }),
           closed({ text: 'And th', finish: 'filter' }),
@@ -230,6 +234,10 @@ export const scenes: Record<string, Played> = {
     },
   },
   'that keeps what does not fit': {
+    agent: { outputSchema: z.object({ ok: z.boolean() }), outputMismatch: 'keep', budget: { turns: 3 } },
+    happens: { events: [...pausing, interrupt], tells: telling({ model: [fitting, misfit] }) },
+  },
+  'that keeps what does not fit, and remembers it': {
     agent: {
       outputSchema: z.object({ ok: z.boolean() }),
       outputMismatch: 'keep',
@@ -239,10 +247,7 @@ export const scenes: Record<string, Played> = {
     happens: {
       events: [...pausing, interrupt],
       tells: telling({
-        model: [
-          closed({ text: '{"ok":true}', output: { data: { ok: true } } }),
-          closed({ text: 'Perhaps.', output: { problem: 'the answer holds no JSON.' } }),
-        ],
+        model: [fitting, misfit],
         memory: (context) => memory(context).slice(0, 1),
       }),
     },
@@ -263,7 +268,7 @@ export const scenes: Record<string, Played> = {
   'that works against the clock': {
     agent: { budget: { turns: 2, activeMs: 1_000 } },
     happens: {
-      events: ({ context }) => [...pausing, interrupt, ...answers(context)],
+      events: ({ context }) => [...pausing, interrupt, ...answers(context.run)],
       tells: telling({ model: [text, calling('risky')], crew: [settling('ok')], alarm: time('activeMs') }),
     },
   },
@@ -293,7 +298,7 @@ export const scenes: Record<string, Played> = {
   'that asks': {
     agent: { budget: { turns: 2 } },
     happens: {
-      events: ({ context }) => [...pausing, interrupt, steer, ...answers(context)],
+      events: ({ context }) => [...pausing, interrupt, steer, ...answers(context.run)],
       settles: { crew: broke },
       tells: telling({ model: [text, calling('work', 'risky', 'work'), calling('risky')], crew: [settling('ok')] }),
     },
@@ -388,8 +393,8 @@ export const scenes: Record<string, Played> = {
         ...pausing,
         interrupt,
         { type: 'detach' },
-        ...(context.slot === 'wanted' ? [{ type: 'slot.granted' as const }, raise(4)] : []),
-        ...answers(context),
+        ...(context.run.slot === 'wanted' ? [{ type: 'slot.granted' as const }, raise(4)] : []),
+        ...answers(context.run),
       ],
       tells: telling({
         model: [text, calling('risky')],
@@ -430,4 +435,4 @@ export const scenes: Record<string, Played> = {
 
 /** Where there is nothing to summarise, a run is done with summarising at once. */
 export const goesOnByItself = ({ value, context }: SnapshotFrom<AgentMachine>): boolean =>
-  matchesState({ running: 'compacting' }, value) && context.compaction.maxMessages === 1;
+  matchesState({ running: 'compacting' }, value) && context.run.compaction.maxMessages === 1;

@@ -11,24 +11,24 @@ import {
   assign,
   setup,
 } from 'xstate';
-import type { RunContext, RunInput, RunOutput } from '../../src/agent/context.ts';
+import type { AgentContext, RunInput, RunOutput } from '../../src/agent/context.ts';
 import * as life from '../../src/agent/life.ts';
 import { openContext, type Step, stepOf } from '../../src/agent/step.ts';
 
 type Told = { type: 'test.end'; status: RunOutput['status']; exitReason: ExitReason };
-const types = {} as { context: RunContext; events: Told | AnyEventObject; input: RunInput };
+const types = {} as { context: AgentContext; events: Told | AnyEventObject; input: RunInput };
 
 const step = (change: (step: Step, event: AnyEventObject) => void) =>
-  assign<RunContext, AnyEventObject, undefined, AnyEventObject, never>(({ context, event }) => {
-    const next = stepOf(context);
+  assign<AgentContext, AnyEventObject, undefined, AnyEventObject, never>(({ context, event }) => {
+    const next = stepOf(context.run);
     change(next, event);
-    return next.run;
+    return { run: next.run };
   });
 
 /** Begins when it has a slot, can be let go, and ends when the test says so, whatever else it hears. */
 const obedient = setup({
   types,
-  guards: { hasSlot: ({ context }) => context.slot !== 'wanted' },
+  guards: { hasSlot: ({ context }) => context.run.slot !== 'wanted' },
   actions: {
     announce: step((next) => {
       if (next.run.slot === 'wanted') life.announceQueued(next);
@@ -44,7 +44,7 @@ const obedient = setup({
     }),
   },
 }).createMachine({
-  context: ({ input }) => openContext(input),
+  context: ({ input }) => ({ run: openContext(input) }),
   initial: 'queued',
   on: {
     'slot.granted': { actions: 'takeSlot' },
@@ -101,14 +101,14 @@ export const played = <M extends AnyStateMachine>(machine: M): M =>
       const chart: AnyStateMachine = cast.plays(input.runId) ? obedient : machine;
       return chart.getInitialSnapshot(scope as never, input);
     },
-    restoreSnapshot: (persisted: { context: RunContext }, scope: Scope) => {
-      const { runId } = persisted.context;
+    restoreSnapshot: (persisted: { context: AgentContext }, scope: Scope) => {
+      const { runId } = persisted.context.run;
       cast.actors.set(runId, scope.self);
       const chart: AnyStateMachine = cast.plays(runId) ? obedient : machine;
       return chart.restoreSnapshot(persisted as never, scope as never);
     },
     transition: (snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope) => {
-      const { runId } = snapshot.context as RunContext;
+      const { runId } = (snapshot.context as AgentContext).run;
       if (cast.plays(runId)) cast.heard.set(runId, [...(cast.heard.get(runId) ?? []), event.type]);
       return chartOf(snapshot).transition(snapshot as never, event, scope as never);
     },

@@ -14,7 +14,7 @@ import {
   type InspectionEvent,
   SimulatedClock,
 } from 'xstate';
-import type { RunContext, RunFact, RunMachineEvent } from '../../src/agent/context.ts';
+import type { AgentContext, RunFact, RunMachineEvent } from '../../src/agent/context.ts';
 import { endOf } from '../../src/agent/life.ts';
 import { memoryStore } from '../../src/defaults/memory-store.ts';
 import { type AgentOptions, type AnyAgent, defineAgent } from '../../src/define-agent.ts';
@@ -119,8 +119,8 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
   const childOf = (name: string): AnyActorRef => state().children[name] as AnyActorRef;
 
   const slotOf = (childId: string) => {
-    const context = (actorOf(rootId).getSnapshot() as AnyMachineSnapshot).context as RunContext;
-    return context.calls[0]?.children.find((child) => child.runId === childId)?.slot;
+    const { run } = (actorOf(rootId).getSnapshot() as AnyMachineSnapshot).context as AgentContext;
+    return run.calls[0]?.children.find((child) => child.runId === childId)?.slot;
   };
   /** What a played run tells its parent. */
   const note = (childId: string, fact: RunFact): void => cast.actors.get(childId)?._parent?.send(fact);
@@ -170,7 +170,7 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
       }
       case 'call.spawns': {
         const { context, resolve } = outside.open.get(`call ${event.index}`) ?? {};
-        const tool = (state().context as RunContext).calls[event.index]?.tool;
+        const tool = (state().context as AgentContext).run.calls[event.index]?.tool;
         const [request] = event.requests;
         if (tool === 'delegate')
           return resolve?.(outside.children(event.requests.length, request?.onPaused ?? 'bubble'));
@@ -186,7 +186,10 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
           ?.send({ type: 'test.end', status: event.end.status, exitReason: event.end.exitReason });
       case 'child.paused': {
         const child = cast.actors.get(event.end.childId)?.getSnapshot() as AnyMachineSnapshot;
-        return note(event.end.childId, { ...event, end: endOf(child.context as RunContext, 'paused', 'question') });
+        return note(event.end.childId, {
+          ...event,
+          end: endOf((child.context as AgentContext).run, 'paused', 'question'),
+        });
       }
       case 'child.resumed':
       case 'slot.released':

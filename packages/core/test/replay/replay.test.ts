@@ -52,10 +52,10 @@ describe('a replay', () => {
     const { steps } = await reader(store).runtime.replay('r');
     const taken = steps.map(({ taken }) => taken.map(({ source, eventType }) => `${source.key}: ${eventType}`));
     expect(taken).toEqual([
-      ['queued: ', 'deciding: '],
+      ['deciding: '],
       ['thinking: turn.closed'],
       ['agent: call.settled', 'acting: ', 'deciding: '],
-      ['thinking: turn.closed', 'concluding: '],
+      ['thinking: turn.closed'],
       [],
     ]);
     const last = storedIn(store, 'r').length;

@@ -98,7 +98,7 @@ describe('[HM-134] at warnAt of the limit', () => {
     expect(warned()).toHaveLength(3);
     await answer(rootId);
     // and what a run knows does not grow with them
-    expect((await runtime.replay(rootId)).snapshot.context.warned).toEqual([]);
+    expect((await runtime.replay(rootId)).snapshot.context.run.warned).toEqual([]);
   });
 
   test('a silence that is over before anybody looked is told both', async () => {

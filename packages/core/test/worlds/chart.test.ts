@@ -16,7 +16,7 @@ const statesOf = (input: RunInput, happenings: readonly Happening[]): State[] =>
   const states = [initialTransition(agentMachine, input)[0]];
   for (const one of happenings) {
     const last = states.at(-1) as State;
-    states.push(transition(agentMachine, last, eventIn(last.value, last.context, one))[0]);
+    states.push(transition(agentMachine, last, eventIn(last.value, last.context.run, one))[0]);
     if (last.status !== 'active') break;
   }
   return states;
@@ -61,7 +61,7 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
 
   test('says what it began with once, and first [L1]', () => {
     holds((states, { slot }) => {
-      const types = (states.at(-1) as State).context.outbox.events.map(({ type }) => type);
+      const types = (states.at(-1) as State).context.run.outbox.events.map(({ type }) => type);
       expect(types.filter((type) => type === 'run.started').length).toBeLessThanOrEqual(1);
       expect(types.filter((type) => type === 'run.queued').length).toBe(slot === 'wanted' ? 1 : 0);
       const begins = types.findIndex((type) => /^(turn|call|child)\./.test(type));
@@ -71,7 +71,10 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
 
   test('answers each call once, in call order, and ends with none open [L3]', () => {
     holds((states) => {
-      for (const { context, status } of states) {
+      for (const {
+        context: { run: context },
+        status,
+      } of states) {
         answersIn(context.outbox.messages);
         const called = context.outbox.messages.flatMap(({ calls = [] }) => calls).length;
         const answered = context.outbox.messages.filter(({ role }) => role === 'tool').length;
@@ -84,17 +87,20 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
 
   test('counts right what it counts along', () => {
     holds((states) => {
-      for (const { context } of states) expect(countsOf(context)).toEqual(recount(context));
+      for (const {
+        context: { run: context },
+      } of states)
+        expect(countsOf(context)).toEqual(recount(context));
     });
   });
 
   test('conserves what is pooled, and promises only what it has [L4]', () => {
     holds((states) => {
-      states.forEach(({ context }, at) => {
+      states.forEach(({ context: { run: context } }, at) => {
         const { limits } = context.allowance;
         const live = context.calls.flatMap(({ children }) => children).filter(({ status }) => status !== 'ended');
         expect(context.reserved).toEqual(live.map(({ reserved }) => reserved).reduce(addPool, emptyPool));
-        const before = states[at - 1]?.context;
+        const before = states[at - 1]?.context.run;
         if (!before || before.children === context.children) return;
         for (const kind of poolKinds)
           if (limits[kind] !== undefined)
@@ -106,7 +112,9 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
 
   test('lets no more children work at a time than it may', () => {
     holds((states) => {
-      for (const { context } of states) {
+      for (const {
+        context: { run: context },
+      } of states) {
         const { concurrency } = context.allowance.limits;
         expect(context.working).toBeLessThanOrEqual(concurrency ?? 0);
         if (concurrency !== undefined && context.queue.length > 0) expect(context.working).toBe(concurrency);
@@ -116,7 +124,9 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
 
   test('takes no turn beyond its limit, and executes no call beyond it [F-09]', () => {
     holds((states, { allowance: { limits } }) => {
-      for (const { context } of states) {
+      for (const {
+        context: { run: context },
+      } of states) {
         expect(context.turns).toBeLessThanOrEqual(limits.turns ?? Number.POSITIVE_INFINITY);
         expect(context.toolCalls).toBeLessThanOrEqual(limits.toolCalls ?? Number.POSITIVE_INFINITY);
       }
@@ -126,7 +136,7 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
   test('asks nobody where its policy says so, and decides at most once for a call [HM-070]', () => {
     holds((states, { approval }) => {
       if (!approval) return;
-      const { events } = (states.at(-1) as State).context.outbox;
+      const { events } = (states.at(-1) as State).context.run.outbox;
       expect(events.filter(({ type }) => type === 'question.asked')).toEqual([]);
       events.forEach((event, at) => {
         if (event.type === 'policy.applied')
@@ -137,14 +147,16 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
 
   test('executes no more calls of a tool in one turn than the tool allows [HM-162]', () => {
     holds((states) => {
-      for (const { context } of states)
+      for (const {
+        context: { run: context },
+      } of states)
         expect(context.calls.filter(({ tool, phase }) => tool === 'few' && phase !== 'settled').length).toBeLessThan(2);
     });
   });
 
   test('keeps what does not fit only where that is said, warns of it once, and gives no data [HM-170]', () => {
     holds((states, { outputMismatch }) => {
-      const { context } = states.at(-1) as State;
+      const { run: context } = (states.at(-1) as State).context;
       const { events } = context.outbox;
       const misfits = events.filter((event) => event.type === 'warning.raised' && event.code === 'output.invalid');
       expect(misfits.length).toBeLessThanOrEqual(outputMismatch === 'keep' ? 1 : 0);
@@ -156,14 +168,14 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
     fc.assert(
       fc.property(...histories, happening, (input, happenings, next) => {
         const state = statesOf(input, happenings).at(-1) as State;
-        const context = JSON.parse(JSON.stringify(state.context)) as RunContext;
+        const context = JSON.parse(JSON.stringify(state.context)) as State['context'];
         expect(context).toEqual(state.context);
         if (state.status !== 'active') return;
         const again = Object.assign(agentMachine.resolveState({ value: state.value, context }), {
           children: state.children,
         });
         const [here, there] = [state, again].map(
-          (from) => transition(agentMachine, from as State, eventIn(state.value, context, next))[0],
+          (from) => transition(agentMachine, from as State, eventIn(state.value, context.run, next))[0],
         );
         expect(there?.value).toEqual(here?.value);
         expect(there?.context).toEqual(here?.context);

@@ -23,4 +23,4 @@ export const stepsOf = ({ steps }: Pick<Replay, 'steps'>, until = Number.POSITIV
 
 /** What the machine knew after the last of these steps. */
 export const contextOf = ({ steps }: Pick<Replay, 'steps'>, until = Number.POSITIVE_INFINITY): unknown =>
-  steps.findLast(({ rootSeq }) => rootSeq <= until)?.snapshot.context;
+  steps.findLast(({ rootSeq }) => rootSeq <= until)?.snapshot.context.run;
