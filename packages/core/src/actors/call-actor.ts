@@ -15,6 +15,7 @@ import type { RunFact, SpawnRequest } from '../agent/context.ts';
 import { tightest } from '../agent/limits.ts';
 import { asToolResult, type CallOutcome, notExecuted, outcomeOf, type ToolResult } from '../agent/outcome.ts';
 import { isUnit, ownProviderOf } from '../background/unit.ts';
+import type { Agent } from '../define-agent.ts';
 import {
   type ChildRequest,
   type Dispatched,
@@ -25,10 +26,13 @@ import {
   type Tool,
   type ToolContext,
 } from '../define-tool.ts';
+import type { Job } from '../job.ts';
 import type { LiveRun, PendingSpawn } from '../run/live-run.ts';
+import type { Run } from '../run/run.ts';
 import type { World } from '../runtime/world.ts';
 import { check, resultOfTool } from './check.ts';
-import { type LazyAbort, lazyAbort } from './lazy-abort.ts';
+import { lateProperties } from './late.ts';
+import { LazyAbort } from './lazy-abort.ts';
 import { viewOf } from './view.ts';
 
 /** What a call is started with; with `settled` it makes one result of its children. */
@@ -65,7 +69,7 @@ const keyOf = ({ run, input }: Execution): string => callKeyOf(run.runId, input.
 export const callActor = (world: World) =>
   fromCallback<AnyEventObject, CallInput>(({ input, self, sendBack }) => {
     const run = world.runs.get(input.runId);
-    const abort = lazyAbort();
+    const abort = new LazyAbort();
     const tell = (fact: RunFact) => {
       if (!abort.aborted && !run?.ended) run?.actor?.send(fact);
     };
@@ -234,7 +238,7 @@ const wait = (world: World, ms: number, abort: LazyAbort): Promise<void> =>
 
 const once = async (execution: Execution, value: unknown): Promise<Attempted> => {
   const { world, tool, abort } = execution;
-  const own = tool.timeoutMs === undefined ? abort : lazyAbort();
+  const own = tool.timeoutMs === undefined ? abort : new LazyAbort();
   const context = contextOf(execution, own);
   const work = (async (): Promise<Attempted> => {
     try {
@@ -271,29 +275,31 @@ const once = async (execution: Execution, value: unknown): Promise<Attempted> =>
   }
 };
 
+const whileItExecutes = lateProperties<
+  { execution: Execution; own: LazyAbort },
+  Pick<ToolContext, 'signal' | 'view' | 'runs'>
+>({
+  signal: ({ own }) => own.signal,
+  view: ({ execution: { run, world } }) => viewOf(run, world),
+  runs: ({ execution: { run, world } }) => world.runsBelow(run),
+});
+
 const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
   const { world, run, input } = execution;
   /** Spawns of this attempt: the n-th is the n-th child of the call, also when an attempt before this one started it. */
   let spawns = 0;
   const provider = ownProviderOf(run.agent);
-  return {
-    get signal() {
-      return own.signal;
-    },
+  const context = {
     runId: run.runId,
     callId: input.callId,
     key: keyOf(execution),
-    get view() {
-      return viewOf(run, world);
-    },
     tools: run.tools,
     ...(provider && { provider }),
-    runs: world.runsBelow(run),
-    progress: (note) => {
+    progress: (note: string) => {
       if (!own.aborted) world.tellLive(run, { type: 'call.progressed', callId: input.callId, note: String(note) });
     },
-    spawn: (agent, job, options = {}) =>
-      new Promise((resolve, reject) => {
+    spawn: <T>(agent: Agent<T>, job: Job, options: Parameters<ToolContext['spawn']>[2] = {}) =>
+      new Promise<Run<T>>((resolve, reject) => {
         if (own.aborted)
           return reject(
             world.refusal(`The call "${input.tool}" has ended: it can start no more runs.`, { kind: 'ended' }),
@@ -305,6 +311,7 @@ const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
         if (childId) execution.children.push(childId);
       }),
   };
+  return whileItExecutes(context, { execution, own });
 };
 
 /** Asks the run for children; it admits or refuses each. Gives back the id of the first. */

@@ -10,13 +10,13 @@ import {
 } from '@troupe/protocol';
 import { type AnyEventObject, fromCallback } from 'xstate';
 import type { TurnInput } from '../agent/agent-machine.ts';
-import type { ClosedTurn, GivenTurn, RunFact } from '../agent/context.ts';
+import type { ClosedTurn, GivenTurn, PlannedCall, RunFact } from '../agent/context.ts';
 import { jsonIn } from '../agent/conversation.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { attempted, priced } from './attempted.ts';
 import { check } from './check.ts';
-import { type LazyAbort, lazyAbort } from './lazy-abort.ts';
+import { LazyAbort } from './lazy-abort.ts';
 import { planCall } from './plan-call.ts';
 import { turnOptions } from './turn-options.ts';
 import { specsOf, viewOf } from './view.ts';
@@ -28,7 +28,7 @@ export const modelActor = (world: World) =>
   fromCallback<AnyEventObject, TurnInput>(({ input, sendBack }) => {
     const run = world.runs.get(input.runId);
     if (!run) throw new Error(`Run "${input.runId}" is not alive here.`);
-    const abort = lazyAbort();
+    const abort = new LazyAbort();
     const tell: Tell = (fact) => {
       if (!abort.aborted) sendBack(fact);
     };
@@ -44,7 +44,7 @@ const requestOf = (run: LiveRun, model: string, world: World): ModelRequest => {
   return {
     model,
     messages: run.transcript.slice(),
-    tools: specsOf(run, viewOf(run, world)),
+    tools: specsOf(run, world),
     ...(outputSchema && {
       output: {
         name: agent.name.replace(/[^\w-]+/g, '_').slice(0, 64) || 'answer',
@@ -136,8 +136,7 @@ const takeTurn = async (
       { retryable: true },
     );
 
-  const view = viewOf(run, world);
-  const planned = await Promise.all(calls.map((call) => planCall(call, run.tools, view)));
+  const planned = await plannedCalls(world, run, calls);
   const output = calls.length === 0 && run.outputSchema && text.trim() !== '' ? await outputOf(run, text) : undefined;
   const costUsd = world.priceOf(answering, usage);
   if (costUsd === null) warnOfPrice(world, run, answering, tell);
@@ -155,6 +154,13 @@ const takeTurn = async (
       ...(output && { output }),
     },
   });
+};
+
+/** Calls as their tools understand them. Most turns have none. */
+const plannedCalls = async (world: World, run: LiveRun, calls: readonly ToolCall[]): Promise<PlannedCall[]> => {
+  if (calls.length === 0) return [];
+  const view = viewOf(run, world);
+  return Promise.all(calls.map((call) => planCall(call, run.tools, view)));
 };
 
 const outputOf = async (run: LiveRun, text: string): Promise<NonNullable<ClosedTurn['output']>> => {

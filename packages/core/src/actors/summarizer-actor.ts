@@ -6,7 +6,7 @@ import { splitForSummary, summaryMessage, summaryPrompt, transcriptOf } from '..
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { attempted, priced } from './attempted.ts';
-import { lazyAbort } from './lazy-abort.ts';
+import { LazyAbort } from './lazy-abort.ts';
 import { turnOptions } from './turn-options.ts';
 
 const nothingLeft = (run: LiveRun) =>
@@ -20,7 +20,7 @@ export const summarizerActor = (world: World) =>
   fromCallback<AnyEventObject, SummaryInput>(({ input, sendBack }) => {
     const run = world.runs.get(input.runId);
     if (!run) throw new Error(`Run "${input.runId}" is not alive here.`);
-    const abort = lazyAbort();
+    const abort = new LazyAbort();
     const tell = (fact: RunFact) => {
       if (!abort.aborted) sendBack(fact);
     };

@@ -4,6 +4,7 @@ import { isUnit } from '../background/unit.ts';
 import type { RunView, Tool } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
+import { lateProperties } from './late.ts';
 
 const withoutDeadline = (all: Limits): Budget => {
   const { deadlineAt: _, ...limits } = all;
@@ -23,35 +24,41 @@ const leftIn = (run: LiveRun, now: number): Budget => {
   return left;
 };
 
-/** What a tool may know of a run, as of now. Worked out when it is read. */
-export const viewOf = (run: LiveRun, world: Pick<World, 'spawningPaused' | 'clock' | 'defaultModel'>): RunView => ({
-  runId: run.runId,
-  rootId: run.rootId,
-  agent: run.agent.name,
-  get tools() {
-    return [...run.tools.keys()];
-  },
-  model: run.model,
-  ...(world.defaultModel !== undefined && { defaultModel: world.defaultModel }),
-  ...(run.agent.settings && { settings: run.agent.settings }),
-  ...(run.agent.compaction && { compaction: run.agent.compaction }),
-  depth: run.depth,
-  get budget() {
-    return {
-      granted: run.context ? withoutDeadline(run.context.allowance.limits) : {},
-      left: leftIn(run, world.clock.now()),
-    };
-  },
-  get spawningPaused() {
-    return world.spawningPaused;
-  },
-  get maySpawn() {
+type Seer = Pick<World, 'spawningPaused' | 'clock' | 'defaultModel'>;
+
+const asOfNow = lateProperties<
+  { run: LiveRun; world: Seer },
+  Pick<RunView, 'tools' | 'budget' | 'spawningPaused' | 'maySpawn'>
+>({
+  tools: ({ run }) => [...run.tools.keys()],
+  budget: ({ run, world }) => ({
+    granted: run.context ? withoutDeadline(run.context.allowance.limits) : {},
+    left: leftIn(run, world.clock.now()),
+  }),
+  spawningPaused: ({ world }) => world.spawningPaused,
+  maySpawn: ({ run, world }) => {
     const least = { agent: '', depth: run.depth + 1, tools: 0, shares: 1 };
     return !world.spawningPaused && !(run.context && 'refusal' in admit(run.context, least));
   },
-  ...(isUnit(run) && run.made && { unit: { data: run.unitData ?? run.made.data } }),
-  ...(run.sessionKey !== undefined && { sessionKey: run.sessionKey }),
 });
+
+/** What a tool may know of a run, as of now. Worked out when it is read. */
+export const viewOf = (run: LiveRun, world: Seer): RunView =>
+  asOfNow(
+    {
+      runId: run.runId,
+      rootId: run.rootId,
+      agent: run.agent.name,
+      model: run.model,
+      ...(world.defaultModel !== undefined && { defaultModel: world.defaultModel }),
+      ...(run.agent.settings && { settings: run.agent.settings }),
+      ...(run.agent.compaction && { compaction: run.agent.compaction }),
+      depth: run.depth,
+      ...(isUnit(run) && run.made && { unit: { data: run.unitData ?? run.made.data } }),
+      ...(run.sessionKey !== undefined && { sessionKey: run.sessionKey }),
+    },
+    { run, world },
+  );
 
 /** Why a tool may not be called now; `undefined` when it may. */
 export const refusalOf = (tool: Tool, view: RunView): string | undefined => {
@@ -67,9 +74,10 @@ const fixed = new WeakMap<ReadonlyMap<string, Tool>, ToolSpec[]>();
 const isFixed = (tool: Tool): boolean => tool.offered === undefined && typeof tool.description === 'string';
 
 /** What the model is told of the tools of a run. Worked out once where no tool depends on the moment. */
-export const specsOf = (run: LiveRun, view: RunView): ToolSpec[] => {
+export const specsOf = (run: LiveRun, world: Seer): ToolSpec[] => {
   const known = fixed.get(run.tools);
   if (known) return known;
+  const view = viewOf(run, world);
   const tools = [...run.tools.values()];
   const specs = tools
     .filter((tool) => refusalOf(tool, view) === undefined)

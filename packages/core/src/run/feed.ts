@@ -12,7 +12,7 @@ export type Feed = {
   /** Holds everything after it until the events are known that stand here. */
   reserve(): (events: readonly RunEvent[]) => void;
   /** True while something waits to be told. */
-  readonly busy: boolean;
+  isBusy(): boolean;
 };
 
 type Slot = { events: readonly RunEvent[] | null };
@@ -48,7 +48,7 @@ export const openFeed = (told: (event: RunEvent) => void): Feed => {
 
   return {
     events$,
-    get busy() {
+    isBusy() {
       return slots.length > 0;
     },
     push(events) {

@@ -261,7 +261,7 @@ export const openRecorder = (
     async written(rootId) {
       await (rootId === undefined ? Promise.all(writing) : tails.get(rootId));
     },
-    isBusy: (rootId) => feeds.get(rootId)?.busy ?? false,
+    isBusy: (rootId) => feeds.get(rootId)?.isBusy() ?? false,
     end() {
       over = true;
       for (const { events$ } of feeds.values()) events$.complete();
@@ -270,7 +270,7 @@ export const openRecorder = (
       while (writing.size > 0) await Promise.all(writing);
       // What is stored is told in the next microtask.
       await Promise.resolve();
-      if ([...feeds.values()].some((feed) => feed.busy)) await Promise.resolve();
+      if ([...feeds.values()].some((feed) => feed.isBusy())) await Promise.resolve();
     },
   };
 };
