@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { Signals } from './signals.ts';
 
 /** Where a command reads and writes. */
 export type Terminal = {
@@ -10,10 +11,15 @@ export type Terminal = {
   /** Paths are relative to it. */
   folder: string;
   environment: Readonly<Record<string, string | undefined>>;
+  signals: Signals;
 };
 
 /** Whether a live tree can be drawn, and keys can be read. */
-export const isInteractive = ({ input, errors, environment }: Terminal): boolean =>
+export const isInteractive = ({
+  input,
+  errors,
+  environment,
+}: Pick<Terminal, 'input' | 'errors' | 'environment'>): boolean =>
   input.isTTY === true && errors.isTTY === true && environment.TERM !== 'dumb';
 
 /** `NO_COLOR`, when it is not empty, and `TERM=dumb` switch colours off. */

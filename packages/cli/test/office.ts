@@ -34,13 +34,14 @@ const dig = defineTool({
     }),
 });
 
-/** Works, and does not mind that it is interrupted. */
+/** Works, does not mind that it is interrupted, and keeps its process busy. */
 const stay = defineTool({
   name: 'stay',
   description: 'Stays.',
   inputSchema: z.object({}),
   idempotent: true,
-  execute: () => new Promise(() => {}),
+  execute: () =>
+    new Promise<string>((resolve) => setTimeout(resolve, Number(process.env.STAY_MS ?? 600_000), 'stayed')),
 });
 
 const parts = (n: number, tool: string): Turn => ({

@@ -14,7 +14,7 @@ export type Shown = {
   /** Resolves with the screen once it shows this; rejects with what it shows instead. */
   until(what: RegExp | ((text: string) => boolean), withinMs?: number): Promise<string>;
   signal(name: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void;
-  /** Resolves with the exit code. */
+  /** Resolves with the exit code, as shells tell it. */
   readonly exit: Promise<number>;
 };
 
@@ -58,11 +58,11 @@ export const inTerminal = (
     screen.write(data, look);
   });
   const exit = new Promise<number>((resolve) => {
-    child.onExit(({ exitCode }) => {
+    child.onExit(({ exitCode, signal }) => {
       isOver = true;
       screen.write('', () => {
         look();
-        resolve(exitCode);
+        resolve(signal ? 128 + signal : exitCode);
       });
     });
   });

@@ -1,11 +1,13 @@
 /** The command, as a shell runs it, in a folder of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { EventEmitter } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { openSignals } from '../src/signals.ts';
 import { troupeCommand } from '../src/troupe-command.ts';
 
 export const bin = fileURLToPath(new URL('../src/troupe.ts', import.meta.url));
@@ -21,6 +23,9 @@ export const freshFolder = (): string => {
 
 export type Ended = { code: number; stdout: string; stderr: string };
 
+/** Signals that nobody sends. */
+export const noSignals = () => openSignals({ process: new EventEmitter(), leave: () => {} });
+
 /** Runs it in this process, where nothing is a terminal. */
 export const troupe = async (
   folder: string,
@@ -29,7 +34,7 @@ export const troupe = async (
 ): Promise<Ended> => {
   const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()];
   input.end(stdin);
-  const code = await troupeCommand(args, { input, output, errors, folder, environment });
+  const code = await troupeCommand(args, { input, output, errors, folder, environment, signals: noSignals() });
   return { code, stdout: String(output.read() ?? ''), stderr: String(errors.read() ?? '') };
 };
 
@@ -53,7 +58,10 @@ export const startTroupe = (folder: string, args: readonly string[], env: Record
     for (const look of looks) look();
   });
   const ended = new Promise<Ended>((resolve) => {
-    child.on('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
+    // As shells tell it.
+    child.on('close', (code, signal) =>
+      resolve({ code: signal ? 128 + constants.signals[signal] : (code ?? -1), stdout, stderr }),
+    );
   });
   return {
     child,

@@ -6,6 +6,7 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { troupeCommand } from '../src/troupe-command.ts';
+import { noSignals, startTroupe } from './shell.ts';
 
 /** A folder with the app of a user. */
 const here = mkdtempSync(join(tmpdir(), 'troupe-app-'));
@@ -31,7 +32,7 @@ const troupe = (args: string[], stdin = '', isOpen = false) =>
 const run = async (args: string[], folder = here) => {
   const streams = [new PassThrough(), new PassThrough(), new PassThrough()] as const;
   const [input, output, errors] = streams;
-  const code = await troupeCommand(args, { input, output, errors, folder, environment: {} });
+  const code = await troupeCommand(args, { input, output, errors, folder, environment: {}, signals: noSignals() });
   return { code, output: String(output.read() ?? ''), errors: String(errors.read() ?? '') };
 };
 
@@ -55,6 +56,14 @@ describe('troupe agents', () => {
     expect(ended).toEqual({ code: 0, stderr: '', stdout: 'The app is closed.\n' });
   }, 20_000);
 
+  test('is stopped by SIGINT, and closes the app', async () => {
+    const working = startTroupe(here, ['agents', '--app', './app.mjs', 'spawn', 'hang on']);
+    await working.said(/Sub-agent spawned!/);
+    working.child.kill('SIGINT');
+    const { code, stdout } = await working.ended;
+    expect([code, stdout]).toEqual([130, expect.stringMatching(/\nThe app is closed\.\n$/)]);
+  }, 20_000);
+
   test('lists what a session sees, by its name', async () => {
     const listed = await troupe(['agents', '--session', 'chat', '--app', 'app.mjs', 'list']);
     expect(listed).toEqual({ code: 0, stderr: '', stdout: 'No sub-agents spawned.\nThe app is closed.\n' });
@@ -63,7 +72,7 @@ describe('troupe agents', () => {
   test('goes on where nobody reads any more', async () => {
     const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()];
     output.destroy(new Error('EPIPE'));
-    const terminal = { input, output, errors, folder: here, environment: {} };
+    const terminal = { input, output, errors, folder: here, environment: {}, signals: noSignals() };
     expect(await troupeCommand(['agents', '--app', 'quiet.mjs', 'list'], terminal)).toBe(0);
   });
 

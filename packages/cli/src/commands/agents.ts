@@ -60,12 +60,16 @@ export const agents: Action<[words: string[]], Flags> = async ({ args: [words], 
       if (!flags.json) give(null, () => text);
     };
     const talk = openTalk({ manager, runtime, sessionKey, say, note: say });
-    await talk.hear(words);
-    await talk.idle();
+    const stopped = Promise.withResolvers<void>();
+    const forget = terminal.signals.hear(() => {
+      forget();
+      stopped.resolve();
+    });
+    await Promise.race([talk.hear(words).then(talk.idle), stopped.promise]);
     const outcome = talk.outcome();
     talk.close();
     if (flags.json) give({ outcome, said }, () => '');
-    return codes[outcome];
+    return terminal.signals.code() ?? codes[outcome];
   } finally {
     await manager.close();
     await runtime.close();

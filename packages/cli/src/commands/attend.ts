@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Agent, Run, Session } from '@troupe/core';
 import type { Inspector } from '@troupe/inspector';
 import { isEnded, type Report } from '@troupe/protocol';
@@ -14,7 +15,7 @@ import type { AttendFlags, CommonFlags } from './asked.ts';
 import { restOf } from './background.ts';
 import { eventsAround } from './events-around.ts';
 import type { Output } from './output.ts';
-import type { Workspace } from './workspace.ts';
+import { leaveMs, type Workspace } from './workspace.ts';
 
 export type Attended = {
   run: Run;
@@ -44,12 +45,12 @@ export const attend = async ({ run, workspace, terminal, output, flags }: Attend
       },
     }),
   );
-  const signals = hearSignals(() => {
-    if (stop.getSnapshot().status === 'active') stop.send({ type: 'stop' });
-  });
-  const view = flags.json ? null : show(root, { workspace, terminal, isDrawn, stop: signals.stop });
+  const view = flags.json ? null : show(root, { workspace, terminal, isDrawn });
   workspace.warnTo((text) => (view ? view.say(harmless(text)) : output.warn(text)));
   stop.start();
+  const forget = terminal.signals.hear(() => {
+    if (stop.getSnapshot().status === 'active') stop.send({ type: 'stop' });
+  });
   const page = flags.inspect && (await openPage(workspace, output));
   try {
     const settled = settle({ run, workspace, mayWait, say: (text) => (view ? view.say(text) : output.note(text)) });
@@ -57,10 +58,11 @@ export const attend = async ({ run, workspace, terminal, output, flags }: Attend
     const { value } = await waitFor(stop, ({ status }) => status !== 'active');
     view?.close();
     await view?.done;
-    if (value === 'left') return await leave(root, workspace, output, signals.code());
-    return tellReport(await settled, { run, workspace, output, view: isDrawn ? null : view, code: signals.code() });
+    const code = terminal.signals.code();
+    if (value === 'left') return await leave(root, workspace, output, code);
+    return tellReport(await settled, { run, workspace, output, view: isDrawn ? null : view, code });
   } finally {
-    signals.forget();
+    forget();
     stop.stop();
     await page?.close();
     view?.close();
@@ -70,17 +72,12 @@ export const attend = async ({ run, workspace, terminal, output, flags }: Attend
 
 const show = (
   root: Run,
-  {
-    workspace: { runtime },
-    terminal,
-    isDrawn,
-    stop,
-  }: { workspace: Workspace; terminal: Terminal; isDrawn: boolean; stop(): void },
+  { workspace: { runtime }, terminal, isDrawn }: { workspace: Workspace; terminal: Terminal; isDrawn: boolean },
 ): LiveTree => {
   const { errors: screen, input, environment } = terminal;
   const events$ = eventsAround(root, runtime.events$);
   const where = { screen: isDrawn ? screen : linesOnly(screen), input, environment };
-  return showLiveTree(events$, { ...where, control: { runtime, spawning: runtime, stop } });
+  return showLiveTree(events$, { ...where, control: { runtime, spawning: runtime, stop: terminal.signals.stop } });
 };
 
 /** The page of the inspector, for as long as the run is attended. */
@@ -119,27 +116,6 @@ const settle = async ({
   return (talk && (await restOf(workspace.runtime, talk, { mayWait, say }))) ?? report;
 };
 
-/** Ctrl-C and SIGTERM. */
-const hearSignals = (heard: () => void) => {
-  let code: number | null = null;
-  const codes = { SIGINT: exitCode.interrupted, SIGTERM: exitCode.terminated } as const;
-  const onSignal = (signal: keyof typeof codes): void => {
-    code = codes[signal];
-    heard();
-  };
-  const names = ['SIGINT', 'SIGTERM'] as const;
-  for (const signal of names) process.on(signal, onSignal);
-  return {
-    /** Ctrl-C that was read as a key. */
-    stop: () => onSignal('SIGINT'),
-    /** Null while there was none. */
-    code: () => code,
-    forget(): void {
-      for (const signal of names) process.off(signal, onSignal);
-    },
-  };
-};
-
 /** How a run goes on that does not end here. */
 const howToGoOn = ({ id }: Run, workspace: Workspace): string =>
   workspace.storeFile === null
@@ -148,10 +124,12 @@ const howToGoOn = ({ id }: Run, workspace: Workspace): string =>
 
 const whereIs = ({ file, namedStore }: Workspace) => ({ file: file?.path ?? 'FILE', store: namedStore });
 
+/** Says how things stand in the store; whoever leaves does not wait for it. */
 const leave = async (root: Run, workspace: Workspace, output: Output, code: number | null): Promise<number> => {
-  const row = await workspace.runtime.runs.get(root.id);
+  const row = await Promise.race([workspace.runtime.runs.get(root.id), wait(leaveMs, undefined)]);
   if (row && isEnded(row.status)) output.note(`Run ${root.id} ${statusOf(row)}`);
   else output.warn(`Left run ${root.id} as it is. ${howToGoOn(root, workspace)}`);
+  workspace.leave();
   return code ?? exitCode.interrupted;
 };
 

@@ -30,6 +30,7 @@ const say =
       const where = await reach(workspace, runId);
       const run = await workspace.runtime.attach(runId);
       const isOurs = async (): Promise<boolean> => where === 'here' && (await workspace.store.holder(runId)) !== null;
+      if (where === 'here') await terminal.signals.hold();
       const receipt = await order.send(run, isOurs);
       if (where === 'elsewhere') {
         tellReceipt(output, runId, order.what, receipt);

@@ -22,6 +22,7 @@ export const fork: Action<[rootId: string], Flags> = async ({ args: [rootId], fl
     if (workspace.notice !== null) output.note(workspace.notice);
     const at = /^\d+$/.test(flags.at) ? `${rootId}:${flags.at}` : flags.at;
     const { id: runId } = flags;
+    await terminal.signals.hold();
     const run = await workspace.runtime.fork(rootId, { at, change, ...(runId !== undefined && { runId }) });
     output.note(`Run: ${run.id}, from ${at}`);
     return await attend({ run, workspace, terminal, output, flags });

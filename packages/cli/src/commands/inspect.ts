@@ -33,7 +33,7 @@ export const inspect: Action<[file: string | undefined], Flags> = async ({ args:
     const say = (text: string): void => output.warn(`troupe: ${text}`);
     const options = { port, open: flags.open === true, logger: { warn: say, error: say } };
     // Before anybody is told that it is there.
-    const stopped = signalled();
+    const stopped = new Promise<void>((resolve) => terminal.signals.hear(resolve));
     const page = await (store ? inspectStore(store, options) : inspectActors(options));
     output.give({ url: page.url, inspectUrl: page.inspectUrl }, () => page.url);
     if (!store) output.note(`Programs send Stately's inspection messages to ${page.inspectUrl}`);
@@ -44,15 +44,3 @@ export const inspect: Action<[file: string | undefined], Flags> = async ({ args:
     await store?.close();
   }
 };
-
-/** Resolves at Ctrl-C, or SIGTERM. */
-const signalled = (): Promise<void> =>
-  new Promise((resolve) => {
-    const heard = (): void => {
-      process.off('SIGINT', heard);
-      process.off('SIGTERM', heard);
-      resolve();
-    };
-    process.on('SIGINT', heard);
-    process.on('SIGTERM', heard);
-  });

@@ -22,6 +22,7 @@ export const run: Action<[file: string, words: string[]], Flags> = async ({ args
     const input = await jobIn(words, terminal.input);
     if (notice !== null) output.note(notice);
     const { id: runId, session } = flags;
+    await terminal.signals.hold();
     const started = session
       ? await runtime.session(agent, { sessionKey: session }).send(input, runId === undefined ? {} : { runId })
       : runtime.start(agent, input, runId === undefined ? {} : { runId });

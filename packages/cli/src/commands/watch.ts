@@ -43,8 +43,7 @@ const show = async (events$: Observable<RunEvent>, { workspace, terminal, flags,
   const { errors, input, environment } = terminal;
   const left = Promise.withResolvers<void>();
   const leave = (): void => left.resolve();
-  process.once('SIGINT', leave);
-  process.once('SIGTERM', leave);
+  const forget = terminal.signals.hear(leave);
   // Who only looks has nothing to do once nobody reads that.
   const reader = leftBy(output.isJSON ? terminal.output : errors);
   void reader.left.then(leave);
@@ -59,14 +58,18 @@ const show = async (events$: Observable<RunEvent>, { workspace, terminal, flags,
     }
     const isDrawn = isInteractive(terminal) && !flags.plain;
     const screen = isDrawn ? errors : linesOnly(errors);
-    const view = showLiveTree(events$, { screen, input, environment, control: { runtime: workspace.runtime } });
+    const view = showLiveTree(events$, {
+      screen,
+      input,
+      environment,
+      control: { runtime: workspace.runtime, stop: terminal.signals.stop },
+    });
     workspace.warnTo((text) => view.say(harmless(text)));
     await Promise.race([view.done, left.promise]);
     view.close();
     await view.done;
   } finally {
-    process.off('SIGINT', leave);
-    process.off('SIGTERM', leave);
+    forget();
     reader.forget();
   }
 };

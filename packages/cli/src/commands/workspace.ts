@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { createRuntime, memoryStore, type Runtime } from '@troupe/core';
 import { type Budget, FaultError, type Logger, type ModelProvider, type RunStore, redact } from '@troupe/protocol';
 import { openModel } from '../open-model.ts';
@@ -20,6 +21,8 @@ export type Workspace = {
   readonly notice: string | null;
   /** Warnings of the runtime go here from now on. Default: to the terminal's errors. */
   warnTo(write: (text: string) => void): void;
+  /** From now on closing waits for nothing that takes long: a store that is busy, a tool that does not end. */
+  leave(): void;
   /** What is alive is suspended in a store that lasts, else interrupted. */
   close(): Promise<void>;
 };
@@ -31,6 +34,9 @@ export type WorkspaceOptions = Pick<CommonFlags, 'store'> & {
   /** Whether the store is made where there is none. */
   mayBegin?: boolean;
 };
+
+/** How long whoever leaves waits for runs, stores and agent files. What they have not done by then is as after a crash: it can be recovered. */
+export const leaveMs = 500;
 
 /** For runtimes that only look, and carry commands to where runs are executed. */
 const nobody: ModelProvider = {
@@ -62,6 +68,7 @@ export const openWorkspace = async (
   const found = file && !brings ? await openModel({ env: environmentWith(modelName, terminal) }) : null;
   const model = modelName ?? options.model ?? found?.name;
 
+  let isLeft = false;
   const close = async (): Promise<void> => {
     await found?.close();
     await opened?.close();
@@ -88,9 +95,14 @@ export const openWorkspace = async (
       warnTo(next) {
         write = next;
       },
+      leave() {
+        isLeft = true;
+      },
       async close() {
-        await runtime.close();
-        await close();
+        const closing = runtime.close().then(close);
+        if (!isLeft) return closing;
+        const over = closing.then(() => true).catch(() => true);
+        if (!(await Promise.race([over, wait(leaveMs, false)]))) terminal.signals.quit();
       },
     };
   } catch (error) {

@@ -81,18 +81,6 @@ describe('a run on a terminal', { timeout: 30_000 }, () => {
     expect(await statusesIn(folder)).toEqual({ r: 'interrupted' });
   });
 
-  test('is left by the second Ctrl-C, without waiting for the end', async () => {
-    const { folder, terminal } = run('stay');
-    await terminal.until(/lead +stay/);
-    terminal.type(`${keys.ctrlC}${keys.ctrlC}`);
-    expect(await terminal.exit).toBe(130);
-    expect(terminal.text).toMatch(/Left run r as it is\. Go on with it: troupe resume r|Run r interrupted/);
-    // and what has not ended goes on with whoever takes it up
-    if ((await statusesIn(folder)).r === 'interrupted') return;
-    expect((await startTroupe(folder, ['resume', 'r', '--file', office]).ended).code).toBe(1);
-    expect(await statusesIn(folder)).toEqual({ r: 'interrupted' });
-  });
-
   test('fits the window, also while that becomes narrow and wide again', async () => {
     const { terminal } = run('split 5', { columns: 100, rows: 8 });
     await terminal.until(/… 2 more runs/);
