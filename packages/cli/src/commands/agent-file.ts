@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { AnyAgent, RuntimeOptions } from '@troupe/core';
-import { FaultError, messageOf } from '@troupe/protocol';
+import { FaultError } from '@troupe/protocol';
+import { loadModule } from './load-module.ts';
 import { misuse } from './problem.ts';
 
 /**
@@ -68,13 +68,10 @@ const kindOf = (value: unknown): string => {
 const load = async (path: string, shown: string): Promise<Record<string, unknown>> => {
   if (!existsSync(path))
     throw new FaultError('agent_file.unknown', `There is no agent file "${shown}". Looked for ${path}.`);
-  try {
-    return (await import(pathToFileURL(path).href)) as Record<string, unknown>;
-  } catch (error) {
-    throw new FaultError('agent_file.broken', `Agent file "${shown}" could not be loaded: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
+  const loaded = await loadModule(path);
+  if ('module' in loaded) return loaded.module;
+  const { why, cause } = loaded;
+  throw new FaultError('agent_file.broken', `Agent file "${shown}" could not be loaded: ${why}`, { cause });
 };
 
 /**

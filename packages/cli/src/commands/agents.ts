@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { FaultError, messageOf } from '@troupe/protocol';
+import { FaultError } from '@troupe/protocol';
 import { agentsPrompt } from '../agents-prompt.ts';
 import { type AgentsApp, openTalk, type TalkOutcome } from '../agents-talk.ts';
 import { exitCode } from '../exit-code.ts';
 import { harmless } from '../text-width.ts';
 import type { Action } from './asked.ts';
+import { loadModule } from './load-module.ts';
 import { openOutput } from './output.ts';
 import { misuse } from './problem.ts';
 
@@ -20,12 +20,9 @@ const can = (value: unknown, ...names: string[]): boolean =>
 const loadApp = async (path: string, folder: string): Promise<Loaded> => {
   const unusable = (why: string, cause?: unknown): FaultError =>
     new FaultError('app.unusable', `${path}: ${why}`, { cause });
-  let module: Record<string, unknown>;
-  try {
-    module = (await import(pathToFileURL(resolve(folder, path)).href)) as Record<string, unknown>;
-  } catch (error) {
-    throw unusable(messageOf(error), error);
-  }
+  const loaded = await loadModule(resolve(folder, path));
+  if ('why' in loaded) throw unusable(loaded.why, loaded.cause);
+  const { module } = loaded;
   if (!can(module.manager, 'spawn', 'status', 'close'))
     throw unusable('it exports no "manager". Export what createSubagentManager gives.');
   if (!can(module.runtime, 'session', 'start', 'close'))

@@ -192,7 +192,6 @@ describe('an agent file', () => {
   );
 
   test.each([
-    ['does not load', 'throw new Error("No key.");', /could not be loaded: No key\./],
     [
       'has no default export',
       'export const a = 1, b = 2;',
