@@ -4,8 +4,8 @@ import { readText } from './text-file.ts';
 type Pieces = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
 
 /**
- * Reads events that `jsonlSink` has written, one after another, from a file or from any stream of text or bytes in UTF-8. Half a line, as a
- * process that died leaves it, is left out.
+ * Reads events that `jsonlSink` has written, one after another, from a file or from any stream of text or bytes in UTF-8, with a
+ * byte order mark or without, whatever ends its lines. Half a line, as a process that died leaves it, is left out.
  *
  * @param skipped Told the number of each line that was left out.
  * @throws FaultError while iterating: `jsonl.invalid` when the file cannot be read, `jsonl.unreadable` when a line is no event
@@ -15,9 +15,11 @@ export async function* readJsonl(
   { skipped }: { skipped?: (line: number) => void } = {},
 ): AsyncGenerator<RunEvent, void> {
   let number = 0;
-  for await (const line of linesOf(typeof source === 'string' ? readText(source) : source)) {
+  for await (const whole of linesOf(typeof source === 'string' ? readText(source) : source)) {
     number += 1;
-    if (line.trim() === '') continue;
+    // Some editors and shells begin a file with a byte order mark, and end lines with two characters: both are blank here.
+    const line = whole.trim();
+    if (line === '') continue;
     const value = parsed(line);
     if (value === undefined && line.startsWith('{')) skipped?.(number);
     else yield eventOf(value, number);

@@ -1,8 +1,10 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readJsonl } from '@troupe/core';
 import type { RunEvent } from '@troupe/protocol';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 const about = { id: 'r:1', seq: 1, rootSeq: 1, at: 1, runId: 'r', rootId: 'r', depth: 0, agent: 'lead' };
 const steered = (text: string): RunEvent => ({ ...about, type: 'run.steered', text });
@@ -19,9 +21,11 @@ test('events are read from text and from bytes, wherever these are cut', async (
       fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 5 }),
       fc.array(fc.nat(40), { maxLength: 20 }),
       fc.boolean(),
-      async (texts, sizes, asText) => {
+      fc.constantFrom('', '\ufeff'),
+      fc.constantFrom('\n', '\r\n'),
+      async (texts, sizes, asText, mark, end) => {
         const events = texts.map(steered);
-        const whole = lines(...events);
+        const whole = mark + lines(...events).replaceAll('\n', end);
         const bytes = new TextEncoder().encode(whole);
         const rest: (string | Uint8Array)[] = [];
         let from = 0;
@@ -41,6 +45,18 @@ test('the last line may do without its end; empty lines count for nothing', asyn
     steered('a'),
     steered('b'),
   ]);
+});
+
+test('files that another system wrote are read, one after another too, and half a line of theirs is left out', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'troupe-jsonl-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'events.jsonl');
+  const file = (event: RunEvent) => `\ufeff${lines(event).replace('\n', '\r\n')}`;
+  await writeFile(path, `${file(steered('a'))}${file(steered('b'))}\ufeff{"id":"r:3\r\n`);
+  const skipped: number[] = [];
+  const events: RunEvent[] = [];
+  for await (const event of readJsonl(path, { skipped: (line) => skipped.push(line) })) events.push(event);
+  expect([events, skipped]).toEqual([[steered('a'), steered('b')], [3]]);
 });
 
 test.each([
