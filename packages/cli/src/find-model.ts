@@ -120,13 +120,34 @@ const ask = async ({ name, port, path, identity }: LocalServer, withinMs: number
 
 /** The chat models of a server; none when it does not answer, or answers something else. */
 const chatModels = async (baseURL: string, withinMs: number, headers?: Record<string, string>): Promise<string[]> => {
-  const answer = await getJSON(`${baseURL.replace(/\/+$/, '')}/models`, withinMs, headers);
+  const answer = await getJSON(modelsURL(baseURL), withinMs, headers);
   const data: unknown = typeof answer === 'object' && answer !== null && 'data' in answer ? answer.data : null;
   if (!Array.isArray(data)) return [];
   return data
     .map((item: unknown) => (typeof item === 'object' && item !== null && 'id' in item ? item.id : null))
     .filter((id): id is string => typeof id === 'string' && id !== '' && !notForChat.test(id));
 };
+
+/** The HTTP status with which a server answers when it is asked for its models; null when it does not answer. */
+export const askModels = async (
+  baseURL: string,
+  apiKey: string | undefined,
+  withinMs = 3_000,
+): Promise<number | null> => {
+  try {
+    const response = await fetch(modelsURL(baseURL), {
+      ...(apiKey && { headers: { authorization: `Bearer ${apiKey}` } }),
+      redirect: 'error',
+      signal: AbortSignal.timeout(withinMs),
+    });
+    await response.body?.cancel();
+    return response.status;
+  } catch {
+    return null;
+  }
+};
+
+const modelsURL = (baseURL: string): string => `${baseURL.replace(/\/+$/, '')}/models`;
 
 const getJSON = async (url: string, withinMs: number, headers: Record<string, string> = {}): Promise<unknown> => {
   try {

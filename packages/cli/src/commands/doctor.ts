@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRuntime, memoryStore } from '@troupe/core';
 import { messageOf, unfinished } from '@troupe/protocol';
 import { exitCode } from '../exit-code.ts';
-import { findModel, foundServers } from '../find-model.ts';
+import { askModels, type FoundModel, findModel, foundServers } from '../find-model.ts';
 import { isColourful, isInteractive, type Terminal } from '../terminal.ts';
 import { again, quoted } from './again.ts';
 import { loadAgentFile } from './agent-file.ts';
@@ -10,21 +10,27 @@ import type { Action, CommonFlags } from './asked.ts';
 import { openStore, storeFileOf } from './open-store.ts';
 import { openOutput } from './output.ts';
 
-/** What was looked at, and how it is. `help` is for what is no problem, but could be better. */
-type Finding = { check: string; status: 'ok' | 'help' | 'problem'; text: string };
+/**
+ * What was looked at, and how it is: there, and as it should be; not there, and not needed; no problem, but could be better; in the way of
+ * what was set up.
+ */
+type Finding = { check: string; status: 'ok' | 'none' | 'help' | 'problem'; text: string };
 
-const marks = { ok: '✔', help: '!', problem: '✖' } as const;
+const marks = { ok: '✔', none: '–', help: '!', problem: '✖' } as const;
 
 /** Looks at everything that commands need. No secret is printed: of a key only whether it is there. */
 export const doctor: Action<[file: string | undefined], CommonFlags> = async ({ args: [file], flags, terminal }) => {
   const output = openOutput(terminal, flags.json);
+  const { environment } = terminal;
+  const model = await findModel({ env: environment });
   const findings = [
     nodeFinding(process.versions.node),
     await storeFinding(flags, terminal),
-    ...keyFindings(terminal.environment),
+    keyFinding(environment),
+    ...(await addressFindings(environment)),
     await serverFinding(),
-    await modelFinding(terminal),
-    await rehearsalFinding(),
+    modelFinding(model, environment),
+    rehearsalFinding(model),
     terminalFinding(terminal),
     ...(file === undefined ? [] : [await fileFinding(file, terminal)]),
   ];
@@ -52,9 +58,8 @@ export const nodeFinding = (version: string): Finding => {
 
 const storeFinding = async ({ store: named }: CommonFlags, terminal: Terminal): Promise<Finding> => {
   const check = 'store';
-  if (named === false) return { check, status: 'ok', text: 'Nothing is stored (--no-store).' };
-  const file = storeFileOf(named, terminal);
-  if (!existsSync(file)) return { check, status: 'ok', text: `${file}: none yet, the first "troupe run" makes it.` };
+  const file = storeFileOf(named || undefined, terminal);
+  if (!existsSync(file)) return { check, status: 'none', text: `${file}: none yet, the first "troupe run" makes it.` };
   try {
     const store = openStore(file, false);
     try {
@@ -66,7 +71,7 @@ const storeFinding = async ({ store: named }: CommonFlags, terminal: Terminal): 
       return {
         check,
         status: 'help',
-        text: `${text}, ${left.length} executed by nobody: ${again(`resume ${quoted(runId)}`, { file: 'FILE', store: named && file })}`,
+        text: `${text}, ${left.length} executed by nobody: ${again(`resume ${quoted(runId)}`, { file: 'FILE', store: named ? file : undefined })}`,
       };
     } finally {
       await store.close();
@@ -76,55 +81,88 @@ const storeFinding = async ({ store: named }: CommonFlags, terminal: Terminal): 
   }
 };
 
-const keyFindings = ({ OPENAI_API_KEY, OPENAI_BASE_URL }: Terminal['environment']): Finding[] => {
-  const address = OPENAI_BASE_URL ? URL.parse(OPENAI_BASE_URL) : undefined;
-  const shown = address
-    ? `${address.origin}${address.pathname}`
-    : 'is no URL: give one, such as http://127.0.0.1:8000/v1';
-  return [
-    { check: 'key', status: 'ok', text: `OPENAI_API_KEY is ${OPENAI_API_KEY ? 'set' : 'not set'}.` },
-    ...(OPENAI_BASE_URL
-      ? [
-          {
-            check: 'address',
-            status: address ? ('ok' as const) : ('problem' as const),
-            text: `OPENAI_BASE_URL ${shown}`,
-          },
-        ]
-      : []),
+const keyFinding = ({ OPENAI_API_KEY }: Environment): Finding => {
+  const check = 'key';
+  if (!OPENAI_API_KEY) return { check, status: 'none', text: 'OPENAI_API_KEY is not set.' };
+  return { check, status: 'ok', text: 'OPENAI_API_KEY is set.' };
+};
+
+type Environment = Terminal['environment'];
+
+/** The server that the environment names is asked, as a run would ask it. */
+const addressFindings = async ({ OPENAI_API_KEY, OPENAI_BASE_URL, TROUPE_MODEL }: Environment): Promise<Finding[]> => {
+  if (!OPENAI_BASE_URL) return [];
+  const finding = (status: Finding['status'], text: string): Finding[] => [
+    { check: 'address', status, text: `OPENAI_BASE_URL ${text}` },
   ];
+  const address = URL.parse(OPENAI_BASE_URL);
+  if (!address) return finding('problem', 'is no URL: give one, such as http://127.0.0.1:8000/v1');
+  const shown = `${address.origin}${address.pathname}`;
+  if (TROUPE_MODEL === 'rehearsal')
+    return finding('none', `${shown}: not used, TROUPE_MODEL asks for the rehearsal model.`);
+  if (address.username || address.password)
+    return finding('problem', `${shown}: holds a name or password, which no request can. The key is OPENAI_API_KEY.`);
+  const answer = await askModels(OPENAI_BASE_URL, OPENAI_API_KEY);
+  if (answer === null) return finding('problem', `${shown} does not answer: start the server, or name another one.`);
+  if (answer === 401 || answer === 403)
+    return finding(
+      'problem',
+      `${shown} ${OPENAI_API_KEY ? 'refuses the key: set another OPENAI_API_KEY.' : 'wants a key: set OPENAI_API_KEY.'}`,
+    );
+  if (answer >= 400) return finding('help', `${shown} answers, but lists no models (HTTP ${answer}).`);
+  return finding('ok', `${shown} answers.`);
 };
 
 const serverFinding = async (): Promise<Finding> => {
   const found = await foundServers();
-  const text = found.map(({ name, server }) => `${server} (${name})`).join(', ');
-  return { check: 'servers', status: 'ok', text: text === '' ? 'No model server on this machine.' : text };
+  const check = 'servers';
+  if (found.length === 0) return { check, status: 'none', text: 'No model server on this machine.' };
+  return { check, status: 'ok', text: found.map(({ name, server }) => `${server} (${name})`).join(', ') };
 };
 
-const modelFinding = async ({ environment }: Terminal): Promise<Finding> => {
-  const found = await findModel({ env: environment });
+const modelFinding = (found: FoundModel, { TROUPE_MODEL }: Environment): Finding => {
   const check = 'model';
   if (found.kind !== 'rehearsal') return { check, status: 'ok', text: `${found.name}, ${found.server}` };
-  const text =
-    'The rehearsal model, which is no language model. For a real one set OPENAI_API_KEY or OPENAI_BASE_URL, or start a local model server.';
-  return { check, status: 'help', text };
+  const how = 'set OPENAI_API_KEY or OPENAI_BASE_URL, or start a local model server.';
+  if (TROUPE_MODEL && TROUPE_MODEL !== 'rehearsal')
+    return {
+      check,
+      status: 'problem',
+      text: `TROUPE_MODEL names "${TROUPE_MODEL}", and no server is there for it: ${how}`,
+    };
+  return { check, status: 'help', text: `The rehearsal model, which is no language model. For a real one ${how}` };
 };
 
-const rehearsalFinding = async (): Promise<Finding> => {
-  const check = 'rehearsal';
+const isInstalled = (name: string): boolean => {
   try {
-    import.meta.resolve('@copilotkit/aimock');
-    return { check, status: 'ok', text: 'The rehearsal model is installed.' };
+    import.meta.resolve(name);
+    return true;
   } catch {
-    return { check, status: 'help', text: 'The rehearsal model needs: npm install @copilotkit/aimock' };
+    return false;
   }
 };
 
-const terminalFinding = (terminal: Terminal): Finding => {
-  const text = isInteractive(terminal)
-    ? `Live tree with keys, ${isColourful(terminal.environment) ? 'in colours' : 'without colours'}.`
-    : 'No terminal, or TERM=dumb: plain lines.';
-  return { check: 'terminal', status: 'ok', text };
+/** @param model What runs would work with. */
+export const rehearsalFinding = (
+  { kind }: Pick<FoundModel, 'kind'>,
+  isThere = isInstalled('@copilotkit/aimock'),
+): Finding => {
+  const check = 'rehearsal';
+  if (isThere) return { check, status: 'ok', text: 'The rehearsal model is installed.' };
+  const text = 'The rehearsal model is not installed. It needs: npm install @copilotkit/aimock';
+  return { check, status: kind === 'rehearsal' ? 'problem' : 'none', text };
+};
+
+/** @param isThere Whether the packages are installed that draw the live tree. */
+export const terminalFinding = (
+  terminal: Pick<Terminal, 'input' | 'errors' | 'environment'>,
+  isThere = isInstalled('ink') && isInstalled('react'),
+): Finding => {
+  const check = 'terminal';
+  if (!isInteractive(terminal)) return { check, status: 'none', text: 'No terminal, or TERM=dumb: plain lines.' };
+  if (!isThere) return { check, status: 'help', text: 'Plain lines: the live tree needs the packages ink and react.' };
+  const colours = isColourful(terminal.environment) ? 'in colours' : 'without colours';
+  return { check, status: 'ok', text: `Live tree with keys, ${colours}.` };
 };
 
 const fileFinding = async (shown: string, { folder }: Terminal): Promise<Finding> => {

@@ -2,13 +2,27 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { nodeFinding } from '../../src/commands/doctor.ts';
+import { nodeFinding, rehearsalFinding, terminalFinding } from '../../src/commands/doctor.ts';
 import { foundServers } from '../../src/find-model.ts';
 import { freshFolder, linesOf, office, troupe } from '../shell.ts';
 
 const secret = 'sk-live-0123456789abcdef0123456789';
 const quiet = { TROUPE_MODEL: 'rehearsal' };
+
+/** A model server that gives one answer to everything. */
+const serve = async (status: number) => {
+  const asked: string[] = [];
+  const server = createServer(({ method, url, headers }, response) => {
+    asked.push(`${method} ${url} ${headers.authorization ?? ''}`);
+    response.writeHead(status).end('{"data":[]}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const close = () => new Promise((resolve) => server.close(resolve));
+  onTestFinished(() => void close());
+  return { port: (server.address() as AddressInfo).port, asked, close };
+};
 
 describe('troupe doctor', () => {
   test('looks at everything, and prints no secret', async () => {
@@ -17,12 +31,12 @@ describe('troupe doctor', () => {
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).not.toContain('sk-live');
     expect(stdout).toMatch(/^✔ node +Node \d+/m);
-    expect(stdout).toMatch(/^✔ store +\S+runs\.db: none yet/m);
+    expect(stdout).toMatch(/^– store +\S+runs\.db: none yet/m);
     expect(stdout).toMatch(/^✔ key +OPENAI_API_KEY is set\.$/m);
-    expect(stdout).toMatch(/^✔ address +OPENAI_BASE_URL http:\/\/127\.0\.0\.1:9\/v1$/m);
+    expect(stdout).toMatch(/^– address +OPENAI_BASE_URL http:\/\/127\.0\.0\.1:9\/v1: not used, /m);
     expect(stdout).toMatch(/^! model +The rehearsal model, which is no language model\./m);
     expect(stdout).toMatch(/^✔ rehearsal /m);
-    expect(stdout).toMatch(/^✔ terminal +No terminal/m);
+    expect(stdout).toMatch(/^– terminal +No terminal/m);
     expect(stdout).toMatch(/^✔ agents +.*office\.ts: lead, clerk$/m);
   });
 
@@ -31,6 +45,58 @@ describe('troupe doctor', () => {
     const { stdout } = await troupe(freshFolder(), ['doctor', '--json'], { environment });
     const model = linesOf(stdout).find(({ check }) => check === 'model');
     expect(model).toEqual({ check: 'model', status: 'ok', text: 'gpt-9, OpenAI' });
+  });
+
+  test('ticks nothing that is not there', async () => {
+    const { code, stdout } = await troupe(freshFolder(), ['doctor'], { environment: quiet });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^– key +OPENAI_API_KEY is not set\.$/m);
+    expect(stdout).not.toMatch(/^✔.*(?:\bnot?\b|none)/im);
+  });
+
+  test.each([
+    ['a server that answers', 200, secret, /^✔ address +OPENAI_BASE_URL http:\S+\/v1\/ answers\.$/m],
+    ['a key that is refused', 401, secret, /^✖ address .* refuses the key: set another OPENAI_API_KEY\.$/m],
+    ['a key that is missing', 403, '', /^✖ address .* wants a key: set OPENAI_API_KEY\.$/m],
+    ['a server that lists no models', 404, '', /^! address .* answers, but lists no models \(HTTP 404\)\.$/m],
+  ])('asks the server that is named: %s', async (_what, status, key, line) => {
+    const { port, asked } = await serve(status);
+    const environment = { OPENAI_BASE_URL: `http://127.0.0.1:${port}/v1/`, OPENAI_API_KEY: key, TROUPE_MODEL: 'm' };
+    const { code, stdout } = await troupe(freshFolder(), ['doctor'], { environment });
+    expect(stdout).toMatch(line);
+    expect(code).toBe(line.source.includes('✖') ? 1 : 0);
+    expect(new Set(asked)).toEqual(new Set([`GET /v1/models ${key && `Bearer ${key}`}`]));
+  });
+
+  test('says what is missing for what was set up', async () => {
+    const closed = await serve(200);
+    await closed.close();
+    const environment = { OPENAI_BASE_URL: `http://127.0.0.1:${closed.port}/v1`, TROUPE_MODEL: 'm' };
+    const silent = await troupe(freshFolder(), ['doctor'], { environment });
+    expect([silent.code, silent.stdout]).toEqual([1, expect.stringMatching(/^✖ address .* does not answer: /m)]);
+    const keyed = { OPENAI_BASE_URL: `http://me:${secret}@127.0.0.1:9/v1`, TROUPE_MODEL: 'm' };
+    const { stdout } = await troupe(freshFolder(), ['doctor'], { environment: keyed });
+    expect(stdout).toMatch(/^✖ address .* holds a name or password/m);
+    expect(stdout).not.toContain(secret);
+    const named = await troupe(freshFolder(), ['doctor'], { environment: { TROUPE_MODEL: 'gpt-9' } });
+    if (/^– servers/m.test(named.stdout))
+      expect([named.code, named.stdout]).toEqual([
+        1,
+        expect.stringMatching(/^✖ model +TROUPE_MODEL names "gpt-9", and/m),
+      ]);
+  });
+
+  test('says which parts are not installed, and whether they are needed', () => {
+    expect(rehearsalFinding({ kind: 'env' }, false).status).toBe('none');
+    expect(rehearsalFinding({ kind: 'rehearsal' }, false).status).toBe('problem');
+    const terminal = (environment: Record<string, string>, ...more: boolean[]) => {
+      const stream = Object.assign(new PassThrough(), { isTTY: true });
+      return terminalFinding({ input: stream, errors: stream, environment }, ...more);
+    };
+    expect(terminal({})).toMatchObject({ status: 'ok', text: 'Live tree with keys, in colours.' });
+    expect(terminal({ NO_COLOR: '1' }).text).toContain('without colours');
+    expect(terminal({ TERM: 'dumb' }).status).toBe('none');
+    expect(terminal({}, false)).toMatchObject({ status: 'help', text: expect.stringContaining('ink and react') });
   });
 
   test('counts what is unfinished, and what nobody executes', async () => {
