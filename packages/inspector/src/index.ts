@@ -1,3 +1,4 @@
+export { type ExportedFile, exportAs } from './export/export-as.ts';
 export { toHTML } from './export/to-html.ts';
 export { toJSONL } from './export/to-jsonl.ts';
 export { toMarkdown } from './export/to-markdown.ts';

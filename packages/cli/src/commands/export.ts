@@ -1,13 +1,12 @@
-import type { StoredEvent } from '@troupe/protocol';
+import type { ExportFormat } from '@troupe/inspector';
+import { FaultError, type StoredEvent } from '@troupe/protocol';
 import { exitCode } from '../exit-code.ts';
 import type { Action, CommonFlags } from './asked.ts';
 import { openOutput } from './output.ts';
 import { openWorkspace } from './workspace.ts';
 
-type Format = 'markdown' | 'html' | 'jsonl' | 'mermaid';
-
-/** A tree as one text: a report, a page, its events, a sequence diagram. With `--json` the text is `{"text":…}`. */
-export const exportRun: Action<[runId: string], CommonFlags & { as: Format }> = async ({
+/** A run and everything below it as one text. With `--json` it comes with a name for a file, and its media type. */
+export const exportRun: Action<[runId: string], CommonFlags & { as: ExportFormat | 'mermaid' }> = async ({
   args: [runId],
   flags,
   terminal,
@@ -19,10 +18,10 @@ export const exportRun: Action<[runId: string], CommonFlags & { as: Format }> = 
     const row = await workspace.runtime.runs.get(runId);
     const events: StoredEvent[] = [];
     for await (const event of workspace.store.events({ rootId: row?.rootId ?? runId })) events.push(event);
-    const { toHTML, toJSONL, toMarkdown, toMermaidSequence } = await import('@troupe/inspector');
-    const as = { markdown: toMarkdown, html: toHTML, jsonl: toJSONL, mermaid: toMermaidSequence };
-    const text = as[flags.as](events);
-    output.give({ runId, as: flags.as, text }, () => text.trimEnd());
+    const { exportAs } = await import('@troupe/inspector');
+    const exported = exportAs(flags.as === 'mermaid' ? 'sequence' : flags.as, runId, events);
+    if (!exported) throw new FaultError('run.unknown', `Nothing is stored of a run "${runId}".`, { runId });
+    output.give({ runId, as: flags.as, ...exported }, () => exported.text.trimEnd());
     return exitCode.done;
   } finally {
     await workspace.close();

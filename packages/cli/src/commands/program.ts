@@ -1,4 +1,5 @@
 /** Every command of `troupe`, with its flags and its help. What a command does is loaded when it is given. */
+import type { ExportFormat } from '@troupe/inspector';
 import { Argument, Command, Option } from 'commander';
 import type { Terminal } from '../terminal.ts';
 import type { Action } from './asked.ts';
@@ -80,9 +81,9 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
   common(runs.command('tree').description('a run and everything below it'))
     .addArgument(runId())
     .action(act(async () => (await stored()).tree));
-  common(runs.command('export').description('a tree to take along'))
-    .addArgument(runId('id of the root of a tree'))
-    .addOption(new Option('--as <format>', 'how').choices(['markdown', 'html', 'jsonl', 'mermaid']).default('markdown'))
+  common(runs.command('export').description('a run and everything below it, to take along'))
+    .addArgument(runId())
+    .addOption(new Option('--as <format>', 'how').choices(formats).default('markdown'))
     .action(act(async () => (await import('./export.ts')).exportRun));
   common(runs.command('prune').description('forgets trees of runs that have ended'))
     .requiredOption('--older-than <time>', 'that ended longer ago: 30d, 12h, 0')
@@ -177,6 +178,16 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
     );
   return program;
 };
+
+/** Named here, so that nothing is loaded for them. `mermaid` is another name of `sequence`. */
+const formats = Object.keys({
+  markdown: true,
+  html: true,
+  jsonl: true,
+  sequence: true,
+  chart: true,
+  mermaid: true,
+} satisfies Record<ExportFormat | 'mermaid', true>);
 
 const codes = `
 Exit codes: 0 carried out, or the run completed · 1 it did not work, or the run failed · 2 no such command, flag or value ·

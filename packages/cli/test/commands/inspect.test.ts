@@ -64,18 +64,33 @@ describe('troupe inspect', { timeout: 60_000 }, () => {
 
 describe('troupe runs export', () => {
   test.each([
-    ['markdown', /^# lead: completed/],
-    ['html', /^<!doctype html>/i],
-    ['jsonl', /^\{"id":"r:1"|^\{.*"type":"run\.started"/],
-    ['mermaid', /^sequenceDiagram\n/],
-  ])('gives a tree as %s', async (format, found) => {
+    ['markdown', 'r.md', /^# lead: completed/],
+    ['html', 'r.html', /^<!doctype html>/i],
+    ['jsonl', 'r.jsonl', /^\{"id":"r:1"|^\{.*"type":"run\.started"/],
+    ['sequence', 'r.sequence.mmd', /^sequenceDiagram\n/],
+    ['mermaid', 'r.sequence.mmd', /^sequenceDiagram\n/],
+    ['chart', 'r.chart.mmd', /^stateDiagram-v2\n[\s\S]*"deciding"/],
+  ])('gives a run as %s', async (format, name, found) => {
     const folder = freshFolder();
     await troupe(folder, ['run', office, 'Hello', '--id', 'r']);
     const { code, stdout } = await troupe(folder, ['runs', 'export', 'r', '--as', format]);
     expect(code).toBe(0);
     expect(stdout).toMatch(found);
     const [json] = linesOf((await troupe(folder, ['runs', 'export', 'r', '--as', format, '--json'])).stdout);
-    expect(json).toEqual({ runId: 'r', as: format, text: expect.stringMatching(found) });
+    expect(json).toEqual({
+      runId: 'r',
+      as: format,
+      name,
+      mediaType: expect.stringMatching(/^(?:text|application)\//),
+      text: expect.stringMatching(found),
+    });
+  });
+
+  test('gives a child with what is below it, and nothing of the others', async () => {
+    const folder = freshFolder();
+    await troupe(folder, ['run', office, 'team 2', '--id', 'r']);
+    const { stdout } = await troupe(folder, ['runs', 'export', 'r/1-1/0', '--as', 'jsonl']);
+    expect(new Set(linesOf(stdout).map(({ runId }) => runId))).toEqual(new Set(['r/1-1/0']));
   });
 
   test('refuses what it cannot give', async () => {

@@ -1,4 +1,3 @@
-/** A run with all below it as one file, for whoever looks at the page. */
 import { agentMachine } from '@troupe/core';
 import { isWithin, type StoredEvent } from '@troupe/protocol';
 import type { ExportFormat } from '../wire.ts';
@@ -18,8 +17,17 @@ const formats: Record<ExportFormat, Format> = {
   chart: { ending: 'chart.mmd', mediaType: 'text/vnd.mermaid', write: () => toMermaidChart(agentMachine) },
 };
 
-/** @param events Of its tree. @returns `undefined` where nothing is stored of it */
-export const exportAs = (as: ExportFormat, runId: string, events: readonly StoredEvent[]) => {
+/** A text to be kept as a file. `name` is one that every file system takes. */
+export type ExportedFile = { name: string; mediaType: string; text: string };
+
+/**
+ * A run with all below it as a file, in any of the formats: what the inspector's page and `troupe runs export` give. `chart` is the machine
+ * of every run.
+ *
+ * @param events Of its tree, in any order; those of other runs are left out.
+ * @returns `undefined` where none of them is of the run
+ */
+export const exportAs = (as: ExportFormat, runId: string, events: readonly StoredEvent[]): ExportedFile | undefined => {
   const own = events.filter((event) => isWithin(event.runId, runId));
   if (own.length === 0) return undefined;
   const { ending, mediaType, write } = formats[as];

@@ -1,4 +1,4 @@
-import { isTerminal, StoredEvent } from '@troupe/protocol';
+import { isTerminal, isWithin, StoredEvent } from '@troupe/protocol';
 import fc from 'fast-check';
 import mermaid from 'mermaid';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { fenced, inline } from '../../src/export/markdown-text.ts';
 import { html } from '../../src/export/markup.ts';
 import { mermaidText } from '../../src/export/mermaid-text.ts';
 import { textOfAnswer } from '../../src/export/story.ts';
-import { toHTML, toJSONL, toMarkdown, toMermaidSequence } from '../../src/index.ts';
+import { ExportFormat, exportAs, toHTML, toJSONL, toMarkdown, toMermaidSequence } from '../../src/index.ts';
 import { hostile, logOf, oddStory, treeOf } from './stories.ts';
 
 const nothing = { inputTokens: 0, outputTokens: 0 };
@@ -225,6 +225,21 @@ describe('words and signs', () => {
       'x',
       'declined: no',
     ]);
+  });
+
+  test('a run is exported with all below it, in every format, under a name for a file', async () => {
+    const events = await treeOf();
+    const [root] = events;
+    const child = events.find(({ runId }) => runId !== root?.runId)?.runId ?? '';
+    const below = exportAs('jsonl', child, events);
+    expect(below?.text).toBe(toJSONL(events.filter(({ runId }) => isWithin(runId, child))));
+    expect(below?.name).toMatch(/^[\w.-]+\.jsonl$/);
+    const files = ExportFormat.options.map((as) => exportAs(as, root?.runId ?? '', events));
+    expect(new Set(files.map((file) => file?.name)).size).toBe(ExportFormat.options.length);
+    for (const file of files)
+      expect(file).toMatchObject({ mediaType: expect.any(String), text: expect.stringMatching(/./) });
+    expect(files[0]?.text).toBe(toHTML(events));
+    expect(exportAs('html', 'nowhere', events)).toBeUndefined();
   });
 
   test('an export of nothing says so', () => {
