@@ -26,16 +26,27 @@ export const textWidth = (text: string): number => {
 
 /** The text in at most `columns` columns; `…` stands for what was cut off. */
 export const fitTo = (text: string, columns: number): string => {
-  if (textWidth(text) <= columns) return text;
+  // What is far behind is not measured.
   let kept = '';
-  let left = columns - 1;
-  if (left < 0) return '';
+  let used = 0;
   for (const { segment } of graphemes.segment(text)) {
-    left -= columnsOf(segment);
-    if (left < 0) break;
-    kept += segment;
+    used += columnsOf(segment);
+    if (used > columns) return columns < 1 ? '' : `${kept}…`;
+    if (used < columns) kept += segment;
   }
-  return `${kept}…`;
+  return text;
+};
+
+/** The end of the text in at most `columns` columns. */
+export const endOf = (text: string, columns: number): string => {
+  const letters = lettersOf(text);
+  let left = columns;
+  let from = letters.length;
+  while (from > 0 && columnsOf(letters[from - 1] ?? '') <= left) {
+    from -= 1;
+    left -= columnsOf(letters[from] ?? '');
+  }
+  return letters.slice(from).join('');
 };
 
 /** The text followed by as many blanks as it takes to fill `columns`. */
@@ -55,7 +66,14 @@ export const harmless = (text: string): string =>
     )
     .replaceAll('\r\n', '\n')
     .replaceAll(/[^\P{Control}\n\t]/gu, ' ')
-    .replaceAll(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '');
+    .replaceAll(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '');
+
+/** JSON that a terminal cannot take for a command either, and that says the same. */
+export const harmlessJSON = (json: string): string =>
+  json.replaceAll(
+    /[\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 /** {@link harmless} text on one line: names and messages in rows. */
 export const oneLine = (text: string): string => harmless(text).replaceAll(/\s+/g, ' ').trim();

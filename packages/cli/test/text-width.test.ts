@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fitTo, harmless, oneLine, padTo, textWidth } from '../src/text-width.ts';
+import { endOf, fitTo, harmless, harmlessJSON, oneLine, padTo, textWidth } from '../src/text-width.ts';
 
 describe('the width of text', () => {
   test.each([
@@ -25,6 +26,27 @@ describe('the width of text', () => {
     expect(textWidth(fitTo('日本語日本語', 7))).toBeLessThanOrEqual(7);
   });
 
+  test('keeps the end, where one types', () => {
+    expect(endOf('review', 4)).toBe('view');
+    expect(endOf('日本語', 5)).toBe('本語');
+    expect([endOf('x', 0), endOf('', 3), endOf('ab', 9)]).toEqual(['', '', 'ab']);
+  });
+
+  test('is one word for all of it: what is cut fits, what fits is not cut, and the end is the end', () => {
+    const text = fc.string({
+      unit: fc.oneof(fc.constantFrom('a', '日', '👩‍👩‍👧', 'e\u0301', '…'), fc.string({ unit: 'grapheme' })),
+    });
+    fc.assert(
+      fc.property(text, fc.nat(30), (whole, columns) => {
+        const [cut, end] = [fitTo(whole, columns), endOf(whole, columns)];
+        expect(textWidth(cut)).toBeLessThanOrEqual(columns);
+        expect(cut === whole).toBe(textWidth(whole) <= columns);
+        expect(whole.endsWith(end)).toBe(true);
+        expect(textWidth(end)).toBeLessThanOrEqual(columns);
+      }),
+    );
+  });
+
   test('fills up with blanks', () => {
     expect(padTo('日本', 6)).toBe('日本  ');
     expect(padTo('long', 2)).toBe('long');
@@ -36,6 +58,11 @@ describe('the width of text', () => {
     expect(oneLine('abc\u202edef\u2066g')).toBe('abcdefg');
     expect(oneLine('👩‍👧 zero\u0000byte')).toBe('👩‍👧 zero byte');
     expect(harmless('a\r\n\tb\u001b[2Jc\u0008d\u2028e\u001b')).toBe('a\n\tbc d\u2028e');
+    expect(oneLine('alm\u061cx')).toBe('almx');
+    const strange = { text: 'c1 \u009b31m\u0085 turned \u202e \u2066 \u200f \u061c, esc \u001b[2J del \u007f' };
+    const json = harmlessJSON(JSON.stringify(strange));
+    expect(json).toBe(harmless(json));
+    expect(JSON.parse(json)).toEqual(strange);
     expect(oneLine('bell\u0007 csi\u009b31m')).toBe('bell csi 31m');
   });
 });

@@ -1,5 +1,5 @@
 import type { Terminal } from '../terminal.ts';
-import { harmless } from '../text-width.ts';
+import { harmless, harmlessJSON } from '../text-width.ts';
 
 /** What a command says. */
 export type Output = {
@@ -15,7 +15,7 @@ export type Output = {
 export const openOutput = ({ output, errors }: Pick<Terminal, 'output' | 'errors'>, isJSON = false): Output => ({
   isJSON,
   give(value, text) {
-    const said = isJSON ? JSON.stringify(value) : harmless(text());
+    const said = isJSON ? harmlessJSON(JSON.stringify(value)) : harmless(text());
     output.write(`${said}\n`);
   },
   note(text) {

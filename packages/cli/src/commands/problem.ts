@@ -1,7 +1,7 @@
 /** What went wrong with a command: told in a sentence, or as JSON, and as an exit code. */
 import { FaultError, faultOf } from '@troupe/protocol';
 import { exitCode } from '../exit-code.ts';
-import { harmless } from '../text-width.ts';
+import { harmless, harmlessJSON } from '../text-width.ts';
 
 /** A command that says what cannot be. */
 export const misuse = (message: string): FaultError => new FaultError('cli.usage', message);
@@ -45,5 +45,5 @@ export const codeOf = (error: unknown): number => {
 /** The line for an error: a sentence, or `{"error":{"code":…,"message":…}}`. */
 export const lineFor = (error: unknown, isJSON: boolean): string => {
   const fault = faultOf(error, 'cli.error');
-  return isJSON ? JSON.stringify({ error: fault }) : `troupe: ${harmless(fault.message)}`;
+  return isJSON ? harmlessJSON(JSON.stringify({ error: fault })) : `troupe: ${harmless(fault.message)}`;
 };

@@ -3,6 +3,7 @@ import { createRuntime, memoryStore, type Runtime } from '@troupe/core';
 import { type Budget, FaultError, type Logger, type ModelProvider, type RunStore, redact } from '@troupe/protocol';
 import { openModel } from '../open-model.ts';
 import type { Terminal } from '../terminal.ts';
+import { harmless } from '../text-width.ts';
 import { type LoadedFile, loadAgentFile } from './agent-file.ts';
 import type { CommonFlags } from './asked.ts';
 import { openStore, storeFileOf } from './open-store.ts';
@@ -54,7 +55,7 @@ export const openWorkspace = async (
   { store: named, file: path, model: modelName, budget, mayBegin = false }: WorkspaceOptions,
   terminal: Terminal,
 ): Promise<Workspace> => {
-  let write = (text: string): void => void terminal.errors.write(`troupe: ${text}\n`);
+  let write = (text: string): void => void terminal.errors.write(`troupe: ${harmless(text)}\n`);
   const say: Logger['warn'] = (message, details) =>
     write(redact(details ? `${message} ${JSON.stringify(details)}` : message));
   const file = path === undefined ? null : await loadAgentFile(path, terminal.folder);

@@ -1,6 +1,6 @@
 /** What is on the screen: the tree, the question or line that is being typed in its place, and what keys do. Pure. */
 import type { Question } from '@troupe/protocol';
-import { fitTo, harmless, lettersOf, oneLine, textWidth } from '../text-width.ts';
+import { endOf, fitTo, harmless, lettersOf, oneLine, textWidth } from '../text-width.ts';
 import type { Paint } from '../tree/paint.ts';
 import { hiddenLine, layOut, totalLine, windowAround, windowOf } from '../tree/rows.ts';
 import { runsOf, type Tree } from '../tree/tree.ts';
@@ -26,7 +26,7 @@ export const frameOf = (tree: Tree, { now, columns, rows, paint, keys, isHeld }:
   const placed = [...runsOf(tree)];
   if (placed.length === 0) return [];
   const selected = keys && selectedIn(keys.context)?.runId;
-  const below = keys ? belowOf(keys, width, paint) : { under: '', lines: [] };
+  const below = keys ? belowOf(keys, { width, rows, paint }) : { under: '', lines: [] };
   const foot = [
     fitTo(footOf(tree, { now, width, isHeld }), width),
     ...(keys ? [hintsOf(keys, width, paint, isHeld)] : []),
@@ -56,60 +56,78 @@ const footOf = (
 ): string => `${isHeld ? 'Spawning is held.  ' : ''}${totalLine(tree, { now, width })}`;
 
 /** What opens below a run: its question, or the line that is typed for it. */
-const belowOf = ({ mode, context }: Keys, width: number, paint: Paint): { under: string; lines: string[] } => {
+const belowOf = (
+  { mode, context }: Keys,
+  { width, rows, paint }: { width: number; rows: number; paint: Paint },
+): { under: string; lines: string[] } => {
   const indent = '    ';
   const room = width - indent.length;
-  const typed = (): string => `${indent}${paint('› ', 'cyan')}${lastOf(oneLineKept(context.text), room - 3)}▏`;
+  const typed = (): string => `${indent}${paint('› ', 'cyan')}${endOf(oneLineKept(context.text), room - 3)}▏`;
   const question = openIn(context);
   const run = selectedIn(context);
   if (mode === 'answering' && question)
     return {
       under: question.runId,
-      lines: [...questionLines(question, room).map((line) => indent + paint(line, 'yellow')), typed()],
+      lines: [...questionLines(question, room, rows).map((line) => indent + paint(line, 'yellow')), typed()],
     };
   if (mode === 'steering' && run) return { under: run.runId, lines: [typed()] };
   return { under: '', lines: [] };
 };
 
-const questionLines = ({ prompt, options }: Question, room: number): string[] => {
+/** As much of a question as fits in half of the screen. */
+const questionLines = ({ prompt, options }: Question, room: number, rows: number): string[] => {
   const choice = options.length === 0 ? '' : ` (${options.map(oneLine).join(', ')})`;
-  return wrap(`${harmless(prompt)}${choice}`, room, 4);
+  return wrap(`${harmless(prompt)}${choice}`, room, Math.max(4, Math.floor(rows / 2) - 2));
 };
 
-/** A text in lines of at most `columns`, broken between words; what is more than `most` lines is cut off. */
+/** A text in lines of at most `columns`, broken between words, and within those that are longer; what is more than `most` lines is cut off. */
 export const wrap = (text: string, columns: number, most: number): string[] => {
   const lines: string[] = [];
+  for (const line of linesIn(text, columns)) {
+    if (lines.length === most) return [...lines.slice(0, -1), fitTo(`${lines.at(-1)} …`, columns)];
+    lines.push(line);
+  }
+  return lines;
+};
+
+function* linesIn(text: string, columns: number): Generator<string> {
   for (const paragraph of text.split('\n')) {
     let line = '';
-    for (const word of paragraph.split(/\s+/)) {
-      const longer = line === '' ? word : `${line} ${word}`;
-      if (line === '' || textWidth(longer) <= columns) line = longer;
-      else {
-        lines.push(fitTo(line, columns));
-        line = word;
+    for (const word of paragraph.split(/\s+/))
+      for (const piece of piecesOf(word, columns)) {
+        const longer = line === '' ? piece : `${line} ${piece}`;
+        if (textWidth(longer) <= columns) line = longer;
+        else {
+          if (line !== '') yield line;
+          line = fitTo(piece, columns);
+        }
       }
-    }
-    if (line !== '') lines.push(fitTo(line, columns));
+    if (line !== '') yield line;
   }
-  if (lines.length <= most) return lines;
-  return [...lines.slice(0, most - 1), fitTo(`${lines[most - 1]} …`, columns)];
-};
+}
+
+function* piecesOf(word: string, columns: number): Generator<string> {
+  if (textWidth(word) <= columns) return yield word;
+  let piece = '';
+  for (const letter of lettersOf(word)) {
+    if (piece !== '' && textWidth(piece + letter) > columns) {
+      yield piece;
+      piece = '';
+    }
+    piece += letter;
+  }
+  yield piece;
+}
 
 /** Blanks at the end are typed, too. */
 const oneLineKept = (text: string): string => harmless(text).replaceAll(/\s/g, ' ');
-
-/** The end of a text, where one types. */
-const lastOf = (text: string, columns: number): string => {
-  const letters = lettersOf(text);
-  while (textWidth(letters.join('')) > columns) letters.shift();
-  return letters.join('');
-};
 
 /** What keys do now; a notice comes first. */
 const hintsOf = ({ mode, context }: Keys, width: number, paint: Paint, isHeld: boolean | undefined): string => {
   if (mode === 'confirming') {
     const who = selectedIn(context)?.runId ?? '';
-    return paint(fitTo(`Interrupt ${who} and all below it? y: yes, any other key: no`, width), 'yellow');
+    const asks = [`Interrupt ${who} and all below it? y: yes, any other key: no`, 'Interrupt it and all below? y/n'];
+    return paint(asks.find((text) => textWidth(text) <= width) ?? fitTo('Interrupt? y/n', width), 'yellow');
   }
   if (context.notice !== '') return paint(fitTo(oneLine(context.notice), width), 'yellow');
   const hints =

@@ -2,7 +2,7 @@
  * The live tree, drawn by ink: it reads keys, redraws what has changed, and minds the size of the terminal. Imported only where there is
  * one, for it is most of what this package weighs.
  */
-import { Box, type Key as InkKey, render, Text, useInput, useStdout, useWindowSize } from 'ink';
+import { Box, type Key as InkKey, render, Text, useInput, usePaste, useStdout, useWindowSize } from 'ink';
 import { createElement as h, useEffect, useSyncExternalStore } from 'react';
 import { lettersOf } from '../text-width.ts';
 import type { Key } from './keys-machine.ts';
@@ -24,7 +24,7 @@ export type InkScreen = {
   close(last: readonly string[]): Promise<void>;
 };
 
-/** A key as the view knows it; none for those that mean nothing, several for what comes at once, as when it is pasted. */
+/** A key as the view knows it; none for those that mean nothing, several for those that come at once. */
 const keysOf = (input: string, key: InkKey): (Key | 'stop')[] => {
   if (key.ctrl) return input === 'c' ? ['stop'] : [];
   if (key.upArrow) return [{ type: 'key.up' }];
@@ -43,6 +43,7 @@ const Keyboard = ({ press }: Required<Pick<Picture, 'press'>>): null => {
   useInput((input, key) => {
     for (const pressed of keysOf(input, key)) press(pressed);
   });
+  usePaste((text) => press({ type: 'key.paste', text }));
   return null;
 };
 

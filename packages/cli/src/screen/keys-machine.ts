@@ -6,12 +6,14 @@
  *      └──a, enter, or a question that is new──▶ answering ──enter──▶ browsing
  *   escape leads back from everywhere; space pauses the selected run, or lets it go on; p holds spawning
  *
+ * What is pasted is typed, where there is something to type, and is a command nowhere.
+ *
  * A question opens by itself once, and only where nothing is being typed. Orders go to the actor `control`; what came of one comes back
  * as a notice.
  */
 import type { Question, RunStatus } from '@troupe/protocol';
 import { assign, fromCallback, sendTo, setup } from 'xstate';
-import { lettersOf } from '../text-width.ts';
+import { harmless, lettersOf } from '../text-width.ts';
 
 /** What a person wants. */
 export type Order =
@@ -24,7 +26,9 @@ export type Order =
 /** A key, whatever terminal it comes from. */
 export type Key =
   | { type: 'key.up' | 'key.down' | 'key.enter' | 'key.escape' | 'key.backspace' }
-  | { type: 'key.text'; text: string };
+  | { type: 'key.text'; text: string }
+  /** What was pasted: text to be typed, never a command. */
+  | { type: 'key.paste'; text: string };
 
 /** A run, as far as keys mind. */
 export type Shown = { runId: string; status: RunStatus };
@@ -88,13 +92,20 @@ export const keysMachine = setup({
   },
   actions: {
     type: assign(({ context }, { text }: { text: string }) => ({ text: context.text + text, notice: '' })),
+    paste: assign(({ context }, { text }: { text: string }) => ({
+      text: context.text + harmless(text).replaceAll(/\s+/g, ' '),
+      notice: '',
+    })),
     rub: assign(({ context }) => ({ text: withoutLast(context.text), notice: '' })),
     empty: assign({ text: '', notice: '' }),
+    /** What follows is for this run, and for no other. */
+    mean: assign(({ context }) => ({ selected: selectedIn(context)?.runId ?? null, text: '', notice: '' })),
     move: assign(({ context }, { by }: { by: number }) => moved(context, by)),
     openNew: assign(({ context }) => opened(context, newIn(context))),
     openMeant: assign(({ context }) => opened(context, meantIn(context))),
     close: assign(({ context }) => ({
-      seen: context.open === null ? context.seen : [...context.seen, context.open],
+      seen:
+        context.open === null || context.seen.includes(context.open) ? context.seen : [...context.seen, context.open],
       open: null,
       text: '',
       notice: '',
@@ -115,6 +126,8 @@ export const keysMachine = setup({
     hasNew: ({ context }) => newIn(context) !== undefined,
     hasQuestion: ({ context }) => context.questions.length > 0,
     isClosed: ({ context }) => openIn(context) === undefined,
+    /** The run that was meant. */
+    isGone: ({ context }) => selectedIn(context)?.runId !== context.selected,
     hasText: ({ context }) => context.text.trim() !== '',
     /** A letter that is meant for a run, where there is one. */
     isLetter: ({ context, event }, { letter, runs = true }: { letter: string; runs?: boolean }) =>
@@ -152,8 +165,8 @@ export const keysMachine = setup({
             target: 'answering',
             actions: 'openMeant',
           },
-          { guard: { type: 'isLetter', params: { letter: 's' } }, target: 'steering', actions: 'empty' },
-          { guard: { type: 'isLetter', params: { letter: 'i' } }, target: 'confirming', actions: 'empty' },
+          { guard: { type: 'isLetter', params: { letter: 's' } }, target: 'steering', actions: 'mean' },
+          { guard: { type: 'isLetter', params: { letter: 'i' } }, target: 'confirming', actions: 'mean' },
           {
             guard: { type: 'isLetter', params: { letter: ' ' } },
             actions: { type: 'order', params: { type: 'toggle' } },
@@ -170,14 +183,17 @@ export const keysMachine = setup({
       always: { guard: 'isClosed', target: 'browsing', actions: 'close' },
       on: {
         'key.text': { actions: { type: 'type', params: ({ event }) => event } },
+        'key.paste': { actions: { type: 'paste', params: ({ event }) => event } },
         'key.backspace': { actions: 'rub' },
         'key.escape': { target: 'browsing', actions: 'close' },
         'key.enter': { guard: 'hasText', target: 'browsing', actions: ['answer', 'close'] },
       },
     },
     steering: {
+      always: { guard: 'isGone', target: 'browsing', actions: 'empty' },
       on: {
         'key.text': { actions: { type: 'type', params: ({ event }) => event } },
+        'key.paste': { actions: { type: 'paste', params: ({ event }) => event } },
         'key.backspace': { actions: 'rub' },
         'key.escape': { target: 'browsing', actions: 'empty' },
         'key.enter': {
@@ -188,6 +204,7 @@ export const keysMachine = setup({
       },
     },
     confirming: {
+      always: { guard: 'isGone', target: 'browsing', actions: 'empty' },
       on: {
         'key.text': [
           {
@@ -197,6 +214,7 @@ export const keysMachine = setup({
           },
           { target: 'browsing' },
         ],
+        'key.paste': 'browsing',
         'key.escape': 'browsing',
         'key.enter': 'browsing',
         'key.backspace': 'browsing',

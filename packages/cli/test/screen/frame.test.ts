@@ -95,6 +95,43 @@ describe('a picture', () => {
     );
   });
 
+  test('shows a long question in half of the screen, and its rest is known to be missing', () => {
+    const { tree, now } = team(3, `${'Shall I? '.repeat(200)}The end.`);
+    for (const rows of [12, 24, 60]) {
+      const lines = frameOf(tree, { ...size, rows, now, keys: keysFor(tree, 'answering') });
+      const asked = lines.filter((line) => line.includes('Shall I?'));
+      expect(asked).toHaveLength(Math.min(Math.max(4, rows / 2 - 2), 25));
+      if (rows < 60) expect(asked.at(-1)).toMatch(/…$/);
+      expect(lines.at(-1)).toMatch(/^enter send/);
+    }
+  });
+
+  test('says which keys there are before a run is interrupted, however narrow it is', () => {
+    const { tree, now } = team();
+    const asked = (columns: number) =>
+      frameOf(tree, { ...size, columns, now, keys: keysFor(tree, 'confirming') }).at(-1);
+    expect([asked(80), asked(40), asked(20)]).toEqual([
+      'Interrupt run_1 and all below it? y: yes, any other key: no',
+      'Interrupt it and all below? y/n',
+      'Interrupt? y/n',
+    ]);
+  });
+
+  test('is drawn in time with 5,000 runs, a question without end and a text that was pasted', () => {
+    const { tree, now } = team(5_000, '質問 '.repeat(50_000));
+    const keys = keysFor(tree, 'answering', { text: '答え'.repeat(20_000) });
+    const frames: FrameOptions[] = [
+      { ...size, now, keys },
+      { ...size, columns: 20, now },
+    ];
+    for (const frame of frames) {
+      const at = performance.now();
+      expect(frameOf(tree, frame).length).toBeLessThan(size.rows);
+      // it takes 30 ms here; what grows with the square of anything takes minutes
+      expect(performance.now() - at).toBeLessThan(2_000);
+    }
+  });
+
   test('is never wider or higher than the screen, whatever is asked and typed', () => {
     const options = fc.record({ columns: fc.integer({ min: 10, max: 120 }), rows: fc.integer({ min: 3, max: 40 }) });
     const mode = fc.constantFrom<Keys['mode']>('browsing', 'answering', 'steering', 'confirming');
@@ -121,5 +158,9 @@ test('a text is broken between words, and what is too much is cut off', () => {
   expect(wrap('one two three', 8, 4)).toEqual(['one two', 'three']);
   expect(wrap('one\n\ntwo', 8, 4)).toEqual(['one', 'two']);
   expect(wrap('a b c d e', 1, 3)).toEqual(['a', 'b', '…']);
-  expect(wrap('incomprehensible', 6, 2)).toEqual(['incom…']);
+  // nothing of a word is lost that is longer than a line: it may be what one is asked about
+  expect(wrap('rm incomprehensible now', 6, 9)).toEqual(['rm', 'incomp', 'rehens', 'ible', 'now']);
+  expect(wrap('incomprehensible', 6, 2)).toEqual(['incomp', 'rehen…']);
+  expect(wrap('とても長い', 5, 9)).toEqual(['とて', 'も長', 'い']);
+  expect(wrap('長い', 1, 9)).toEqual(['…', '…']);
 });

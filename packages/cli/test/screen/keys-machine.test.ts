@@ -70,6 +70,25 @@ describe('keys', () => {
     expect([now(keys).mode, keys.orders.length]).toEqual(['browsing', 1]);
   });
 
+  test('are no keys when they are pasted: text is typed, on one line, and nothing else happens', () => {
+    const keys = start();
+    keys.tell();
+    const paste = (text: string) => keys.actor.send({ type: 'key.paste', text });
+    paste('iy s p a');
+    expect([now(keys).mode, keys.orders]).toEqual(['browsing', []]);
+    keys.type('i');
+    paste('y');
+    expect([now(keys).mode, keys.orders]).toEqual(['browsing', []]);
+    keys.type('s');
+    paste('First this,\r\nthen \u001b[2Jthat.\n');
+    expect(now(keys)).toMatchObject({ mode: 'steering', text: 'First this, then that. ' });
+    keys.press('enter');
+    keys.tell([question(1)]);
+    paste('y\nes');
+    expect(now(keys)).toMatchObject({ mode: 'answering', text: 'y es' });
+    expect(keys.orders).toEqual([{ type: 'steer', runId: 'run_1', text: 'First this, then that.' }]);
+  });
+
   test('interrupt a run only when that is confirmed', () => {
     const keys = start();
     keys.tell();
@@ -184,6 +203,7 @@ test('whatever is pressed and told, an open question is one that is asked, and o
       { type: 'key.enter' },
       { type: 'key.escape' },
       { type: 'key.backspace' },
+      { type: 'key.paste', text: 'iy\n' },
     ),
     fc.constantFrom(...['a', 's', 'i', 'p', 'y', ' ', 'x']).map((text): Key => ({ type: 'key.text', text })),
   );

@@ -64,7 +64,7 @@ const fieldsOf: FieldsOf = {
 };
 
 /** Control characters, and marks that turn the direction of writing: JSON leaves some of them as they are. */
-const unsafe = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const unsafe = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 const plain = /^[\w./:@?,+-]+$/;
 
