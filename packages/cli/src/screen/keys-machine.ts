@@ -62,10 +62,12 @@ export const selectedIn = ({ runs, selected }: Pick<KeysContext, 'runs' | 'selec
 export const openIn = ({ questions, open }: Pick<KeysContext, 'questions' | 'open'>): Question | undefined =>
   questions.find(({ id }) => id === open);
 
-const moved = ({ runs, selected }: KeysContext, by: number): Partial<KeysContext> => {
-  const at = runs.findIndex(({ runId }) => runId === selected);
-  const next = Math.min(Math.max(at < 0 && by < 0 ? 0 : at + by, 0), runs.length - 1);
-  return { selected: runs[next]?.runId ?? null, notice: '' };
+/** From the run that is shown as selected. */
+const moved = (context: KeysContext, by: number): Partial<KeysContext> => {
+  const { runs } = context;
+  const shown = selectedIn(context)?.runId;
+  const next = runs.findIndex(({ runId }) => runId === shown) + by;
+  return { selected: runs[Math.min(Math.max(next, 0), runs.length - 1)]?.runId ?? null, notice: '' };
 };
 
 const opened = (context: KeysContext, question: Question | undefined): Partial<KeysContext> => ({

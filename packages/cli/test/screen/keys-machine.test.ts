@@ -52,10 +52,21 @@ describe('keys', () => {
     expect(selected()).toBe('run_2');
   });
 
+  test('select nothing where there is nothing, and go from the first where the selected one is gone', () => {
+    const keys = start();
+    keys.press('down');
+    expect(now(keys).selected).toBeNull();
+    keys.tell();
+    keys.press('down');
+    expect(now(keys).selected).toBe('run_2');
+    keys.tell([], ['run_1', 'run_3']);
+    keys.press('down');
+    expect(now(keys).selected).toBe('run_3');
+  });
+
   test('steer the selected run with what is typed, mistakes taken back', () => {
     const keys = start();
     keys.tell();
-    keys.press('down');
     keys.press('down');
     keys.type('sHurryy');
     keys.press('backspace');

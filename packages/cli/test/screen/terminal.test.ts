@@ -27,7 +27,6 @@ describe('a run on a terminal', { timeout: 30_000 }, () => {
     expect(shown).toMatch(/^4 runs {2}4 turns {2}60 tokens/m);
     // a person interrupts one of the children, and the others go on
     terminal.type(keys.down);
-    terminal.type(keys.down);
     await terminal.until(/^❯ .*part 1/m);
     terminal.type('i');
     await terminal.until(/Interrupt r\/1-0\/0 and all below it\? y: yes/);
