@@ -1,4 +1,4 @@
-import { effect, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 
 const THEMES = ['auto', 'light', 'dark'] as const;
 export type Theme = (typeof THEMES)[number];
@@ -16,12 +16,26 @@ const stored = (): Theme => {
 /** `auto` follows the system. */
 export const theme = signal<Theme>(stored());
 
+const system = matchMedia('(prefers-color-scheme: dark)');
+const systemIsDark = signal(system.matches);
+system.addEventListener('change', ({ matches }) => {
+  systemIsDark.value = matches;
+});
+
+/** What the page looks like. Style sheets and canvases go by it alone, so a palette is written once. */
+export const scheme = computed(() =>
+  theme.value === 'auto' ? (systemIsDark.value ? 'dark' : 'light') : theme.value,
+);
+
 export const nextTheme = (): void => {
   theme.value = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length] ?? 'auto';
 };
 
 effect(() => {
-  document.documentElement.dataset.theme = theme.value;
+  document.documentElement.dataset.theme = scheme.value;
+});
+
+effect(() => {
   try {
     localStorage.setItem(KEY, theme.value);
   } catch {

@@ -113,6 +113,27 @@ describe.skipIf(browserPath === undefined)('The page (skipped where there is no 
     expect(await page.locator('html').getAttribute('data-theme')).toBe('light');
   });
 
+  test('is light or dark as the system is, at once, until a person chooses', async () => {
+    const { page } = await look({ scheme: 'light' });
+    const ground = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
+    await choose(page, 'lead');
+    await openTab(page, 'Timeline');
+    await page.locator('canvas').waitFor();
+    const [light, drawnLight] = [await ground(), await commonest(page)];
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await expect.poll(ground).not.toBe(light);
+    const dark = await ground();
+    // what is drawn on a canvas, too
+    await expect.poll(() => commonest(page)).not.toBe(drawnLight);
+    // light was chosen, and dark: the system counts no more
+    await page.keyboard.press('t');
+    await expect.poll(ground).toBe(light);
+    await page.keyboard.press('t');
+    await expect.poll(ground).toBe(dark);
+    await page.emulateMedia({ colorScheme: 'light' });
+    expect(await ground()).toBe(dark);
+  });
+
   test('shows what a model wrote as text, whatever it is', async () => {
     const hostile = '</script><img src=x onerror="document.title=1"><b>bold</b>';
     const runtime = createRuntime({ provider: scriptedProvider(['<u>'.concat(hostile)]), model: 'm' });
@@ -128,6 +149,24 @@ describe.skipIf(browserPath === undefined)('The page (skipped where there is no 
     expect(troubles).toEqual([]);
   });
 });
+
+/** The colour of most points that the canvas has painted: that of its texts and lines. */
+const commonest = (page: Page): Promise<string> =>
+  page.locator('canvas').evaluate((element) => {
+    const canvas = element as unknown as {
+      width: number;
+      height: number;
+      getContext(kind: '2d'): { getImageData(x: number, y: number, width: number, height: number): { data: Uint8Array } };
+    };
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const counts = new Map<string, number>();
+    for (let index = 3; index < data.length; index += 4) {
+      if (data[index] !== 255) continue;
+      const colour = `${data[index - 3]} ${data[index - 2]} ${data[index - 1]}`;
+      counts.set(colour, (counts.get(colour) ?? 0) + 1);
+    }
+    return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? '';
+  });
 
 /** How many points of the canvas are painted. */
 const inkOf = (page: Page): Promise<number> =>

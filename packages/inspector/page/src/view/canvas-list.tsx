@@ -1,5 +1,5 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { theme } from '../theme.ts';
+import { scheme } from '../theme.ts';
 
 export type Paint = {
   context: CanvasRenderingContext2D;
@@ -83,7 +83,7 @@ export const CanvasList = ({ label, size, wide = 0, follow = false, paint, onPic
   return (
     <div
       class="canvas-list"
-      data-theme={theme.value}
+      data-theme={scheme.value}
       ref={box}
       tabIndex={0}
       role="img"
