@@ -294,6 +294,15 @@ export const agentMachine: AgentMachine = base
         for (const [id, kind] of watchesOf(run)) spawn('alarm', { id, input: { runId: run.runId, kind } });
         return {};
       }),
+      /** A watch whose limit was raised goes by what it is now; every other watches on. */
+      moveWatch: base.enqueueActions(({ context: { run }, event, enqueue }) => {
+        if (event.type !== 'raise') return;
+        for (const [id, kind] of watchesOf(run)) {
+          if (kind === 'heartbeat' || event.limits[kind] === undefined) continue;
+          enqueue.stopChild(id);
+          enqueue.spawnChild('alarm', { id, input: { runId: run.runId, kind } });
+        }
+      }),
       /** What does not work is not watched. A run that ends takes its watches along. */
       stopWatch: base.enqueueActions(({ context: { run }, enqueue }) => {
         for (const [id] of watchesOf(run)) enqueue.stopChild(id);
@@ -344,7 +353,7 @@ export const agentMachine: AgentMachine = base
         initial: 'deciding',
         on: {
           pause: { target: 'paused.command', actions: 'pause' },
-          raise: { guard: 'mayRaise', actions: ['raise', 'moveAlarm', 'stopWatch', 'startWatch'] },
+          raise: { guard: 'mayRaise', actions: ['raise', 'moveAlarm', 'moveWatch'] },
           'stall.noticed': { actions: 'warnOfStall' },
           'stall.lasted': { target: 'interrupting', actions: 'failStalled' },
         },

@@ -12,11 +12,11 @@ export const heartbeatOf = ({
 
 export const stallWarning = 'run.stalled';
 
-/** What a clock says of a run is no progress of the run. */
-export const isOfClock = (event: { type: string; kind?: unknown; code?: unknown }): boolean =>
-  event.type === 'budget.warned'
-    ? String(event.kind).endsWith('Ms')
-    : event.type === 'warning.raised' && event.code === stallWarning;
+/** What a clock says of a run is no progress of the run, nor is a limit that somebody raises: it would keep a run alive that stands still. */
+export const isNoProgress = (event: { type: string; kind?: unknown; code?: unknown }): boolean =>
+  event.type === 'budget.raised' ||
+  (event.type === 'budget.warned' && String(event.kind).endsWith('Ms')) ||
+  (event.type === 'warning.raised' && event.code === stallWarning);
 
 /** What a run does: it executes a call, of which the first is named, or it waits for its model. */
 export type Phase = { phase: 'turn' } | { phase: 'call'; tool: string };

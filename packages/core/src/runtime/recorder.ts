@@ -22,7 +22,7 @@ import {
   type StoredEvent,
 } from '@troupe/protocol';
 import type { Draft } from '../agent/context.ts';
-import { isOfClock } from '../agent/stalls.ts';
+import { isNoProgress } from '../agent/stalls.ts';
 import { type Feed, openFeed } from '../run/feed.ts';
 import { foldHeard } from '../run/journal.ts';
 import { enter } from '../run/ledger.ts';
@@ -112,8 +112,8 @@ export const openRecorder = (
     const isEmpty = drafts.length === 0 && !checkpoint && !mail && run.receipts.length === 0;
     if (run.suspended || run.ended || run.broken || isEmpty) return;
     const at = clock.now();
-    // What was asked from elsewhere, and came to nothing, is no step; what a clock says is no progress.
-    if ((drafts.length > 0 || checkpoint) && !drafts.some(isOfClock)) run.progressAt = at;
+    // What was asked from elsewhere, and came to nothing, is no step.
+    if ((drafts.length > 0 || checkpoint) && !drafts.some(isNoProgress)) run.progressAt = at;
     const expectedSeq = run.seq;
     const events = drafts.map((draft) => {
       const event = stamp(run, draft, at);

@@ -54,6 +54,33 @@ describe('[HM-131] a run with a heartbeat that makes no progress', () => {
     expect(stalls()).toHaveLength(4);
   });
 
+  test('makes none by a limit that is raised, however often: it is warned of when it would have been, and ends then', async () => {
+    const { run, pass, stalls } = await alone({ heartbeat: impatient, budget: { turns: 3, idleMs: 100_000 } });
+    for (let turns = 4; turns < 18; turns += 1) {
+      await pass(100);
+      expect(await run.raise({ turns })).toEqual({ status: 'accepted' });
+    }
+    expect(stalls().map(({ at }) => at)).toEqual([1_000]);
+    await pass(99);
+    expect(run.status).toBe('running');
+    await pass(1);
+    expect(await run.ended).toMatchObject({ status: 'failed', exitReason: 'stalled' });
+  });
+
+  test('has no watch that begins anew but that of a limit that is raised', async () => {
+    const { run, pass, clock } = await alone({
+      heartbeat: warning,
+      budget: { activeMs: 9_000, idleMs: 90_000, turns: 3 },
+    });
+    await pass(10);
+    const { length } = clock.asked;
+    await run.raise({ turns: 4 });
+    await run.raise({ activeMs: 10_000 });
+    await pass(0);
+    // warned of at 80 %, and over at the new limit
+    expect(clock.asked.slice(length)).toEqual([7_990, 9_990]);
+  });
+
   test('is not watched unless somebody asks for it: no timer runs [HM-132]', async () => {
     const { clock, pass, stalls } = await alone({});
     await pass(1e9);
