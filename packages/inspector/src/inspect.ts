@@ -44,11 +44,12 @@ const open = async (
   const hub = openHub({ ...(source && { source }), name, inspectUrl, clock, logger, maxBufferedBytes });
   server.open(hub);
   const url = `http://127.0.0.1:${server.port}/?token=${token}`;
-  if (shows) openBrowser(url);
+  const forget = shows ? openBrowser(url) : () => {};
   return {
     url,
     inspectUrl,
     async close() {
+      forget();
       hub.close();
       await server.close();
     },

@@ -9,7 +9,6 @@ import { openHub } from '../src/hub/hub.ts';
 import { runtimeSource } from '../src/hub/run-source.ts';
 import type { Outlet } from '../src/hub/viewer.ts';
 import { type RunLine, ToPage } from '../src/index.ts';
-import { openBrowser } from '../src/server/open-browser.ts';
 import { clerk } from './clerk.ts';
 import { openPage, until } from './page.ts';
 import { calling, inspected, openProgram } from './program.ts';
@@ -244,10 +243,4 @@ test('a source that fails is said to its logger, and to who asks; the page stays
     'nobody could execute a fork of a stored tree here: fork it in the program that knows its agents',
     'spawning can be paused only in the program that spawns',
   ]);
-});
-
-test('a browser that is not there is no reason to fail', async () => {
-  for (const platform of ['linux', 'darwin', 'win32'] as const)
-    openBrowser('http://127.0.0.1:1/', platform, '/nowhere');
-  await pause(20);
 });

@@ -23,9 +23,7 @@ system.addEventListener('change', ({ matches }) => {
 });
 
 /** What the page looks like. Style sheets and canvases go by it alone, so a palette is written once. */
-export const scheme = computed(() =>
-  theme.value === 'auto' ? (systemIsDark.value ? 'dark' : 'light') : theme.value,
-);
+export const scheme = computed(() => (theme.value === 'auto' ? (systemIsDark.value ? 'dark' : 'light') : theme.value));
 
 export const nextTheme = (): void => {
   theme.value = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length] ?? 'auto';

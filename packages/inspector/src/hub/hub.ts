@@ -5,6 +5,7 @@
 import { type Clock, faultOf, isLive, type Logger, type RunEvent } from '@troupe/protocol';
 import { type ActorNews, openActorTable } from '../actors/actor-table.ts';
 import type { StatelyMessage } from '../actors/stately-message.ts';
+import { later } from '../later.ts';
 import { happeningOf } from '../runs/happening-of.ts';
 import { openRunTable } from '../runs/run-table.ts';
 import { type Happening, type Line, type ToHub, wireVersion } from '../wire.ts';
@@ -13,7 +14,6 @@ import { gather } from './frames.ts';
 import { openLooking } from './looking.ts';
 import { readMessage } from './read-message.ts';
 import type { RunSource } from './run-source.ts';
-import { later } from './stored-events.ts';
 import { openStreamed } from './streamed.ts';
 import { type Outlet, openViewer, type Standing, type Viewer } from './viewer.ts';
 

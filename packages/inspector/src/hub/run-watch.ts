@@ -3,12 +3,13 @@ import { agentMachine } from '@troupe/core';
 import { type Clock, faultOf, isLive, type RunEvent } from '@troupe/protocol';
 import { activeIn, chartOf } from '../chart/chart-of.ts';
 import { contextOf, stepsOf } from '../chart/steps-of.ts';
+import { later } from '../later.ts';
 import { type Conversation, openConversation } from '../runs/conversation.ts';
 import { shorten } from '../runs/text.ts';
 import type { Can, Entry, RunLine, Step } from '../wire.ts';
 import { canOf } from './commands.ts';
 import type { RunSource } from './run-source.ts';
-import { later, storedEvents } from './stored-events.ts';
+import { storedEvents } from './stored-events.ts';
 
 /** The machine of every run. */
 export const runMachine = chartOf(agentMachine, 'agent');

@@ -1,17 +1,11 @@
 import { type Clock, type EventQuery, isLive, type StoredEvent } from '@troupe/protocol';
+import { later } from '../later.ts';
 import type { RunSource } from './run-source.ts';
 
 type Query = Extract<EventQuery, { runId: string } | { rootId: string }>;
 
 /** A store that does not give what it is known to have, as after a tree was forgotten, is waited for no longer than this. */
 const patienceMs = 5_000;
-
-/** A timer that does not keep the process alive. Gives back how to stop it. */
-export const later = (clock: Clock, ms: number, act: () => void): (() => void) => {
-  const timer = clock.setTimeout(act, ms);
-  (timer as { unref?(): void } | undefined)?.unref?.();
-  return () => clock.clearTimeout(timer);
-};
 
 /** The stored events of a run or a tree, from the first to the one that is numbered `until`. */
 export const storedEvents = async (

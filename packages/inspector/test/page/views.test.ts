@@ -156,7 +156,9 @@ const commonest = (page: Page): Promise<string> =>
     const canvas = element as unknown as {
       width: number;
       height: number;
-      getContext(kind: '2d'): { getImageData(x: number, y: number, width: number, height: number): { data: Uint8Array } };
+      getContext(kind: '2d'): {
+        getImageData(x: number, y: number, width: number, height: number): { data: Uint8Array };
+      };
     };
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     const counts = new Map<string, number>();
