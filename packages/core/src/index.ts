@@ -43,7 +43,7 @@ export { withCredentials } from './model/with-credentials.ts';
 export { type FallbackChoice, type FallbackOptions, withFallback } from './model/with-fallback.ts';
 export { type RetryOptions, withRetry } from './model/with-retry.ts';
 export type { ForkChange, ForkOptions } from './replay/cut.ts';
-export type { Replay, ReplayStep } from './replay/replay.ts';
+export type { Replay, ReplayOptions, ReplayStep } from './replay/replay.ts';
 export type { Ask } from './run/ask.ts';
 export { type Ending, type LifecycleHooks, lifecycle } from './run/lifecycle.ts';
 export type { Run } from './run/run.ts';

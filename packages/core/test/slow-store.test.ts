@@ -62,9 +62,9 @@ const slowStore = (on: { commit?: () => void } = {}) => {
       await later();
       return store.receipt(mailId);
     },
-    async *journal(runId) {
+    async *journal(runId, from) {
       await later();
-      yield* store.journal(runId);
+      yield* store.journal(runId, from);
     },
     prune: async (options) => {
       await later();

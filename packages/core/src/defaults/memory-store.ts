@@ -213,7 +213,11 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       const found = runs.get(runId)?.checkpoint;
       return found && (JSON.parse(JSON.stringify(redact(found))) as Checkpoint);
     },
-    journal: (runId) => JSON.parse(JSON.stringify(runs.get(runId)?.journal ?? [])) as ReadEntry[],
+    journal(runId, from = 0) {
+      const entries = runs.get(runId)?.journal ?? [];
+      const before = entries.findLastIndex(({ seq }) => seq < from);
+      return JSON.parse(JSON.stringify(entries.slice(before + 1))) as ReadEntry[];
+    },
     prune,
     get: (runId) => runs.get(runId)?.row,
     list({ status, rootId, sentTo, unitsOf, limit = 100, before }: RunFilter = {}) {

@@ -1,6 +1,10 @@
 import type { Checkpoint, ReadEntry, RunStore, StoredEvent } from '@troupe/protocol';
 
-/** Everything that is stored of one run. */
+/** A place in a run: after `seq` events, and after so many things that it heard since the last of them. */
+export type Place = { seq: number; heard: number };
+export const beginning: Place = Object.freeze({ seq: 0, heard: 0 });
+
+/** Everything that is stored of one run, or what is stored of it from a place on. */
 export type RunRecord = { entries: ReadEntry[]; events: StoredEvent[]; checkpoint: Checkpoint | undefined };
 
 /** Everything that a store gives, at once or by and by. */
@@ -11,11 +15,16 @@ export const listOf = async <T>(items: Iterable<T> | AsyncIterable<T>): Promise<
 };
 
 /** Read as often as something is added meanwhile: what is given back belongs together. */
-export const readRun = async (store: RunStore, runId: string): Promise<RunRecord> => {
-  for (let before: ReadEntry[] = await listOf(store.journal(runId)); ; ) {
+export const readRun = async (
+  store: RunStore,
+  runId: string,
+  { seq, heard }: Place = beginning,
+): Promise<RunRecord> => {
+  const heardSince = async () => (await listOf(store.journal(runId, seq))).slice(heard);
+  for (let before: ReadEntry[] = await heardSince(); ; ) {
     const checkpoint = await store.checkpoint(runId);
-    const events = await listOf(store.events({ runId }));
-    const entries = await listOf(store.journal(runId));
+    const events = await listOf(store.events({ runId, after: seq }));
+    const entries = await heardSince();
     if (entries.length === before.length) return { entries, events, checkpoint };
     before = entries;
   }

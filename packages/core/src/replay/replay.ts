@@ -15,6 +15,7 @@ import type { RunContext, RunInput, RunMachineEvent } from '../agent/context.ts'
 import { closeRun } from '../agent/life.ts';
 import { unfoldHeard } from '../run/journal.ts';
 import { takeOutbox } from '../run/recorded.ts';
+import type { Place } from './read-run.ts';
 import { isSaid } from './same.ts';
 
 type Snapshot = SnapshotFrom<AgentMachine>;
@@ -39,9 +40,21 @@ export type ReplayStep = {
 export type Replay = {
   runId: string;
   agent: string;
+  /** What it heard; of a replay that goes on after another, since then. */
   steps: readonly ReplayStep[];
   /** Where it is, or was when it ended. */
   snapshot: Snapshot;
+  /** Where this replay ends: after `seq` events, and after so many things that the run heard since the last of them. */
+  place: Place;
+};
+
+/** How a stored run is replayed. */
+export type ReplayOptions = {
+  /**
+   * A replay of the same run, to go on from: only what was stored since is read and told to the machine, so a run that is followed
+   * costs what it adds, whatever it has behind it.
+   */
+  after?: Replay;
 };
 
 type Closed = { how: 'done' | 'stopped' | 'error' };
@@ -87,16 +100,25 @@ export const next = (
 
 /** What a run heard, whole: without references to its events. */
 export type Heard = { seq: number; at: number; rootSeq: number; heard: ReplayStep['heard'] };
-export const heardIn = (entries: readonly ReadEntry[], events: readonly StoredEvent[]): Heard[] =>
-  entries.map((entry) => ({ ...entry, heard: unfoldHeard(entry.heard, (seq) => events[seq - 1]) }));
+export const heardIn = (entries: readonly ReadEntry[], events: readonly StoredEvent[], from = 0): Heard[] =>
+  entries.map((entry) => ({ ...entry, heard: unfoldHeard(entry.heard, (seq) => events[seq - 1 - from]) }));
 
-/** Steps through a run. @param events All of the run, in order. @throws FaultError `replay.differs` */
-export const stepsOf = function* (all: Iterable<Heard>, events: readonly StoredEvent[]): Generator<ReplayStep> {
-  let snapshot: Snapshot | undefined;
-  let place = 0;
+/**
+ * Steps through a run, or on from where a replay of it ended.
+ *
+ * @param events All of the run, or all since then, in order. @throws FaultError `replay.differs`
+ */
+export const stepsOf = function* (
+  all: Iterable<Heard>,
+  events: readonly StoredEvent[],
+  after?: Replay,
+): Generator<ReplayStep> {
+  let snapshot = after?.snapshot;
+  const from = after?.place.seq ?? 0;
+  let place = from;
   for (const { seq, at, rootSeq, heard } of all) {
     const differs = (what: string): FaultError => {
-      const [{ runId, agent } = { runId: '', agent: '' }] = events;
+      const { runId, agent } = after ?? events[0] ?? { runId: '', agent: '' };
       return new FaultError(
         'replay.differs',
         `Run "${runId}" of agent "${agent}" does not replay: at "${heard.type}", heard after event ${seq}, ${what}. Replay it with the version of this library that stored it.`,
@@ -108,7 +130,7 @@ export const stepsOf = function* (all: Iterable<Heard>, events: readonly StoredE
     snapshot = next(snapshot, heard, taken);
     const said: StoredEvent[] = [];
     for (const draft of redact(takeOutbox(snapshot)?.events ?? [])) {
-      const event = events[place];
+      const event = events[place - from];
       if (!event || !isSaid(draft, redact(event)))
         throw differs(
           `the machine says ${draft.type}, but the store has ${event?.type ?? 'nothing'} as event ${place + 1}`,
@@ -116,7 +138,7 @@ export const stepsOf = function* (all: Iterable<Heard>, events: readonly StoredE
       said.push(event);
       place += 1;
     }
-    const last = events[place];
+    const last = events[place - from];
     if (last && isByActor(heard.type, last)) {
       said.push(last);
       place += 1;

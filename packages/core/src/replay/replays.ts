@@ -7,6 +7,7 @@ import {
   isEnded,
   isFaultError,
   type Message,
+  type ReadEntry,
   type RunRow,
   type RunStore,
   redact,
@@ -15,9 +16,9 @@ import { contextIn } from '../run/checkpoint.ts';
 import { checkRunId } from '../run/live-run.ts';
 import { cutAt, type ForkOptions, questionOf } from './cut.ts';
 import { forkOf } from './fork.ts';
-import { readRun } from './read-run.ts';
+import { beginning, type Place, readRun } from './read-run.ts';
 import { renamedId } from './rename.ts';
-import { heardIn, type Replay, stepsOf } from './replay.ts';
+import { heardIn, type Replay, type ReplayOptions, stepsOf } from './replay.ts';
 import { isSame } from './same.ts';
 
 type Host = {
@@ -42,16 +43,27 @@ type Host = {
 };
 
 export type Replays = {
-  replay(runId: string): Promise<Replay>;
+  replay(runId: string, options?: ReplayOptions): Promise<Replay>;
   /** Gives back the id of the new root, and of the question that is to be answered otherwise. */
   fork(rootId: string, options: ForkOptions): Promise<{ rootId: string; questionId?: string }>;
 };
 
-/** A stored run, step by step. @throws FaultError `replay.differs` */
-export const replayOf = async (store: RunStore, { runId, agent }: RunRow): Promise<Replay> => {
-  const { entries, events, checkpoint } = await readRun(store, runId);
-  const steps = [...stepsOf(heardIn(entries, events), events)];
-  const last = steps.at(-1)?.snapshot;
+/** A stored run, step by step. @throws FaultError `replay.differs`, `replay.invalid` */
+export const replayOf = async (
+  store: RunStore,
+  { runId, agent }: RunRow,
+  { after }: ReplayOptions = {},
+): Promise<Replay> => {
+  if (after && after.runId !== runId)
+    throw new FaultError(
+      'replay.invalid',
+      `A replay of run "${runId}" was to go on after one of run "${after.runId}". Give one of the same run.`,
+      { runId },
+    );
+  const from = after?.place ?? beginning;
+  const { entries, events, checkpoint } = await readRun(store, runId, from);
+  const steps = [...stepsOf(heardIn(entries, events, from.seq), events, after)];
+  const last = steps.at(-1)?.snapshot ?? after?.snapshot;
   const isWhole = last && steps.reduce((sum, { said }) => sum + said.length, 0) === events.length;
   if (!isWhole)
     throw new FaultError('replay.differs', `Run "${runId}" cannot be replayed: its journal is not whole.`, { runId });
@@ -64,7 +76,13 @@ export const replayOf = async (store: RunStore, { runId, agent }: RunRow): Promi
       `Run "${runId}" does not replay: it comes to another state than the one it was stored in. Replay it with the version of this library that stored it.`,
       { runId },
     );
-  return { runId, agent, steps, snapshot: last };
+  return { runId, agent, steps, snapshot: last, place: placeAfter(from, entries, events.length) };
+};
+
+const placeAfter = (from: Place, entries: readonly ReadEntry[], said: number): Place => {
+  const seq = from.seq + said;
+  const heard = entries.filter((entry) => entry.seq === seq).length;
+  return { seq, heard: said === 0 ? from.heard + heard : heard };
 };
 
 const exists = (runId: string) =>
@@ -91,7 +109,7 @@ export const openReplays = (host: Host): Replays => {
   };
 
   return {
-    replay: async (runId) => replayOf(store, await rowFor(runId)),
+    replay: async (runId, options) => replayOf(store, await rowFor(runId), options),
     async fork(rootId, options) {
       host.check();
       const tree = await treeOf(rootId);

@@ -19,7 +19,7 @@ import type { AnyActorRef } from 'xstate';
 import type { Agent, AnyAgent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
 import type { ForkOptions } from '../replay/cut.ts';
-import type { Replay } from '../replay/replay.ts';
+import type { Replay, ReplayOptions } from '../replay/replay.ts';
 import type { Run } from '../run/run.ts';
 import type { Session, Delivery as SessionDelivery } from '../session/session.ts';
 import type { ReadOptions } from './intake.ts';
@@ -64,9 +64,10 @@ export type Runtime = {
   recover(): Promise<{ recovered: Run[]; skipped: { runId: string; reason: string }[] }>;
   /**
    * A stored run, live or ended, step by step: what its machine heard, where it was then, what it said. Calls nothing and changes
-   * nothing. @throws FaultError `run.unknown`; `replay.differs` when the machine does not do what was stored, as after an update
+   * nothing. A run that is followed is replayed on from the replay before: `replay(runId, { after })`. @throws FaultError `run.unknown`;
+   * `replay.differs` when the machine does not do what was stored, as after an update; `replay.invalid` when `after` is of another run
    */
-  replay(runId: string): Promise<Replay>;
+  replay(runId: string, options?: ReplayOptions): Promise<Replay>;
   /**
    * Starts a new tree from any event of a stored one, live or ended, with another model answer, another answer to a question, or
    * another budget. What had happened by then is copied: nothing of it is paid for or done again. What was in flight and is known to

@@ -16,7 +16,7 @@ import {
 import { NEVER } from 'rxjs';
 import type { RunCommand } from '../agent/context.ts';
 import { consoleLogger, randomIds, systemClock } from '../defaults/system.ts';
-import type { Replay } from '../replay/replay.ts';
+import type { Replay, ReplayOptions } from '../replay/replay.ts';
 import { replayOf } from '../replay/replays.ts';
 import { type Ask, commandOf, raiseOf } from '../run/ask.ts';
 import { afterEnd } from '../run/receipt.ts';
@@ -34,8 +34,8 @@ export type StoredRuns = {
   readonly runs: Pick<Runtime['runs'], 'get' | 'list' | 'tree'>;
   /** As `runtime.events`: stored events, then those that other processes store. */
   events(filter?: EventQuery, options?: ReadOptions): EventStream;
-  /** As `runtime.replay`. @throws FaultError `run.unknown`, `replay.differs` */
-  replay(runId: string): Promise<Replay>;
+  /** As `runtime.replay`. @throws FaultError `run.unknown`, `replay.differs`, `replay.invalid` */
+  replay(runId: string, options?: ReplayOptions): Promise<Replay>;
   /** What a command would come to now; nothing is done. @throws FaultError `budget.invalid` */
   can(runId: string, ask: Ask): Promise<Receipt>;
   /**
@@ -100,7 +100,7 @@ export const storedRuns = (
       );
       return Object.assign(events$, { [Symbol.asyncIterator]: () => openReader(reading, options) });
     },
-    replay: async (runId) => replayOf(store, await rowFor(runId)),
+    replay: async (runId, options) => replayOf(store, await rowFor(runId), options),
     async can(runId, ask) {
       const sent = await read(runId, ask);
       return 'status' in sent ? sent : foreseeStored(store, sent.to, sent.command, mayGoOn);

@@ -1,8 +1,10 @@
-import { createRuntime, memoryStore } from '@troupe/core';
+import { createRuntime, defineAgent, memoryStore, type Replay } from '@troupe/core';
 import type { ModelProvider, ReadEntry, ReadEvent, RunStore } from '@troupe/protocol';
-import { scriptedProvider } from '@troupe/testing';
+import { scriptedProvider, type Turn } from '@troupe/testing';
+import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
+import { delegating } from '../control/tools.ts';
 import { call, leadOf, storedIn, toolOf } from '../lead.ts';
 
 const entriesIn = (store: RunStore, runId: string): ReadEntry[] => [...(store.journal(runId) as Iterable<ReadEntry>)];
@@ -31,7 +33,7 @@ describe('a replay', () => {
     const before = storedIn(store, 'r');
     const { runtime, provider } = reader(store);
     const { steps, snapshot, ...about } = await runtime.replay('r');
-    expect(about).toEqual({ runId: 'r', agent: 'lead' });
+    expect(about).toEqual({ runId: 'r', agent: 'lead', place: { seq: before.length, heard: 0 } });
     expect(
       steps.map(({ heard, snapshot: { value }, said }) => [heard.type, value, said.map(({ type }) => type)]),
     ).toEqual([
@@ -121,6 +123,149 @@ describe('a replay', () => {
     const checkpoint = store.checkpoint('r') as { context: object };
     const other = { ...store, checkpoint: () => ({ ...checkpoint, context: { ...checkpoint.context, turns: 7 } }) };
     await expect(reader(other as never).runtime.replay('r')).rejects.toThrow('it comes to another state');
+  });
+});
+
+describe('a replay that goes on after another', () => {
+  const asTold = ({ steps, snapshot, place }: Replay) => ({
+    steps: steps.map(({ snapshot: { value, context }, taken, ...step }) => ({
+      ...step,
+      value,
+      context,
+      taken: taken.map(({ eventType }) => eventType),
+    })),
+    now: [snapshot.value, snapshot.context],
+    place,
+  });
+  /** A run, asked for turn after turn, and told things in between; looked at by whoever does not execute it. */
+  const followed = () => {
+    const store = memoryStore();
+    const waiting: ((turn: Turn) => void)[] = [];
+    const provider = scriptedProvider(() => new Promise<Turn>((resolve) => waiting.push(resolve)));
+    const { runtime } = openRuntime({ provider, store });
+    const run = runtime.start(leadOf({ tools: [toolOf()], budget: { turns: 99, toolCalls: 999 } }), 'Go.', { runId: 'r' });
+    const read: ['journal' | 'events', number][] = [];
+    const counted = <T>(what: 'journal' | 'events', list: Iterable<T>): T[] => {
+      const all = [...list];
+      read.push([what, all.length]);
+      return all;
+    };
+    const watched: RunStore = {
+      ...store,
+      journal: (runId, from) => counted('journal', store.journal(runId, from) as Iterable<ReadEntry>),
+      events: (query) => counted('events', store.events(query) as Iterable<ReadEvent>),
+    };
+    return { store, run, waiting, reader: reader(watched as never).runtime, read };
+  };
+  const acts = fc.constantFrom('pause', 'resume', 'steer', 'call', 'nothing', 'raise', 'end');
+
+  test('comes to what a whole replay comes to, whatever the run did in between', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(acts, fc.boolean()), { maxLength: 8 }), async (list) => {
+        const { run, waiting, reader: there } = followed();
+        await settle();
+        let known: Replay | undefined;
+        const steps: Replay['steps'][number][] = [];
+        let turns = 100;
+        for (const [act, looks] of [...list, ['end', true] as const]) {
+          if (act === 'pause' || act === 'resume') await run[act]();
+          if (act === 'steer') await run.steer(long);
+          if (act === 'raise') await run.raise({ turns: turns++ });
+          if (act === 'call') waiting.shift()?.({ text: long, calls: [call(long)] });
+          if (act === 'end') waiting.shift()?.('Done.');
+          await settle(4);
+          if (!looks) continue;
+          known = await there.replay('r', known && { after: known });
+          steps.push(...known.steps);
+          expect(asTold({ ...known, steps })).toEqual(asTold(await there.replay('r')));
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('reads and tells only what was added, however much there is', async () => {
+    const { waiting, reader: there, read } = followed();
+    await settle();
+    for (let turn = 0; turn < 60; turn += 1) {
+      waiting.shift()?.({ calls: [call()] });
+      await settle(4);
+    }
+    const before = await there.replay('r');
+    expect(before.steps.length).toBeGreaterThan(100);
+    waiting.shift()?.({ calls: [call()] });
+    await settle(4);
+    read.length = 0;
+    const { steps, place } = await there.replay('r', { after: before });
+    expect(steps.map(({ heard }) => heard.type)).toEqual(['turn.closed', 'call.settled']);
+    expect(read).toEqual([
+      ['journal', 2],
+      ['events', place.seq - before.place.seq],
+      ['journal', 2],
+    ]);
+    read.length = 0;
+    const again = await there.replay('r', { after: { ...before, steps, place, snapshot: steps.at(-1)!.snapshot } });
+    expect([again.steps, again.snapshot.value, again.place]).toEqual([[], { running: 'thinking' }, place]);
+    expect(read.every(([, length]) => length === 0)).toBe(true);
+  });
+
+  test('goes on between things that were heard and nothing was said of, too', async () => {
+    const store = memoryStore();
+    const leaf = defineAgent({ name: 'leaf', instructions: 'Leaf.', tools: [toolOf({ confirm: true })] });
+    const provider = scriptedProvider({
+      lead: [{ calls: [{ name: 'ask_leaf', arguments: {} }] }, 'Done.'],
+      leaf: [{ calls: [call()] }, { calls: [call()] }, { calls: [call()] }, 'Said.', 'Said.', 'Said.'],
+    });
+    const { runtime } = openRuntime({ provider, store });
+    const run = runtime.start(leadOf({ tools: [delegating(leaf, { count: 3 })] }), 'Go.', { runId: 'r' });
+    for (const { id } of (await run.report).questions) await run.answer(id, true);
+    await run.ended;
+    // as the store was after each thing that the run heard
+    const entries = entriesIn(store, 'r');
+    let had = 0;
+    const until = () => entries[had]?.seq ?? Number.POSITIVE_INFINITY;
+    const then: RunStore = {
+      ...store,
+      checkpoint: () => undefined,
+      journal: (_, from = 0) => entries.slice(0, had).filter(({ seq }) => seq >= from),
+      events: (query) => [...(store.events(query) as Iterable<ReadEvent>)].filter(({ seq }) => seq <= until()),
+    };
+    const there = reader(then as never).runtime;
+    const steps: Replay['steps'][number][] = [];
+    let known: Replay | undefined;
+    let most = 0;
+    while (had < entries.length) {
+      had += 1;
+      known = await there.replay('r', known && { after: known });
+      steps.push(...known.steps);
+      most = Math.max(most, known.place.heard);
+      expect(asTold({ ...known, steps })).toEqual(asTold(await there.replay('r')));
+    }
+    expect(most).toBeGreaterThan(1);
+  });
+
+  test('of another run is refused', async () => {
+    const { reader: there, store } = followed();
+    await settle();
+    const { runtime } = openRuntime({ provider: scriptedProvider(['Done.']), store });
+    await runtime.run(leadOf(), 'Go.', { runId: 's' });
+    await expect(there.replay('s', { after: await there.replay('r') })).rejects.toMatchObject({
+      code: 'replay.invalid',
+      message: expect.stringMatching(/run "s" .* run "r"/),
+    });
+  });
+
+  test('says so where the run did something else since', async () => {
+    const { store } = await played();
+    const whole = await reader(store).runtime.replay('r');
+    const [first] = whole.steps;
+    const after: Replay = { ...whole, steps: [first!], snapshot: first!.snapshot, place: { seq: 2, heard: 0 } };
+    const entries = entriesIn(store, 'r').filter(({ heard }) => heard.type !== 'turn.closed');
+    const gap = { ...store, journal: (_: string, from = 0) => entries.filter(({ seq }) => seq >= from) };
+    await expect(reader(gap).runtime.replay('r', { after })).rejects.toMatchObject({
+      code: 'replay.differs',
+      message: expect.stringContaining('Run "r" of agent "lead"'),
+    });
   });
 });
 

@@ -174,8 +174,11 @@ export interface RunStore {
   withdraw(mailId: string, receipt: Receipt): Promise<Receipt> | Receipt;
   /** What the last commit of a run left to go on from; `undefined` when it has ended or does not exist. */
   checkpoint(runId: string): Promise<Checkpoint | undefined> | Checkpoint | undefined;
-  /** All that a run heard, oldest first; nothing of a run that does not exist. */
-  journal(runId: string): Iterable<ReadEntry> | AsyncIterable<ReadEntry>;
+  /**
+   * All that a run heard, oldest first; nothing of a run that does not exist. With `from` only entries of that `seq` or a later one:
+   * what that costs does not grow with what comes before them.
+   */
+  journal(runId: string, from?: number): Iterable<ReadEntry> | AsyncIterable<ReadEntry>;
   get(runId: string): Promise<RunRow | undefined> | RunRow | undefined;
   /** Newest first; at most `limit` (default 100), older than the run `before`. */
   list(filter?: RunFilter): Promise<RunRow[]> | RunRow[];

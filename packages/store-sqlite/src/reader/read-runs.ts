@@ -8,10 +8,14 @@ type Found = { data: string; job: string };
 
 const columns = 'SELECT runs.data, jobs.data AS job FROM runs JOIN jobs USING (run_id)';
 
-/** Steps that said something and steps that did not, in the order in which they were. */
+/**
+ * Steps that said something and steps that did not, in the order in which they were: from the last one that may hold what was heard
+ * after `?2` events, for what stands beside an event may have been heard after later ones of its commit.
+ */
 const steps = `
-  SELECT heard, whole, seq, 1 AS said, id FROM events WHERE run_id = ?1 AND heard IS NOT NULL
-  UNION ALL SELECT heard, whole, seq + 1, 0, id FROM quiet_steps WHERE run_id = ?1
+  SELECT heard, whole, seq, 1 AS said, id FROM events WHERE run_id = ?1 AND heard IS NOT NULL AND seq >= coalesce(
+    (SELECT seq FROM events WHERE run_id = ?1 AND seq <= ?2 AND heard IS NOT NULL ORDER BY seq DESC LIMIT 1), 0)
+  UNION ALL SELECT heard, whole, seq + 1, 0, id FROM quiet_steps WHERE run_id = ?1 AND seq >= ?2
   ORDER BY seq, said, id`;
 
 const entriesOf = ({ heard, whole }: Record<string, unknown>): ReadEntry[] =>
@@ -71,7 +75,13 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
     );
   },
 
-  journal: (runId) => reader.read(steps, (statement) => statement.all(runId).flatMap(entriesOf)),
+  journal: (runId, from = 0) =>
+    reader.read(steps, (statement) =>
+      statement
+        .all(runId, from)
+        .flatMap(entriesOf)
+        .filter(({ seq }) => seq >= from),
+    ),
 
   quotas: (keys) =>
     reader.read(quotas, (statement) =>

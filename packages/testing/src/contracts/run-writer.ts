@@ -132,10 +132,10 @@ export const take = async (
   return events;
 };
 
-/** All that a run heard. */
-export const journalOf = async (store: RunStore, runId: string): Promise<ReadEntry[]> => {
+/** All that a run heard, or what it heard from a point on. */
+export const journalOf = async (store: RunStore, runId: string, from?: number): Promise<ReadEntry[]> => {
   const entries: ReadEntry[] = [];
-  for await (const entry of store.journal(runId)) entries.push(entry);
+  for await (const entry of from === undefined ? store.journal(runId) : store.journal(runId, from)) entries.push(entry);
   return entries;
 };
 

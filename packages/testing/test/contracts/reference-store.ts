@@ -386,8 +386,11 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       return waiting;
     },
     receipt: (mailId) => mail.find(({ sent }) => sent.id === mailId)?.receipt,
-    journal(runId) {
-      const found = journals.get(bug === 'one journal for all runs' ? '' : runId) ?? [];
+    journal(runId, from = 0) {
+      const all = journals.get(bug === 'one journal for all runs' ? '' : runId) ?? [];
+      const isWanted = ({ seq }: { seq: number }): boolean =>
+        bug === 'a part of a journal misses its first step' ? from === 0 || seq > from : seq >= from;
+      const found = bug === 'journals are given whole' ? all : all.filter(isWanted);
       if (bug === 'journals are given as they came') return found;
       return JSON.parse(JSON.stringify(found)) as ReadEntry[];
     },

@@ -117,6 +117,8 @@ export const storeBugs = [
   'the place of an entry is overwritten',
   'the last journal stays',
   'journals are given as they came',
+  'journals are given whole',
+  'a part of a journal misses its first step',
   'pruning leaves journals',
   'the first checkpoint stays',
   'one checkpoint for all runs',

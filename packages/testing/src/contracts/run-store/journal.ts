@@ -58,6 +58,25 @@ export const journal: Contract<RunStore> = [
     },
   ],
   [
+    'gives what a run heard from any number of events on, whichever commit brought it',
+    async (open) => {
+      const store = await open();
+      const run = await writeRun(store, { runId: 'r' });
+      const other = await writeRun(store, { runId: 's' });
+      await other.commit(other.next(['x'], { journal: [entry(0, 'of s')] }));
+      await run.commit(run.next(['a', 'b'], { journal: [entry(0, 'one'), entry(1, 'two'), entry(2, 'three')] }));
+      await run.commit(run.next([], { journal: [entry(2, 'four')] }));
+      await run.say('c');
+      await run.commit(run.next(['d'], { journal: [entry(3, 'five')] }));
+      await run.commit(run.next([], { journal: [entry(4, 'six'), entry(4, 'seven')] }));
+      const all = await journalOf(store, 'r');
+      expect(all).toHaveLength(7);
+      for (const from of [0, 1, 2, 3, 4, 5])
+        expect(await journalOf(store, 'r', from)).toStrictEqual(all.filter(({ seq }) => seq >= from));
+      expect(await journalOf(store, 'never was', 1)).toEqual([]);
+    },
+  ],
+  [
     'keeps the place that an entry brings',
     async (open) => {
       const store = await open();
