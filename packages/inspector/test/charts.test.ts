@@ -2,9 +2,9 @@ import { agentMachine, memoryStore, storedRuns, systemClock } from '@troupe/core
 import { describe, expect, test } from 'vitest';
 import { createMachine } from 'xstate';
 import { activeIn, chartOf, edgeIdOf } from '../src/chart/chart-of.ts';
+import { chartAt, followChart } from '../src/chart/follow-chart.ts';
 import { openHistory } from '../src/hub/past.ts';
 import { storeSource } from '../src/hub/run-source.ts';
-import { chartAt } from '../src/hub/run-watch.ts';
 import { storedEvents } from '../src/hub/stored-events.ts';
 import { type ChartState, Machine } from '../src/index.ts';
 
@@ -104,15 +104,21 @@ describe('what is not there', () => {
   const source = storeSource(storedRuns(memoryStore()));
 
   test('has a chart that says why', async () => {
-    expect(await chartAt(source, 'nobody')).toMatchObject({ problem: expect.stringContaining('nobody'), steps: [] });
+    const none = { problem: expect.stringContaining('nobody'), steps: [] };
+    expect(await chartAt(source, 'nobody', 1)).toMatchObject(none);
+    expect(await followChart(source, 'nobody').read()).toMatchObject(none);
   });
 
-  test('has no past, and nobody waits for it for ever', async () => {
+  test('has no past: whoever asks is told so, and waits no longer than the store is waited for', async () => {
     const impatient = { ...systemClock, setTimeout: (act: () => void) => systemClock.setTimeout(act, 5) };
-    expect(await storedEvents(source, { runId: 'nobody' }, 4, impatient)).toEqual([]);
+    await expect(storedEvents(source, { runId: 'nobody' }, 4, impatient)).rejects.toMatchObject({
+      code: 'events.missing',
+      message: expect.stringContaining('0 of 4 events of run "nobody"'),
+      retryable: true,
+    });
     const history = openHistory(source, () => 3, impatient);
-    expect(await history.runAt('nobody', 'nobody', 2)).toBeUndefined();
-    expect(await history.at('nobody', 2)).toMatchObject({ lines: [], at: 0 });
+    for (const asked of [history.runAt('nobody', 'nobody', 2), history.at('nobody', 2), history.eventsOf('nobody')])
+      await expect(asked).rejects.toThrow('0 of 3 events of tree "nobody"');
   });
 
   test('and cannot be read, is tried again the next time', async () => {
@@ -121,12 +127,12 @@ describe('what is not there', () => {
       if (isBroken) throw new Error('no disk');
       return source.events();
     };
-    const history = openHistory({ ...source, events }, () => 0 + 1, {
+    const history = openHistory({ ...source, events }, () => 1, {
       ...systemClock,
       setTimeout: (act: () => void) => systemClock.setTimeout(act, 5),
     });
     await expect(history.eventsOf('r')).rejects.toThrow('no disk');
     isBroken = false;
-    expect(await history.eventsOf('r')).toEqual([]);
+    await expect(history.eventsOf('r')).rejects.toThrow('0 of 1 events');
   });
 });

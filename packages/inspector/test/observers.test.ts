@@ -1,10 +1,11 @@
 /** What looks changes nothing (L8): slow pages, broken ones, and those that leave. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { defineAgent, systemClock } from '@troupe/core';
-import type { RunEvent } from '@troupe/protocol';
+import type { Clock, RunEvent } from '@troupe/protocol';
 import { checkRunLaws } from '@troupe/testing';
 import { throwError } from 'rxjs';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { SimulatedClock } from 'xstate';
 import { openHub } from '../src/hub/hub.ts';
 import { runtimeSource } from '../src/hub/run-source.ts';
 import type { Outlet } from '../src/hub/viewer.ts';
@@ -14,13 +15,13 @@ import { openPage, until } from './page.ts';
 import { calling, inspected, openProgram } from './program.ts';
 
 /** A hub with outlets in the test's hands. */
-const hubOf = (program = openProgram(), source = runtimeSource(program.runtime)) => {
+const hubOf = (program = openProgram(), source = runtimeSource(program.runtime), clock: Clock = systemClock) => {
   const logged: string[] = [];
   const hub = openHub({
     source,
     name: 'test',
     inspectUrl: 'ws://127.0.0.1:1/inspect',
-    clock: systemClock,
+    clock,
     logger: { warn: (text) => void logged.push(text), error: (text) => void logged.push(text) },
     maxBufferedBytes: 1_000,
   });
@@ -33,8 +34,10 @@ const outlet = () => {
     bytes: 0,
     send: (text: string) => void told.push(ToPage.parse(JSON.parse(text))),
     buffered: () => it.bytes,
+    dropped: [] as string[],
+    drop: (reason: string) => void it.dropped.push(reason),
   };
-  return { told, it: it as Outlet & { bytes: number } };
+  return { told, it: it satisfies Outlet };
 };
 
 describe('a page that reads slowly', () => {
@@ -89,6 +92,98 @@ describe('a page that reads slowly', () => {
   });
 });
 
+describe('a page that does not read', () => {
+  const opened = () => {
+    const simulated = new SimulatedClock();
+    const clock = {
+      now: () => simulated.now(),
+      setTimeout: (act: () => void, ms: number) => simulated.setTimeout(act, ms),
+      clearTimeout: (timer: unknown) => simulated.clearTimeout(timer as number),
+    };
+    const program = openProgram();
+    const { hub } = hubOf(program, undefined, clock);
+    const [deaf, good] = [outlet(), outlet()];
+    const page = hub.connect(deaf.it);
+    hub.connect(good.it);
+    /** Time goes by, frame after frame. */
+    const pass = (ms: number) => {
+      for (let left = ms; left > 0; left -= 50) simulated.increment(Math.min(50, left));
+    };
+    return { ...program, deaf, good, page, pass };
+  };
+
+  test('is dropped after 30 seconds, with a reason, and told no more; others go on', async () => {
+    const { runtime, deaf, good, pass } = opened();
+    deaf.it.bytes = 2_000;
+    const run = runtime.start(clerk, 'go');
+    await until(() => run.status === 'running');
+    await pause(1);
+    pass(50);
+    pass(29_999);
+    expect(deaf.it.dropped).toEqual([]);
+    pass(51);
+    expect(deaf.it.dropped).toEqual([expect.stringContaining('was not read for 30 s')]);
+    deaf.it.bytes = 0;
+    await run.interrupt();
+    await pause(1);
+    pass(100);
+    expect(deaf.told.map(({ type }) => type)).toEqual(['hello']);
+    expect(good.told.at(-1)).toMatchObject({ lines: [{ status: 'interrupted' }] });
+    expect(good.it.dropped).toEqual([]);
+  });
+
+  test('in time is kept, and has as long again the next time', async () => {
+    const { runtime, deaf, pass } = opened();
+    const run = runtime.start(clerk, 'go');
+    for (let i = 0; i < 3; i += 1) {
+      deaf.it.bytes = 2_000;
+      await run.steer('More.');
+      await pause(1);
+      pass(29_000);
+      deaf.it.bytes = 1_000;
+      pass(100);
+    }
+    expect(deaf.it.dropped).toEqual([]);
+    await run.interrupt();
+  });
+
+  test('and asks for more and more is dropped at once', async () => {
+    const { deaf, good, page } = opened();
+    deaf.it.bytes = 16_000;
+    const ask = () => page.receive(JSON.stringify({ type: 'history', id: 'h', rootId: 'r' }));
+    ask();
+    expect(deaf.it.dropped).toEqual([]);
+    deaf.it.bytes = 16_001;
+    ask();
+    ask();
+    expect(deaf.it.dropped).toHaveLength(1);
+    await pause(1);
+    expect(deaf.told.filter(({ type }) => type === 'history')).toHaveLength(0);
+    expect(good.it.dropped).toEqual([]);
+  });
+
+  test('on a real socket hears why it is dropped once it reads, and may come again', async () => {
+    const { runtime, say } = openProgram();
+    const { url } = await inspected(runtime, { maxBufferedBytes: 10_000 });
+    const run = runtime.start(clerk, 'x'.repeat(1_000_000));
+    await say('Done.');
+    await run.ended;
+    const page = await openPage(url);
+    const wire = (page.socket as unknown as { _socket: { pause(): void; resume(): void } })._socket;
+    wire.pause();
+    const closed = new Promise((resolve) =>
+      page.socket.once('close', (code, reason) => resolve([code, String(reason)])),
+    );
+    for (let i = 0; i < 40; i += 1) {
+      page.say({ type: 'export', id: `${i}`, runId: run.id, as: 'jsonl' });
+      await pause(5);
+    }
+    wire.resume();
+    expect(await closed).toEqual([1013, expect.stringContaining('Connect again.')]);
+    expect(await (await openPage(url)).watch(run.id)).toMatchObject({ rowId: run.id });
+  });
+});
+
 test('a page that breaks, leaves in the middle, or says nonsense changes no run, and no other page [L8]', async () => {
   const { runtime, say, hub, logged } = hubOf();
   const events: RunEvent[] = [];
@@ -103,6 +198,7 @@ test('a page that breaks, leaves in the middle, or says nonsense changes no run,
       throw new Error('broken pipe');
     },
     buffered: () => 0,
+    drop() {},
   });
   const leaving = hub.connect(outlet().it);
   const page = hub.connect(good.it);
@@ -215,7 +311,7 @@ test('a source that fails is said to its logger, and to who asks; the page stays
       events: events as never,
       isThere: fails,
       replay: fails,
-      can: fails,
+      asking: fails,
       send: fails,
       close() {},
     },

@@ -70,7 +70,7 @@ describe('a browser', () => {
     const { path, commandLine } = commandIn('xdg-open');
     const simulated = new SimulatedClock();
     const clock = { ...systemClock, setTimeout: simulated.setTimeout.bind(simulated), clearTimeout: () => {} };
-    openBrowser(url, { platform: 'linux', path, clock: clock as never });
+    openBrowser(url, { platform: 'linux', path, clock });
     const file = fileIn(await commandLine());
     simulated.increment(59_999);
     expect(existsSync(file)).toBe(true);

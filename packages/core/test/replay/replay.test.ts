@@ -143,7 +143,9 @@ describe('a replay that goes on after another', () => {
     const waiting: ((turn: Turn) => void)[] = [];
     const provider = scriptedProvider(() => new Promise<Turn>((resolve) => waiting.push(resolve)));
     const { runtime } = openRuntime({ provider, store });
-    const run = runtime.start(leadOf({ tools: [toolOf()], budget: { turns: 99, toolCalls: 999 } }), 'Go.', { runId: 'r' });
+    const run = runtime.start(leadOf({ tools: [toolOf()], budget: { turns: 99, toolCalls: 999 } }), 'Go.', {
+      runId: 'r',
+    });
     const read: ['journal' | 'events', number][] = [];
     const counted = <T>(what: 'journal' | 'events', list: Iterable<T>): T[] => {
       const all = [...list];

@@ -1,4 +1,4 @@
-import type { Replay, ReplayStep } from '@troupe/core';
+import type { ReplayStep } from '@troupe/core';
 import { shorten } from '../runs/text.ts';
 import type { Step } from '../wire.ts';
 import { activeIn, edgeIdOf } from './chart-of.ts';
@@ -13,14 +13,12 @@ const stepOf = ({ heard, at, snapshot, taken, said, rootSeq }: ReplayStep, n: nu
   rootSeq,
 });
 
-/** The steps of a run until a moment of its tree, or all of them. Of the last one, what was heard goes along. */
-export const stepsOf = ({ steps }: Pick<Replay, 'steps'>, until = Number.POSITIVE_INFINITY): Step[] => {
-  const had = steps.filter(({ rootSeq }) => rootSeq <= until);
-  return had.map((step, n) =>
-    n === had.length - 1 ? { ...stepOf(step, n), data: shorten(step.heard) } : stepOf(step, n),
-  );
-};
+/** The steps of a run, numbered from `first` on. Of the last one, what was heard goes along. */
+export const stepsOf = (steps: readonly ReplayStep[], first: number): Step[] =>
+  steps.map((step, n) => ({
+    ...stepOf(step, first + n),
+    ...(n === steps.length - 1 && { data: shorten(step.heard) }),
+  }));
 
 /** What the machine knew after the last of these steps. */
-export const contextOf = ({ steps }: Pick<Replay, 'steps'>, until = Number.POSITIVE_INFINITY): unknown =>
-  steps.findLast(({ rootSeq }) => rootSeq <= until)?.snapshot.context.run;
+export const contextOf = (steps: readonly ReplayStep[]): unknown => steps.at(-1)?.snapshot.context.run;

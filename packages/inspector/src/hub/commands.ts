@@ -47,7 +47,9 @@ export const foresee = (source: RunSource | undefined, command: Command): Promis
     if (command.type === 'pauseSpawning' || command.type === 'resumeSpawning')
       return { receipt: canSpawn(source, command) };
     if (command.type === 'fork') return { receipt: canFork(source) };
-    return { receipt: source ? await source.can(command.runId, askOf(command)) : noRuns };
+    if (!source) return { receipt: noRuns };
+    const can = await source.asking(command.runId);
+    return { receipt: await can(askOf(command)) };
   });
 
 /** Carries a command out. */
@@ -78,8 +80,9 @@ const raisable = ({ gauges }: RunLine): Budget | undefined => {
 
 /** What the buttons of a run would come to now. */
 export const canOf = async (source: RunSource, line: RunLine): Promise<Can> => {
-  const ask = async (what: Ask): Promise<Receipt> =>
-    source.can(line.id, what).catch((error: unknown) => rejected(faultOf(error, 'command.failed').message));
+  const refused = (error: unknown): Receipt => rejected(faultOf(error, 'command.failed').message);
+  const can = await source.asking(line.id).catch((error: unknown) => async () => refused(error));
+  const ask = (what: Ask): Promise<Receipt> => can(what).catch(refused);
   const budget = raisable(line);
   const [steer, pause, resume, interrupt, raise] = await Promise.all([
     ask({ type: 'steer', text: 'x' }),

@@ -11,11 +11,12 @@ import { openRunTable } from '../runs/run-table.ts';
 import { type Happening, type Line, type ToHub, wireVersion } from '../wire.ts';
 import { foresee, obey } from './commands.ts';
 import { gather } from './frames.ts';
-import { openLooking } from './looking.ts';
+import { type Looker, openLooking } from './looking.ts';
+import { problemOf } from './problem.ts';
 import { readMessage } from './read-message.ts';
 import type { RunSource } from './run-source.ts';
 import { openStreamed } from './streamed.ts';
-import { type Outlet, openViewer, type Standing, type Viewer } from './viewer.ts';
+import type { Outlet, Standing } from './viewer.ts';
 
 export type HubOptions = {
   /** Where runs are; none where only actors are looked at. */
@@ -40,6 +41,7 @@ export type Hub = {
 
 /** Milliseconds from what changes to the frame that tells it. */
 const frameMs = 50;
+const isBehind = (looker: Looker): boolean => looker.isBehind();
 /** What happened last, for those who come later. */
 const mostHappenings = 2_000;
 
@@ -48,9 +50,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
   const actors = openActorTable();
   const streamed = openStreamed();
   const gathered = gather();
-  const viewers = new Set<Viewer>();
-  /** Viewers that were too slow for the last frame. */
-  const slow = new Set<Viewer>();
+  const lookers = new Set<Looker>();
   let recent: Happening[] = [];
   let stopFrame: (() => void) | undefined;
 
@@ -92,7 +92,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
   const looking = openLooking({
     source,
     clock,
-    viewers,
+    maxBufferedBytes,
     lineOf,
     head: runs.head,
     chartOfActor(id) {
@@ -103,6 +103,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     recent: () => recent,
     forgotten(rootId) {
       for (const id of runs.forget(rootId)) gathered.gone(id);
+      for (const looker of lookers) looker.hear({ type: 'forgotten', rootId });
       schedule();
     },
     changed: schedule,
@@ -133,27 +134,22 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
   const flush = (): void => {
     const frame = gathered.take();
     const now = standing();
-    const told: Viewer[] = [];
-    for (const viewer of viewers) {
-      if (viewer.isSlow()) {
-        slow.add(viewer);
-        viewer.owe(frame);
-        continue;
-      }
+    for (const { measure } of [...lookers]) measure('unread');
+    const [behind, told] = [[...lookers].filter(isBehind), [...lookers].filter((looker) => !isBehind(looker))];
+    for (const { viewer } of behind) viewer.owe(frame);
+    for (const { viewer } of told)
       viewer.tell(frame, now, clock.now(), (ids) => [...ids].flatMap((id) => lineOf(id) ?? []));
-      if (slow.delete(viewer)) looking.catchUp(viewer);
-      else told.push(viewer);
-    }
     looking.tell(told);
-    if (slow.size > 0) schedule();
+    // Whoever is behind is told what it is owed when it reads again.
+    if (behind.length > 0) schedule();
   };
 
-  const heed = async (viewer: Viewer, said: ToHub): Promise<void> => {
+  const heed = async ({ viewer, hear }: Looker, said: ToHub): Promise<void> => {
     switch (said.type) {
       case 'watch':
-        return looking.look(viewer, said.rowId);
+        return hear({ type: 'look', rowId: said.rowId });
       case 'travel':
-        return looking.travel(viewer, said);
+        return hear({ ...said, head: runs.head(said.rootId) });
       case 'history':
         return looking.tellHistory(viewer, said);
       case 'export':
@@ -167,15 +163,19 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
       }
     }
   };
-  const receive = (viewer: Viewer, text: string): void => {
+  const receive = (looker: Looker, text: string): void => {
+    const { viewer } = looker;
+    looker.measure('asked');
+    if (!lookers.has(looker)) return;
+    // What it is sent now is measured with the next frame.
+    schedule();
     const said = readMessage(text);
     if ('problem' in said) return viewer.send({ type: 'error', ...said.problem });
-    heed(viewer, said).catch((error: unknown) => {
-      const { code, message } = faultOf(error, 'inspector.failed');
-      viewer.send({ type: 'error', ...('id' in said && { id: said.id }), code, message });
+    heed(looker, said).catch((error: unknown) => {
+      viewer.send({ type: 'error', ...('id' in said && { id: said.id }), ...problemOf(error) });
     });
   };
-  const greet = (viewer: Viewer): void => {
+  const greet = ({ viewer }: Looker): void => {
     const { questions, spawningPaused } = standing();
     viewer.greet({
       type: 'hello',
@@ -200,22 +200,32 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     connect(outlet) {
       // What is gathered until now is in the greeting: it is told to those who are there already.
       shielded(flush);
-      const viewer = openViewer({ ...outlet, send: (text) => sendOr(outlet, text, () => leave()) }, maxBufferedBytes);
+      const looker = looking.open({
+        ...outlet,
+        send(text) {
+          // An answer may come when whoever asked has left.
+          if (lookers.has(looker)) sendOr(outlet, text, leave);
+        },
+        drop(reason) {
+          leave();
+          outlet.drop(reason);
+        },
+      });
       const leave = (): void => {
-        viewers.delete(viewer);
-        slow.delete(viewer);
-        looking.letGo(viewer.rowId);
+        lookers.delete(looker);
+        looker.leave();
       };
-      viewers.add(viewer);
-      shielded(() => greet(viewer));
-      return { receive: (text) => shielded(() => receive(viewer, text)), leave };
+      lookers.add(looker);
+      shielded(() => greet(looker));
+      return { receive: (text) => shielded(() => receive(looker, text)), leave };
     },
     hear: (program, message) => shielded(() => hearActors(actors.take(program, message))),
     left: (program) => shielded(() => hearActors(actors.leave(program, clock.now()))),
     close() {
       follow?.unsubscribe();
       stopFrame?.();
-      looking.close();
+      for (const { leave } of lookers) leave();
+      lookers.clear();
       source?.close();
     },
   };

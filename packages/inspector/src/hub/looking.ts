@@ -1,17 +1,22 @@
 /** What pages look at: rows as they are now or as they were, trees at a moment, what happened in them. */
 import type { Clock, RunEvent } from '@troupe/protocol';
+import { createActor, fromCallback, fromPromise } from 'xstate';
 import { exportAs } from '../export/export-as.ts';
+import { quietTimers } from '../later.ts';
 import { happeningOf } from '../runs/happening-of.ts';
-import type { Entry, Happening, Line, ToHub } from '../wire.ts';
+import type { Entry, Happening, Line, RunLine, ToHub } from '../wire.ts';
 import { openHistory } from './past.ts';
 import type { RunSource } from './run-source.ts';
-import { openRunWatch, type RunWatch, runMachine } from './run-watch.ts';
-import type { ChartShown, Viewer } from './viewer.ts';
+import { openRunWatch, runMachine } from './run-watch.ts';
+import { type ChartShown, type Outlet, openViewer, type Viewer } from './viewer.ts';
+import { patienceMs, type ViewerEvent, viewerMachine } from './viewer-machine.ts';
+import { openWatches } from './watches.ts';
 
 type About = {
   source: RunSource | undefined;
   clock: Clock;
-  viewers: ReadonlySet<Viewer>;
+  /** A page with more unread bytes than this misses frames. */
+  maxBufferedBytes: number;
   lineOf(id: string): Line | undefined;
   /** The last event of a tree that is known. */
   head(rootId: string): number;
@@ -26,126 +31,124 @@ type About = {
   changed(): void;
 };
 
+/** One page, and what it looks at. */
+export type Looker = {
+  viewer: Viewer;
+  /** The row that it looks at as it is, once it was told everything about it. */
+  shown(): string | null;
+  /** True while it reads too slowly for another frame. */
+  isBehind(): boolean;
+  /** Looks how much it has left unread: now and then, and when it asks for something. */
+  measure(when: 'unread' | 'asked'): void;
+  hear(event: ViewerEvent): void;
+  leave(): void;
+};
+
 const mostHistory = 5_000;
 const nothing = { chart: { active: [], steps: [] }, entries: [] };
+const tooSlow = `What was sent was not read for ${patienceMs / 1_000} s, or too much of it. Connect again.`;
 
-export const openLooking = ({
-  source,
-  clock,
-  viewers,
-  lineOf,
-  head,
-  chartOfActor,
-  streamed,
-  recent,
-  forgotten,
-  changed,
-}: About) => {
-  const watches = new Map<string, RunWatch>();
+export const openLooking = (about: About) => {
+  const { source, clock, maxBufferedBytes, lineOf, head, chartOfActor, streamed, recent, forgotten, changed } = about;
   /** Rows whose chart has changed since the last frame. */
   let moved = new Set<string>();
   const history = source && openHistory(source, head, clock);
 
-  const move = (rowId: string): void => {
-    if (![...viewers].some((viewer) => viewer.rowId === rowId)) return;
-    moved.add(rowId);
-    changed();
+  const runLine = (rowId: string): RunLine | undefined => {
+    const line = lineOf(rowId);
+    return line?.kind === 'run' ? line : undefined;
   };
-  const watchOf = (runId: string): RunWatch | undefined => {
-    if (!source || lineOf(runId)?.kind !== 'run') return undefined;
-    const known = watches.get(runId);
-    if (known) return known;
-    const line = () => {
-      const found = lineOf(runId);
-      return found?.kind === 'run' ? found : undefined;
-    };
-    const watch = openRunWatch({
+  const watches = openWatches((rowId, holders) => {
+    if (!source || !runLine(rowId)) return undefined;
+    return openRunWatch({
       source,
       clock,
-      runId,
-      line,
-      streamed: () => streamed(runId),
-      changed: () => move(runId),
+      runId: rowId,
+      line: () => runLine(rowId),
+      streamed: () => streamed(rowId),
+      changed: () => move(rowId),
+      ...holders,
     });
-    watches.set(runId, watch);
-    return watch;
-  };
-  /** Whether a row is there to be looked at. A tree that has ended may have been forgotten since: its rows go. */
-  const isStored = async (rowId: string): Promise<boolean> => {
-    const line = lineOf(rowId);
-    const isSo = line?.kind !== 'run' || line.endedAt === undefined || !source || (await source.isThere(rowId));
-    if (line && !isSo) forgotten(line.rootId);
-    return line !== undefined && isSo;
-  };
-  /** Nobody looks at it any more. */
-  const letGo = (rowId: string | null): void => {
-    if (rowId === null || [...viewers].some((viewer) => viewer.rowId === rowId)) return;
-    watches.get(rowId)?.close();
-    watches.delete(rowId);
+  });
+  const move = (rowId: string): void => {
+    if (!watches.has(rowId)) return;
+    moved.add(rowId);
+    changed();
   };
   const chartNow = (rowId: string): ChartShown => {
     const watch = watches.get(rowId);
     return watch ? { machine: runMachine, chart: watch.chart() } : chartOfActor(rowId);
   };
 
-  /** Everything about the row that a viewer looks at, at its moment. What it asks for meanwhile overtakes it. */
-  const show = async (viewer: Viewer, rowId: string): Promise<void> => {
-    // It has gone: nobody would let go of what is opened for it.
-    if (!viewers.has(viewer)) return;
-    const asked = ++viewer.asked;
-    const isWanted = (): boolean => viewers.has(viewer) && viewer.asked === asked;
-    const { past } = viewer;
-    const line = lineOf(rowId);
-    if (past && history && line?.kind === 'run' && line.rootId === past.rootId) {
-      const then = (await history.runAt(past.rootId, rowId, past.rootSeq)) ?? nothing;
-      if (isWanted()) viewer.show({ rowId, rootSeq: past.rootSeq, machine: runMachine, ...then });
-      return;
-    }
-    const watch = watchOf(rowId);
-    await watch?.ready;
-    const can = watch?.can();
-    if (!isWanted()) return;
-    const entries: readonly Entry[] = watch?.entries() ?? [];
-    viewer.show({ rowId, rootSeq: null, entries, ...chartNow(rowId), ...(can && { can }) });
+  /** Whether a row is there to be looked at. A tree that has ended may have been forgotten since: its rows go. */
+  const find = fromPromise(async ({ input: { rowId } }: { input: { rowId: string } }) => {
+    const run = runLine(rowId);
+    const isThere = run?.endedAt === undefined || !source || (await source.isThere(rowId));
+    if (run && !isThere) forgotten(run.rootId);
+    return { isThere: isThere && lineOf(rowId) !== undefined, rootId: run?.rootId ?? null };
+  });
+  const watch = fromCallback<ViewerEvent, { rowId: string }>(({ input: { rowId }, sendBack }) =>
+    watches.hold(rowId, {
+      known: () => sendBack({ type: 'known' }),
+      failed: (problem) => sendBack({ type: 'failed', problem }),
+    }),
+  );
+  const pastOf = () => {
+    if (!history) throw new Error('Only trees of runs have a past.');
+    return history;
   };
+  const readTree = fromPromise(({ input: { rootId, rootSeq } }: { input: { rootId: string; rootSeq: number } }) =>
+    pastOf().at(rootId, rootSeq),
+  );
+  const readRow = fromPromise(
+    ({ input: { rootId, rowId, rootSeq } }: { input: { rootId: string; rowId: string; rootSeq: number } }) =>
+      pastOf().runAt(rootId, rowId, rootSeq),
+  );
+  const machine = viewerMachine.provide({ actors: { find, watch, readTree, readRow } });
 
   return {
-    /** Something happened to a run. */
-    take: (event: RunEvent): boolean => {
-      const watch = watches.get(event.runId);
-      watch?.take(event);
-      return watch !== undefined;
+    /** A page has come. */
+    open(outlet: Outlet): Looker {
+      const viewer = openViewer(outlet);
+      const actor = createActor(
+        machine.provide({
+          actions: {
+            show(_scene, { rowId }) {
+              const its = watches.get(rowId);
+              const can = its?.can();
+              const entries: readonly Entry[] = its?.entries() ?? [];
+              viewer.show({ rowId, rootSeq: null, entries, ...chartNow(rowId), ...(can && { can }) });
+            },
+            showStored: (_scene, { rowId, moment: { rootSeq }, row }) =>
+              viewer.show({ rowId, rootSeq, machine: runMachine, ...(row ?? nothing) }),
+            tellPast: (_scene, past) => viewer.send(past),
+            tellProblem: (_scene, problem) => viewer.send({ type: 'error', ...problem }),
+            drop: () => outlet.drop(tooSlow),
+          },
+        }),
+        { clock: quietTimers(clock), input: { mostBytes: maxBufferedBytes } },
+      );
+      const hear = (event: ViewerEvent): void => {
+        // It may have left meanwhile.
+        if (actor.getSnapshot().status === 'active') actor.send(event);
+      };
+      actor.subscribe({ error: () => outlet.drop('The inspector broke.') });
+      actor.start();
+      return {
+        viewer,
+        shown() {
+          const snapshot = actor.getSnapshot();
+          return snapshot.matches({ row: { live: 'shown' } }) ? snapshot.context.rowId : null;
+        },
+        isBehind: () => !actor.getSnapshot().matches({ pace: 'keepingUp' }),
+        measure: (when) => hear({ type: when, bytes: outlet.buffered() }),
+        hear,
+        leave: () => void actor.stop(),
+      };
     },
+    /** Something happened to a run. True when somebody looks at it. */
+    take: watches.take,
     move,
-    letGo,
-    async look(viewer: Viewer, rowId: string | null): Promise<void> {
-      const before = viewer.rowId;
-      viewer.isShown = false;
-      // At once: whoever goes to another moment before it is answered sees this row there.
-      viewer.rowId = rowId;
-      const asked = ++viewer.asked;
-      if (before !== rowId) letGo(before);
-      if (rowId === null) return;
-      const isThere = await isStored(rowId);
-      if (isThere && viewer.asked === asked) return show(viewer, rowId);
-      if (isThere || viewer.rowId !== rowId) return;
-      viewer.rowId = null;
-      viewer.send({ type: 'error', code: 'row.unknown', message: `There is no row "${rowId}" here.` });
-    },
-    async travel(viewer: Viewer, { rootId, rootSeq }: Extract<ToHub, { type: 'travel' }>): Promise<void> {
-      const isThere = head(rootId) > 0;
-      if (rootSeq !== null && !isThere)
-        viewer.send({ type: 'error', code: 'run.unknown', message: `There is no tree "${rootId}" here.` });
-      const moment = rootSeq === null || !isThere ? null : { rootId, rootSeq };
-      viewer.past = moment;
-      viewer.isShown = false;
-      viewer.asked += 1;
-      const past = moment && (await history?.at(rootId, moment.rootSeq));
-      // Overtaken by another moment alone: that it looks at another row meanwhile changes no moment.
-      if (viewer.past !== moment) return;
-      if (past) viewer.send(past);
-      if (viewer.rowId !== null) await show(viewer, viewer.rowId);
-    },
     async tellHistory(viewer: Viewer, said: Extract<ToHub, { type: 'history' }>): Promise<void> {
       const { id, rootId, before = Number.POSITIVE_INFINITY, limit = mostHistory } = said;
       const events = (await history?.eventsOf(rootId)) ?? [];
@@ -161,26 +164,19 @@ export const openLooking = ({
       viewer.send({ type: 'error', id, code: 'run.unknown', message: `Nothing is stored of a run "${runId}" here.` });
     },
     /** Tells what has changed since the last frame of rows that are looked at. */
-    tell(told: Iterable<Viewer>): void {
-      const news = new Map([...watches].map(([id, watch]) => [id, watch.news()]));
+    tell(told: Iterable<Looker>): void {
+      const news = new Map([...watches.all()].map(([id, its]) => [id, its.news()]));
       const movedNow = moved;
       moved = new Set();
-      for (const viewer of told) {
-        const { rowId } = viewer;
-        if (rowId === null || viewer.past || !viewer.isShown) continue;
+      for (const { viewer, shown } of told) {
+        const rowId = shown();
+        if (rowId === null) continue;
         const entries = news.get(rowId) ?? [];
         const hasMoved = movedNow.has(rowId);
         if (!hasMoved && entries.length === 0) continue;
         const can = hasMoved ? watches.get(rowId)?.can() : undefined;
         viewer.update(rowId, { entries, ...(hasMoved && { moved: chartNow(rowId) }), ...(can && { can }) });
       }
-    },
-    /** Whoever was too slow to hear what has changed is told all of it. */
-    catchUp(viewer: Viewer): void {
-      if (viewer.rowId !== null) void show(viewer, viewer.rowId).catch(() => {});
-    },
-    close(): void {
-      for (const watch of watches.values()) watch.close();
     },
   };
 };

@@ -1,24 +1,23 @@
 /** Trees as they were: rows, questions, conversations and charts at a moment, from the events that were stored by then. */
 import type { Clock, StoredEvent } from '@troupe/protocol';
+import { type ChartState, chartAt } from '../chart/follow-chart.ts';
 import { openConversation } from '../runs/conversation.ts';
 import { openRunTable } from '../runs/run-table.ts';
-import type { ToPage } from '../wire.ts';
+import type { Entry, ToPage } from '../wire.ts';
 import type { RunSource } from './run-source.ts';
-import { type ChartState, chartAt } from './run-watch.ts';
 import { storedEvents } from './stored-events.ts';
 
-type Past = Extract<ToPage, { type: 'past' }>;
+/** A tree at a moment. */
+export type Past = Extract<ToPage, { type: 'past' }>;
+/** One of its runs then. */
+export type PastRow = { chart: ChartState; entries: Entry[] };
 
 export type History = {
   /** All events of a tree that are there now; read once, while it is looked at and nothing new is known. */
   eventsOf(rootId: string): Promise<StoredEvent[]>;
   at(rootId: string, rootSeq: number): Promise<Past>;
   /** One of its runs. `undefined` when it had not begun. */
-  runAt(
-    rootId: string,
-    runId: string,
-    rootSeq: number,
-  ): Promise<{ chart: ChartState; entries: ReturnType<ReturnType<typeof openConversation>['entries']> } | undefined>;
+  runAt(rootId: string, runId: string, rootSeq: number): Promise<PastRow | undefined>;
 };
 
 /** @param head The last event of a tree that is known. */

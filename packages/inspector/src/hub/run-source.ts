@@ -1,5 +1,5 @@
 /** Where a hub has its runs from: a running program, or a store. */
-import type { Ask, EventStream, ForkOptions, Replay, Runtime, StoredRuns } from '@troupe/core';
+import type { Ask, EventStream, ForkOptions, Replay, ReplayOptions, Runtime, StoredRuns } from '@troupe/core';
 import type { EventQuery, Receipt } from '@troupe/protocol';
 
 /** What a hub needs. */
@@ -10,8 +10,9 @@ export type RunSource = {
   /** False for what was forgotten. */
   isThere(runId: string): Promise<boolean>;
   /** @throws FaultError `replay.differs` */
-  replay(runId: string): Promise<Pick<Replay, 'steps'>>;
-  can(runId: string, ask: Ask): Promise<Receipt>;
+  replay(runId: string, options?: ReplayOptions): Promise<Replay>;
+  /** Finds a run, once, to say what any number of commands to it would come to. */
+  asking(runId: string): Promise<(ask: Ask) => Promise<Receipt>>;
   send(runId: string, ask: Ask): Promise<Receipt>;
   /** Starts a new tree; absent where nobody could execute it. Gives back its id. */
   fork?(rootId: string, options: ForkOptions): Promise<string>;
@@ -25,8 +26,11 @@ export const runtimeSource = (runtime: Runtime): RunSource => ({
   kind: 'runtime',
   events: (query) => runtime.events(query),
   isThere: async (runId) => (await runtime.runs.get(runId)) !== undefined,
-  replay: (runId) => runtime.replay(runId),
-  can: async (runId, ask) => (await runtime.attach(runId)).can(ask),
+  replay: (runId, options) => runtime.replay(runId, options),
+  async asking(runId) {
+    const run = await runtime.attach(runId);
+    return (ask) => run.can(ask);
+  },
   async send(runId, ask) {
     const run = await runtime.attach(runId);
     switch (ask.type) {
@@ -56,8 +60,8 @@ export const storeSource = (runs: StoredRuns): RunSource => ({
   kind: 'store',
   events: (query) => runs.events(query),
   isThere: async (runId) => (await runs.runs.get(runId)) !== undefined,
-  replay: (runId) => runs.replay(runId),
-  can: (runId, ask) => runs.can(runId, ask),
+  replay: (runId, options) => runs.replay(runId, options),
+  asking: async (runId) => (ask) => runs.can(runId, ask),
   send: (runId, ask) => runs.send(runId, ask),
   close: () => runs.close(),
 });

@@ -1,4 +1,4 @@
-import { type Clock, type EventQuery, isLive, type StoredEvent } from '@troupe/protocol';
+import { type Clock, type EventQuery, FaultError, isLive, type StoredEvent } from '@troupe/protocol';
 import { later } from '../later.ts';
 import type { RunSource } from './run-source.ts';
 
@@ -7,7 +7,20 @@ type Query = Extract<EventQuery, { runId: string } | { rootId: string }>;
 /** A store that does not give what it is known to have, as after a tree was forgotten, is waited for no longer than this. */
 const patienceMs = 5_000;
 
-/** The stored events of a run or a tree, from the first to the one that is numbered `until`. */
+const missing = (query: Query, found: number, until: number): FaultError => {
+  const [what, id] = 'runId' in query ? ['run', query.runId] : ['tree', query.rootId];
+  return new FaultError(
+    'events.missing',
+    `The store has given ${found} of ${until} events of ${what} "${id}", and no more within ${patienceMs / 1_000} s. It may have been forgotten, or the store is busy: look again.`,
+    { retryable: true },
+  );
+};
+
+/**
+ * The stored events of a run or a tree, from the first to the one that is numbered `until`.
+ *
+ * @throws FaultError `events.missing` when the store does not give them.
+ */
 export const storedEvents = async (
   { events }: Pick<RunSource, 'events'>,
   query: Query,
@@ -22,7 +35,7 @@ export const storedEvents = async (
   try {
     for (;;) {
       const next = await Promise.race([reader.next(), tired.promise]);
-      if (next === 'tired' || next.done) return found;
+      if (next === 'tired' || next.done) throw missing(query, found.length, until);
       const event = next.value;
       if (isLive(event)) continue;
       found.push(event);

@@ -1,4 +1,4 @@
-/** One page: what it is owed, what it looks at, and when. */
+/** What one page is owed, and how it is told. */
 import type { Question } from '@troupe/protocol';
 import type { Can, Chart, Entry, Line, Machine, Step, ToPage } from '../wire.ts';
 import { addRows, type Frame, noFrame } from './frames.ts';
@@ -8,6 +8,8 @@ export type Outlet = {
   send(text: string): void;
   /** Bytes that were sent and are not on their way yet. */
   buffered(): number;
+  /** Ends the connection, and says why. */
+  drop(reason: string): void;
 };
 
 /** A chart with all that is known of its steps, and the machine that it is of, where one is known. */
@@ -16,16 +18,27 @@ export type ChartShown = {
   chart: { problem?: string; active: string[]; steps: readonly Step[]; context?: unknown };
 };
 /** What is shown of a row. */
-export type Shown = ChartShown & { rowId: string; rootSeq: number | null; entries: readonly Entry[]; can?: Can };
+type Shown = ChartShown & { rowId: string; rootSeq: number | null; entries: readonly Entry[]; can?: Can };
 /** What is the same for every page, and told to each when it is not what it was told last. */
 export type Standing = { questions: readonly Question[]; spawningPaused: boolean | null };
 
 /** Steps that a chart is sent with. */
 const mostSteps = 500;
 
-export type Viewer = ReturnType<typeof openViewer>;
+export type Viewer = {
+  send(message: ToPage): void;
+  greet(hello: Extract<ToPage, { type: 'hello' }>): void;
+  /** Takes note of a frame that it is not sent. */
+  owe(frame: Frame): void;
+  /** A frame, with what it is owed; nothing when that is nothing. */
+  tell(frame: Frame, standing: Standing, now: number, linesOf: (ids: ReadonlySet<string>) => Line[]): void;
+  /** Everything about a row. */
+  show(shown: Shown): void;
+  /** What has changed about it. */
+  update(rowId: string, news: { moved?: ChartShown; entries: readonly Entry[]; can?: Can }): void;
+};
 
-export const openViewer = (outlet: Outlet, maxBufferedBytes: number) => {
+export const openViewer = (outlet: Pick<Outlet, 'send'>): Viewer => {
   const machines = new Set<string>();
   let owed = noFrame();
   let toldQuestions = '';
@@ -39,7 +52,7 @@ export const openViewer = (outlet: Outlet, maxBufferedBytes: number) => {
       machines.add(machine.id);
       send({ type: 'machine', machine });
     }
-    const steps = chart.steps.filter(({ n }) => n >= from).slice(-mostSteps);
+    const steps = chart.steps.slice(-mostSteps).filter(({ n }) => n >= from);
     nextStep = (chart.steps.at(-1)?.n ?? -1) + 1;
     const { context, ...rest } = chart;
     return {
@@ -62,27 +75,16 @@ export const openViewer = (outlet: Outlet, maxBufferedBytes: number) => {
   };
 
   return {
-    /** The row that it looks at, and the moment of a tree that it is in. */
-    rowId: null as string | null,
-    past: null as { rootId: string; rootSeq: number } | null,
-    /** Counts what it has asked for: an answer that was overtaken is not sent. */
-    asked: 0,
-    /** It has been told everything about the row that it looks at. */
-    isShown: false,
     send,
-    /** True while it reads too slowly for another frame. */
-    isSlow: (): boolean => outlet.buffered() > maxBufferedBytes,
-    greet(hello: Extract<ToPage, { type: 'hello' }>): void {
+    greet(hello) {
       unheard(hello);
       send(hello);
     },
-    /** Takes note of a frame that it is not sent. */
-    owe(frame: Frame): void {
+    owe(frame) {
       addRows(owed, frame);
       owed.missed += frame.missed + frame.happenings.length;
     },
-    /** A frame, with what it is owed; nothing when that is nothing. */
-    tell(frame: Frame, standing: Standing, now: number, linesOf: (ids: ReadonlySet<string>) => Line[]): void {
+    tell(frame, standing, now, linesOf) {
       addRows(owed, frame);
       const { ids } = owed;
       const gone = [...owed.gone];
@@ -96,14 +98,11 @@ export const openViewer = (outlet: Outlet, maxBufferedBytes: number) => {
       const asked = questions && { questions: [...questions] };
       send({ type: 'frame', now, lines: linesOf(ids), gone, happenings, missed, ...asked, ...also });
     },
-    /** Everything about a row. */
-    show({ rowId, rootSeq, entries, can, ...of }: Shown): void {
-      this.isShown = true;
+    show({ rowId, rootSeq, entries, can, ...of }) {
       const chart = wired(of, 0);
       send({ type: 'details', rowId, rootSeq, chart, entries: [...entries], ...(can && { can }) });
     },
-    /** What has changed about it. */
-    update(rowId: string, { moved, entries, can }: { moved?: ChartShown; entries: readonly Entry[]; can?: Can }): void {
+    update(rowId, { moved, entries, can }) {
       const chart = moved && wired(moved, nextStep);
       const news = entries.length > 0 && { entries: [...entries] };
       send({ type: 'progress', rowId, ...(chart && { chart }), ...news, ...(can && { can }) });

@@ -28,6 +28,9 @@ export type Served = {
 /** Longest messages: of a page, and of a program, whose snapshots hold contexts. */
 const maxBytes = { page: 1_000_000, program: 64_000_000 };
 
+/** Milliseconds that a page has to answer that it is to go. `ws` knows it, its types do not yet. */
+const patience = { closeTimeout: 5_000 };
+
 const refuse = (socket: Duplex, { status, reason }: Refusal): void => {
   const body = `${reason}\n`;
   socket.end(
@@ -58,7 +61,7 @@ export const serve = async ({ port, token, folder, keepAlive }: ServeOptions): P
   const gate = openGate(token, () => bound);
   const answer = pageFiles(folder, gate);
   const server = createServer((request, response) => void answer(request, response));
-  const pages = new WebSocketServer({ noServer: true, maxPayload: maxBytes.page });
+  const pages = new WebSocketServer({ noServer: true, maxPayload: maxBytes.page, ...patience });
   const programs = new WebSocketServer({ noServer: true, maxPayload: maxBytes.program });
   const relay = openRelay({
     hear: (program, message) => hub?.hear(program, message),
@@ -69,6 +72,8 @@ export const serve = async ({ port, token, folder, keepAlive }: ServeOptions): P
     const viewer = hub?.connect({
       send: (text) => socket.readyState === socket.OPEN && socket.send(text),
       buffered: () => socket.bufferedAmount,
+      // Try again later. Whoever does not even read this is cut off.
+      drop: (reason) => socket.close(1013, reason),
     });
     socket.on('message', (data) => viewer?.receive(String(data)));
     socket.on('close', () => viewer?.leave());
