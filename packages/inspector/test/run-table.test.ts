@@ -18,7 +18,15 @@ const storedTrees = async (): Promise<StoredEvent[]> => {
     tools: [erase, look],
     budget: { turns: 3, tokens: 500 },
   });
-  const budget = { tokens: 5_000, costUsd: 2, children: 4, activeMs: 60_000, deadlineMs: 90_000, idleMs: 30_000 };
+  const budget = {
+    tokens: 5_000,
+    costUsd: 2,
+    children: 4,
+    descendants: 9,
+    activeMs: 60_000,
+    deadlineMs: 90_000,
+    idleMs: 30_000,
+  };
   const lead = defineAgent({ name: 'lead', instructions: 'Lead.', tools: [asking(leaf), look], budget });
   const provider = scriptedProvider({
     lead: [
@@ -99,6 +107,44 @@ describe('the rows of runs', () => {
     }
   });
 
+  test('count in a budget that is shared what runs below have used by then, and how many they are', async () => {
+    const events = await storedTrees();
+    const [first] = events;
+    const rootId = first?.rootId ?? '';
+    const tree = events.filter((event) => event.rootId === rootId);
+    let most = 0;
+    for (let n = 2; n <= tree.length; n += 1) {
+      const { lines } = standing(tree.slice(0, n));
+      const gaugeOf = (kind: string) => lines[rootId]?.gauges.find((gauge) => gauge.kind === kind);
+      const others = Object.values(lines).filter(({ id }) => id !== rootId);
+      const below = others.reduce((sum, { own }) => sum + own.tokens, 0);
+      const own = lines[rootId]?.own.tokens ?? 0;
+      expect(gaugeOf('tokens')).toMatchObject({ spent: own + below });
+      expect(gaugeOf('tokens')?.below ?? 0).toBe(below);
+      // a child that has started is known before its own first event
+      const started = tree.slice(0, n).filter(({ type }) => type === 'child.started').length;
+      expect(gaugeOf('descendants')).toEqual({
+        kind: 'descendants',
+        spent: started,
+        limit: 9,
+        ...(started > 0 && { below: started }),
+      });
+      most = Math.max(most, below);
+    }
+    expect(most).toBeGreaterThan(30);
+  });
+
+  test('of runs above change with what a run below uses, and with nothing else of it', async () => {
+    const events = await storedTrees();
+    const table = openRunTable();
+    const changed = events.map((event) => [event, table.take(event)] as const);
+    for (const [{ runId, parentId, type }, rows] of changed)
+      expect(rows, type).toEqual(
+        parentId !== undefined && (type === 'turn.completed' || type === 'run.completed') ? [runId, parentId] : [runId],
+      );
+    expect(changed.some(([, rows]) => rows.length === 2)).toBe(true);
+  });
+
   test('let the gauges of time grow by themselves while a run works, and stand still at its end', async () => {
     const events = await storedTrees();
     const [first] = events;
@@ -168,6 +214,42 @@ describe('the row of a run', () => {
     expect(active(rows[10])).toEqual([25, 600]);
     expect(rows[10]?.gauges.find(({ kind }) => kind === 'activeMs')?.limit).toBe(2_000);
     expect(active(rows[13])).toEqual([40, undefined]);
+  });
+
+  test('counts nothing of a run that it has let go', () => {
+    const table = openRunTable();
+    const about = { rootId: 'r', depth: 0, agent: 'a' };
+    const child = { childId: 'r/1-0/0', callId: 'c', childAgent: 'b', grant: {} };
+    const tell = (runId: string, seq: number, rootSeq: number, draft: object) =>
+      table.take({
+        ...about,
+        ...(runId !== 'r' && { parentId: 'r' }),
+        runId,
+        seq,
+        rootSeq,
+        id: `${runId}:${seq}`,
+        at: 1,
+        ...draft,
+      } as StoredEvent);
+    const tokens = () => (table.line('r') as RunLine).gauges.find(({ kind }) => kind === 'tokens');
+    const turn = {
+      type: 'turn.completed',
+      turn: 1,
+      message: { role: 'assistant', content: '' },
+      usage,
+      costUsd: null,
+      finish: 'stop',
+    };
+    tell('r', 1, 1, { ...started, budget: { tokens: 100 } });
+    tell('r', 2, 2, { type: 'child.started', ...child });
+    tell(child.childId, 1, 3, started);
+    expect(tell(child.childId, 2, 4, turn)).toEqual([child.childId, 'r']);
+    expect(tokens()).toEqual({ kind: 'tokens', spent: 6, limit: 100, below: 6 });
+    tell(child.childId, 3, 5, { type: 'run.detached' });
+    expect(tell(child.childId, 4, 6, turn)).toEqual([child.childId]);
+    expect(tokens()).toEqual({ kind: 'tokens', spent: 0, limit: 100 });
+    tell('r', 3, 7, { type: 'child.settled', ...child, status: 'interrupted', exitReason: 'stopped', usage });
+    expect(tokens()).toEqual({ kind: 'tokens', spent: 6, limit: 100, below: 6 });
   });
 
   test('charges attempts and summaries, and says what troubles it', () => {

@@ -117,7 +117,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
   const hearRun = (event: RunEvent): void => {
     streamed.take(event);
     const isLookedAt = looking.take(event);
-    if (runs.take(event)) gathered.row(event.runId);
+    for (const id of runs.take(event)) gathered.row(id);
     if (!isLive(event)) note(happeningOf(event));
     if (!isLive(event) || isLookedAt) schedule();
   };

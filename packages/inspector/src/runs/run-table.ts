@@ -1,11 +1,19 @@
-import { isLive, type Question, type RunEvent, type StoredEvent } from '@troupe/protocol';
+import {
+  addUsage,
+  isLive,
+  noUsage,
+  type Question,
+  type RunEvent,
+  type StoredEvent,
+  type Usage,
+} from '@troupe/protocol';
 import type { RunLine } from '../wire.ts';
-import { enter, lineOf, openTally, type Tally } from './tally.ts';
+import { type Below, enter, lineOf, openTally, type Tally } from './tally.ts';
 
 /** The rows of all runs, kept from their stored events: in whatever order these come, and however often. */
 export type RunTable = {
-  /** Takes an event. True when a row has changed: that of `event.runId`. */
-  take(event: RunEvent): boolean;
+  /** Takes an event. Gives back whose rows have changed: that of `event.runId`, and those above that are charged for it. */
+  take(event: RunEvent): string[];
   /** Lets go of a tree, and gives back its rows. */
   forget(rootId: string): string[];
   line(runId: string): RunLine | undefined;
@@ -23,6 +31,36 @@ export const openRunTable = (): RunTable => {
   /** Runs that ask something. */
   const asking = new Set<Tally>();
 
+  /** What runs below have used that this one was not charged for yet. */
+  const unsettledOf = ({ unsettled }: Tally): Usage => {
+    let usage = noUsage;
+    for (const id of unsettled) {
+      const child = runs.get(id);
+      if (child && !child.isDetached) usage = addUsage(addUsage(usage, child.total), unsettledOf(child));
+    }
+    return usage;
+  };
+  const countBelow = ({ children }: Tally): number =>
+    children.reduce((sum, id) => {
+      const child = runs.get(id);
+      return sum + 1 + (child ? countBelow(child) : 0);
+    }, 0);
+  const belowOf = (tally: Tally): Below => ({ usage: unsettledOf(tally), runs: () => countBelow(tally) });
+  const rowOf = (tally: Tally): RunLine => lineOf(tally, belowOf(tally));
+
+  /** Whose gauges count what a run and those below it use: until it has settled, or is let go. */
+  const above = (tally: Tally): string[] => {
+    const found: string[] = [];
+    for (let one = tally; one.line.parentId !== undefined && !one.isDetached; ) {
+      const parent = runs.get(one.line.parentId);
+      if (!parent?.unsettled.has(one.line.id)) break;
+      const { tokens, costUsd, descendants } = parent.limits;
+      if ((tokens ?? costUsd ?? descendants) !== undefined) found.push(parent.line.id);
+      one = parent;
+    }
+    return found;
+  };
+
   /** Events that came before their time wait until those before them are there. */
   const keep = (event: StoredEvent): void => {
     const waiting = early.get(event.runId) ?? new Map<number, StoredEvent>();
@@ -30,34 +68,39 @@ export const openRunTable = (): RunTable => {
     waiting.set(event.seq, event);
   };
 
-  const add = (event: StoredEvent): void => {
+  const add = (event: StoredEvent): Tally => {
     const tally = runs.get(event.runId) ?? openTally(event);
     runs.set(event.runId, tally);
     enter(tally, event);
     if (tally.questions.length > 0) asking.add(tally);
     else asking.delete(tally);
     heads.set(event.rootId, Math.max(heads.get(event.rootId) ?? 0, event.rootSeq));
+    return tally;
   };
 
   return {
     take(event) {
-      if (isLive(event)) return false;
+      if (isLive(event)) return [];
       const { runId } = event;
       const seq = runs.get(runId)?.line.seq ?? 0;
-      if (event.seq <= seq) return false;
+      if (event.seq <= seq) return [];
       if (event.seq > seq + 1) {
         keep(event);
-        return false;
+        return [];
       }
       const waiting = early.get(runId);
-      let next: StoredEvent | undefined = event;
-      while (next) {
+      const before = runs.get(runId);
+      const total = before?.total ?? noUsage;
+      const begun = before?.children.length ?? 0;
+      const tally = add(event);
+      waiting?.delete(event.seq);
+      for (let next = waiting?.get(event.seq + 1); next; next = waiting?.get(next.seq + 1)) {
         add(next);
         waiting?.delete(next.seq);
-        next = waiting?.get(next.seq + 1);
       }
       if (waiting?.size === 0) early.delete(runId);
-      return true;
+      const isCharged = tally.total !== total || tally.children.length !== begun;
+      return isCharged ? [runId, ...above(tally)] : [runId];
     },
     forget(rootId) {
       const forgotten = [...runs].filter(([, { line }]) => line.rootId === rootId);
@@ -70,9 +113,9 @@ export const openRunTable = (): RunTable => {
     },
     line(runId) {
       const tally = runs.get(runId);
-      return tally && lineOf(tally);
+      return tally && rowOf(tally);
     },
-    lines: () => [...runs.values()].map(lineOf),
+    lines: () => [...runs.values()].map(rowOf),
     questions: () =>
       [...asking].flatMap(({ questions }) => questions).sort((a, b) => a.askedAt - b.askedAt || (a.id < b.id ? -1 : 1)),
     head: (rootId) => heads.get(rootId) ?? 0,

@@ -24,7 +24,11 @@ export type Tally = {
   total: Usage;
   turns: number;
   toolCalls: number;
-  children: number;
+  /** Runs that it has started, and those of them that it was not charged for yet. */
+  children: string[];
+  unsettled: Set<string>;
+  /** It was let go: nobody above it is charged for what it uses from then on. */
+  isDetached: boolean;
   activeMs: number;
   /** Since when it works; `null` while it waits. */
   activeSince: number | null;
@@ -60,7 +64,9 @@ export const openTally = (first: StoredEvent): Tally => {
     total: noUsage,
     turns: 0,
     toolCalls: 0,
-    children: 0,
+    children: [],
+    unsettled: new Set(),
+    isDetached: false,
     activeMs: 0,
     activeSince: null,
     begun: false,
@@ -102,6 +108,7 @@ const end = (tally: Tally, event: TerminalEvent): void => {
   if (event.type === 'run.failed') line.trouble = firstLine(event.fault.message);
   tally.open = [];
   tally.questions = [];
+  tally.unsettled.clear();
   tally.total = event.usage.total;
   tally.own = event.usage.own;
   tally.activeMs = event.usage.activeMs;
@@ -176,10 +183,15 @@ const change = (tally: Tally, event: Exclude<StoredEvent, TerminalEvent>): void 
       tally.questions = tally.questions.filter(({ id }) => id !== event.questionId);
       return;
     case 'child.started':
-      tally.children += 1;
+      tally.children.push(event.childId);
+      tally.unsettled.add(event.childId);
       return;
     case 'child.settled':
+      tally.unsettled.delete(event.childId);
       tally.total = addUsage(tally.total, event.usage);
+      return;
+    case 'run.detached':
+      tally.isDetached = true;
       return;
     case 'budget.raised':
       tally.limits = { ...tally.limits, ...event.budget };
@@ -194,15 +206,26 @@ const change = (tally: Tally, event: Exclude<StoredEvent, TerminalEvent>): void 
 
 const spendingOf = (usage: Usage): Spending => ({ tokens: tokensOf(usage), costUsd: usage.costUsd ?? null });
 
-const gaugesOf = (tally: Tally): Gauge[] => {
-  const { limits, line, total, activeMs, activeSince } = tally;
+/** What is below a run: what those have used that it was not charged for yet, and how many there are. */
+export type Below = { usage: Usage; runs: () => number };
+
+const gaugesOf = (tally: Tally, below: Below): Gauge[] => {
+  const { limits, line, own, activeMs, activeSince } = tally;
+  const total = addUsage(tally.total, below.usage);
   const { createdAt, endedAt, lastAt, status } = line;
-  const counted = { turns: tally.turns, toolCalls: tally.toolCalls, children: tally.children };
+  const counted = { turns: tally.turns, toolCalls: tally.toolCalls, children: tally.children.length };
   const spent = { ...counted, tokens: tokensOf(total), costUsd: total.costUsd ?? 0 };
   const gauges: Gauge[] = [];
   for (const kind of ['turns', 'toolCalls', 'tokens', 'costUsd', 'children'] as const) {
     const limit = limits[kind];
-    if (limit !== undefined) gauges.push({ kind, spent: spent[kind], limit });
+    if (limit === undefined) continue;
+    const its = kind === 'tokens' ? tokensOf(own) : kind === 'costUsd' ? (own.costUsd ?? 0) : spent[kind];
+    const others = spent[kind] - its;
+    gauges.push({ kind, spent: spent[kind], limit, ...(others > 0 && { below: others }) });
+  }
+  if (limits.descendants !== undefined) {
+    const runs = below.runs();
+    gauges.push({ kind: 'descendants', spent: runs, limit: limits.descendants, ...(runs > 0 && { below: runs }) });
   }
   const growing = (kind: string, limit: number | undefined, sofar: number, since: number | null): void => {
     if (limit !== undefined) gauges.push({ kind, spent: sofar, limit, ...(since !== null && { since }) });
@@ -221,11 +244,11 @@ const gaugesOf = (tally: Tally): Gauge[] => {
 };
 
 /** The row of a run, as it stands. */
-export const lineOf = (tally: Tally): RunLine => ({
+export const lineOf = (tally: Tally, below: Below): RunLine => ({
   ...tally.line,
   tools: tally.open.map(({ tool }) => tool),
   questions: tally.questions.map(({ id }) => id),
-  gauges: gaugesOf(tally),
+  gauges: gaugesOf(tally, below),
   own: spendingOf(tally.own),
   total: spendingOf(tally.total),
 });

@@ -11,6 +11,8 @@ export const Gauge = z.object({
   spent: z.number(),
   limit: z.number(),
   since: z.number().optional(),
+  /** Of `tokens`, `costUsd` and `descendants`: how much of `spent` is that of runs below, those that have not settled included. */
+  below: z.number().optional(),
 });
 export type Gauge = z.infer<typeof Gauge>;
 

@@ -51,6 +51,20 @@ describe.skipIf(browserPath === undefined)('The page (skipped where there is no 
     expect(troubles).toEqual([]);
   });
 
+  test('shows how much of a budget runs below have used, though they still work', async () => {
+    const { page } = await look();
+    await choose(page, 'lead');
+    const meter = page.getByRole('list', { name: 'Budget' }).getByRole('meter', { name: 'Tokens' });
+    await expect
+      .poll(() => meter.getAttribute('title'))
+      .toMatch(/^Tokens: [\d.,K]+ of [\d.,K]+, [\d.,K]+ by runs below$/);
+    const [own, below] = await Promise.all([0, 1].map((n) => meter.locator('i').nth(n).boundingBox()));
+    expect(below?.width).toBeGreaterThan(0);
+    expect(below?.x).toBeCloseTo((own?.x ?? 0) + (own?.width ?? 0), 0);
+    await choose(page, 'tester');
+    expect(await page.getByRole('list', { name: 'Budget' }).locator('i.below').count()).toBe(0);
+  });
+
   test.each(['light', 'dark'] as const)(
     'can be read and used by everybody, as far as a program can tell: %s',
     async (scheme) => {

@@ -84,6 +84,7 @@ const Gauges = ({ run }: { run: RunLine }) => (
         <small>
           {amountText(gauge.kind, spentAt(gauge, run.endedAt ?? shownNow.value))} /{' '}
           {amountText(gauge.kind, gauge.limit)}
+          {gauge.below !== undefined && ` · ${amountText(gauge.kind, gauge.below)} below`}
         </small>
       </li>
     ))}
