@@ -91,7 +91,7 @@ describe('the row that is looked at', () => {
     const [sent] = page.all('machine');
     expect(sent?.machine).toMatchObject({
       id: 'agent',
-      root: { id: 'agent', type: 'compound', initial: 'agent.queued' },
+      root: { id: 'agent', type: 'compound', initial: 'agent.running' },
     });
     const edges = new Map(sent?.machine.edges.map((edge) => [edge.id, edge]));
     expect(

@@ -216,7 +216,7 @@ describe('a receiver of @statelyai/inspect', () => {
     const child = [...actors.values()].find(({ name }) => name?.endsWith('/1-0/0'));
     const definition = JSON.parse(child?.definition ?? '{}');
     expect(Object.keys(definition.states)).toContain('interrupting');
-    expect(definition.states.running.states.deciding.always).toHaveLength(7);
+    expect(definition.states.running.states.deciding.always).toHaveLength(8);
     expect(JSON.parse(actors.get(actor.sessionId)?.definition ?? '{}')).toMatchObject({ id: 'house', initial: 'busy' });
     const statesOf = (sessionId = '') =>
       heard
