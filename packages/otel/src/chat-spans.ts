@@ -5,7 +5,7 @@
 import { SpanKind } from '@opentelemetry/api';
 import { addUsage, type EventOf, noUsage, type Usage } from '@troupe/protocol';
 import { finishReasonOf, key, usageAttributes } from './attributes.ts';
-import { answerOf, contentOf, userMessage } from './content.ts';
+import { answerOf, contentOf, errorOf, userMessage } from './content.ts';
 import { aboutRun, type OpenChat, type OpenRun, type Tracing } from './open-run.ts';
 import { addMoment, closeSpan, openSpan, type SpanEnd } from './open-span.ts';
 
@@ -29,7 +29,7 @@ const openChat = (tracing: Tracing, run: OpenRun, { model, at, turn }: { model: 
 
 export const startTurn = (tracing: Tracing, run: OpenRun, event: EventOf<'turn.started'>): void => {
   // The end of the turn before may have been missed.
-  endChat(run, event.at, cutShort(run.chat));
+  endChat(run, event.at, cutShort(tracing, run.chat));
   run.chat = openChat(tracing, run, event);
   run.model = event.model;
   if (!tracing.content) return;
@@ -39,10 +39,8 @@ export const startTurn = (tracing: Tracing, run: OpenRun, event: EventOf<'turn.s
 };
 
 /** A chat that something else took the place of, or that nobody waits for any more. */
-const cutShort = (chat: OpenChat | undefined): SpanEnd =>
-  chat?.fault
-    ? { status: 'failed', error: { type: chat.fault.code, message: chat.fault.message } }
-    : { status: 'cancelled' };
+const cutShort = ({ content }: Tracing, chat: OpenChat | undefined): SpanEnd =>
+  chat?.fault ? { status: 'failed', error: errorOf(chat.fault, content) } : { status: 'cancelled' };
 
 /** Ends the model call under way, if there is one. */
 export const endChat = (run: OpenRun, at: number, end: SpanEnd, usage: Usage = noUsage): void => {
@@ -83,7 +81,7 @@ export const noteAttempt = (tracing: Tracing, run: OpenRun, event: EventOf<'turn
     [key.errorType]: fault?.code,
     'troupe.wait_ms': waitMs,
   });
-  if (!isUnderWay) endChat(run, at, cutShort(chat));
+  if (!isUnderWay) endChat(run, at, cutShort(tracing, chat));
 };
 
 export const completeTurn = (tracing: Tracing, run: OpenRun, event: EventOf<'turn.completed'>): void => {
@@ -102,7 +100,7 @@ export const completeTurn = (tracing: Tracing, run: OpenRun, event: EventOf<'tur
 /** A summary is a model call, too: it began when the run had said what came before. */
 export const noteCompaction = (tracing: Tracing, run: OpenRun, event: EventOf<'context.compacted'>): void => {
   const { model, summarized, kept, usage, costUsd, summary, at } = event;
-  endChat(run, run.lastAt, cutShort(run.chat));
+  endChat(run, run.lastAt, cutShort(tracing, run.chat));
   chatOf(tracing, run, { model, turn: (run.turn ?? 0) + 1 });
   const attributes = {
     [key.summarized]: summarized,

@@ -12,6 +12,12 @@ type SaidMessage = { role: string; parts: Part[]; finish_reason?: string };
 export const contentOf = (value: unknown): string =>
   redact(typeof value === 'string' ? value : JSON.stringify(redact(value)));
 
+/** A fault may quote what was said: without content its code says enough. */
+export const errorOf = ({ code, message }: { code: string; message: string }, content: boolean) => ({
+  type: code,
+  message: content ? message : code,
+});
+
 const textPart = (content: string): Part => ({ type: 'text', content });
 
 export const userMessage = (text: string): SaidMessage => ({ role: 'user', parts: [textPart(text)] });

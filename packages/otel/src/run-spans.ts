@@ -14,7 +14,7 @@ import {
 import { key, momentOf, usageAttributes } from './attributes.ts';
 import { callAbove, callNamed, endCalls, noteAnswered, noteAsked, settleCall, startCall } from './call-spans.ts';
 import { completeTurn, endChat, noteAttempt, noteChunk, noteCompaction, startTurn } from './chat-spans.ts';
-import { contentOf, jobMessages } from './content.ts';
+import { contentOf, errorOf, jobMessages } from './content.ts';
 import type { EarlierSpans } from './earlier-spans.ts';
 import { aboutRun, type OpenRun, type Tracing } from './open-run.ts';
 import { addLink, addMoment, closeSpan, openSpan, type SpanEnd } from './open-span.ts';
@@ -42,6 +42,8 @@ const isBeginning = (event: StoredEvent): event is Beginning =>
 export const openRunSpans = (options: Options): RunSpans => {
   const { tracer, earlier } = options;
   const runs = new Map<string, OpenRun>();
+  /** Runs under way whose parent was not heard of yet, or has ended, by its id: none is looked for among all. */
+  const apart = new Map<string, Set<OpenRun>>();
   /** The newest moment that was told of any run. */
   let latest = 0;
 
@@ -81,25 +83,35 @@ export const openRunSpans = (options: Options): RunSpans => {
       chat: undefined,
       turn: undefined,
       calls: [],
-      below: new Set(),
+      below: apart.get(runId) ?? new Set(),
       heard: [],
     };
     runs.set(runId, run);
-    runs.get(parentId ?? '')?.below.add(run);
+    apart.delete(runId);
+    if (parentId !== undefined) below(parentId).add(run);
     if (joined) join(run, event);
     earlier.begun(runId, run.span.spanContext());
     return run;
+  };
+
+  const below = (parentId: string): Set<OpenRun> => {
+    const siblings = runs.get(parentId)?.below ?? apart.get(parentId) ?? new Set();
+    if (!runs.has(parentId)) apart.set(parentId, siblings);
+    return siblings;
+  };
+  const leave = (run: OpenRun): void => {
+    const { parentId } = run;
+    if (parentId === undefined) return;
+    const siblings = below(parentId);
+    siblings.delete(run);
+    if (siblings.size === 0) apart.delete(parentId);
   };
 
   /** A run whose beginning was not heard: it had another span before, and runs below it may have one already. */
   const join = (run: OpenRun, first: StoredEvent): void => {
     link(run, run.runId, 'earlier');
     if (first.type === 'child.settled') link(run, first.childId, 'child');
-    for (const child of runs.values())
-      if (child.parentId === run.runId) {
-        run.below.add(child);
-        addLink(child, run.span, 'parent');
-      }
+    for (const child of run.below) addLink(child, run.span, 'parent');
   };
   const link = (run: OpenRun, runId: string, kind: string): void =>
     earlier.find(runId, (context) => run.span.addLink({ context, attributes: { [key.link]: kind } }));
@@ -188,8 +200,10 @@ export const openRunSpans = (options: Options): RunSpans => {
 
   const close = (run: OpenRun, at: number, end: SpanEnd): void => {
     runs.delete(run.runId);
-    runs.get(run.parentId ?? '')?.below.delete(run);
-    for (const child of run.below) if (!child.detached) close(child, at, unfinished);
+    leave(run);
+    for (const child of run.below)
+      if (child.detached) below(run.runId).add(child);
+      else close(child, at, unfinished);
     endBelow(run, at, end);
     closeSpan(run, at, end);
     earlier.ended(run.runId, run.span.spanContext());
@@ -204,6 +218,7 @@ export const openRunSpans = (options: Options): RunSpans => {
     end() {
       const deepestFirst = [...runs.values()].sort((a, b) => b.depth - a.depth);
       runs.clear();
+      apart.clear();
       for (const run of deepestFirst) {
         endBelow(run, latest, unfinished);
         closeSpan(run, latest, unfinished);
@@ -240,7 +255,7 @@ const endOf = (event: TerminalEvent, content: boolean): SpanEnd => {
     case 'run.failed':
       return {
         status: 'failed',
-        error: { type: event.fault.code, message: event.fault.message },
+        error: errorOf(event.fault, content),
         attributes: { ...attributes, [key.exitReason]: event.exitReason },
       };
     case 'run.interrupted': {

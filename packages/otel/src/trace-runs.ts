@@ -11,8 +11,8 @@ export type TraceOptions = {
   /** Makes the spans: `trace.getTracer('my-app')`, once an SDK is registered. */
   tracer: Tracer;
   /**
-   * Whether spans hold what was said: jobs, answers, reasoning, arguments and results of calls, questions and their answers. Secrets are
-   * left out. Default: false.
+   * Whether spans hold what was said: jobs, answers, reasoning, arguments and results of calls, questions and their answers, and the
+   * text of faults, which may quote it; without it the status of what failed is the fault's code. Secrets are left out. Default: false.
    */
   content?: boolean;
   /** The `gen_ai.provider.name` of a model id. Default: the text before its first `/`, else `_OTHER`. */

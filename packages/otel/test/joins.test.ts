@@ -122,6 +122,17 @@ describe('events that begin in the middle', () => {
     );
   });
 
+  test('link a child that was let go to its parent once more where that is heard of again after its end', async () => {
+    const events = await told();
+    const { tracer, spans } = await openReceiver();
+    const ofChild = events.find(({ type, depth }) => type === 'run.started' && depth === 1)!;
+    const end = events.findLast((event) => isTerminal(event) && event.depth === 0)!;
+    const detached = { ...ofChild, type: 'run.detached', seq: 2 } as RunEvent;
+    traceRuns([events[0]!, ofChild, detached, end, { ...end, type: 'run.recovered' } as RunEvent], { tracer });
+    const all = await spans();
+    expect(linksOf(named(all, 'invoke_agent helper'))).toEqual(['parent']);
+  });
+
   test('may be nothing but an end', async () => {
     const all = await from((event) => isTerminal(event) && event.depth === 0);
     expect(treeOf(all)).toBe('invoke_agent lead');

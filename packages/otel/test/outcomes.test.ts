@@ -46,7 +46,7 @@ describe('a run that does not complete', () => {
         },
       },
     ]);
-    for (const span of [chat, run]) expect(span?.status).toEqual({ code: error, message: 'Still too many requests.' });
+    for (const span of [chat, run]) expect(span?.status).toEqual({ code: error, message: 'model.rate_limited' });
     expect(run?.attributes).toMatchObject({ 'troupe.status': 'failed', 'troupe.run.exit_reason': 'model_error' });
   });
 
@@ -351,6 +351,23 @@ describe('what was said', () => {
     const text = JSON.stringify(await spans());
     expect(text).toContain('The word is [redacted].');
     expect(text).not.toContain('xyzzy');
+  });
+
+  test.each([
+    [false, 'model.refused'],
+    [true, 'The model said: my cat is Tibbles.'],
+  ])('of a fault that quotes it is there only when asked for: content is %s', async (content, message) => {
+    const { tracer, spans } = await openReceiver();
+    const fault = { code: 'model.refused', message: 'The model said: my cat is Tibbles.', retryable: false };
+    const { runtime } = openTeam([{ fault }]);
+    traceRuns(runtime.events$, { tracer, content });
+    await runtime.run(leadOf(), 'Go.');
+    const all = await spans();
+    expect(all.map(({ status }) => status)).toEqual([
+      { code: error, message },
+      { code: error, message },
+    ]);
+    expect(JSON.stringify(all).includes('Tibbles')).toBe(content);
   });
 
   test('includes why something failed or was interrupted', async () => {
