@@ -2,20 +2,19 @@ import type { SubagentStartedEvent } from '@ag-ui/core';
 import type { RunEvent } from '@troupe/protocol';
 import type { Voice } from './voice.ts';
 
-/** How a run below the streamed one is announced. */
-export type Subagent = Omit<SubagentStartedEvent, 'type' | 'timestamp'>;
+/** How a run below the streamed one is announced, wherever in its tree a stream begins. */
+export type Subagent = Omit<SubagentStartedEvent, 'type' | 'timestamp' | 'parentSubagentRunId'>;
 
 const longest = 200;
 
 /** @param parent What the run that started it says: the message in hand holds the call that did. */
-export const subagentOf = (event: RunEvent, root: string, parent: Voice | undefined): Subagent => {
-  const { runId, parentId, agent } = event;
+export const subagentOf = (event: RunEvent, parent: Voice | undefined): Subagent => {
+  const { runId, agent } = event;
   const description = descriptionOf(event);
   return {
     subagentRunId: runId,
     name: agent,
     ...(description !== undefined && { description }),
-    ...(parentId !== undefined && parentId !== root && { parentSubagentRunId: parentId }),
     parentToolCallId: runId.slice(0, runId.lastIndexOf('/')),
     ...(parent && { parentMessageId: parent.messageId }),
   };

@@ -66,12 +66,16 @@ export const openTranslation = (options: StreamOptions = {}): Translation => {
   const voiceOf = function* (event: RunEvent): Generator<AGUIEvent, Voice> {
     const known = voices.get(event.runId);
     if (known) return known;
-    const subagent = event.runId === root ? undefined : subagentOf(event, root, voices.get(event.parentId ?? ''));
+    const subagent = event.runId === root ? undefined : subagentOf(event, voices.get(event.parentId ?? ''));
     const voice = new Voice(event.runId, event.agent, tagOf(event.runId), subagent);
     voices.set(event.runId, voice);
-    yield* voice.enter(event.at);
+    yield* voice.enter(event.at, event.parentId === root ? undefined : event.parentId);
     return voice;
   };
+
+  /** The nearest run above that goes on, unless that is the root: a run that was let go may outlast the one that started it. */
+  const aboveOf = (runId: string): string | undefined =>
+    [...voices.keys()].findLast((id) => id !== runId && id !== root && isWithin(runId, id));
 
   const begin = function* (at: number): Generator<AGUIEvent> {
     state = 'within';
@@ -81,7 +85,7 @@ export const openTranslation = (options: StreamOptions = {}): Translation => {
     yield { type: EventType.RUN_STARTED, ...names(), ...version, timestamp: at };
     if (ignored.length > 0)
       yield { type: EventType.CUSTOM, name: 'troupe.ignored', value: { what: [...ignored] }, timestamp: at };
-    for (const voice of voices.values()) yield* voice.enter(at);
+    for (const voice of voices.values()) yield* voice.enter(at, aboveOf(voice.runId));
   };
 
   /** Closes everything, those below before those above, and then the run. */

@@ -59,12 +59,17 @@ export class Voice {
     return index < 0 ? undefined : callKeyOf(this.runId, this.#turn, index);
   }
 
-  /** A stream begins, or the run does: a subagent is announced, and the step of its turn, whatever was open before. */
-  *enter(at: number): Generator<AGUIEvent> {
+  /**
+   * A stream begins, or the run does: a subagent is announced, and the step of its turn, whatever was open before.
+   *
+   * @param parentSubagentRunId The subagent that it is below.
+   */
+  *enter(at: number, parentSubagentRunId?: string): Generator<AGUIEvent> {
     const wasTalking = this.#text !== undefined || this.#reasoning !== undefined;
     for (const _ of this.#close(at));
     this.#torn = wasTalking;
-    if (this.#subagent) yield { type: EventType.SUBAGENT_STARTED, ...this.#subagent, timestamp: at };
+    const above = parentSubagentRunId !== undefined && { parentSubagentRunId };
+    if (this.#subagent) yield { type: EventType.SUBAGENT_STARTED, ...this.#subagent, ...above, timestamp: at };
     yield* this.#openStep(at);
   }
 

@@ -279,6 +279,26 @@ describe('a run', () => {
     ]);
   });
 
+  test('goes on with one that was let go below the nearest run that goes on, not below the one that has ended', () => {
+    const log = journal();
+    const ended = (runId: string) => log.write({ type: 'run.completed', text: null, usage: total }, runId);
+    for (const runId of ['r', 'r/1-0/0', 'r/1-0/0/1-0/0', 'r/1-0/0/1-0/0/1-0/0', 'r/1-1/0', 'r/1-1/0/1-0/0'])
+      log.start(runId);
+    log.ask('r/1-0/0/1-0/0/1-0/0');
+    ended('r/1-0/0/1-0/0');
+    ended('r/1-1/0');
+    log.write({ type: 'run.paused', reason: 'question', questionIds: [] });
+    const questionId = 'r/1-0/0/1-0/0/1-0/0/1-0?';
+    log.write({ type: 'question.answered', questionId, answer: true, by: 'user' }, 'r/1-0/0/1-0/0/1-0/0');
+    log.complete();
+    const heard = told(log.events, { answering: [questionId] });
+    expect(heard.filter(({ type }) => type === EventType.SUBAGENT_STARTED)).toEqual([
+      expect.not.objectContaining({ parentSubagentRunId: expect.anything() }),
+      expect.objectContaining({ subagentRunId: 'r/1-0/0/1-0/0/1-0/0', parentSubagentRunId: 'r/1-0/0' }),
+      expect.not.objectContaining({ parentSubagentRunId: expect.anything() }),
+    ]);
+  });
+
   test('does not ask any more what was asked by one that has ended', () => {
     const log = journal();
     log.start();
