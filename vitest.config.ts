@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'test/bench/**', 'test/soak/**'],
-    setupFiles: ['./test/tools/alone.ts', './test/tools/seed.ts'],
+    setupFiles: ['./test/tools/alone.ts', './test/tools/seed.ts', './packages/ag-ui/test/every-log.ts'],
     // Threads start faster than processes, and no test needs a process of its own.
     pool: 'threads',
     // Nor a thread: `alone.ts` sees to it.
