@@ -81,10 +81,11 @@ export const agUiHandler = <A extends object>(options: AgUiOptions<A>): ((reques
       for (const [name, value] of Object.entries(allowed)) response.headers.set(name, value);
       return response;
     } catch (error) {
-      const { status, code, message, headers } = refusalOf(error);
+      const { status, code, message, headers, details } = refusalOf(error);
+      const metadata = details && { metadata: { troupe: details } };
       if (status >= 500) logger?.error('An AG-UI request failed.', { error });
       return Response.json(
-        { type: EventType.RUN_ERROR, code, message },
+        { type: EventType.RUN_ERROR, code, message, ...metadata },
         { status, headers: { ...allowed, ...headers } },
       );
     }

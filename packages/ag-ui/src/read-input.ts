@@ -6,7 +6,7 @@ import { Refusal } from './refusal.ts';
 export const readInput = async (request: Request, maxBytes: number): Promise<RunAgentInput> => {
   if (request.method !== 'POST')
     throw new Refusal(405, 'method.refused', `The method is ${request.method}. Expected POST.`, {
-      allow: 'POST, OPTIONS',
+      headers: { allow: 'POST, OPTIONS' },
     });
   const type = request.headers.get('content-type') ?? 'none';
   if (!/^application\/json\b/i.test(type))

@@ -6,7 +6,9 @@ import { Refusal } from './refusal.ts';
 import type { ServedRun, ServedRuntime } from './runtime-port.ts';
 
 /**
- * Gives the answers to the run that asked, and resolves with it once they are stored. The same request again changes nothing.
+ * Gives the answers to the run that asked, and resolves with it once they are stored. The same request again changes nothing. Those to
+ * questions that were answered before come first: where they were answered otherwise, nothing is given. Where one is refused that was
+ * open, because somebody else was quicker, the others are given all the same.
  *
  * @throws Refusal 404 for interrupts of no run of the thread, 409 where some are not answered or were answered otherwise, 422 for
  *   what is no answer
@@ -21,10 +23,18 @@ export const resume = async <A>(
   const missing = open.filter(({ id }) => !entries.some(({ interruptId }) => interruptId === id));
   if (missing.length > 0) throw pending(missing);
   const answers = entries.map((entry) => {
-    const question = open.find(({ id }) => id === entry.interruptId);
-    return { id: entry.interruptId, meanings: question ? [answerOf(question, entry)] : meaningsOf(entry) };
+    const { interruptId: id } = entry;
+    const question = open.find((asked) => asked.id === id);
+    return { id, isOpen: question !== undefined, meanings: question ? [answerOf(question, entry)] : meaningsOf(entry) };
   });
-  for (const { id, meanings } of answers) await give(run, id, meanings);
+  await give(
+    run,
+    answers.filter(({ isOpen }) => !isOpen),
+  );
+  await give(
+    run,
+    answers.filter(({ isOpen }) => isOpen),
+  );
   return run;
 };
 
@@ -59,13 +69,36 @@ const askerOf = async <A>(
   return runtime.attach(root);
 };
 
-/** A question that was answered before takes the same answer again. */
-const give = async (run: ServedRun, id: string, meanings: readonly Answer[]): Promise<void> => {
+type Given = { id: string; isOpen: boolean; meanings: readonly Answer[] };
+
+/** @throws Refusal 409 when some are refused; it names those that are given. */
+const give = async (run: ServedRun, answers: readonly Given[]): Promise<void> => {
+  const stored: string[] = [];
+  const refused: { interruptId: string; reason: string }[] = [];
+  for (const { id, isOpen, meanings } of answers) {
+    const reason = await problemOf(run, id, meanings);
+    if (reason !== undefined) refused.push({ interruptId: id, reason });
+    else if (isOpen) stored.push(id);
+  }
+  if (refused.length > 0) throw rejected(refused, stored);
+};
+
+const rejected = (refused: { interruptId: string; reason: string }[], stored: string[]): Refusal => {
+  const reasons = refused.map(({ interruptId, reason }) => `Interrupt "${interruptId}": ${reason}.`).join(' ');
+  const rest =
+    stored.length === 0
+      ? ''
+      : ` Given all the same, and stored: ${stored.map((id) => `"${id}"`).join(', ')}. Send those again without what was refused, or with another answer to it, to hear how the run goes on.`;
+  return new Refusal(409, 'resume.rejected', `${reasons}${rest}`, { details: { refused, stored } });
+};
+
+/** Why an answer is refused. A question that was answered before takes the same answer again. */
+const problemOf = async (run: ServedRun, id: string, meanings: readonly Answer[]): Promise<string | undefined> => {
   let reason = 'it is not open, and was not answered in this way';
   for (const answer of meanings) {
     const receipt = await run.answer(id, answer);
-    if (receipt.status !== 'rejected') return;
+    if (receipt.status !== 'rejected') return undefined;
     ({ reason } = receipt);
   }
-  throw new Refusal(409, 'resume.rejected', `Interrupt "${id}": ${reason}.`);
+  return reason;
 };

@@ -125,6 +125,9 @@ describe('a front end with AG-UI’s own client', () => {
         type: 'RUN_ERROR',
         code: 'resume.rejected',
         message: 'Interrupt "first/1-0/0/1-0?": already answered.',
+        metadata: {
+          troupe: { refused: [{ interruptId: 'first/1-0/0/1-0?', reason: 'already answered' }], stored: [] },
+        },
       },
     ]);
   });
