@@ -84,6 +84,8 @@ const momentsOf: { [T in RunEvent['type']]?: (event: EventOf<T>) => Attributes }
     'troupe.limit': limit,
   }),
   'budget.raised': ({ budget, by }) => ({ 'troupe.by': by, 'troupe.budget': JSON.stringify(budget) }),
+  'spawning.paused': ({ by }) => ({ 'troupe.by': by }),
+  'spawning.resumed': ({ by }) => ({ 'troupe.by': by }),
   'memory.read': ({ scope, key: name, found }) => ({
     'troupe.scope': scope,
     'troupe.key': name,

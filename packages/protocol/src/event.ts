@@ -169,6 +169,9 @@ export const StoredEvent = z.discriminatedUnion('type', [
   fact('budget.exhausted', { kind: z.string(), spent: z.number(), limit: z.number() }),
   /** Somebody has raised limits of the run: what they are from now on. */
   fact('budget.raised', { budget: BoundBudget, by: z.string() }),
+  /** From now on the run, and each below it, is refused new children, until spawning is resumed; those that are there go on. */
+  fact('spawning.paused', { by: z.string() }),
+  fact('spawning.resumed', { by: z.string() }),
   fact('context.compacted', {
     model: z.string(),
     /** Messages that became the summary, and messages that stayed as they were. */

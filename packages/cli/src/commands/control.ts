@@ -56,7 +56,14 @@ export const steer = say<[string, string[]], object>(([, words]) => {
   return { what: 'told', send: (run) => run.steer(said) };
 });
 
-export const pause = say<[string], object>(() => ({ what: 'paused', send: (run) => run.pause() }));
+type SpawningFlag = { spawning?: true };
+
+/** The run itself, or with `--spawning` only that it starts children. */
+export const pause = say<[string], SpawningFlag>((_, { spawning }) =>
+  spawning
+    ? { what: 'kept from starting children', send: (run) => run.pauseSpawning() }
+    : { what: 'paused', send: (run) => run.pause() },
+);
 
 export const interrupt = say<[string, string[]], object>(([, words]) => ({
   what: 'interrupted',
@@ -65,13 +72,17 @@ export const interrupt = say<[string, string[]], object>(([, words]) => ({
 }));
 
 /** What is brought to life here goes on by itself, or waits for an answer: it need not have been paused. */
-export const resume = say<[string], object>(() => ({
-  what: 'resumed',
-  async send(run, isOurs) {
-    const receipt = await run.resume();
-    return (await isOurs()) ? { status: 'accepted' } : receipt;
-  },
-}));
+export const resume = say<[string], SpawningFlag>((_, { spawning }) =>
+  spawning
+    ? { what: 'allowed to start children', send: (run) => run.resumeSpawning() }
+    : {
+        what: 'resumed',
+        async send(run, isOurs) {
+          const receipt = await run.resume();
+          return (await isOurs()) ? { status: 'accepted' } : receipt;
+        },
+      },
+);
 
 /** Limits are only raised: what is lower than it is leaves it as it is. */
 export const raise = say<[string, string[]], object>(([, limits]) => {

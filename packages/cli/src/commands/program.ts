@@ -107,9 +107,11 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
     .action(act(async () => (await control()).steer));
   common(program.command('pause').description('holds a run and everything below it'))
     .addArgument(runId())
+    .option('--spawning', 'the run and everything below it go on, but start no children')
     .action(act(async () => (await control()).pause));
   alive(withFile(common(program.command('resume').description('lets a run go on that was paused, left or killed'))))
     .addArgument(runId())
+    .option('--spawning', 'lets it start children again')
     .addHelpText('after', help.resume)
     .action(act(async () => (await control()).resume));
   alive(withFile(common(program.command('interrupt').description('ends a run and everything below it'))))

@@ -59,6 +59,10 @@ const textOf = (event: RunEvent): [mark: string, text: string] | null => {
       return ['!', `has used ${event.spent} of ${event.limit} ${event.kind}`];
     case 'budget.raised':
       return ['▸', `may use more: ${limitsText(event.budget)}`];
+    case 'spawning.paused':
+      return ['‖', 'may start no children'];
+    case 'spawning.resumed':
+      return ['▸', 'may start children again'];
     case 'budget.exhausted':
       return ['!', `has used up its ${event.kind}: ${event.spent} of ${event.limit}`];
     case 'context.compacted':

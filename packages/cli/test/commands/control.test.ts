@@ -23,6 +23,17 @@ describe('commands to a run that another process executes', () => {
       stdout: 'Run "r" was given more.\n',
     });
     await untilTold(folder, 'r', 'budget.raised');
+    expect(await troupe(folder, ['pause', 'r', '--spawning'])).toMatchObject({
+      code: 0,
+      stdout: 'Run "r" was kept from starting children.\n',
+    });
+    const held = await troupe(folder, ['pause', 'r', '--spawning']);
+    expect([held.code, held.stderr]).toEqual([
+      4,
+      'troupe: Run "r" was not kept from starting children: spawning is paused already.\n',
+    ]);
+    expect(await troupe(folder, ['resume', 'r', '--spawning', '--json'])).toMatchObject({ code: 0 });
+    await untilTold(folder, 'r', 'spawning.resumed');
     expect(await troupe(folder, ['interrupt', 'r', 'Enough.'])).toMatchObject({ code: 0 });
     const { code, stdout } = await working.ended;
     expect([code, linesOf(stdout)[0].status]).toEqual([1, 'interrupted']);

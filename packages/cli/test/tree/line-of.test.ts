@@ -74,6 +74,8 @@ test('questions, pauses and interruptions get their line', () => {
   log.tell('run_1', 'lead', { type: 'run.paused', reason: 'paused', questionIds: [] });
   log.tell('run_1', 'lead', { type: 'run.steered', text: 'be brief' });
   log.tell('run_1', 'lead', { type: 'budget.raised', budget: { turns: 9, costUsd: 1, deadlineAt: 5 }, by: 'user' });
+  log.tell('run_1', 'lead', { type: 'spawning.paused', by: 'user' });
+  log.tell('run_1', 'lead', { type: 'spawning.resumed', by: 'user' });
   log.interrupt('run_1', 'lead', 'interrupted');
   expect(log.events.map(lineOf)).toEqual([
     '? lead asks: Delete it?',
@@ -83,6 +85,8 @@ test('questions, pauses and interruptions get their line', () => {
     '‖ lead is paused',
     '▸ lead is told: be brief',
     '▸ lead may use more: 9 turns, 1 costUsd',
+    '‖ lead may start no children',
+    '▸ lead may start children again',
     '■ lead was interrupted: enough',
   ]);
 });

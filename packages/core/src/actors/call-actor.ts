@@ -33,7 +33,7 @@ import type { World } from '../runtime/world.ts';
 import { check, resultOfTool } from './check.ts';
 import { lateProperties } from './late.ts';
 import { LazyAbort } from './lazy-abort.ts';
-import { viewOf } from './view.ts';
+import { isSpawningHeld, viewOf } from './view.ts';
 
 /** What a call is started with; with `settled` it makes one result of its children. */
 export type CallInput = {
@@ -340,7 +340,7 @@ const ask = (
     } catch (error) {
       return { ...data, refused: { kind: 'invalid', message: faultOf(error, 'job.invalid').message } };
     }
-    if (world.spawningPaused)
+    if (isSpawningHeld(run.runId, world))
       return {
         ...data,
         refused: {

@@ -1,4 +1,4 @@
-import type { Budget, ToolSpec } from '@troupe/protocol';
+import { type Budget, callKeyOfChild, type ToolSpec } from '@troupe/protocol';
 import { admit, type Limits, leftOf } from '../agent/limits.ts';
 import { isUnit } from '../background/unit.ts';
 import type { RunView, Tool } from '../define-tool.ts';
@@ -24,7 +24,16 @@ const leftIn = (run: LiveRun, now: number): Budget => {
   return left;
 };
 
-type Seer = Pick<World, 'spawningPaused' | 'clock' | 'defaultModel'>;
+/**
+ * Whether a run may start nothing now: the runtime says so, or somebody has said so to it or to a run above it. Those are found by its
+ * id: a run that was let go may outlast the one that started it.
+ */
+export const isSpawningHeld = (runId: string, world: Pick<World, 'spawningPaused' | 'runs'>): boolean => {
+  if (world.spawningPaused || world.runs.get(runId)?.context?.spawningPaused) return true;
+  return runId.includes('/') && isSpawningHeld(callKeyOfChild(callKeyOfChild(runId)), world);
+};
+
+type Seer = Pick<World, 'spawningPaused' | 'runs' | 'clock' | 'defaultModel'>;
 
 const asOfNow = lateProperties<
   { run: LiveRun; world: Seer },
@@ -35,10 +44,10 @@ const asOfNow = lateProperties<
     granted: run.context ? withoutDeadline(run.context.allowance.limits) : {},
     left: leftIn(run, world.clock.now()),
   }),
-  spawningPaused: ({ world }) => world.spawningPaused,
+  spawningPaused: ({ run, world }) => isSpawningHeld(run.runId, world),
   maySpawn: ({ run, world }) => {
     const least = { agent: '', depth: run.depth + 1, tools: 0, shares: 1 };
-    return !world.spawningPaused && !(run.context && 'refusal' in admit(run.context, least));
+    return !isSpawningHeld(run.runId, world) && !(run.context && 'refusal' in admit(run.context, least));
   },
 });
 

@@ -207,6 +207,8 @@ export type RunContext = RunInput &
     announced: 'no' | 'queued' | 'started';
     recalled: boolean;
     detached: boolean;
+    /** It is refused new children, and so is each below it. */
+    spawningPaused?: boolean;
     /** It is being interrupted, and those below it have had their time. */
     graceOver?: boolean;
     /** Milliseconds between what happened in another tree and what happened since in this one: nobody's time. */
@@ -238,7 +240,10 @@ export type RunCommand =
   | { type: 'steer'; text: string }
   | { type: 'answer'; questionId: string; answer: Answer; by: string }
   /** What limits are to be from now on. */
-  | { type: 'raise'; limits: Limits; by: string };
+  | { type: 'raise'; limits: Limits; by: string }
+  /** Whether the run, and each below it, may start children. */
+  | { type: 'pauseSpawning'; by: string }
+  | { type: 'resumeSpawning'; by: string };
 
 /** Limits that a clock watches. */
 export type TimeKind = 'activeMs' | 'idleMs' | 'deadlineMs';

@@ -252,3 +252,13 @@ export const remembered = (step: Step, { problem }: { problem?: string }): void 
     say(step, { type: 'memory.written', scope: step.run.memoryScope ?? '', key: 'last_output' });
   else say(step, { type: 'warning.raised', code: 'memory.unwritable', message: problem });
 };
+
+export const pauseSpawning = (step: Step, by: string): void => {
+  step.run.spawningPaused = true;
+  say(step, { type: 'spawning.paused', by });
+};
+
+export const resumeSpawning = (step: Step, by: string): void => {
+  step.run.spawningPaused = false;
+  say(step, { type: 'spawning.resumed', by });
+};

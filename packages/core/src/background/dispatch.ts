@@ -1,5 +1,6 @@
 /** Starts background units for calls. */
 import { type JSONValue, messageOf, toJSON } from '@troupe/protocol';
+import { isSpawningHeld } from '../actors/view.ts';
 import type { Approval } from '../agent/approval.ts';
 import { type Allowance, allowanceOf } from '../agent/limits.ts';
 import type { ToolResult } from '../agent/outcome.ts';
@@ -73,7 +74,7 @@ export const openDispatch =
     };
 
     const begin = (runId: string): LiveRun | ToolResult => {
-      if (world.spawningPaused)
+      if (isSpawningHeld(run.runId, world))
         return {
           error:
             'Nothing was started in the background: spawning is paused. Try again later, or do this work yourself.',

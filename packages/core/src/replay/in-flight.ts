@@ -10,7 +10,17 @@ import { heardIn } from './replay.ts';
 type Snapshot = SnapshotFrom<AgentMachine>;
 
 /** What a run hears while it goes on with what it was doing. */
-const passing = new Set(['model.used', 'model.attempted', 'steer', 'raise', 'warning', 'limit.near', 'stall.noticed']);
+const passing = new Set([
+  'model.used',
+  'model.attempted',
+  'steer',
+  'raise',
+  'pauseSpawning',
+  'resumeSpawning',
+  'warning',
+  'limit.near',
+  'stall.noticed',
+]);
 /** After these nothing that a call is said to have come to is what it was on its way to. */
 const breaks = new Set([
   'turn.closed',

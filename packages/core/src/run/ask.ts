@@ -9,7 +9,9 @@ export type Ask =
   | { type: 'resume' }
   | { type: 'interrupt'; reason?: string }
   | { type: 'answer'; questionId: string; answer: Answer }
-  | { type: 'raise'; budget: Budget };
+  | { type: 'raise'; budget: Budget }
+  | { type: 'pauseSpawning' }
+  | { type: 'resumeSpawning' };
 
 /** One that needs nothing but itself. */
 export type PlainAsk = Exclude<Ask, { type: 'raise' }>;
@@ -17,7 +19,8 @@ export type PlainAsk = Exclude<Ask, { type: 'raise' }>;
 /** What the machine of a run is sent for it. */
 export const commandOf = (ask: PlainAsk): RunCommand => {
   if (ask.type === 'interrupt') return { type: 'interrupt', reason: ask.reason ?? 'Interrupted by the user.' };
-  return ask.type === 'answer' ? { ...ask, by: 'user' } : ask;
+  const isAttributed = ask.type === 'answer' || ask.type === 'pauseSpawning' || ask.type === 'resumeSpawning';
+  return isAttributed ? { ...ask, by: 'user' } : ask;
 };
 
 /** The same for limits. @param startOf What the run's deadline counts from. @throws FaultError `budget.invalid` */

@@ -35,7 +35,10 @@ const problemOf = (at: Standing, command: RunCommand): string => {
   if (is('interrupting')) return 'the run is being interrupted';
   if (command.type === 'pause' && is('paused')) return 'the run is paused already';
   if (command.type === 'resume') return is('paused') ? 'the run waits for an answer' : 'the run is not paused';
-  const tooMuch = command.type === 'raise' ? raiseProblem(at.context.run, command.limits) : null;
+  const { run } = at.context;
+  if (command.type === 'pauseSpawning' && run.spawningPaused) return 'spawning is paused already';
+  if (command.type === 'resumeSpawning' && !run.spawningPaused) return 'spawning is not paused';
+  const tooMuch = command.type === 'raise' ? raiseProblem(run, command.limits) : null;
   return tooMuch ?? 'the run is about to end';
 };
 

@@ -125,6 +125,19 @@ export class Run<T = JSONValue> implements AsyncIterable<RunEvent> {
   }
 
   /**
+   * Refuses new children to the run and to each below it, until {@link Run.resumeSpawning}; those that are there go on, and so does the
+   * run. It holds wherever the run goes on, also after a restart. What calls send to the background from now on is refused, too.
+   */
+  pauseSpawning(): Promise<Receipt> {
+    return this.#send({ type: 'pauseSpawning' });
+  }
+
+  /** Lets the run start children again, unless one above it, or the runtime, holds them. */
+  resumeSpawning(): Promise<Receipt> {
+    return this.#send({ type: 'resumeSpawning' });
+  }
+
+  /**
    * What a command would come to now, by what the run's machine says; nothing is done. Also of runs that are not alive here, by what
    * is stored of them: what happens before the command arrives may change it. @throws FaultError `budget.invalid`
    */

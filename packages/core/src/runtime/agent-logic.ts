@@ -12,7 +12,11 @@ type Ended<T> = { type: 'troupe.ended'; report: Report<T> };
 type Lost = { type: 'troupe.lost'; error: FaultError };
 
 /** Commands as events: limits are raised by a budget, as with `run.raise`. */
-type Command = Exclude<RunCommand, { type: 'raise' }> | { type: 'raise'; budget: Budget };
+type Command =
+  | Exclude<RunCommand, { type: 'raise' | 'pauseSpawning' | 'resumeSpawning' }>
+  | { type: 'raise'; budget: Budget }
+  | { type: 'pauseSpawning' }
+  | { type: 'resumeSpawning' };
 const commands = new Set<string>([
   'interrupt',
   'pause',
@@ -20,6 +24,8 @@ const commands = new Set<string>([
   'steer',
   'answer',
   'raise',
+  'pauseSpawning',
+  'resumeSpawning',
 ] satisfies Command['type'][]);
 
 /**
@@ -90,6 +96,10 @@ const command = (run: ReturnType<Runtime['start']>, event: Command) => {
       return run.interrupt(event.reason);
     case 'raise':
       return run.raise(event.budget);
+    case 'pauseSpawning':
+      return run.pauseSpawning();
+    case 'resumeSpawning':
+      return run.resumeSpawning();
     case 'pause':
       return run.pause();
     case 'resume':

@@ -126,7 +126,10 @@ export type Runtime = {
     /** The run and everything below it. @throws FaultError `run.unknown` */
     tree(rootId: string): Promise<RunTree>;
   };
-  /** Refuses every new child until {@link resumeSpawning}; running ones are untouched. */
+  /**
+   * Refuses every new child in this process until {@link resumeSpawning}; running ones are untouched. For one tree, in any process, see
+   * {@link Run.pauseSpawning}.
+   */
   pauseSpawning(): void;
   resumeSpawning(): void;
   /** True between {@link pauseSpawning} and {@link resumeSpawning}. */

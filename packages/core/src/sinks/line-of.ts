@@ -53,6 +53,8 @@ const fieldsOf: FieldsOf = {
   'budget.warned': kindOf,
   'budget.raised': ({ budget, by }) => ({ budget, by }),
   'budget.exhausted': kindOf,
+  'spawning.paused': ({ by }) => ({ by }),
+  'spawning.resumed': ({ by }) => ({ by }),
   'context.compacted': ({ summarized, kept }) => ({ summarized, kept }),
   'memory.read': ({ scope, key, found }) => ({ scope, key, found }),
   'memory.written': ({ scope, key }) => ({ scope, key }),

@@ -113,6 +113,7 @@ describe('a call that dispatches', () => {
 
   test.each([
     ['spawning is paused', 'Nothing was started in the background: spawning is paused.'],
+    ['spawning of its run is paused', 'Nothing was started in the background: spawning is paused.'],
     ['the budget makes no sense', 'Nothing was started in the background: '],
     ['the budget makes no sense, and nobody counts', 'Nothing was started in the background: '],
     ['the store refuses', 'Nothing was started in the background: '],
@@ -129,7 +130,9 @@ describe('a call that dispatches', () => {
     const capacity = why.endsWith('nobody counts') ? {} : { capacity: 1 };
     const { runtime, lead, pass, units } = openOffice({ store, open: true, sending: { budget, ...capacity } });
     if (why === 'spawning is paused') runtime.pauseSpawning();
-    const report = await runtime.run(lead, 'do: send a; send b');
+    const run = runtime.start(lead, 'do: send a; send b');
+    if (why === 'spawning of its run is paused') await run.pauseSpawning();
+    const report = await run.report;
     for (const result of results(report)) expect(result).toContain(sentence);
     await pass(1_000);
     expect(await units()).toEqual([]);

@@ -204,6 +204,8 @@ describe('run.can', () => {
       { type: 'resume' } as const,
       { type: 'steer', text: 'x' } as const,
       { type: 'raise', budget: { turns: 50 } } as const,
+      { type: 'pauseSpawning' } as const,
+      { type: 'resumeSpawning' } as const,
     );
     await fc.assert(
       fc.asyncProperty(fc.array(asks, { maxLength: 6 }), async (list) => {

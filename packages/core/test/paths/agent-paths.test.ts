@@ -75,6 +75,8 @@ describe('the paths together', () => {
       deliver: { type: 'deliver', mail: [{ id: 'unit', text: 'It is done.' }] },
       answer: { type: 'answer', questionId: 'root/1-0?', answer: true, by: 'user' },
       raise: { type: 'raise', limits: { turns: 99 }, by: 'user' },
+      pauseSpawning: { type: 'pauseSpawning', by: 'user' },
+      resumeSpawning: { type: 'resumeSpawning', by: 'user' },
       detach: { type: 'detach' },
       pause: { type: 'pause' },
     };

@@ -307,6 +307,13 @@ export const scenes: Record<string, Played> = {
     agent: { budget: { turns: 2 } },
     happens: { events: [...pausing, deliver, raise(3)], tells: telling({ model: [text] }) },
   },
+  'that may start nothing for a while': {
+    agent: { budget: { turns: 1 } },
+    happens: {
+      events: [interrupt, { type: 'pauseSpawning', by: 'user' }, { type: 'resumeSpawning', by: 'user' }],
+      tells: telling({ model: [text] }),
+    },
+  },
   'that denies what asks': {
     agent: { approval: 'deny', budget: { turns: 2 } },
     happens: {

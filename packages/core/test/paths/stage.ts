@@ -139,6 +139,10 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
         return run.steer(event.text);
       case 'raise':
         return run.raise(event.limits);
+      case 'pauseSpawning':
+        return run.pauseSpawning();
+      case 'resumeSpawning':
+        return run.resumeSpawning();
       case 'deliver':
         return actorOf(runId).send(event);
       case 'interrupt':

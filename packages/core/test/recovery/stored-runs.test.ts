@@ -43,6 +43,11 @@ describe('runs of a store, seen by a program that executes none', () => {
     expect(await seen.send('root', steer)).toEqual({ status: 'deferred', until: 'turn.completed' });
     expect(await seen.send('root', { type: 'raise', budget: { turns: 50 } })).toEqual({ status: 'accepted' });
     expect(await seen.can('root', { type: 'raise', budget: { deadlineMs: 5 } })).toMatchObject({ status: 'rejected' });
+    for (const does of [seen.can, seen.send])
+      expect(await does('root', { type: 'pauseSpawning' })).toEqual({ status: 'accepted' });
+    expect(await seen.can('root', { type: 'pauseSpawning' })).toMatchObject({ reason: 'spawning is paused already' });
+    expect(await seen.send('root', { type: 'resumeSpawning' })).toEqual({ status: 'accepted' });
+    expect(await seen.send('root', { type: 'resumeSpawning' })).toMatchObject({ reason: 'spawning is not paused' });
     expect(await seen.send('root', { type: 'interrupt' })).toEqual({ status: 'accepted' });
     expect(await run.ended).toMatchObject({ status: 'interrupted' });
     for (const does of [seen.can, seen.send])

@@ -62,6 +62,9 @@ const wayOf = (event: StoredEvent): Way => {
       return itself(event, `${event.kind}: ${event.spent} of ${event.limit}`);
     case 'budget.raised':
       return { from: 'person', to: runId, text: Object.keys(event.budget).join(', ') };
+    case 'spawning.paused':
+    case 'spawning.resumed':
+      return { from: 'person', to: runId, text: '' };
     case 'context.compacted':
       return itself(event, `${event.summarized} messages`);
     case 'memory.read':
