@@ -138,7 +138,8 @@ describe('an event', () => {
       ...['call.started', 'call.completed', 'call.failed'],
       ...['question.asked', 'question.answered'],
       ...['child.requested', 'child.started', 'child.settled', 'child.refused'],
-      ...['budget.warned', 'budget.exhausted', 'budget.raised', 'context.compacted', 'memory.read', 'memory.written'],
+      ...['budget.warned', 'budget.exhausted', 'budget.raised', 'spawning.paused', 'spawning.resumed'],
+      ...['context.compacted', 'memory.read', 'memory.written'],
       ...['policy.applied', 'warning.raised'],
     ]);
     expect(types.filter((type) => isTerminal({ type }))).toEqual(['run.completed', 'run.failed', 'run.interrupted']);
