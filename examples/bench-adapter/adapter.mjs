@@ -104,6 +104,8 @@ export default {
           });
         const { status, text, fault } = await run.ended;
         if (status !== 'completed') throw new Error(`The run ended ${status}: ${fault?.message}`);
+        // Nobody looks back here. Otherwise runs are kept in memory until the program ends.
+        if (!store) await runtime.runs.prune({ olderThan: 0 });
         return text;
       },
       async close() {

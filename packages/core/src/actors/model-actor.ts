@@ -125,7 +125,8 @@ const takeTurn = async (
   };
   for await (const part of parts) {
     if (abort.aborted) return;
-    run.progressAt = world.clock.now();
+    // What is told is noted as progress when it is told.
+    if (part.type !== 'text' && part.type !== 'reasoning') run.progressAt = world.clock.now();
     take(part);
   }
   if (abort.aborted) return;

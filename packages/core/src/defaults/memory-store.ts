@@ -38,6 +38,8 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
   const roots = new Map<string, ReadEvent[]>();
   /** Every event in the order of commits; those of forgotten trees are gaps, so that cursors stay what they were. */
   let all: (ReadEvent | undefined)[] = [];
+  /** How many events at its beginning are forgotten, and not even gaps. */
+  let gone = 0;
   const memories = new Map<string, Map<string, JSONValue>>();
   const mail = new Map<string, { mail: Mail; receipt?: Receipt }>();
   /** Those that nobody has answered. */
@@ -114,7 +116,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     if (isEnded(row.status)) delete run.checkpoint;
     else if (checkpoint) run.checkpoint = checkpoint;
     return events.map((event) => {
-      const stored = { ...event, rootSeq: root.length + 1, cursor: String(all.length + 1) };
+      const stored = { ...event, rootSeq: root.length + 1, cursor: String(gone + all.length + 1) };
       run.events.push(stored);
       root.push(stored);
       all.push(stored);
@@ -153,9 +155,17 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       mail.delete(id);
       waiting.delete(id);
     }
-    const gone = new Set(old.map(({ rootId }) => rootId));
-    all = all.map((event) => (event && gone.has(event.rootId) ? undefined : event));
+    forgetEvents(new Set(old.map(({ rootId }) => rootId)));
     return old.length;
+  };
+
+  const forgetEvents = (rootIds: ReadonlySet<string>): void => {
+    if (rootIds.size === 0) return;
+    const left = all.map((event) => (event && rootIds.has(event.rootId) ? undefined : event));
+    const first = left.findIndex((event) => event !== undefined);
+    const leading = first < 0 ? left.length : first;
+    gone += leading;
+    all = left.slice(leading);
   };
 
   const slice = (query: EventQuery): { events: readonly (ReadEvent | undefined)[]; from: number } => {
@@ -167,7 +177,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
         'store.cursor',
         `"${query.after}" is no cursor of this store. Use the cursor of an event it gave, or none.`,
       );
-    return { events: all, from };
+    return { events: all, from: Math.max(0, from - gone) };
   };
 
   return {

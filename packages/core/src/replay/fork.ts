@@ -26,7 +26,7 @@ import type { Allowance } from '../agent/limits.ts';
 import { checkpointOf } from '../run/checkpoint.ts';
 import { foldHeard } from '../run/journal.ts';
 import { enter } from '../run/ledger.ts';
-import { envelopeOf, type LiveRun, rowOf } from '../run/live-run.ts';
+import { type LiveRun, rowOf } from '../run/live-run.ts';
 import { takeOutbox } from '../run/recorded.ts';
 import { storedRun } from '../runtime/stored-run.ts';
 import type { Cut, ForkChange, TreeRun } from './cut.ts';
@@ -196,7 +196,7 @@ const tellForked = (branch: Branch, { cut, now, names }: About, begins?: ForkBeg
   for (const draft of said) {
     run.seq += 1;
     const place = { id: `${run.runId}:${run.seq}`, seq: run.seq, rootSeq: cut.until + 1 };
-    const event = redact({ ...place, ...envelopeOf(run, now), ...draft }) as StoredEvent;
+    const event = redact({ ...place, ...run.envelope, at: now, ...draft }) as StoredEvent;
     events.push(event);
     enter(run.ledger, event);
   }

@@ -8,36 +8,31 @@ import { Subject } from 'rxjs';
 export type Feed = {
   readonly events$: Subject<RunEvent>;
   /** Tells events behind everything before them. */
-  push(events: readonly RunEvent[]): void;
+  push(...events: readonly RunEvent[]): void;
   /** Holds everything after it until the events are known that stand here. */
   reserve(): (events: readonly RunEvent[]) => void;
   /** True while something waits to be told. */
   isBusy(): boolean;
 };
 
-type Slot = { events: readonly RunEvent[] | null };
+/** `open`: more may be added to it. */
+type Slot = { events: RunEvent[]; open: true } | { events: readonly RunEvent[] | null; open: false };
 
 /** @param told Called for each event before subscribers are, for the runtime's own bookkeeping. */
 export const openFeed = (told: (event: RunEvent) => void): Feed => {
   const events$ = new Subject<RunEvent>();
-  let slots: Slot[] = [];
+  const slots: Slot[] = [];
   let scheduled = false;
 
   const flush = () => {
     scheduled = false;
-    while (slots.length > 0 && slots[0]?.events) {
-      const ready = slots;
-      slots = [];
-      let i = 0;
-      for (; i < ready.length; i++) {
-        const { events } = ready[i] as Slot;
-        if (!events) break;
-        for (const event of events) {
-          told(event);
-          events$.next(event);
-        }
+    for (let slot = slots[0]; slot?.events; slot = slots[0]) {
+      // What is told from now on comes behind it, and is added to it no more.
+      slots.shift();
+      for (const event of slot.events) {
+        told(event);
+        events$.next(event);
       }
-      slots = [...ready.slice(i), ...slots];
     }
   };
   const schedule = () => {
@@ -51,12 +46,14 @@ export const openFeed = (told: (event: RunEvent) => void): Feed => {
     isBusy() {
       return slots.length > 0;
     },
-    push(events) {
-      slots.push({ events });
+    push(...events) {
+      const last = slots.at(-1);
+      if (last?.open) last.events.push(...events);
+      else slots.push({ events: [...events], open: true });
       schedule();
     },
     reserve() {
-      const slot: Slot = { events: null };
+      const slot: { events: readonly RunEvent[] | null; open: false } = { events: null, open: false };
       slots.push(slot);
       return (events) => {
         slot.events = events;

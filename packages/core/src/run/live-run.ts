@@ -61,6 +61,8 @@ export type LiveRun = {
   /** What the call that dispatched a unit gave along, with its secrets: gone after a restart. */
   readonly unitData?: JSONValue;
   readonly ledger: Ledger;
+  /** What every event of the run says of it. */
+  readonly envelope: Envelope;
   /** The conversation as the model sees it. */
   transcript: Message[];
   /** Where the machine stood after its last step, and what it knew. */
@@ -132,6 +134,7 @@ export const openLiveRun = (
 ): LiveRun => ({
   ...about,
   ledger: openLedger(),
+  envelope: envelopeOf(about),
   transcript: [],
   value: undefined,
   context: undefined,
@@ -164,16 +167,23 @@ export const checkRunId = (id: string): void => {
     throw new FaultError('run.invalid', `"${id}" cannot be a run's id. Expected text without "/".`);
 };
 
-/** What every event of the run says of it. */
-export const envelopeOf = ({ runId, rootId, parentId, callId, depth, agent }: LiveRun, at: number) => ({
+const envelopeOf = ({
   runId,
   rootId,
-  ...(parentId !== undefined && { parentId }),
-  ...(callId !== undefined && { callId }),
+  parentId,
+  callId,
   depth,
-  agent: agent.name,
-  at,
-});
+  agent,
+}: Pick<LiveRun, 'runId' | 'rootId' | 'depth' | 'agent'> & Partial<Pick<LiveRun, 'parentId' | 'callId'>>) =>
+  redact({
+    runId,
+    rootId,
+    ...(parentId !== undefined && { parentId }),
+    ...(callId !== undefined && { callId }),
+    depth,
+    agent: agent.name,
+  });
+type Envelope = ReturnType<typeof envelopeOf>;
 
 /** The run as a list shows it. */
 export const rowOf = (run: LiveRun): RunRow => {

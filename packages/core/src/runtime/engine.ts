@@ -142,7 +142,7 @@ export const openEngine = (
   const tellBroken = (run: LiveRun, error: unknown): void => {
     const events = unstoredEnd(run, error, clock.now());
     for (const event of events) enter(run.ledger, event);
-    recorder.feedOf(run.rootId).push(events);
+    recorder.feedOf(run.rootId).push(...events);
   };
 
   const desk = openDesk((runId) => runs.get(runId) ?? leaving.get(runId), options.hooks, shield);

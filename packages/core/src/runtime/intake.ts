@@ -67,7 +67,9 @@ export const openIntake = (
   let sought: RunEvent | undefined;
   let ended: { error: unknown } | 'over' | undefined;
 
-  const isWanted = ({ runId }: RunEvent): boolean => within === undefined || isWithin(runId, within);
+  /** Of a root, all that the query asks for is its own or below it. */
+  const isAll = within === undefined || ('rootId' in query && query.rootId === within);
+  const isWanted = ({ runId }: RunEvent): boolean => isAll || isWithin(runId, within);
   const isLast = (event: RunEvent): boolean => event.runId === within && isTerminal(event);
 
   const end = (how: NonNullable<typeof ended>): void => {

@@ -13,7 +13,6 @@ import {
   faultOf,
   isFaultError,
   type LiveDraft,
-  type LiveEvent,
   type Mail,
   type NewEvent,
   type RunEvent,
@@ -26,7 +25,7 @@ import { isNoProgress } from '../agent/stalls.ts';
 import { type Feed, openFeed } from '../run/feed.ts';
 import { foldHeard } from '../run/journal.ts';
 import { enter } from '../run/ledger.ts';
-import { envelopeOf, type LiveRun, rowOf } from '../run/live-run.ts';
+import { type LiveRun, rowOf } from '../run/live-run.ts';
 
 type Terminal = { type: 'run.completed' | 'run.failed' | 'run.interrupted'; [key: string]: unknown };
 
@@ -98,13 +97,9 @@ export const openRecorder = (
   const stamp = (run: LiveRun, draft: Draft | Terminal, at: number): NewEvent => {
     run.seq += 1;
     const { waitedMs } = run.ledger;
-    const event = {
-      id: `${run.runId}:${run.seq}`,
-      seq: run.seq,
-      ...envelopeOf(run, at),
-      ...(waitedMs > 0 && { waitedMs }),
-      ...filled(run, draft, at),
-    };
+    // One spread, and first: V8 copies an object that begins another one ten times as fast as one in its middle.
+    const place = { ...run.envelope, id: `${run.runId}:${run.seq}`, seq: run.seq, at };
+    const event = Object.assign(place, waitedMs > 0 && { waitedMs }, filled(run, draft, at));
     return redact(event) as NewEvent;
   };
 
@@ -255,8 +250,8 @@ export const openRecorder = (
       if (group) group.passage = undefined;
       const at = clock.now();
       run.progressAt = at;
-      const event = { ...envelopeOf(run, at), ...draft, live: true, seq: run.seq, part: run.part };
-      feedOf(run.rootId).push([redact(event) as LiveEvent]);
+      const place = { ...run.envelope, at, live: true as const, seq: run.seq, part: run.part };
+      feedOf(run.rootId).push(Object.assign(place, redact(draft)));
     },
     async written(rootId) {
       await (rootId === undefined ? Promise.all(writing) : tails.get(rootId));
