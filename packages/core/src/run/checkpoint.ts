@@ -6,6 +6,7 @@ import type { Checkpoint } from '@troupe/protocol';
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
 import type { AgentContext, RunContext } from '../agent/context.ts';
 import type { LiveRun } from './live-run.ts';
+import { emptyOutbox } from './recorded.ts';
 
 type Worker = { src: unknown; input: unknown };
 
@@ -23,22 +24,23 @@ export const checkpointOf = (
 };
 
 /** The machine snapshot that a checkpoint stands for: XState starts its actors again. */
-export const snapshotFrom = ({ value, context, workers }: Checkpoint): object => ({
+export const snapshotFrom = (checkpoint: Checkpoint): object => ({
   status: 'active',
   output: undefined,
   error: undefined,
-  value,
-  context: { run: context },
+  value: checkpoint.value,
+  context: { run: contextIn(checkpoint) },
   historyValue: {},
   children: Object.fromEntries(
-    Object.entries(workers as Record<string, Worker>).map(([id, { src, input }]) => [
+    Object.entries(checkpoint.workers as Record<string, Worker>).map(([id, { src, input }]) => [
       id,
       { src, syncSnapshot: false, snapshot: { status: 'active', output: undefined, error: undefined, input } },
     ]),
   ),
 });
 
-export const contextIn = ({ context }: Checkpoint): RunContext => context as RunContext;
+/** What a run knew. Its outbox was empty, whatever an outbox was made of when that was stored. */
+export const contextIn = ({ context }: Checkpoint): RunContext => ({ ...(context as RunContext), outbox: emptyOutbox });
 
 /**
  * Whether a step that said nothing changed anything that must be stored. What an attempt in flight has used so far goes along with the

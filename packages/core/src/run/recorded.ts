@@ -8,7 +8,8 @@ import type { AgentContext, Outbox } from '../agent/context.ts';
 
 type Scope = ActorScope<AnyMachineSnapshot, AnyEventObject>;
 
-const emptyOutbox: Outbox = Object.freeze({ events: [], messages: [], orders: [], notes: [] });
+/** What every outbox is between steps. */
+export const emptyOutbox: Outbox = Object.freeze({ events: [], messages: [], orders: [], notes: [] });
 
 /** Takes what a step left in the outbox; `null` when it left nothing. */
 export const takeOutbox = (snapshot: AnyMachineSnapshot): Outbox | null => {

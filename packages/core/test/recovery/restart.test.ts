@@ -8,7 +8,7 @@ import {
   spawned,
   type Tool,
 } from '@troupe/core';
-import { type Commit, isLive, type RunEvent } from '@troupe/protocol';
+import { type Checkpoint, type Commit, isLive, type RunEvent } from '@troupe/protocol';
 import { checkRunLaws, mortalStore, type Script, scriptedProvider } from '@troupe/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
@@ -291,6 +291,30 @@ test('[L7] a run whose checkpoint is missing is skipped, and says so', async () 
     recovered: [],
     skipped: [{ runId: 'root', reason: expect.stringContaining('checkpoint is not in the store') }],
   });
+});
+
+test('[L7] a run that was stored when outboxes held less goes on, is replayed, and says what a command comes to', async () => {
+  const { base, boot } = machine();
+  const lead = defineAgent({ name: 'lead', instructions: '' });
+  const first = boot([{ hang: true }], { agents: [lead] });
+  first.runtime.start(lead, 'go', { runId: 'r' });
+  await settle();
+  first.kill();
+  // given a checkpoint whose outbox knows neither orders nor notes
+  const checkpoint = (runId: string) => {
+    const found = base.checkpoint(runId) as Checkpoint | undefined;
+    return found && { ...found, context: { ...(found.context as object), outbox: { events: [], messages: [] } } };
+  };
+  const store = mortalStore({ ...base, checkpoint }).store;
+  const { runtime } = boot(['Done.'], { agents: [lead], store });
+  expect((await runtime.replay('r')).snapshot.value).toEqual({ running: 'thinking' });
+  const run = await runtime.attach('r');
+  expect(await run.can({ type: 'steer', text: 'Hurry.' })).toMatchObject({ status: 'deferred' });
+  // when it is brought back
+  expect(await runtime.recover()).toMatchObject({ recovered: [{ id: 'r' }], skipped: [] });
+  // then it goes on
+  expect(await run.ended).toMatchObject({ status: 'completed', text: 'Done.' });
+  expect((await runtime.replay('r')).snapshot.status).toBe('done');
 });
 
 test('[L7] nothing is recovered by a runtime that is closed, or closes meanwhile', async () => {
