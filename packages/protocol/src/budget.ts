@@ -22,9 +22,9 @@ export const Budget = z.object({
   activeMs: some,
   /**
    * Milliseconds without progress: nothing is recorded and nothing is told, by the run or by anything below it. Waiting for a person,
-   * for a slot or for `resume` is no silence; progress, and going on after any of these, begins a new one; what a clock says and a
-   * limit that is raised are no progress. Ends the run with exit reason `idle_timeout`; of runs that wait for each other the lowest ends
-   * first.
+   * for a slot or for `resume` is no silence; progress, and going on after any of these, begins a new one; what a clock says, a limit
+   * that is raised and spawning that is paused or resumed are no progress. Ends the run with exit reason `idle_timeout`; of runs that
+   * wait for each other the lowest ends first.
    */
   idleMs: some,
   /** Milliseconds of wall clock from the start; descendants end with their ancestor's. */

@@ -12,9 +12,11 @@ export const heartbeatOf = ({
 
 export const stallWarning = 'run.stalled';
 
-/** What a clock says of a run is no progress of the run, nor is a limit that somebody raises: it would keep a run alive that stands still. */
+const changesRules = new Set(['budget.raised', 'spawning.paused', 'spawning.resumed']);
+
+/** What a clock says of a run is no progress of the run, nor is a change of what it may do: it would keep a run alive that stands still. */
 export const isNoProgress = (event: { type: string; kind?: unknown; code?: unknown }): boolean =>
-  event.type === 'budget.raised' ||
+  changesRules.has(event.type) ||
   (event.type === 'budget.warned' && String(event.kind).endsWith('Ms')) ||
   (event.type === 'warning.raised' && event.code === stallWarning);
 

@@ -67,6 +67,16 @@ describe('[HM-131] a run with a heartbeat that makes no progress', () => {
     expect(await run.ended).toMatchObject({ status: 'failed', exitReason: 'stalled' });
   });
 
+  test('makes none when its spawning is paused and resumed, however often', async () => {
+    const { run, pass, stalls } = await alone({ heartbeat: impatient });
+    for (let i = 0; i < 15; i += 1) {
+      expect(await (i % 2 ? run.resumeSpawning() : run.pauseSpawning())).toEqual({ status: 'accepted' });
+      await pass(100);
+    }
+    expect(stalls().map(({ at }) => at)).toEqual([1_000]);
+    expect(await run.ended).toMatchObject({ status: 'failed', exitReason: 'stalled' });
+  });
+
   test('has no watch that begins anew but that of a limit that is raised', async () => {
     const { run, pass, clock } = await alone({
       heartbeat: warning,
