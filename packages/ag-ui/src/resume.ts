@@ -16,8 +16,9 @@ import type { ServedRun, ServedRuntime } from './runtime-port.ts';
 export const resume = async <A>(
   runtime: ServedRuntime<A>,
   sessionKey: string,
-  entries: readonly ResumeEntry[],
+  given: readonly ResumeEntry[],
 ): Promise<ServedRun> => {
+  const entries = oneForEach(given);
   const run = await askerOf(runtime, sessionKey, entries);
   const open = run.questions;
   const missing = open.filter(({ id }) => !entries.some(({ interruptId }) => interruptId === id));
@@ -36,6 +37,24 @@ export const resume = async <A>(
     answers.filter(({ isOpen }) => isOpen),
   );
   return run;
+};
+
+/** Two entries for one interrupt are one when they say the same; when they do not, nobody knows which is meant. */
+const oneForEach = (entries: readonly ResumeEntry[]): ResumeEntry[] => {
+  const known = new Map<string, ResumeEntry>();
+  const saying = ({ status, payload }: ResumeEntry) => JSON.stringify([status, payload]);
+  for (const entry of entries) {
+    const { interruptId } = entry;
+    const before = known.get(interruptId);
+    if (before && saying(before) !== saying(entry))
+      throw new Refusal(
+        422,
+        'resume.invalid',
+        `Interrupt "${interruptId}" is answered twice, in two ways. Expected one answer to each interrupt.`,
+      );
+    known.set(interruptId, entry);
+  }
+  return [...known.values()];
 };
 
 /** What a thread waits for must be answered before it goes on. */

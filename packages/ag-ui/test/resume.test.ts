@@ -71,15 +71,16 @@ const asking = async (before: (id: string, runtime: Runtime) => unknown = () => 
     );
   const asked = eventsIn(await (await send(input('Tidy up.'))).text()).at(-1);
   expect(asked).toMatchObject({ outcome: { interrupts: [{}, {}, {}] } });
-  const resume = (answers: Record<string, unknown>) =>
+  const resumeWith = (answers: readonly (readonly [string, unknown])[]) =>
     send(
       input('', {
         runId: 'run-2',
         messages: [],
-        resume: Object.entries(answers).map(([interruptId, payload]) => ({ interruptId, status: 'resolved', payload })),
+        resume: answers.map(([interruptId, payload]) => ({ interruptId, status: 'resolved', payload })),
       }),
     );
-  return { runtime, resume };
+  const resume = (answers: Record<string, unknown>) => resumeWith(Object.entries(answers));
+  return { runtime, resume, resumeWith };
 };
 const [a, b, c] = ['run-1/1-0/0/1-0?', 'run-1/1-0/1/1-0?', 'run-1/1-0/2/1-0?'] as const;
 
@@ -115,5 +116,25 @@ describe('several answers', () => {
     });
     expect((await runtime.attach('run-1')).questions.map(({ id }) => id)).toEqual([a, c]);
     expect(erased).toEqual([]);
+  });
+
+  test('of which two are to one question are given where they are the same; where they are not, none is', async () => {
+    const { runtime, resumeWith } = await asking();
+    const rest = [
+      [b, true],
+      [c, true],
+    ] as const;
+    const response = await resumeWith([[a, true], [a, false], ...rest]);
+    expect([response.status, await response.json()]).toMatchObject([
+      422,
+      {
+        code: 'resume.invalid',
+        message: `Interrupt "${a}" is answered twice, in two ways. Expected one answer to each interrupt.`,
+      },
+    ]);
+    expect((await runtime.attach('run-1')).questions.map(({ id }) => id)).toEqual([a, b, c]);
+    const events = eventsIn(await (await resumeWith([[a, true], [a, true], ...rest])).text());
+    expect(events.at(-1)).toMatchObject({ type: EventType.RUN_FINISHED, result: 'All done.' });
+    expect(erased.toSorted()).toEqual(['a', 'b', 'c']);
   });
 });
