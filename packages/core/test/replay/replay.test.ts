@@ -246,6 +246,20 @@ describe('a replay that goes on after another', () => {
     expect(most).toBeGreaterThan(1);
   });
 
+  test('goes on at a store that gives the whole journal every time, too', async () => {
+    const { store, run, waiting } = followed();
+    const { runtime: there } = reader({ ...store, journal: (runId: string) => store.journal(runId) });
+    await settle();
+    const before = await there.replay('r');
+    waiting.shift()?.({ calls: [call()] });
+    await settle();
+    const after = await there.replay('r', { after: before });
+    expect(after.steps.map(({ heard }) => heard.type)).toEqual(['turn.closed', 'call.settled']);
+    waiting.shift()?.('Done.');
+    await run.ended;
+    expect((await there.replay('r', { after })).snapshot.status).toBe('done');
+  });
+
   test('of another run is refused', async () => {
     const { reader: there, store } = followed();
     await settle();
