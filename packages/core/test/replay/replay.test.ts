@@ -161,7 +161,7 @@ describe('a replay that goes on after another', () => {
   };
   const acts = fc.constantFrom('pause', 'resume', 'steer', 'call', 'nothing', 'raise', 'end');
 
-  test('comes to what a whole replay comes to, whatever the run did in between', async () => {
+  test('comes to what a whole replay comes to, whatever the run did in between', { timeout: 60_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(acts, fc.boolean()), { maxLength: 8 }), async (list) => {
         const { run, waiting, reader: there } = followed();
