@@ -183,10 +183,12 @@ describe('a request', () => {
   });
 
   test('for a thread that is busy waits for its turn', async () => {
-    const provider = scriptedProvider([{ text: 'First.', delayMs: 20 }, 'Second.']);
+    const { promise: firstAnswer, resolve: answerFirst } = Promise.withResolvers<string>();
+    const provider = scriptedProvider((_request, { runId }) => (runId === 'run-2' ? 'Second.' : firstAnswer));
     const { url } = await serve(helper(), { provider });
     const first = await post(url, input('one'));
     const second = await post(url, input('two', { runId: 'run-2' }));
+    answerFirst('First.');
     const events = eventsIn(await second.text());
     expectOrdered(events);
     expect(events[1]).toMatchObject({ type: EventType.CUSTOM, name: 'troupe.run.queued' });
