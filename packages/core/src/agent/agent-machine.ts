@@ -38,7 +38,10 @@ import { raiseLimits, raiseProblem } from './raise.ts';
 import { openContext, type Step, say, stepOf } from './step.ts';
 import * as turns from './turns.ts';
 
-/** The chart of every run, with actors that must be provided. Importable, drawable, explorable. */
+/**
+ * The chart of every run, with actors that must be provided. Importable, drawable, explorable. What it says and orders stands in
+ * `context.run.outbox` after each step: whoever runs it takes it from there, as a runtime does.
+ */
 export type AgentMachine = StateMachine<
   AgentContext,
   RunMachineEvent,

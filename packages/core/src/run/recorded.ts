@@ -21,6 +21,9 @@ export const takeOutbox = (snapshot: AnyMachineSnapshot): Outbox | null => {
   return outbox;
 };
 
+/** What XState itself sends by: `send` would leave out who it is from, and inspectors show messages by that. */
+type System = { _relay(from: AnyActorRef, to: AnyActorRef, event: AnyEventObject): void };
+
 /** Sends what a step left for others: in the name of the run, as if its machine had. */
 const sendOut = ({ orders, notes }: Outbox, { children }: AnyMachineSnapshot, { self, system, defer }: Scope): void => {
   const send = (to: AnyActorRef | undefined, event: AnyEventObject) =>
@@ -28,8 +31,6 @@ const sendOut = ({ orders, notes }: Outbox, { children }: AnyMachineSnapshot, { 
   if (orders.length > 0) defer(() => send(children.crew as AnyActorRef, { type: 'crew.orders', orders }));
   for (const note of notes) defer(() => send((self as AnyActorRef)._parent, note));
 };
-
-type System = { _relay(from: AnyActorRef, to: AnyActorRef, event: AnyEventObject): void };
 
 /** Wraps a machine whose context has an outbox. @param record Called after each step, and gives back what it took from the outbox. */
 export const recorded = <M extends AnyStateMachine>(

@@ -5,7 +5,7 @@ type Pieces = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>
 
 /**
  * Reads events that `jsonlSink` has written, one after another, from a file or from any stream of text or bytes in UTF-8, with a
- * byte order mark or without, whatever ends its lines. Half a line, as a process that died leaves it, is left out.
+ * byte order mark or without, its lines ended by `\n` or `\r\n`. Half a line, as a process that died leaves it, is left out.
  *
  * @param skipped Told the number of each line that was left out.
  * @throws FaultError while iterating: `jsonl.invalid` when the file cannot be read, `jsonl.unreadable` when a line is no event
