@@ -4,7 +4,7 @@ import { LongestFirst } from './test/tools/longest-first.ts';
 export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'test/bench/**', 'test/soak/**'],
+    exclude: ['**/node_modules/**', 'test/soak/**'],
     setupFiles: ['./test/tools/alone.ts', './test/tools/seed.ts', './packages/ag-ui/test/every-log.ts'],
     // Threads start faster than processes, and no test needs a process of its own.
     pool: 'threads',

@@ -1,12 +1,45 @@
-// What storing costs: the same work with `sqliteStore`, and its facts written by a plain loop over `node:sqlite`.
+// What storing costs at full durability: what is acknowledged survives a power failure.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { DatabaseSync } from 'node:sqlite';
 import { type AnyAgent, createRuntime } from '@troupe/core';
-import type { Commit, ModelProvider, RunStore } from '@troupe/protocol';
+import type { Commit, Report, RunStore } from '@troupe/protocol';
 import { sqliteStore } from '@troupe/store-sqlite';
+import { openHandStore } from './hand-store.ts';
+import { median, timeOf } from './statistics.ts';
+import { leading, looping, provider } from './work.ts';
+
+export type StoredTurns = {
+  turns: number;
+  ms: number;
+  /** What the process wrote for a run, in bytes; 0 where nobody counts them. */
+  bytes: number;
+  /** The largest one. */
+  checkpointBytes: number;
+};
+export type StoredDelegation = {
+  ms: number;
+  commits: number;
+  /** A loop that writes its facts when they happen, one by one; one that makes the same commits. */
+  factsMs: number;
+  commitsMs: number;
+};
+export type Together = {
+  /** Steps a second: of 100 runs at once; of the same steps, each committed alone by hand, and each alone by the store. */
+  stepsPerSecond: number;
+  handStepsPerSecond: number;
+  aloneStepsPerSecond: number;
+  /** How often as many as by hand, in each round. */
+  ratios: number[];
+};
+export type Patient = { what: string; ms: number; eventsPerSecond: number; p99Ms: number };
+export type Stored = {
+  turns: StoredTurns[];
+  delegation: StoredDelegation;
+  together: Together;
+  patient: Patient[];
+};
 
 const inFolder = async <T>(work: (folder: string) => Promise<T>): Promise<T> => {
   const folder = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
@@ -17,66 +50,28 @@ const inFolder = async <T>(work: (folder: string) => Promise<T>): Promise<T> => 
   }
 };
 
-const median = (times: number[]): number => times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
-
-export type Stored = {
-  /** Median milliseconds of one run, stored; by a loop that writes each fact when it happens; by one that makes the same commits. */
-  ms: number;
-  factsMs: number;
-  commitsMs: number;
-  /** Of one run: commits, bytes that the process wrote (0 where nobody counts them), and the largest checkpoint. */
-  commits: number;
-  bytes: number;
-  checkpointBytes: number;
+/** A store in a file, whose commits can be written again by hand. */
+const openWatched = (path: string) => {
+  const store = sqliteStore(path);
+  let seen: (readonly Commit[])[] = [];
+  const watched: RunStore = {
+    ...store,
+    commit(steps) {
+      seen.push(steps);
+      return store.commit(steps);
+    },
+  };
+  const takeSeen = () => {
+    const taken = seen;
+    seen = [];
+    return taken;
+  };
+  return { watched, takeSeen, close: () => store.close() };
 };
 
-/** Runs an agent `rounds` times on a store in a file, and writes the facts of each run again by hand. */
-export const measureStored = (agent: AnyAgent, provider: ModelProvider, rounds: number): Promise<Stored> =>
-  inFolder(async (folder) => {
-    const store = sqliteStore(join(folder, 'runs.db'));
-    let seen: (readonly Commit[])[] = [];
-    const watching: RunStore = {
-      ...store,
-      commit: (steps) => {
-        seen.push(steps);
-        return store.commit(steps);
-      },
-    };
-    const [byFact, byCommit] = [openLoop(join(folder, 'facts.db')), openLoop(join(folder, 'commits.db'))];
-    const [times, factTimes, commitTimes, bytes]: [number[], number[], number[], number[]] = [[], [], [], []];
-    let checkpointBytes = 0;
-    const runtime = createRuntime({ provider, model: 'none', store: watching });
-    for (let i = 0; i < rounds + Math.ceil(rounds / 3); i++) {
-      seen = [];
-      const before = bytesWritten();
-      const from = performance.now();
-      const report = await runtime.run(agent, 'go');
-      times.push(performance.now() - from);
-      bytes.push(bytesWritten() - before);
-      if (report.status !== 'completed') throw new Error(`${report.exitReason}: ${report.fault?.message}`);
-      for (const { checkpoint } of seen.flat())
-        if (checkpoint) checkpointBytes = Math.max(checkpointBytes, JSON.stringify(checkpoint).length);
-      const facts = seen.flatMap((steps) => steps.flatMap(factsOf));
-      factTimes.push(timeOf(() => facts.map((fact) => byFact.write([fact]))));
-      commitTimes.push(timeOf(() => seen.map((steps) => byCommit.write(steps))));
-    }
-    await runtime.close();
-    await store.close();
-    byFact.close();
-    byCommit.close();
-    const last = (all: number[]) => median(all.slice(-rounds));
-    const [ms, factsMs, commitsMs] = [last(times), last(factTimes), last(commitTimes)];
-    return { ms, factsMs, commitsMs, commits: seen.length, bytes: last(bytes), checkpointBytes };
-  });
-
-const timeOf = (work: () => unknown): number => {
-  const from = performance.now();
-  work();
-  return performance.now() - from;
+const completed = ({ status, exitReason, fault }: Pick<Report, 'status' | 'exitReason' | 'fault'>): void => {
+  if (status !== 'completed') throw new Error(`A run ended ${exitReason}: ${fault?.message}`);
 };
-
-/** One event, with the row and the checkpoint as they stand then. */
-const factsOf = (step: Commit): Commit[] => step.events.map((event) => ({ ...step, events: [event] }));
 
 /** What all threads of this process have written, page cache included. */
 const bytesWritten = (): number => {
@@ -87,10 +82,97 @@ const bytesWritten = (): number => {
   }
 };
 
-export type Crowd = { ms: number; eventsPerSecond: number; p99Ms: number };
+const bytesOfCheckpoint = ({ checkpoint }: Commit): number => (checkpoint ? JSON.stringify(checkpoint).length : 0);
 
-/** Runs agents side by side on a store in a file, and watches the event loop. */
-export const measureCrowd = (agent: AnyAgent, provider: ModelProvider, width: number): Promise<Crowd> =>
+const measureTurns = (turns: number, rounds: number): Promise<StoredTurns> =>
+  inFolder(async (folder) => {
+    const store = openWatched(join(folder, 'runs.db'));
+    const runtime = createRuntime({ provider, model: 'none', store: store.watched });
+    const agent = looping(turns);
+    const [times, bytes]: [number[], number[]] = [[], []];
+    let checkpointBytes = 0;
+    for (let i = 0; i < rounds + Math.ceil(rounds / 3); i++) {
+      const before = bytesWritten();
+      times.push(await timeOf(async () => completed(await runtime.run(agent, 'go'))));
+      bytes.push(bytesWritten() - before);
+      checkpointBytes = Math.max(checkpointBytes, ...store.takeSeen().flat().map(bytesOfCheckpoint));
+    }
+    await runtime.close();
+    await store.close();
+    return { turns, ms: median(times.slice(-rounds)), bytes: median(bytes.slice(-rounds)), checkpointBytes };
+  });
+
+/** One event, with the row and the checkpoint as they stand then. */
+const factsOf = (step: Commit): Commit[] => step.events.map((event) => ({ ...step, events: [event] }));
+
+const measureDelegation = (rounds: number): Promise<StoredDelegation> =>
+  inFolder(async (folder) => {
+    const store = openWatched(join(folder, 'runs.db'));
+    const runtime = createRuntime({ provider, model: 'none', store: store.watched });
+    const agent = leading(1, 0);
+    const [byFact, byCommit] = [openHandStore(join(folder, 'facts.db')), openHandStore(join(folder, 'commits.db'))];
+    const times: { ms: number; factsMs: number; commitsMs: number; commits: number }[] = [];
+    for (let i = 0; i < rounds + Math.ceil(rounds / 3); i++) {
+      const ms = await timeOf(async () => completed(await runtime.run(agent, 'go')));
+      const seen = store.takeSeen();
+      const facts = seen.flat().flatMap(factsOf);
+      const factsMs = await timeOf(() => facts.map((fact) => byFact.write([fact])));
+      const commitsMs = await timeOf(() => seen.map((steps) => byCommit.write(steps)));
+      times.push({ ms, factsMs, commitsMs, commits: seen.length });
+    }
+    await runtime.close();
+    await store.close();
+    byFact.close();
+    byCommit.close();
+    const middle = (key: keyof (typeof times)[number]) => median(times.slice(-rounds).map((each) => each[key]));
+    return { ms: middle('ms'), factsMs: middle('factsMs'), commitsMs: middle('commitsMs'), commits: middle('commits') };
+  });
+
+/** 100 runs of ten turns at once, whose models answer at once: as many steps as there can be. */
+const measureTogether = (rounds: number): Promise<Together> =>
+  inFolder(async (folder) => {
+    const store = openWatched(join(folder, 'runs.db'));
+    const byHand = openHandStore(join(folder, 'by-hand.db'));
+    const alone = sqliteStore(join(folder, 'alone.db'));
+    const runtime = createRuntime({ provider, model: 'none', store: store.watched });
+    const agent = looping(10);
+    const found: Record<'together' | 'byHand' | 'alone', number>[] = [];
+    for (let i = 0; i < rounds + 1; i++) {
+      const ms = await timeOf(async () => {
+        const runs = Array.from({ length: 100 }, () => runtime.run(agent, 'go'));
+        (await Promise.all(runs)).forEach(completed);
+      });
+      const steps = store.takeSeen().flat();
+      const some = new Set([...new Set(steps.map(({ runId }) => runId))].slice(0, 10));
+      const fewer = steps.filter(({ runId }) => some.has(runId));
+      const handMs = await timeOf(() => {
+        for (const step of fewer) byHand.write([step]);
+      });
+      const aloneMs = await timeOf(async () => {
+        for (const step of fewer) await alone.commit([step]);
+      });
+      found.push({
+        together: (1_000 * steps.length) / ms,
+        byHand: (1_000 * fewer.length) / handMs,
+        alone: (1_000 * fewer.length) / aloneMs,
+      });
+    }
+    await runtime.close();
+    await store.close();
+    byHand.close();
+    await alone.close();
+    const warm = found.slice(1);
+    const middle = (key: keyof (typeof found)[number]) => median(warm.map((each) => each[key]));
+    return {
+      stepsPerSecond: middle('together'),
+      handStepsPerSecond: middle('byHand'),
+      aloneStepsPerSecond: middle('alone'),
+      ratios: warm.map(({ together, byHand }) => together / byHand),
+    };
+  });
+
+/** Runs whose models take their time, started together: what other work on the same thread has to wait for. */
+const measurePatient = (what: string, agent: AnyAgent, width: number): Promise<Patient> =>
   inFolder(async (folder) => {
     const store = sqliteStore(join(folder, 'runs.db'));
     const runtime = createRuntime({ provider, model: 'none', store });
@@ -102,47 +184,23 @@ export const measureCrowd = (agent: AnyAgent, provider: ModelProvider, width: nu
     const started = Array.from({ length: width }, () => runtime.start(agent, 'go'));
     await new Promise((resolve) => setImmediate(resolve));
     delay.enable();
-    const from = performance.now();
-    const reports = await Promise.all(started.map((run) => run.ended));
-    const ms = performance.now() - from;
+    const ms = await timeOf(async () => (await Promise.all(started.map((run) => run.ended))).forEach(completed));
     delay.disable();
-    const failed = reports.find(({ status }) => status !== 'completed');
-    if (failed) throw new Error(`${failed.exitReason}: ${failed.fault?.message}`);
     await runtime.close();
     await store.close();
-    return { ms, eventsPerSecond: (events / ms) * 1_000, p99Ms: delay.percentile(99) / 1e6 };
+    return { what, ms, eventsPerSecond: (events / ms) * 1_000, p99Ms: delay.percentile(99) / 1e6 };
   });
 
-/** Rows, events and checkpoints in three tables, one transaction for each commit, as durable as the store. */
-const openLoop = (path: string) => {
-  const db = new DatabaseSync(path);
-  db.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
-    CREATE TABLE runs(run_id TEXT PRIMARY KEY, data TEXT);
-    CREATE TABLE events(id INTEGER PRIMARY KEY, root_id TEXT, root_seq INTEGER, run_id TEXT, seq INTEGER, data TEXT,
-      UNIQUE(root_id, root_seq), UNIQUE(run_id, seq));
-    CREATE TABLE checkpoints(run_id TEXT PRIMARY KEY, data TEXT);`);
-  const run = db.prepare('INSERT INTO runs VALUES (?, ?) ON CONFLICT(run_id) DO UPDATE SET data = excluded.data');
-  const event = db.prepare('INSERT INTO events(root_id, root_seq, run_id, seq, data) VALUES (?, ?, ?, ?, ?)');
-  const keep = db.prepare(
-    'INSERT INTO checkpoints VALUES (?, ?) ON CONFLICT(run_id) DO UPDATE SET data = excluded.data',
-  );
-  const drop = db.prepare('DELETE FROM checkpoints WHERE run_id = ?');
-  const places = new Map<string, number>();
+export const measureStored = async (rounds: number): Promise<Stored> => {
+  const turns: StoredTurns[] = [];
+  for (const size of [10, 100, 1_000]) turns.push(await measureTurns(size, Math.max(2, (rounds * 100) / size)));
   return {
-    write(steps: readonly Commit[]): void {
-      db.exec('BEGIN IMMEDIATE');
-      for (const { runId, rootId, events, row, checkpoint } of steps) {
-        for (const one of events) {
-          const place = (places.get(rootId) ?? 0) + 1;
-          places.set(rootId, place);
-          event.run(rootId, place, runId, one.seq, JSON.stringify(one));
-        }
-        run.run(runId, JSON.stringify(row));
-        if (checkpoint) keep.run(runId, JSON.stringify(checkpoint));
-        else drop.run(runId);
-      }
-      db.exec('COMMIT');
-    },
-    close: () => db.close(),
+    turns,
+    delegation: await measureDelegation(rounds * 50),
+    together: await measureTogether(rounds),
+    patient: [
+      await measurePatient('100 runs side by side', looping(10, 60), 100),
+      await measurePatient('100 children at once', leading(100, 10, 60), 1),
+    ],
   };
 };

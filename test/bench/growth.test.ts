@@ -1,0 +1,77 @@
+// The short form of `npm run bench`: how costs grow, on any machine and however much else it does. A step that looks at everything
+// before it, or at every sibling, makes ten times as many take ten times as long each.
+import { type AnyAgent, createRuntime, memoryStore } from '@troupe/core';
+import type { Commit, RunStore } from '@troupe/protocol';
+import { describe, expect, test } from 'vitest';
+import { leading, looping, provider } from './work.ts';
+
+const run = async (agent: AnyAgent, store: RunStore = memoryStore()): Promise<void> => {
+  const runtime = createRuntime({ provider, model: 'none', store });
+  const { status, fault } = await runtime.run(agent, 'go');
+  await runtime.close();
+  expect({ status, fault }).toEqual({ status: 'completed', fault: undefined });
+};
+
+/** Milliseconds of this thread's own: what else the machine does takes none of them. */
+const ownTimeOf = async (work: () => Promise<void>): Promise<number> => {
+  const from = process.threadCpuUsage();
+  await work();
+  const { user, system } = process.threadCpuUsage(from);
+  return (user + system) / 1_000;
+};
+
+/**
+ * It is about 1 where nothing grows, and rises with the square of what does. The rest is for garbage that is collected in one half and
+ * was made in the other.
+ */
+const bound = 2;
+
+/** One large run to as many small ones as make the same work. Of several rounds the first that is within the bound, or the best. */
+const growth = async (agentFor: (size: number) => AnyAgent, few: number, many: number): Promise<number> => {
+  const [small, large] = [agentFor(few), agentFor(many)];
+  const smallOnes = async (): Promise<void> => {
+    for (let i = 0; i < many / few; i++) await run(small);
+  };
+  // What is not compiled yet would make the first ones slow.
+  await smallOnes();
+  await run(large);
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 3 && best >= bound; round++) {
+    const apart = await ownTimeOf(smallOnes);
+    const together = await ownTimeOf(() => run(large));
+    best = Math.min(best, together / apart);
+  }
+  return best;
+};
+
+/** Characters of all that a run hands to its store, and of its largest checkpoint. */
+const storedBy = async (agent: AnyAgent) => {
+  const memory = memoryStore();
+  const found = { characters: 0, checkpoint: 0 };
+  const commit = (steps: readonly Commit[]) => {
+    for (const step of steps) {
+      found.characters += JSON.stringify(step).length;
+      found.checkpoint = Math.max(found.checkpoint, JSON.stringify(step.checkpoint ?? null).length);
+    }
+    return memory.commit(steps);
+  };
+  await run(agent, { ...memory, commit });
+  return found;
+};
+
+// Seconds of its own thread, which on a busy machine are minutes.
+describe('the cost of a run', { timeout: 180_000 }, () => {
+  test('a child costs as much beside two thousand as beside a hundred', async () => {
+    expect(await growth((size) => leading(size, 0), 100, 2_000)).toBeLessThan(bound);
+  });
+
+  test('the four-hundredth turn costs as much as the twentieth', async () => {
+    expect(await growth((size) => looping(size), 20, 400)).toBeLessThan(bound);
+  });
+
+  test('each turn hands its store as much, however many came before; a checkpoint stays as small', async () => {
+    const [few, many] = [await storedBy(looping(20)), await storedBy(looping(400))];
+    expect(many.characters / 400).toBeLessThan(1.05 * (few.characters / 20));
+    expect(many.checkpoint).toBeLessThan(1.05 * few.checkpoint);
+  });
+});

@@ -1,0 +1,54 @@
+// Agents whose settings say what their model does, for what is measured of Troupe alone.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type AnyAgent, defineAgent, defineTool, spawned } from '@troupe/core';
+import type { ModelPart, ModelProvider } from '@troupe/protocol';
+import { z } from 'zod';
+
+/** Calls `tool` for `turns` turns, `width` times in each, then answers; each turn takes about `delayMs`. */
+type Plan = { turns: number; width: number; tool: string; delayMs: number };
+
+const usage: ModelPart = { type: 'usage', usage: { inputTokens: 10, outputTokens: 5 } };
+
+export const provider: ModelProvider = {
+  async *takeTurn({ settings }, { context }) {
+    const { turns, width, tool, delayMs } = settings as unknown as Plan;
+    if (delayMs > 0) await sleep(delayMs * (0.5 + Math.random()));
+    const calls = context.turn <= turns;
+    if (!calls) yield { type: 'text', delta: 'done' };
+    for (let i = 0; calls && i < width; i++) yield { type: 'call', id: `call_${i}`, name: tool, arguments: '{"n":1}' };
+    yield usage;
+    yield { type: 'finish', reason: calls ? 'calls' : 'stop' };
+  },
+};
+
+const inputSchema = z.object({ n: z.number() });
+const add = defineTool({ name: 'add', description: 'Adds one.', inputSchema, execute: ({ n }) => n + 1 });
+const approve = defineTool({ name: 'approve', description: 'Asks.', inputSchema, confirm: true, execute: () => 'yes' });
+
+const agentOf = (name: string, tools: Parameters<typeof defineAgent>[0]['tools'], plan: Partial<Plan>): AnyAgent =>
+  defineAgent({
+    name,
+    instructions: 'Work.',
+    tools: tools ?? [],
+    settings: { turns: 1, width: 1, tool: 'add', delayMs: 0, ...plan },
+    budget: { turns: 5_000, toolCalls: 100_000 },
+  });
+
+/** Takes `turns` turns that call a tool, and a last one. */
+export const looping = (turns: number, delayMs = 0): AnyAgent => agentOf('worker', [add], { turns, delayMs });
+
+/** Starts `children` runs in one turn, each of which takes `turns` turns that call a tool. */
+export const leading = (children: number, turns: number, delayMs = 0): AnyAgent => {
+  const child = looping(turns, delayMs);
+  const delegate = defineTool({
+    name: 'delegate',
+    description: 'Starts a child.',
+    inputSchema,
+    execute: () => spawned([{ agent: child, job: 'go' }]),
+    settle: ([report]) => ({ content: report?.text ?? '' }),
+  });
+  return agentOf('lead', [delegate], { width: children, tool: 'delegate', delayMs });
+};
+
+/** Asks a person, and answers then. */
+export const asking = (): AnyAgent => agentOf('clerk', [approve], { tool: 'approve' });
