@@ -60,7 +60,8 @@ export const readFlags = (args: string[]): Flags | 'help' => {
   if (values.help) return 'help';
   const ids = scenarios.map(({ id }) => id);
   const families = ids.map((id) => id.replace(/-.*/, ''));
-  const only = values.only === undefined ? undefined : listOf('only', values.only, [...families, ...ids, ...parts]);
+  const only =
+    values.only === undefined ? undefined : listOf('only', values.only, [...new Set([...families, ...ids, ...parts])]);
   const asked = (part: Part): boolean =>
     only?.includes(part) || (part in values ? values[part as 'million'] : only === undefined);
   return {

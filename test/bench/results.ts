@@ -50,16 +50,20 @@ export const ratiosOf = (
     return mine && least ? [mine[of] / least[of]] : [];
   });
 
-/** How the time of each of `size` grows from one scenario to a larger one, in each round that has both. */
+/** A scenario, and how many turns or children it has. */
+export type Sized = { scenario: string; size: number };
+
+/** How the time of each turn or child grows from one scenario to a larger one, in each round that has both. */
 export const growthOf = (
   results: Results,
   name: string,
-  small: { scenario: string; size: number },
-  large: { scenario: string; size: number },
+  small: Sized,
+  large: Sized,
+  of: keyof Pick<Times, 'us' | 'cpuUs'> = 'us',
 ): number[] => {
   const [before, after] = [timesOf(results, small.scenario, name), timesOf(results, large.scenario, name)];
-  return after.flatMap(({ us }, i) => {
+  return after.flatMap((times, i) => {
     const first = before[i];
-    return first ? [us / large.size / (first.us / small.size)] : [];
+    return first ? [times[of] / large.size / (first[of] / small.size)] : [];
   });
 };

@@ -168,13 +168,14 @@ const lookingLine = ({ looking }: Results): string[] => {
 const targetTable = (results: Results): string[] => {
   const found = verdicts(results);
   if (found.length === 0) return [];
-  const rows = found.map(({ part, what, limit, measured, met }) => [
+  const rows = found.map(({ part, what, limit, measured, byCpu, met }) => [
     `${part.padEnd(9)}${what}`,
     limit,
     measured,
+    byCpu,
     met ? 'met' : 'not met',
   ]);
-  return [columns([['target', 'must be', 'measured', ''], ...rows])];
+  return [columns([['target', 'must be', 'measured', 'by CPU', ''], ...rows])];
 };
 
 export const tablesOf = (results: Results): string =>
@@ -190,5 +191,5 @@ export const tablesOf = (results: Results): string =>
     ...millionTable(results),
     ...lookingLine(results),
     ...targetTable(results),
-    ...results.missing.map(({ what, why }) => `Not measured: ${what}. ${why}`),
+    ...results.missing.map(({ what, why }) => `Not measured: ${what}. ${why.split('\n')[0]}`),
   ].join('\n\n');

@@ -45,8 +45,14 @@ const settled = async (): Promise<number> => {
   return process.memoryUsage().heapUsed;
 };
 
+const inShort = (value: unknown): string => {
+  const text = String(JSON.stringify(value));
+  return text.length > 80 ? `${text.slice(0, 80)}… (${text.length} characters)` : text;
+};
+
 const check = <T extends string | number>(what: string, found: T, expected: T | undefined): void => {
-  if (found !== expected) throw new Error(`Wrong work: ${what} was ${found}, expected ${expected}.`);
+  if (found === expected) return;
+  throw new Error(`Wrong work: ${what} was ${inShort(found)}, expected ${inShort(expected)}.`);
 };
 
 const openCounts = (tree: Tree) => {
