@@ -132,12 +132,13 @@ describe('an owner', () => {
     await store.close();
   });
 
-  test('is forgotten once it is dead', async () => {
+  test('is forgotten once it is dead, and what it claimed and never wrote when runs are forgotten', async () => {
     const { store } = await heldBy('pid = 2147483646');
     const again = openAt({ path: pathOfStore(store) });
     await again.renew('here', lease);
     const db = new DatabaseSync(pathOfStore(store), { readOnly: true });
     expect(db.prepare('SELECT owner FROM owners').all()).toEqual([{ owner: 'here' }]);
+    await again.prune({ olderThan: 0, keep: 0 });
     expect(db.prepare('SELECT * FROM claims').all()).toEqual([]);
     db.close();
     await again.close();

@@ -34,6 +34,15 @@ const quotas = `
     json_group_array(run_id ORDER BY id) FILTER (WHERE ended = 0 AND data ->> '$.detached' IS NULL) AS holders
   FROM runs WHERE quota IS NOT NULL AND (?1 IS NULL OR quota IN (SELECT value FROM json_each(?1))) GROUP BY quota`;
 
+/** What is asked of a run; nothing, where its value is missing. */
+type Wanted = [sql: string, value: string | undefined];
+
+const joined = (wanted: readonly Wanted[]): { sql: string; values: string[] } => {
+  const given = wanted.flatMap(([sql, value]) => (value === undefined ? [] : [{ sql, value }]));
+  const sql = given.length > 0 ? `WHERE ${given.map((one) => one.sql).join(' AND ')}` : '';
+  return { sql, values: given.map(({ value }) => value) };
+};
+
 type Holder = ProcessIdentity & { owner: string; lease_until: number };
 const holder = `
   SELECT claims.owner, host, pid, started, lease_until FROM claims
@@ -59,20 +68,35 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
     }),
 
   list({ status, rootId, sentTo, unitsOf, limit = 100, before }: RunFilter = {}) {
-    const wanted: [sql: string, value: string | undefined][] = [
-      ['status IN (SELECT value FROM json_each(?))', status && JSON.stringify([status].flat())],
+    const most = Math.min(limit, Number.MAX_SAFE_INTEGER);
+    const statuses = status === undefined ? undefined : [status].flat();
+    const all = (sql: string, values: readonly (string | number)[]): RunRow[] =>
+      reader.read(`${columns} ${sql} ORDER BY id DESC LIMIT ?`, (statement) =>
+        (statement.all(...values, most) as Found[]).map(rowOf),
+      );
+    const places: Wanted[] = [['id < (SELECT id FROM runs WHERE run_id = ?)', before]];
+    const few: Wanted[] = [
       ['root_id = ?', rootId],
       ['sent_to = ?', sentTo],
       ['unit_of = ?', unitsOf],
-      ['id < (SELECT id FROM runs WHERE run_id = ?)', before],
     ];
-    const given = wanted.flatMap(([sql, value]) => (value === undefined ? [] : [{ sql, value }]));
-    const where = given.length > 0 ? `WHERE ${given.map(({ sql }) => sql).join(' AND ')}` : '';
-    return reader.read(`${columns} ${where} ORDER BY id DESC LIMIT ?`, (statement) =>
-      (statement.all(...given.map(({ value }) => value), Math.min(limit, Number.MAX_SAFE_INTEGER)) as Found[]).map(
-        rowOf,
-      ),
-    );
+    if (statuses && few.every(([, value]) => value === undefined)) {
+      // The newest of each status, then the newest of those: of what may be a million runs none is sorted.
+      const { sql, values } = joined([['status = ?', ''], ...places]);
+      const newest = statuses.map(() => `SELECT * FROM (SELECT id FROM runs ${sql} ORDER BY id DESC LIMIT ?)`);
+      return statuses.length === 0
+        ? []
+        : all(
+            `WHERE id IN (${newest.join(' UNION ALL ')})`,
+            statuses.flatMap((one) => [one, ...values.slice(1), most]),
+          );
+    }
+    const given = joined([
+      ['status IN (SELECT value FROM json_each(?))', statuses && JSON.stringify(statuses)],
+      ...few,
+      ...places,
+    ]);
+    return all(given.sql, given.values);
   },
 
   journal: (runId, from = 0) =>

@@ -14,7 +14,7 @@ export type ClaimWriter = {
   register(owner: string): void;
   /** Gives back the claims of every owner that was made known here. */
   releaseAll(): void;
-  /** Forgets owners that are gone, and claims on runs that were never written by owners that are gone. */
+  /** Forgets owners that are gone. */
   sweep(now: number): void;
   /** Nothing of the last batch was written: what it made known is not. */
   rolledBack(): void;
@@ -35,9 +35,6 @@ export const openClaimWriter = (db: DatabaseSync, self: ProcessIdentity): ClaimW
   const find = db.prepare('SELECT host, pid, started, lease_until FROM owners WHERE owner = ?');
   const all = db.prepare('SELECT owner, host, pid, started, lease_until FROM owners');
   const remove = db.prepare('DELETE FROM owners WHERE owner = ?');
-  const removeClaims = db.prepare(`
-    DELETE FROM claims WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.run_id = claims.run_id)
-      AND NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = claims.owner)`);
   const known = new Set<string>();
   const fresh = new Set<string>();
 
@@ -89,7 +86,6 @@ export const openClaimWriter = (db: DatabaseSync, self: ProcessIdentity): ClaimW
         (owner) => isGone(owner, self) || owner.lease_until <= now,
       );
       for (const { owner } of gone) remove.run(owner);
-      removeClaims.run();
     },
     rolledBack: () => fresh.clear(),
     committed() {

@@ -37,9 +37,15 @@ export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
       AND at < :olderThan AND session = coalesce(:sentTo, session)
       AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.run_id = mail.run_id)`);
 
+  // Claims on runs that were never written, by owners that are gone. Looks at every claim, so it is left to who has time.
+  const removeClaims = db.prepare(`
+    DELETE FROM claims WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.run_id = claims.run_id)
+      AND NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = claims.owner)`);
+
   return {
     findOld({ olderThan, keep, sentTo }) {
       removeLate.run({ olderThan, sentTo });
+      removeClaims.run();
       const found = sentTo === null ? find.all({ keep, olderThan }) : findSent.all({ keep, olderThan, sentTo });
       return found as Tasks['findOld']['give'];
     },
