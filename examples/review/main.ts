@@ -67,7 +67,7 @@ async function review({ path, question, out, storeFile, resume }: Args, store: R
       metadata: { folder: folder.root },
     });
   }
-  const view = showLiveTree(run.events$, { control: { runtime, spawning: runtime } });
+  const view = showLiveTree(run.events$, { control: { runtime } });
   const stop = interruptOn((reason) => void run.interrupt(reason));
 
   const report = await (unfinished ? runtime.resume(run.id).then(() => run.ended) : run.ended);

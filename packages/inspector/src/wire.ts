@@ -23,7 +23,7 @@ export { Happening } from './wire/happening.ts';
 export { ActorLine, Gauge, Line, RunLine, Spending } from './wire/row.ts';
 
 /** Raised with every change that an older page would not understand. */
-export const wireVersion = 1;
+export const wireVersion = 2;
 
 /** What a command comes to, or would come to: see `Receipt` of the protocol. */
 export const ReceiptLine = z.discriminatedUnion('status', [
@@ -36,7 +36,7 @@ export const ReceiptLine = z.discriminatedUnion('status', [
 ]);
 export type ReceiptLine = z.infer<typeof ReceiptLine>;
 
-/** What a person may ask of a run, or of the whole program. */
+/** What a person may ask of a run. */
 export const Command = z.discriminatedUnion('type', [
   z.object({ type: z.literal('steer'), runId: z.string(), text: z.string() }),
   z.object({ type: z.literal('pause'), runId: z.string() }),
@@ -65,8 +65,9 @@ export const Command = z.discriminatedUnion('type', [
       })
       .optional(),
   }),
-  z.object({ type: z.literal('pauseSpawning') }),
-  z.object({ type: z.literal('resumeSpawning') }),
+  /** Refuses new children to the run and all below it, until spawning is resumed. */
+  z.object({ type: z.literal('pauseSpawning'), runId: z.string() }),
+  z.object({ type: z.literal('resumeSpawning'), runId: z.string() }),
 ]);
 export type Command = z.infer<typeof Command>;
 
@@ -77,6 +78,8 @@ export const Can = z.object({
   resume: ReceiptLine,
   interrupt: ReceiptLine,
   raise: ReceiptLine,
+  pauseSpawning: ReceiptLine,
+  resumeSpawning: ReceiptLine,
   /** Whether the tree can be forked from here at all. */
   fork: ReceiptLine,
 });
@@ -145,7 +148,7 @@ export const ToPage = z.discriminatedUnion('type', [
     happenings: z.array(Happening),
     /** What is asked, in all trees, oldest first. */
     questions: z.array(Question),
-    /** `null` where it cannot be paused. */
+    /** Whether the program refuses every new child, of whatever run; `null` where no program is looked at. */
     spawningPaused: z.boolean().nullable(),
   }),
   z.object({

@@ -74,14 +74,31 @@ describe('on the page a person', () => {
     await until(() =>
       (page.lines.get(run.id) as RunLine).gauges.some(({ kind, limit }) => kind === 'turns' && limit === 9),
     );
-    expect(await page.can({ type: 'resumeSpawning' })).toMatchObject({ receipt: { status: 'rejected' } });
-    expect(await page.command({ type: 'pauseSpawning' })).toEqual(accepted);
-    expect(runtime.spawningPaused).toBe(true);
-    await page.find('frame', ({ spawningPaused }) => spawningPaused === true);
-    expect(await page.command({ type: 'pauseSpawning' })).toMatchObject({ receipt: { status: 'rejected' } });
-    expect(await page.command({ type: 'resumeSpawning' })).toEqual(accepted);
-    await page.find('frame', ({ spawningPaused }) => spawningPaused === false);
+    const [pause, resume] = (['pauseSpawning', 'resumeSpawning'] as const).map((type) => ({ type, runId: run.id }));
+    const already = (reason: string) => ({ receipt: { status: 'rejected', reason } });
+    const isHeld = () => (page.lines.get(run.id) as RunLine).spawningPaused === true;
+    expect(await page.can(resume!)).toEqual(already('spawning is not paused'));
+    expect(await page.can(pause!)).toEqual(accepted);
+    expect(await page.command(pause!)).toEqual(accepted);
+    await until(isHeld);
+    expect(await page.command(pause!)).toEqual(already('spawning is paused already'));
+    expect((await page.watch(run.id)).can).toMatchObject({
+      pauseSpawning: { status: 'rejected' },
+      resumeSpawning: { status: 'accepted' },
+    });
+    expect(await page.command(resume!)).toEqual(accepted);
+    await until(() => !isHeld());
     await say('Done.');
+  });
+
+  test('sees that the program itself refuses every new child', async () => {
+    const { runtime, page } = await opened();
+    runtime.pauseSpawning();
+    runtime.start(clerk, 'go');
+    await page.find('frame', ({ spawningPaused }) => spawningPaused === true);
+    runtime.resumeSpawning();
+    runtime.start(clerk, 'go');
+    await page.find('frame', ({ spawningPaused }) => spawningPaused === false);
   });
 
   test('forks a tree from an event, with a change', async () => {

@@ -327,7 +327,7 @@ test('a source that fails is said to its logger, and to who asks; the page stays
   expect(logged).toEqual(['The inspector hears of no more events.']);
   for (const type of ['can', 'command'])
     page.receive(JSON.stringify({ type, id: type, command: { type: 'pause', runId: 'r' } }));
-  page.receive(JSON.stringify({ type: 'can', id: 'spawning', command: { type: 'pauseSpawning' } }));
+  page.receive(JSON.stringify({ type: 'can', id: 'spawning', command: { type: 'pauseSpawning', runId: 'r' } }));
   page.receive(JSON.stringify({ type: 'can', id: 'fork', command: { type: 'fork', runId: 'r', at: 'r:1' } }));
   await until(() => told.length === 5);
   const reasons = told.flatMap((each) =>
@@ -336,7 +336,7 @@ test('a source that fails is said to its logger, and to who asks; the page stays
   expect(reasons.toSorted()).toEqual([
     'no disk',
     'no disk',
+    'no disk',
     'nobody could execute a fork of a stored tree here: fork it in the program that knows its agents',
-    'spawning can be paused only in the program that spawns',
   ]);
 });

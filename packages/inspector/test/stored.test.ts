@@ -79,7 +79,7 @@ describe('a stored file', () => {
     const answer = { type: 'answer', runId: 'waiting', questionId: question?.id ?? '', answer: true } as const;
     expect(await page.can(answer)).toEqual({ receipt: none });
     expect(await page.command(answer)).toEqual({ receipt: none });
-    expect(await page.command({ type: 'pauseSpawning' })).toMatchObject({ receipt: { status: 'rejected' } });
+    expect(await page.command({ type: 'pauseSpawning', runId: 'waiting' })).toEqual({ receipt: none });
     expect(await page.command({ type: 'fork', runId: 'ended', at: 'ended:3' })).toMatchObject({
       receipt: { status: 'rejected' },
     });

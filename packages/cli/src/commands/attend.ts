@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Agent, Run, Session } from '@troupe/core';
 import type { Inspector } from '@troupe/inspector';
@@ -77,13 +78,16 @@ const show = (
   const { errors: screen, input, environment } = terminal;
   const events$ = eventsAround(root, runtime.events$);
   const where = { screen: isDrawn ? screen : linesOnly(screen), input, environment };
-  return showLiveTree(events$, { ...where, control: { runtime, spawning: runtime, stop: terminal.signals.stop } });
+  return showLiveTree(events$, { ...where, control: { runtime, stop: terminal.signals.stop } });
 };
 
 /** The page of the inspector, for as long as the run is attended. */
-const openPage = async ({ runtime }: Workspace, output: Output): Promise<Inspector> => {
+const openPage = async ({ runtime, file }: Workspace, output: Output): Promise<Inspector> => {
   const { inspect } = await import('@troupe/inspector');
-  const page = await inspect(runtime, { logger: runtime.environment.logger });
+  const page = await inspect(runtime, {
+    ...(file && { name: basename(file.path) }),
+    logger: runtime.environment.logger,
+  });
   output.warn(`Inspector: ${page.url}`);
   return page;
 };

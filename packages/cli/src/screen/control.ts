@@ -5,23 +5,34 @@ import type { Notice, Order } from './keys-machine.ts';
 
 /** What a person may do to the runs that are shown. */
 export type Control = {
-  /** Finds runs, whichever process executes them. */
-  runtime: Pick<Runtime, 'attach'>;
-  /** Who starts children here. Without it, spawning cannot be held: runs of other processes are not asked. */
-  spawning?: Pick<Runtime, 'pauseSpawning' | 'resumeSpawning' | 'spawningPaused'>;
+  /** Finds runs, whichever process executes them. The screen says, too, when this runtime as a whole starts no children. */
+  runtime: Pick<Runtime, 'attach'> & Partial<Pick<Runtime, 'spawningPaused'>>;
   /** Called on Ctrl-C. Default: the process gets SIGINT, as if keys were not read. */
   stop?: () => void;
 };
 
-const done: Record<Exclude<Order['type'], 'hold'>, string> = {
+const done: Record<Order['type'], string> = {
   answer: 'answered',
   steer: 'told',
   interrupt: 'interrupted',
   pause: 'paused',
   resume: 'resumed',
+  pauseSpawning: 'kept from starting children',
+  resumeSpawning: 'allowed to start children',
 };
 
-const sent = (run: Run, order: Exclude<Order, { type: 'hold' }>): Promise<Receipt> => {
+/** What the tree alone does not say of what was accepted: whom it binds. */
+const told: Partial<Record<Order['type'], string>> = {
+  pauseSpawning: 'It and all below it start no children now.',
+  resumeSpawning: 'It may start children again.',
+};
+
+const holdSpawning = async (run: Run, type: 'pauseSpawning' | 'resumeSpawning'): Promise<Receipt> => {
+  const foreseen = await run.can({ type });
+  return foreseen.status === 'rejected' ? foreseen : run[type]();
+};
+
+const sent = (run: Run, order: Order): Promise<Receipt> => {
   switch (order.type) {
     case 'answer':
       return run.answer(order.question.id, order.text);
@@ -33,24 +44,21 @@ const sent = (run: Run, order: Exclude<Order, { type: 'hold' }>): Promise<Receip
       return run.pause();
     case 'resume':
       return run.resume();
+    case 'pauseSpawning':
+    case 'resumeSpawning':
+      return holdSpawning(run, order.type);
   }
 };
 
 /** Carries out what a person wants, and says what came of it. Never rejects. */
-const carryOut = async ({ runtime, spawning }: Control, order: Order): Promise<Notice> => {
-  if (order.type === 'hold') {
-    if (!spawning) return { type: 'notice', text: 'Spawning can be held only where the runs are executed.' };
-    if (spawning.spawningPaused) spawning.resumeSpawning();
-    else spawning.pauseSpawning();
-    return { type: 'notice', text: '' };
-  }
+const carryOut = async ({ runtime }: Control, order: Order): Promise<Notice> => {
   const again = order.type === 'answer' ? { again: order.question.id } : {};
   try {
     const run = await runtime.attach(order.type === 'answer' ? order.question.runId : order.runId);
     const receipt = await sent(run, order);
     if (receipt.status === 'rejected')
       return { type: 'notice', text: `Not ${done[order.type]}: ${receipt.reason}`, ...again };
-    return { type: 'notice', text: '' };
+    return { type: 'notice', text: told[order.type] ?? '' };
   } catch (error) {
     return { type: 'notice', text: `Not ${done[order.type]}: ${messageOf(error)}`, ...again };
   }

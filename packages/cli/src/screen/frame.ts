@@ -15,7 +15,7 @@ export type FrameOptions = {
   rows: number;
   paint: Paint;
   keys?: Keys | undefined;
-  /** Whether spawning is held; absent where it cannot be. */
+  /** Whether no run of this process may start children. */
   isHeld?: boolean | undefined;
 };
 
@@ -27,10 +27,7 @@ export const frameOf = (tree: Tree, { now, columns, rows, paint, keys, isHeld }:
   if (placed.length === 0) return [];
   const selected = keys && selectedIn(keys.context)?.runId;
   const below = keys ? belowOf(keys, { width, rows, paint }) : { under: '', lines: [] };
-  const foot = [
-    fitTo(footOf(tree, { now, width, isHeld }), width),
-    ...(keys ? [hintsOf(keys, width, paint, isHeld)] : []),
-  ];
+  const foot = [fitTo(footOf(tree, { now, width, isHeld }), width), ...(keys ? [hintsOf(keys, width, paint)] : [])];
   const height = Math.max(1, rows - 1 - below.lines.length - foot.length);
   const moved = keys?.context.selected;
   const { shown, hidden } =
@@ -123,7 +120,7 @@ function* piecesOf(word: string, columns: number): Generator<string> {
 const oneLineKept = (text: string): string => harmless(text).replaceAll(/\s/g, ' ');
 
 /** What keys do now; a notice comes first. */
-const hintsOf = ({ mode, context }: Keys, width: number, paint: Paint, isHeld: boolean | undefined): string => {
+const hintsOf = ({ mode, context }: Keys, width: number, paint: Paint): string => {
   if (mode === 'confirming') {
     const who = selectedIn(context)?.runId ?? '';
     const asks = [`Interrupt ${who} and all below it? y: yes, any other key: no`, 'Interrupt it and all below? y/n'];
@@ -137,7 +134,7 @@ const hintsOf = ({ mode, context }: Keys, width: number, paint: Paint, isHeld: b
           '↑↓ select',
           's steer',
           'space pause',
-          ...(isHeld === undefined ? [] : [isHeld ? 'p let spawn' : 'p hold spawning']),
+          selectedIn(context)?.spawningPaused ? 'p let spawn' : 'p hold spawning',
           'i interrupt',
           '^C stop',
         ]

@@ -4,7 +4,7 @@
  *   browsing ──s──▶ steering ──enter──▶ browsing                           text for the selected run
  *      │  ──i──▶ confirming ──y──▶ browsing                                interrupts it, and all below
  *      └──a, enter, or a question that is new──▶ answering ──enter──▶ browsing
- *   escape leads back from everywhere; space pauses the selected run, or lets it go on; p holds spawning
+ *   escape leads back from everywhere; space pauses the selected run, or lets it go on; p keeps it from starting children
  *
  * What is pasted is typed, where there is something to type, and is a command nowhere.
  *
@@ -19,9 +19,8 @@ import { harmless, lettersOf } from '../text-width.ts';
 export type Order =
   | { type: 'answer'; question: Question; text: string }
   | { type: 'steer'; runId: string; text: string }
-  | { type: 'interrupt' | 'pause' | 'resume'; runId: string }
-  /** No new children, or new ones again. */
-  | { type: 'hold' };
+  /** The last two: no new children of the run and those below it, or new ones again. */
+  | { type: 'interrupt' | 'pause' | 'resume' | 'pauseSpawning' | 'resumeSpawning'; runId: string };
 
 /** A key, whatever terminal it comes from. */
 export type Key =
@@ -31,7 +30,7 @@ export type Key =
   | { type: 'key.paste'; text: string };
 
 /** A run, as far as keys mind. */
-export type Shown = { runId: string; status: RunStatus };
+export type Shown = { runId: string; status: RunStatus; spawningPaused?: boolean };
 
 /** What came of an order. `again`: the question that is still open. */
 export type Notice = { type: 'notice'; text: string; again?: string };
@@ -118,8 +117,8 @@ export const keysMachine = setup({
       return { type: 'answer', question, text: context.text.trim() };
     }),
     order: sendTo('control', ({ context }, { type }: { type: 'steer' | 'interrupt' | 'hold' | 'toggle' }): Order => {
-      const { runId = '', status } = selectedIn(context) ?? {};
-      if (type === 'hold') return { type };
+      const { runId = '', status, spawningPaused } = selectedIn(context) ?? {};
+      if (type === 'hold') return { type: spawningPaused ? 'resumeSpawning' : 'pauseSpawning', runId };
       if (type === 'steer') return { type, runId, text: context.text.trim() };
       return { type: type === 'interrupt' ? type : status === 'paused' ? 'resume' : 'pause', runId };
     }),
@@ -132,8 +131,8 @@ export const keysMachine = setup({
     isGone: ({ context }) => selectedIn(context)?.runId !== context.selected,
     hasText: ({ context }) => context.text.trim() !== '',
     /** A letter that is meant for a run, where there is one. */
-    isLetter: ({ context, event }, { letter, runs = true }: { letter: string; runs?: boolean }) =>
-      event.type === 'key.text' && event.text.toLowerCase() === letter && (!runs || selectedIn(context) !== undefined),
+    isLetter: ({ context, event }, { letter }: { letter: string }) =>
+      event.type === 'key.text' && event.text.toLowerCase() === letter && selectedIn(context) !== undefined,
   },
 }).createMachine({
   context: { runs: [], questions: [], selected: null, text: '', open: null, seen: [], notice: '' },
@@ -174,7 +173,7 @@ export const keysMachine = setup({
             actions: { type: 'order', params: { type: 'toggle' } },
           },
           {
-            guard: { type: 'isLetter', params: { letter: 'p', runs: false } },
+            guard: { type: 'isLetter', params: { letter: 'p' } },
             actions: { type: 'order', params: { type: 'hold' } },
           },
         ],

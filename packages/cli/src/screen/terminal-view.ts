@@ -3,11 +3,11 @@ import { createActor } from 'xstate';
 import { oneLine } from '../text-width.ts';
 import { coloured, type Paint, plain } from '../tree/paint.ts';
 import { rowsOf, totalLine } from '../tree/rows.ts';
-import { runsOf, type Tree } from '../tree/tree.ts';
+import { type RunNode, runsOf, type Tree } from '../tree/tree.ts';
 import { type Control, controlActor } from './control.ts';
 import { frameOf, type Keys } from './frame.ts';
 import type { InkScreen, Picture } from './ink-screen.ts';
-import { keysMachine } from './keys-machine.ts';
+import { keysMachine, type Shown } from './keys-machine.ts';
 import { openLines } from './lines-view.ts';
 import type { View } from './live-tree.ts';
 import { openWriter } from './writer.ts';
@@ -49,7 +49,7 @@ export const openTerminalView = (options: TerminalViewOptions): View => {
         rows,
         paint,
         keys: keys?.now(),
-        isHeld: control?.spawning?.spawningPaused,
+        isHeld: control?.runtime.spawningPaused,
       }),
     ...(keys && { press: (key) => (key === 'stop' ? stop(control) : keys.press(key)) }),
   };
@@ -134,6 +134,8 @@ const finalRows = (tree: Tree, { columns }: NodeJS.WriteStream, now: number, pai
 /** Ctrl-C, which no terminal turns into a signal while keys are read. */
 const stop = ({ stop: told = () => process.kill(process.pid, 'SIGINT') }: Control): void => told();
 
+const shownOf = ({ runId, status, spawningPaused = false }: RunNode): Shown => ({ runId, status, spawningPaused });
+
 const openKeys = (control: Control) => {
   const actor = createActor(keysMachine.provide({ actors: { control: controlActor(control) } })).start();
   let told: Tree | undefined;
@@ -145,7 +147,7 @@ const openKeys = (control: Control) => {
       told = tree;
       const runs = [...runsOf(tree)].map(({ run }) => run);
       const questions = runs.flatMap((run) => run.questions).sort((a, b) => a.askedAt - b.askedAt);
-      actor.send({ type: 'told', runs: runs.map(({ runId, status }) => ({ runId, status })), questions });
+      actor.send({ type: 'told', runs: runs.map(shownOf), questions });
     },
     now(): Keys {
       const { value, context } = actor.getSnapshot();

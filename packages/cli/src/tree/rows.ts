@@ -58,7 +58,12 @@ const columnsOf = (figures: readonly Figure[][], width: number): number[] =>
 
 /** What a run does, or came to: the part of a row that gives way first. */
 const doingOf = (run: RunNode, now: number): string => {
-  if (run.status !== 'running') return statusOf(run);
+  if (isEnded(run.status)) return statusOf(run);
+  const doing = run.status === 'running' ? workOf(run, now) : statusOf(run);
+  return run.spawningPaused ? `spawning held  ${doing}` : doing;
+};
+
+const workOf = (run: RunNode, now: number): string => {
   const tools = countsOf(Object.values(run.calls));
   const progress = progressOf(run.batch, now);
   const parts = [tools === '' ? statusOf(run) : tools];

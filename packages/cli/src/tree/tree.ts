@@ -34,6 +34,8 @@ export type RunNode = {
   readonly calls: Readonly<Record<string, string>>;
   /** What its last turn asked for, and how much of that is done. */
   readonly batch: Batch;
+  /** True while it, and each below it, may start no children. */
+  readonly spawningPaused?: boolean;
   /** What it asks a person now. */
   readonly questions: readonly Question[];
   /** Of its own turns, without descendants. */
@@ -128,6 +130,9 @@ const afterEvent = (run: RunNode, event: Exclude<RunEvent, { live: true }>): Run
       return ended(run, 'failed', event.exitReason, event.usage.own, event.at);
     case 'run.interrupted':
       return ended(run, 'interrupted', event.exitReason, event.usage.own, event.at);
+    case 'spawning.paused':
+    case 'spawning.resumed':
+      return { ...run, spawningPaused: event.type === 'spawning.paused' };
     case 'turn.started':
       return { ...run, turns: Math.max(run.turns, event.turn) };
     case 'turn.attempted':

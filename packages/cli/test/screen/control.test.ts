@@ -3,11 +3,11 @@ import { scriptedProvider } from '@troupe/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createActor } from 'xstate';
 import { z } from 'zod';
-import { type Control, controlActor } from '../../src/screen/control.ts';
+import { controlActor } from '../../src/screen/control.ts';
 import { keysMachine } from '../../src/screen/keys-machine.ts';
 
 /** A run that asks, and keys for it. */
-const asking = async (more: Partial<Control> = {}) => {
+const asking = async () => {
   const deploy = defineTool({
     name: 'deploy',
     description: '',
@@ -21,7 +21,7 @@ const asking = async (more: Partial<Control> = {}) => {
   onTestFinished(() => runtime.close());
   const run = runtime.start(agent, 'go', { runId: 'r' });
   await run.report;
-  const control = controlActor({ runtime, ...more });
+  const control = controlActor({ runtime });
   const keys = createActor(keysMachine.provide({ actors: { control } })).start();
   onTestFinished(() => void keys.stop());
   const runs = [{ runId: 'r', status: run.status }];
@@ -78,19 +78,21 @@ test('a run that is gone is said to be', async () => {
   await vi.waitFor(() => expect(notice()).toMatch(/^Not paused: There is no run "nowhere"/));
 });
 
-test('spawning is held where the runs are executed, and let go again', async () => {
-  const { runtime, keys, press, notice } = await asking();
+test('the spawning of a run is held and let go again; what is so already is said', async () => {
+  const { run, runtime, keys, press, notice } = await asking();
   keys.send({ type: 'key.escape' });
+  const tell = (spawningPaused: boolean): void =>
+    keys.send({ type: 'told', runs: [{ runId: 'r', status: run.status, spawningPaused }], questions: [] });
   press('p');
-  await vi.waitFor(() => expect(notice()).toMatch(/^Spawning can be held only where/));
-  const own = createActor(
-    keysMachine.provide({ actors: { control: controlActor({ runtime, spawning: runtime }) } }),
-  ).start();
-  for (const held of [true, false]) {
-    own.send({ type: 'key.text', text: 'p' });
-    await vi.waitFor(() => expect(runtime.spawningPaused).toBe(held));
-  }
-  own.stop();
+  await vi.waitFor(() => expect(notice()).toBe('It and all below it start no children now.'));
+  // the screen has not heard of it yet
+  press('p');
+  await vi.waitFor(() => expect(notice()).toBe('Not kept from starting children: spawning is paused already'));
+  tell(true);
+  press('p');
+  await vi.waitFor(() => expect(notice()).toBe('It may start children again.'));
+  expect(await run.can({ type: 'resumeSpawning' })).toMatchObject({ reason: 'spawning is not paused' });
+  expect(runtime.spawningPaused).toBe(false);
 });
 
 test('what comes back after the screen is closed is not told', async () => {

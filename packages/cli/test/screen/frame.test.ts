@@ -63,8 +63,9 @@ describe('a picture', () => {
     expect(shown('confirming', {}).at(-1)).toBe('Interrupt run_1 and all below it? y: yes, any other key: no');
     expect(shown('browsing', { notice: 'Not told:\nno' }).at(-1)).toBe('Not told: no');
     expect(shown('browsing', {}, true).at(-2)).toMatch(/^Spawning is held\. {2}4 runs/);
-    expect(shown('browsing', {}, true).at(-1)).toContain('p let spawn');
-    expect(shown('browsing', {}).at(-1)).not.toContain('spawn');
+    expect(shown('browsing', {}).at(-1)).toContain('p hold spawning');
+    const held = [{ runId: 'run_1', status: 'running' as const, spawningPaused: true }];
+    expect(shown('browsing', { runs: held }).at(-1)).toContain('p let spawn');
   });
 
   test('leaves hints out that have no room', () => {

@@ -85,7 +85,8 @@ const check = (event: Key | Told | Notice, { orders, before, text, meant }: Seen
     case 'pause':
     case 'resume':
       return expect([before, letter]).toEqual(['browsing', ' ']);
-    case 'hold':
+    case 'pauseSpawning':
+    case 'resumeSpawning':
       return expect([before, letter]).toEqual(['browsing', 'p']);
     case 'steer':
     case 'answer':
@@ -136,5 +137,5 @@ test('nothing is ordered but by its keys, and every state has its picture', () =
     actor.stop();
   }
   expect([...modes].sort()).toEqual(['answering', 'browsing', 'confirming', 'steering']);
-  expect([...kinds].sort()).toEqual(['answer', 'hold', 'interrupt', 'pause', 'steer']);
+  expect([...kinds].sort()).toEqual(['answer', 'interrupt', 'pause', 'pauseSpawning', 'steer']);
 });

@@ -63,7 +63,7 @@ const asking = async (stop: () => void) => {
   const view = showLiveTree(run.events$, {
     ...terminal.streams,
     environment: {},
-    control: { runtime, spawning: runtime, stop },
+    control: { runtime, stop },
   });
   const until = (what: RegExp) => vi.waitFor(() => expect(terminal.text()).toMatch(what), 10_000);
   return { ...terminal, run, view, until };

@@ -72,9 +72,9 @@ describe('a run on a terminal', { timeout: 30_000 }, () => {
     terminal.type(' ');
     await terminal.until(/lead +dig/);
     terminal.type('p');
-    await terminal.until(/Spawning is held\./);
+    await terminal.until(/lead +spawning held +dig[\s\S]*It and all below it start no children now\./);
     terminal.type('p');
-    await terminal.until((text) => !text.includes('Spawning is held.'));
+    await terminal.until(/lead +dig[\s\S]*It may start children again\./);
     terminal.type(keys.ctrlC);
     expect(await terminal.exit).toBe(130);
     expect(await statusesIn(folder)).toEqual({ r: 'interrupted' });
@@ -160,14 +160,34 @@ describe('troupe watch', { timeout: 30_000 }, () => {
     expect((await executing.ended).code).toBe(0);
   });
 
+  test('holds the spawning of a run of another process by a key, and sees that it is held when it comes later', async () => {
+    const folder = freshFolder();
+    const executing = startTroupe(folder, ['run', office, 'dig', '--id', 'r']);
+    await untilTold(folder, 'r', 'call.started');
+    const watch = () => inTerminal(process.execPath, [bin, 'watch', 'r'], { cwd: folder });
+    const first = watch();
+    await first.until(/lead +dig[\s\S]*p hold spawning/);
+    first.type('p');
+    await first.until(/lead +spawning held +dig[\s\S]*It and all below it start no children now\./);
+    first.type(keys.ctrlC);
+    expect(await first.exit).toBe(0);
+    const second = watch();
+    await second.until(/lead +spawning held +dig[\s\S]*p let spawn/);
+    second.type('p');
+    await untilTold(folder, 'r', 'spawning.resumed');
+    await second.until(/lead +dig[\s\S]*It may start children again\./);
+    second.type(keys.ctrlC);
+    expect(await second.exit).toBe(0);
+    executing.child.kill('SIGINT');
+    await executing.ended;
+  });
+
   test('changes nothing when it is left', async () => {
     const folder = freshFolder();
     const executing = startTroupe(folder, ['run', office, 'dig', '--id', 'r']);
     await untilTold(folder, 'r', 'call.started');
     const terminal = inTerminal(process.execPath, [bin, 'watch'], { cwd: folder });
     await terminal.until(/lead +dig/);
-    terminal.type('p');
-    await terminal.until(/Spawning can be held only where the runs are executed\./);
     terminal.type(keys.ctrlC);
     expect(await terminal.exit).toBe(0);
     expect(await statusesIn(folder)).toEqual({ r: 'running' });

@@ -87,6 +87,11 @@ describe('the rows of a tree', () => {
       (log: Log) => log.tell(child(1), 'part 1', { type: 'run.paused', reason: 'paused', questionIds: [] }),
     ],
     [
+      'kept from starting children',
+      '⠋ part 1  spawning held  running  turn 1  110  $0.0010  0.0 s',
+      (log: Log) => log.tell(child(1), 'part 1', { type: 'spawning.paused', by: 'user' }),
+    ],
+    [
       'going on after a question',
       '⠋ part 1  running  turn 1  110  $0.0010  0.0 s',
       (log: Log) => {

@@ -39,7 +39,7 @@ export type DelegationDetails = DelegationRecord & {
 /** How things stand. */
 export type DelegationStatus = {
   active: DelegationRecord[];
-  /** True while no child is started. */
+  /** True while the runtime starts no child. What one run holds, with `run.pauseSpawning()`, its events tell. */
   paused: boolean;
   maxSpawnDepth?: number;
   maxConcurrentChildren?: number;

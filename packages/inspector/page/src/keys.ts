@@ -1,7 +1,7 @@
 import { command, dialog, goToPresent, seen, selectedRun, TABS, tab } from './app.ts';
 import { nextTheme } from './theme.ts';
 import { stepBy } from './view/chart-view.tsx';
-import { canOfSelected, forkPoint } from './view/run-head.tsx';
+import { canOfSelected, forkPoint, holdSpawning } from './view/run-head.tsx';
 import { moveBy } from './view/time-bar.tsx';
 
 const focus = (selector: string): boolean => {
@@ -26,6 +26,11 @@ const holdOrGoOn = (): void => {
   else if (may('pause')) void command('Pause', { type: 'pause', runId });
 };
 
+const holdOrLetSpawn = (): void => {
+  const run = selectedRun();
+  if (run && may(run.spawningPaused ? 'resumeSpawning' : 'pauseSpawning')) void holdSpawning(run);
+};
+
 const fork = (): void => {
   const run = selectedRun();
   if (run && seen().hello?.source !== 'actors' && may('fork')) dialog.value = { type: 'fork', at: forkPoint(run) };
@@ -42,6 +47,7 @@ const KEYS: Record<string, () => void> = {
   p: holdOrGoOn,
   i: () => open('interrupt'),
   b: () => open('raise'),
+  n: holdOrLetSpawn,
   f: fork,
   e: exportRun,
   '[': () => stepBy(-1),

@@ -6,7 +6,6 @@ import type { RunSource } from './run-source.ts';
 
 export type Outcome = { receipt: Receipt; runId?: string };
 type ForkCommand = Extract<Command, { type: 'fork' }>;
-type Spawning = Extract<Command, { type: 'pauseSpawning' | 'resumeSpawning' }>;
 
 const rejected = (reason: string): Receipt => ({ status: 'rejected', reason });
 const accepted: Receipt = { status: 'accepted' };
@@ -18,7 +17,7 @@ const noFork = rejected(
 /** Values that a page leaves out are left out, not `undefined`. */
 const defined = <T extends object>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
-const askOf = (command: Exclude<Command, ForkCommand | Spawning>): Ask => {
+const askOf = (command: Exclude<Command, ForkCommand>): Ask => {
   const { runId: _, ...ask } = defined(command);
   return ask as Ask;
 };
@@ -34,18 +33,9 @@ const said = async (does: () => Promise<Outcome>): Promise<Outcome> => {
 
 const canFork = (source: RunSource | undefined): Receipt => (source?.fork ? accepted : noFork);
 
-const canSpawn = (source: RunSource | undefined, { type }: Spawning): Receipt => {
-  if (!source?.spawning) return rejected('spawning can be paused only in the program that spawns');
-  if (source.spawning.isPaused() === (type === 'pauseSpawning'))
-    return rejected(type === 'pauseSpawning' ? 'spawning is paused already' : 'spawning is not paused');
-  return accepted;
-};
-
 /** What a command would come to; nothing is done. */
 export const foresee = (source: RunSource | undefined, command: Command): Promise<Outcome> =>
   said(async () => {
-    if (command.type === 'pauseSpawning' || command.type === 'resumeSpawning')
-      return { receipt: canSpawn(source, command) };
     if (command.type === 'fork') return { receipt: canFork(source) };
     if (!source) return { receipt: noRuns };
     const can = await source.asking(command.runId);
@@ -55,11 +45,6 @@ export const foresee = (source: RunSource | undefined, command: Command): Promis
 /** Carries a command out. */
 export const obey = (source: RunSource | undefined, command: Command): Promise<Outcome> =>
   said(async () => {
-    if (command.type === 'pauseSpawning' || command.type === 'resumeSpawning') {
-      const receipt = canSpawn(source, command);
-      if (receipt.status === 'accepted') source?.spawning?.[command.type === 'pauseSpawning' ? 'pause' : 'resume']();
-      return { receipt };
-    }
     if (command.type === 'fork') {
       if (!source?.fork) return { receipt: noFork };
       const { at, change } = defined(command);
@@ -84,12 +69,14 @@ export const canOf = async (source: RunSource, line: RunLine): Promise<Can> => {
   const can = await source.asking(line.id).catch((error: unknown) => async () => refused(error));
   const ask = (what: Ask): Promise<Receipt> => can(what).catch(refused);
   const budget = raisable(line);
-  const [steer, pause, resume, interrupt, raise] = await Promise.all([
+  const [steer, pause, resume, interrupt, raise, pauseSpawning, resumeSpawning] = await Promise.all([
     ask({ type: 'steer', text: 'x' }),
     ask({ type: 'pause' }),
     ask({ type: 'resume' }),
     ask({ type: 'interrupt' }),
     budget ? ask({ type: 'raise', budget }) : rejected('nothing of it is limited'),
+    ask({ type: 'pauseSpawning' }),
+    ask({ type: 'resumeSpawning' }),
   ]);
-  return { steer, pause, resume, interrupt, raise, fork: canFork(source) };
+  return { steer, pause, resume, interrupt, raise, pauseSpawning, resumeSpawning, fork: canFork(source) };
 };

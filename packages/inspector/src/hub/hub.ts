@@ -87,7 +87,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
   const lineOf = (id: string): Line | undefined => runs.line(id) ?? actors.line(id);
   const standing = (): Standing => ({
     questions: runs.questions(),
-    spawningPaused: source?.spawning?.isPaused() ?? null,
+    spawningPaused: source?.isSpawningPaused?.() ?? null,
   });
   const looking = openLooking({
     source,

@@ -16,8 +16,8 @@ export type RunSource = {
   send(runId: string, ask: Ask): Promise<Receipt>;
   /** Starts a new tree; absent where nobody could execute it. Gives back its id. */
   fork?(rootId: string, options: ForkOptions): Promise<string>;
-  /** Absent where it cannot be paused. */
-  spawning?: { isPaused(): boolean; pause(): void; resume(): void };
+  /** Whether the program refuses every new child; absent where no program is looked at. */
+  isSpawningPaused?(): boolean;
   close(): void;
 };
 
@@ -47,11 +47,7 @@ export const runtimeSource = (runtime: Runtime): RunSource => ({
     }
   },
   fork: async (rootId, options) => (await runtime.fork(rootId, options)).id,
-  spawning: {
-    isPaused: () => runtime.spawningPaused,
-    pause: () => runtime.pauseSpawning(),
-    resume: () => runtime.resumeSpawning(),
-  },
+  isSpawningPaused: () => runtime.spawningPaused,
   close: () => {},
 });
 

@@ -159,6 +159,12 @@ const change = (tally: Tally, event: Exclude<StoredEvent, TerminalEvent>): void 
     case 'run.forked':
       if (event.budget) tally.limits = event.budget;
       return tally.activeSince === null ? undefined : goOn(tally, event.at);
+    case 'spawning.paused':
+      line.spawningPaused = true;
+      return;
+    case 'spawning.resumed':
+      delete line.spawningPaused;
+      return;
     case 'turn.started':
       line.turn = event.turn;
       line.model = event.model;

@@ -52,6 +52,8 @@ export const RunLine = z.object({
   exitReason: ExitReason.optional(),
   /** What it waits for while it is paused: a person's answer, or `resume`. */
   pausedFor: z.enum(['question', 'paused']).optional(),
+  /** True while it, and each run below it, is refused new children: told of the run that was asked, not of those below it. */
+  spawningPaused: z.boolean().optional(),
   /** The turn in hand, from 1; 0 before the first. */
   turn: z.number(),
   /** Names of the tools in use: calls without a result, in call order. */

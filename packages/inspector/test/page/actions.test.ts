@@ -118,14 +118,25 @@ describe.skipIf(browserPath === undefined)(
       expect(new Set(events.map((line) => (JSON.parse(line) as { agent: string }).agent)).has('lead')).toBe(false);
     });
 
-    test('pauses spawning for the whole program, and allows it again', async () => {
-      const { page, runtime } = await look();
-      await page.getByRole('button', { name: 'Pause spawning' }).click();
+    test('pauses the spawning of a run and all below it; what the program itself has paused is told', async () => {
+      const { page, runtime, rootId } = await look();
+      await choose(page, 'lead');
+      await enabled(button(page, 'Pause spawning'));
+      await button(page, 'Pause spawning').click();
       await receipt(page, 'Pause spawning: accepted').waitFor();
-      expect(runtime.spawningPaused).toBe(true);
-      await page.getByRole('button', { name: 'Allow spawning' }).click();
-      await receipt(page, 'Allow spawning: accepted').waitFor();
+      expect(await (await runtime.attach(rootId)).can({ type: 'resumeSpawning' })).toEqual({ status: 'accepted' });
       expect(runtime.spawningPaused).toBe(false);
+      // those below say who keeps them from it
+      await choose(page, 'researcher');
+      await page.locator('.head', { hasText: 'Spawning paused by lead' }).waitFor();
+      await enabled(button(page, 'Pause spawning'));
+      runtime.pauseSpawning();
+      await button(page, 'Steer').focus();
+      await page.keyboard.press('n');
+      await receipt(page, 'Pause spawning: accepted').waitFor();
+      await page.getByText('Spawning paused by the program').waitFor();
+      await page.locator('.head', { hasText: /Spawning paused(?! by)/ }).waitFor();
+      await enabled(button(page, 'Allow spawning'));
     });
 
     test('forks from an event with another answer, and looks at the new tree', async () => {

@@ -10,7 +10,7 @@ export const receipt = (page: Page, text: string): Locator => page.locator('.not
 export const button = (page: Page, name: string): Locator =>
   page.getByRole('toolbar', { name: 'Actions' }).getByRole('button', { name, exact: true });
 export const isEnabled = async (of: Locator): Promise<boolean> => (await of.getAttribute('aria-disabled')) !== 'true';
-export const enabled = (of: Locator) => expect.poll(() => isEnabled(of)).toBe(true);
+export const enabled = (of: Locator) => expect.poll(() => isEnabled(of), { timeout: 10_000 }).toBe(true);
 export const choose = async (page: Page, name: string) => {
   await row(page, name).click();
   await page.locator('.head h2', { hasText: name }).waitFor();

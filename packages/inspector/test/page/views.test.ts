@@ -51,6 +51,26 @@ describe.skipIf(browserPath === undefined)('The page (skipped where there is no 
     expect(troubles).toEqual([]);
   });
 
+  test('has every button of the selected run on the screen, however much there is to say of it', async () => {
+    const { page, runtime, rootId } = await look();
+    await (await runtime.attach(rootId)).pauseSpawning();
+    await page.locator('.head .held').waitFor();
+    for (const width of [1_280, 1_000]) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const name of ['researcher', 'lead']) {
+        await choose(page, name);
+        await page.locator('.head .held', { hasText: 'Spawning paused' }).waitFor();
+        const boxes = await page.getByRole('toolbar', { name: 'Actions' }).getByRole('button').all();
+        expect(boxes).toHaveLength(7);
+        for (const one of boxes) {
+          const box = await one.boundingBox();
+          expect((box?.x ?? width) + (box?.width ?? 0)).toBeLessThanOrEqual(width);
+        }
+        expect(await page.locator('.head').evaluate((head) => head.scrollWidth - head.clientWidth)).toBe(0);
+      }
+    }
+  });
+
   test('shows how much of a budget runs below have used, though they still work', async () => {
     const { page } = await look();
     await choose(page, 'lead');

@@ -8,7 +8,7 @@ type Of<T extends ToPage['type']> = Extract<ToPage, { type: T }>;
 
 const hello = (parts: Partial<Of<'hello'>> = {}): Of<'hello'> => ({
   type: 'hello',
-  version: 1,
+  version: 2,
   source: 'runtime',
   name: 'agents',
   inspectUrl: 'ws://127.0.0.1:1/inspect',

@@ -1,5 +1,5 @@
 /** How numbers, times and states read on the page. */
-import type { Gauge, Line, ReceiptLine } from '../../../src/wire.ts';
+import type { Gauge, Line, ReceiptLine, RunLine } from '../../../src/wire.ts';
 
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 const whole = new Intl.NumberFormat('en');
@@ -72,6 +72,16 @@ export const activityOf = (line: Line): string => {
   }
   const reason = line.exitReason?.replaceAll('_', ' ');
   return reason === undefined || reason === 'answered' || reason === line.status ? line.status : reason;
+};
+
+/** The run that keeps this one from starting children: itself, or the nearest above it. Work in the background is below nobody. */
+export const spawningHeldBy = (
+  line: Line | undefined,
+  lineOf: (id: string) => Line | undefined,
+): RunLine | undefined => {
+  if (line?.kind !== 'run') return undefined;
+  if (line.spawningPaused) return line;
+  return line.background || line.parentId === undefined ? undefined : spawningHeldBy(lineOf(line.parentId), lineOf);
 };
 
 const KINDS: Record<string, string> = {

@@ -9,6 +9,8 @@ type Props = {
   onPress: () => void;
   class?: string;
   keys?: string;
+  /** Its name, where it has only a sign. */
+  label?: string;
   submit?: boolean;
   children: ComponentChildren;
 };
@@ -17,7 +19,7 @@ type Props = {
  * A button that is enabled by what the machine says. While it is not it can still be reached, and says why: a person who
  * presses it learns more than from a button that is dead.
  */
-export const ActButton = ({ can, onPress, class: style = '', keys, submit = false, children }: Props) => {
+export const ActButton = ({ can, onPress, class: style = '', keys, label, submit = false, children }: Props) => {
   const online = linkState.value === 'open';
   const may = online && can !== undefined && can.status !== 'rejected';
   const why = !online
@@ -35,7 +37,8 @@ export const ActButton = ({ can, onPress, class: style = '', keys, submit = fals
       class={style}
       aria-disabled={!may}
       aria-keyshortcuts={keys}
-      title={[why, keys && `(${keys})`].filter(Boolean).join(' ') || undefined}
+      aria-label={label}
+      title={[label && `${label}.`, why, keys && `(${keys})`].filter(Boolean).join(' ') || undefined}
       onClick={(event) => {
         if (may && submit) return;
         event.preventDefault();

@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import { command, dialog, forest, frame, linkState, retry, seen } from '../app.ts';
+import { dialog, forest, frame, linkState, retry, seen } from '../app.ts';
 import { costText, countText } from '../model/words.ts';
 import { nextTheme, theme } from '../theme.ts';
 import { Sign } from './icons.tsx';
@@ -50,22 +50,13 @@ export const Header = () => {
         <Sum name="events" value={countText(seen().told)} />
       </dl>
       <span class="gap" />
-      {spawningPaused !== null && (
-        <button
-          type="button"
-          class={spawningPaused ? 'warned' : ''}
-          aria-pressed={spawningPaused}
-          disabled={state !== 'open'}
-          title={spawningPaused ? 'No run may start a child now' : 'Refuse every new child until you allow it again'}
-          onClick={() =>
-            spawningPaused
-              ? void command('Allow spawning', { type: 'resumeSpawning' })
-              : void command('Pause spawning', { type: 'pauseSpawning' })
-          }
+      {spawningPaused && (
+        <span
+          class="held"
+          title="The program refuses every new child, whichever run asks. Only it can allow that again."
         >
-          <Sign name={spawningPaused ? 'resume' : 'pause'} />
-          {spawningPaused ? 'Allow spawning' : 'Pause spawning'}
-        </button>
+          Spawning paused by the program
+        </span>
       )}
       <button
         type="button"

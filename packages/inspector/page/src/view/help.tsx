@@ -10,6 +10,7 @@ const KEYS: [keys: string, does: string][] = [
   ['p', 'pause or resume'],
   ['i', 'interrupt'],
   ['b', 'raise the budget'],
+  ['n', 'no new children of it and all below, or new ones again'],
   ['f', 'fork from this moment'],
   ['e', 'export: take the run along as a file'],
   ['[ ]', 'the step of the chart before, after'],

@@ -47,6 +47,7 @@ const SIGNS = {
   stop: 'M4 4h8v8H4Z',
   raise: 'M8 13V3M4 7l4-4 4 4',
   fork: 'M4.5 3v3c0 2 1.5 2.5 3.5 2.5h3.5M4.5 6v7M9.5 6l2.5 2.5L9.5 11',
+  hold: 'M8 3v3.5M8 6.5 4 10M8 6.5l4 3.5M2.5 13.5h11',
   take: 'M8 3v7M5 7.5 8 10.5l3-3M3 13h10',
   close: 'm4 4 8 8m0-8-8 8',
   words: 'M3 4h10M3 8h7M3 12h9',

@@ -1,5 +1,5 @@
-import type { Can, RunLine } from '../../../src/wire.ts';
-import { command, details, dialog, happenings, isPast, moment, seen, selectedLine, shownNow } from '../app.ts';
+import type { Can, ReceiptLine, RunLine } from '../../../src/wire.ts';
+import { command, details, dialog, happenings, isPast, lineOf, moment, seen, selectedLine, shownNow } from '../app.ts';
 import {
   activityOf,
   amountText,
@@ -7,6 +7,7 @@ import {
   countText,
   kindText,
   spanText,
+  spawningHeldBy,
   spentAt,
   standingOf,
 } from '../model/words.ts';
@@ -26,6 +27,8 @@ export const canOfSelected = (): { [K in keyof Can]: Can[K] | undefined } => {
     resume: IN_THE_PAST,
     interrupt: IN_THE_PAST,
     raise: IN_THE_PAST,
+    pauseSpawning: IN_THE_PAST,
+    resumeSpawning: IN_THE_PAST,
     fork: { status: 'accepted' },
   };
 };
@@ -35,6 +38,8 @@ const NOTHING = {
   resume: undefined,
   interrupt: undefined,
   raise: undefined,
+  pauseSpawning: undefined,
+  resumeSpawning: undefined,
   fork: undefined,
 };
 
@@ -54,15 +59,17 @@ export const RunHead = () => {
     <section class="head" aria-label="Selected run">
       <div class="title">
         <Mark standing={standingOf(line)} />
-        <h2>{line.name}</h2>
-        <span class="activity">{activityOf(line)}</span>
+        <h2 title={line.name}>{line.name}</h2>
+        {!run && <span class="activity">{activityOf(line)}</span>}
         <code title="Id">{line.id}</code>
         <span class="gap" />
         {run && seen().hello?.source !== 'actors' && <Actions run={run} />}
       </div>
       {run && (
         <div class="job">
+          <span class="activity">{activityOf(run)}</span>
           <p title={run.title}>{run.title}</p>
+          {run.endedAt === undefined && <Held run={run} />}
           <span class="facts">
             {run.model} · {countText(run.total.tokens)} tokens · {costText(run.total.costUsd)} ·{' '}
             {spanText((run.endedAt ?? shownNow.value) - run.createdAt)}
@@ -72,6 +79,17 @@ export const RunHead = () => {
       {run?.trouble && <p class="trouble">{run.trouble}</p>}
       {run && run.gauges.length > 0 && <Gauges run={run} />}
     </section>
+  );
+};
+
+/** Whether it may start no children now, and who is kept from that: it may be a run above. */
+const Held = ({ run }: { run: RunLine }) => {
+  const by = spawningHeldBy(run, lineOf);
+  if (!by) return null;
+  return (
+    <span class="held" title={`${by.id} and all runs below it are refused new children`}>
+      {by.id === run.id ? 'Spawning paused' : `Spawning paused by ${by.name}`}
+    </span>
   );
 };
 
@@ -90,6 +108,12 @@ const Gauges = ({ run }: { run: RunLine }) => (
     ))}
   </ul>
 );
+
+/** Keeps a run and all below it from starting children, or lets them. */
+export const holdSpawning = ({ id: runId, spawningPaused }: RunLine): Promise<ReceiptLine> =>
+  spawningPaused
+    ? command('Allow spawning', { type: 'resumeSpawning', runId })
+    : command('Pause spawning', { type: 'pauseSpawning', runId });
 
 const Actions = ({ run }: { run: RunLine }) => {
   const can = canOfSelected();
@@ -120,6 +144,21 @@ const Actions = ({ run }: { run: RunLine }) => {
       <ActButton can={can.raise} keys="b" onPress={() => (dialog.value = { type: 'raise' })}>
         <Sign name="raise" /> Raise budget
       </ActButton>
+      {run.spawningPaused && !isPast.value ? (
+        <ActButton
+          can={can.resumeSpawning}
+          keys="n"
+          label="Allow spawning"
+          class="warned"
+          onPress={() => void holdSpawning(run)}
+        >
+          <Sign name="hold" />
+        </ActButton>
+      ) : (
+        <ActButton can={can.pauseSpawning} keys="n" label="Pause spawning" onPress={() => void holdSpawning(run)}>
+          <Sign name="hold" />
+        </ActButton>
+      )}
       <ActButton can={can.fork} keys="f" onPress={() => (dialog.value = { type: 'fork', at: forkPoint(run) })}>
         <Sign name="fork" /> Fork{isPast.value ? ' from here' : ''}
       </ActButton>

@@ -152,6 +152,16 @@ const Row = ({ row: { depth, open, leaf, dim }, line, index }: RowProps) => {
         )}
         <Mark standing={standingOf(line)} />
         <b title={line.id}>{line.name}</b>
+        {run?.spawningPaused && run.endedAt === undefined && (
+          <span
+            class="held"
+            role="img"
+            aria-label="spawning paused"
+            title="It and all below it are refused new children"
+          >
+            <Sign name="hold" />
+          </span>
+        )}
         {run && <small title={run.title}>{run.title}</small>}
       </span>
       <span role="gridcell" class="doing" title={run?.trouble ?? activity}>
