@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { SqliteStore } from '@troupe/store-sqlite';
 import { exitCode } from '../exit-code.ts';
 import type { Terminal } from '../terminal.ts';
@@ -9,14 +10,20 @@ import { countOf } from './values.ts';
 
 type Flags = CommonFlags & { port?: string; open?: true; actors?: true };
 
-/** What is looked at: a store, or, without one, actors of other programs. */
-const sourceIn = (file: string | undefined, flags: Flags, terminal: Terminal): SqliteStore | undefined => {
+/** What is looked at: a store, with the name of its file, or, without one, actors of other programs. */
+const sourceIn = (
+  file: string | undefined,
+  flags: Flags,
+  terminal: Terminal,
+): { store: SqliteStore; name: string } | undefined => {
   const named = flags.store || undefined;
   if (file !== undefined && named !== undefined)
     throw misuse(`There are two stores, "${file}" and --store "${named}". Name one.`);
   if (flags.actors && (file ?? named) !== undefined)
     throw misuse(`--actors looks at no store. Leave it out, or "${file ?? named}".`);
-  return flags.actors ? undefined : openStore(storeFileOf(file ?? named, terminal), false);
+  if (flags.actors) return undefined;
+  const path = storeFileOf(file ?? named, terminal);
+  return { store: openStore(path, false), name: basename(path) };
 };
 
 /**
@@ -27,11 +34,11 @@ export const inspect: Action<[file: string | undefined], Flags> = async ({ args:
   const output = openOutput(terminal, flags.json);
   const port = countOf(flags.port ?? '0', '--port');
   if (port > 65_535) throw misuse(`--port is "${port}". Expected a number of 0 to 65535.`);
-  const store = sourceIn(file, flags, terminal);
+  const { store, name } = sourceIn(file, flags, terminal) ?? {};
   try {
     const { inspectActors, inspectStore } = await import('@troupe/inspector');
     const say = (text: string): void => output.warn(`troupe: ${text}`);
-    const options = { port, open: flags.open === true, logger: { warn: say, error: say } };
+    const options = { port, open: flags.open === true, ...(name && { name }), logger: { warn: say, error: say } };
     // Before anybody is told that it is there.
     const stopped = new Promise<void>((resolve) => terminal.signals.hear(resolve));
     const page = await (store ? inspectStore(store, options) : inspectActors(options));

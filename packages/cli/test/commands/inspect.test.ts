@@ -1,6 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { freshFolder, linesOf, office, startTroupe, troupe, untilTold } from '../shell.ts';
 
+/** What the page at an address says that it is of. */
+const nameAt = async (url: string): Promise<unknown> => {
+  const socket = new WebSocket(url.replace('http:', 'ws:').replace('/?', '/page?'));
+  const hello = await new Promise<MessageEvent>((resolve, reject) => {
+    socket.addEventListener('message', resolve, { once: true });
+    socket.addEventListener('error', reject, { once: true });
+  });
+  socket.close();
+  return (JSON.parse(String(hello.data)) as { name: unknown }).name;
+};
+
 describe('troupe inspect', { timeout: 60_000 }, () => {
   test('serves a page for the store until it is stopped', async () => {
     const folder = freshFolder();
@@ -32,7 +43,8 @@ describe('troupe inspect', { timeout: 60_000 }, () => {
     await troupe(folder, ['run', office, 'Hello', '--id', 'r', '--store', 'other.db']);
     for (const args of [['other.db'], ['--actors']]) {
       const inspecting = startTroupe(folder, ['inspect', ...args]);
-      await inspecting.said(/http:\/\/127\.0\.0\.1:\d+\/\?token=/);
+      await inspecting.said(/http:\/\/127\.0\.0\.1:\d+\/\?token=\S+\n/);
+      expect(await nameAt(inspecting.stdout().trim())).toBe(args[0] === '--actors' ? 'agents' : 'other.db');
       if (args[0] === '--actors')
         await inspecting.said(/inspection messages to ws:\/\/127\.0\.0\.1:\d+\/inspect\?token=/);
       inspecting.child.kill('SIGINT');

@@ -27,7 +27,7 @@ describe('The timeline', () => {
         { type: 'run.started' },
         { type: 'turn.started' },
         { type: 'turn.completed' },
-        { type: 'call.started', from: 'run', to: 'tool:grep' },
+        { type: 'call.started', from: 'run', to: 'tool:grep', text: '{"for":"retry"}' },
         { type: 'call.failed', from: 'tool:grep', to: 'run' },
         { type: 'run.paused' },
         { type: 'run.resumed' },
@@ -36,7 +36,7 @@ describe('The timeline', () => {
     );
     expect(spans).toMatchObject([
       { kind: 'thinking', from: 200, to: 300 },
-      { kind: 'calling', from: 400, to: 500 },
+      { kind: 'calling', from: 400, to: 500, text: 'grep {"for":"retry"}' },
       { kind: 'waiting', from: 600, to: 700 },
     ]);
     expect(spots).toMatchObject([{ kind: 'done', at: 800 }]);
@@ -53,13 +53,14 @@ describe('The timeline', () => {
     const { spans } = spansOf(
       log(
         { type: 'call.started', from: 'run', to: 'tool:a' },
-        { type: 'call.started', from: 'run', to: 'tool:b' },
+        { type: 'call.started', from: 'run', to: 'tool:b', text: '{}' },
         { type: 'call.started', from: 'run', to: 'tool:a' },
         { type: 'call.completed', from: 'tool:b', to: 'run' },
         { type: 'call.completed', from: 'tool:a', to: 'run' },
       ),
     );
     expect(spans.map(({ to }) => to)).toEqual([500, 400, undefined]);
+    expect(spans.map(({ text }) => text)).toEqual(['a', 'b', 'a']);
   });
 
   test('is drawn from any part of a history, none of its bars ending before it begins', () => {

@@ -48,6 +48,13 @@ const isEnd = (type: string) => type === 'run.completed' || type === 'run.failed
 const keyOf = (kind: Span['kind'], happening: Happening): string =>
   kind === 'calling' ? `${kind} ${happening.type === 'call.started' ? happening.to : happening.from}` : kind;
 
+/** What is written on a bar: of a call its tool, with what it was given. */
+const labelOf = (kind: Span['kind'], { to, text }: Happening): string => {
+  if (kind !== 'calling') return text;
+  const tool = to.replace(/^tool:/, '');
+  return text === '' || text === '{}' ? tool : `${tool} ${text}`;
+};
+
 /** The bars and marks of a tree, from what happened in it. */
 export const spansOf = (happenings: readonly Happening[]): Spans => {
   const spans: Span[] = [];
@@ -66,7 +73,14 @@ export const spansOf = (happenings: readonly Happening[]): Spans => {
     open.set(rowId, ofRow);
     const begins = BEGINS[type];
     if (begins) {
-      const span: Span = { rowId, kind: begins, from: at, rootSeq, text, key: keyOf(begins, happening) };
+      const span: Span = {
+        rowId,
+        kind: begins,
+        from: at,
+        rootSeq,
+        text: labelOf(begins, happening),
+        key: keyOf(begins, happening),
+      };
       spans.push(span);
       ofRow.push(span);
     }

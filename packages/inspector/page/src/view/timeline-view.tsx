@@ -177,7 +177,8 @@ const paintLines = (
     context.fillStyle = colour('line');
     context.fillRect(Math.round(x(at)), HEAD - 6, 1, height);
     context.fillStyle = colour('dim');
-    context.fillText(at === from ? 'start' : `+${spanText(at - from)}`, x(at) + 4, 12);
+    const label = at === from ? 'start' : `+${spanText(at - from).replace(/ 0 \w+$/, '')}`;
+    if (x(at) + 4 + context.measureText(label).width <= width) context.fillText(label, x(at) + 4, 12);
   }
 };
 
