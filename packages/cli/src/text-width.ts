@@ -68,12 +68,5 @@ export const harmless = (text: string): string =>
     .replaceAll(/[^\P{Control}\n\t]/gu, ' ')
     .replaceAll(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '');
 
-/** JSON that a terminal cannot take for a command either, and that says the same. */
-export const harmlessJSON = (json: string): string =>
-  json.replaceAll(
-    /[\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-
 /** {@link harmless} text on one line: names and messages in rows. */
 export const oneLine = (text: string): string => harmless(text).replaceAll(/\s+/g, ' ').trim();

@@ -25,7 +25,7 @@ export {
   runOfQuestion,
 } from './ids.ts';
 export { JobData } from './job.ts';
-export { type JSONSchema, JSONValue, messageOf, toJSON } from './json.ts';
+export { harmlessJSON, type JSONSchema, JSONValue, messageOf, toJSON } from './json.ts';
 export { Message, Part, ToolCall, textOfMessage } from './message.ts';
 export type { Clock, IdSource, Logger } from './ports/clock.ts';
 export type { Memory, MemoryStore } from './ports/memory-store.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { redact } from './redact.ts';
 
 /** Anything that survives `JSON.parse(JSON.stringify(value))`. */
 export type JSONValue = string | number | boolean | null | JSONValue[] | { [key: string]: JSONValue };
@@ -7,8 +8,44 @@ export const JSONValue: z.ZodType<JSONValue> = z.json();
 /** A JSON Schema, draft 2020-12 or draft 7. */
 export type JSONSchema = { [keyword: string]: unknown };
 
-/** The message of anything that was thrown. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const longestMessage = 500;
+
+/**
+ * The message of anything that was thrown. Of an object that is no `Error` it is what it says of itself, as `name: message`, else its
+ * JSON; without secrets, and at most 500 characters.
+ */
+export const messageOf = (error: unknown): string => {
+  if (error instanceof Error) return error.message;
+  return typeof error === 'object' && error !== null ? saidBy(error) : String(error);
+};
+
+const saidBy = (thrown: object): string => {
+  try {
+    const { name, message } = thrown as { name?: unknown; message?: unknown };
+    const isNamed = typeof name === 'string' && name !== '' && name !== 'Error';
+    if (typeof message === 'string' && message !== '') return shortened(isNamed ? `${name}: ${message}` : message);
+    const json = JSON.stringify(thrown) ?? '{}';
+    return shortened(json === '{}' ? String(thrown) : json);
+  } catch {
+    // A cycle, or a property that throws.
+    return shortened(`an object that cannot be shown, with: ${Object.keys(thrown).join(', ') || 'nothing'}`);
+  }
+};
+
+const shortened = (text: string): string => {
+  const safe = redact(text);
+  return safe.length > longestMessage ? `${safe.slice(0, longestMessage - 1).toWellFormed()}…` : safe;
+};
+
+/**
+ * JSON that a terminal cannot take for a command, and that says the same: control characters, and marks that turn the direction of writing
+ * or break lines, are escapes, which `JSON.stringify` does not make of all of them.
+ */
+export const harmlessJSON = (json: string): string =>
+  json.replaceAll(
+    /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 /**
  * A value as the JSON it would be after storing: functions and `undefined` are gone, dates are text.

@@ -5,6 +5,7 @@ import {
   childIdOf,
   FaultError,
   faultOf,
+  harmlessJSON,
   isEnded,
   isFaultError,
   isTerminal,
@@ -19,6 +20,7 @@ import {
   toJSON,
   tokensOf,
 } from '@troupe/protocol';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 describe('an id', () => {
@@ -91,6 +93,42 @@ describe('a value as JSON', () => {
 
   test('has a message whatever was thrown', () => {
     expect([messageOf(new Error('a')), messageOf('b'), messageOf(undefined)]).toEqual(['a', 'b', 'undefined']);
+  });
+
+  test.each([
+    [{ message: 'no disk' }, 'no disk'],
+    [{ name: 'Error', message: 'no disk' }, 'no disk'],
+    [{ name: 'DiskError', message: 'no disk', code: 7 }, 'DiskError: no disk'],
+    [{ error: { status: 503 } }, '{"error":{"status":503}}'],
+    [['a', 1], '["a",1]'],
+    [{ message: '' }, '{"message":""}'],
+    [new URL('http://127.0.0.1/x'), '"http://127.0.0.1/x"'],
+    [new Map([[1, 2]]), '[object Map]'],
+    [Object.create(null), 'an object that cannot be shown, with: nothing'],
+    [{ count: 12n, code: 7 }, 'an object that cannot be shown, with: count, code'],
+  ])('has a message that says what is in it where an object was thrown: %o', (thrown, message) => {
+    expect(messageOf(thrown)).toBe(message);
+  });
+
+  test('has a message without secrets, of bounded length, where an object was thrown', () => {
+    const key = 'sk-abcdefghijklmnop';
+    expect(messageOf({ message: `The key ${key} is wrong` })).toBe('The key [redacted] is wrong');
+    expect(messageOf({ headers: { authorization: `Bearer ${key}` } })).not.toContain(key);
+    const long = messageOf({ text: `${'😀'.repeat(400)}` });
+    expect(long).toHaveLength(500);
+    expect(long).toMatch(/^\{"text":"😀+.?…$/u);
+    expect(long.isWellFormed()).toBe(true);
+  });
+
+  test('says the same without anything that a terminal would obey', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.string({ unit: 'binary' }), (value, text) => {
+        const json = harmlessJSON(JSON.stringify([value, text]));
+        expect(JSON.parse(json)).toEqual(JSON.parse(JSON.stringify([value, text])));
+        expect(json).not.toMatch(/[^\P{Control}]|\p{Bidi_Control}|[\u2028\u2029]/u);
+      }),
+      { examples: [[null, 'c1 \u009b31m\u0085 turned \u202e \u2066 \u200f \u061c, esc \u001b[2J del \u007f']] },
+    );
   });
 });
 

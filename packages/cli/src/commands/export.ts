@@ -1,7 +1,6 @@
 import type { ExportFormat } from '@troupe/inspector';
 import { FaultError, type StoredEvent } from '@troupe/protocol';
 import { exitCode } from '../exit-code.ts';
-import { harmlessJSON } from '../text-width.ts';
 import type { Action, CommonFlags } from './asked.ts';
 import { openOutput } from './output.ts';
 import { openWorkspace } from './workspace.ts';
@@ -23,9 +22,7 @@ export const exportRun: Action<[runId: string], CommonFlags & { as: ExportFormat
     const as = flags.as === 'mermaid' ? 'sequence' : flags.as;
     const exported = exportAs(as, runId, events);
     if (!exported) throw new FaultError('run.unknown', `Nothing is stored of a run "${runId}".`, { runId });
-    output.give({ runId, as: flags.as, ...exported }, () =>
-      (as === 'jsonl' ? harmlessJSON(exported.text) : exported.text).trimEnd(),
-    );
+    output.give({ runId, as: flags.as, ...exported }, () => exported.text.trimEnd());
     return exitCode.done;
   } finally {
     await workspace.close();

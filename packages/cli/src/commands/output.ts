@@ -1,5 +1,6 @@
+import { harmlessJSON } from '@troupe/protocol';
 import type { Terminal } from '../terminal.ts';
-import { harmless, harmlessJSON } from '../text-width.ts';
+import { harmless } from '../text-width.ts';
 
 /** What a command says. */
 export type Output = {

@@ -1,7 +1,7 @@
 /** What went wrong with a command: told in a sentence, or as JSON, and as an exit code. */
-import { FaultError, faultOf } from '@troupe/protocol';
+import { FaultError, faultOf, harmlessJSON } from '@troupe/protocol';
 import { exitCode } from '../exit-code.ts';
-import { harmless, harmlessJSON } from '../text-width.ts';
+import { harmless } from '../text-width.ts';
 
 /** A command that says what cannot be. */
 export const misuse = (message: string): FaultError => new FaultError('cli.usage', message);

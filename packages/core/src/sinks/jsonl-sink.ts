@@ -1,4 +1,4 @@
-import { FaultError, isLive, type Logger, messageOf, type RunEvent, redact } from '@troupe/protocol';
+import { FaultError, harmlessJSON, isLive, type Logger, messageOf, type RunEvent, redact } from '@troupe/protocol';
 import type { Observer } from 'rxjs';
 import { consoleLogger } from '../defaults/system.ts';
 import { tell } from './console-sink.ts';
@@ -25,7 +25,8 @@ export type JsonlSink = Observer<RunEvent> & {
 };
 
 /**
- * Writes each event as a line of JSON, the stored format, without secrets. `readJsonl` reads them back. The end of the events closes it.
+ * Writes each event as a line of JSON, the stored format, without secrets, and with escapes for whatever a terminal would obey. `readJsonl`
+ * reads them back. The end of the events closes it.
  * A target that fails or is slow changes no run.
  *
  * @param target The path of a file, which lines are added to, or any `Writable`, which stays open.
@@ -146,7 +147,7 @@ export const jsonlSink = (
         dropped += 1;
         return;
       }
-      const line = `${JSON.stringify(redact(event))}\n`;
+      const line = `${harmlessJSON(JSON.stringify(redact(event)))}\n`;
       if (state === 'full') held.push(line);
       else if (!put(line)) wait();
     },

@@ -2,7 +2,15 @@
  * An event as one line for people: when, which run, who, what, and what matters of it, as `key=value`. Nothing in it that a terminal
  * would obey, however a model or a tool put it; no secrets; long texts are cut.
  */
-import { type EventOf, type RunEvent, redact, textOfMessage, tokensOf, type Usage } from '@troupe/protocol';
+import {
+  type EventOf,
+  harmlessJSON,
+  type RunEvent,
+  redact,
+  textOfMessage,
+  tokensOf,
+  type Usage,
+} from '@troupe/protocol';
 import { previewOf } from '../agent/outcome.ts';
 
 const longest = 120;
@@ -65,21 +73,15 @@ const fieldsOf: FieldsOf = {
   'call.progressed': ({ note }) => ({ note }),
 };
 
-/** Control characters, and marks that turn the direction of writing: JSON leaves some of them as they are. */
-const unsafe = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
 const plain = /^[\w./:@?,+-]+$/;
-
-const escaped = (text: string): string =>
-  text.replace(unsafe, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 const cut = (text: string): string => previewOf(redact(text), longest).preview;
 
 /** A text as it is when it is one word, else in quotes; any other value as JSON. */
 const wordOf = (value: unknown): string => {
-  if (typeof value !== 'string') return escaped(cut(JSON.stringify(redact(value))));
+  if (typeof value !== 'string') return harmlessJSON(cut(JSON.stringify(redact(value))));
   const text = cut(value);
-  return plain.test(text) ? text : escaped(JSON.stringify(text));
+  return plain.test(text) ? text : harmlessJSON(JSON.stringify(text));
 };
 
 /** The line of an event, without its end. A pure function. */

@@ -67,6 +67,7 @@ const eventOf = (n: number): RunEvent => ({
   agent: 'lead',
   text: `${n}`,
 });
+const strange = 'c1 \u009b31m\u0085 turned \u202e \u2066 \u200f \u061c, esc \u001b[2J del \u007f';
 const textIn = (line: string): unknown => (JSON.parse(line) as { text: unknown }).text;
 
 describe('a file', () => {
@@ -145,6 +146,17 @@ describe('a file', () => {
 });
 
 describe('a stream', () => {
+  test('is told nothing that a terminal would obey, and everything', async () => {
+    const target = new PassThrough({ encoding: 'utf8' });
+    const sink = jsonlSink(target);
+    const event = { ...eventOf(1), text: strange } as RunEvent;
+    sink.next(event);
+    await sink.close();
+    const line = String(target.read());
+    expect(line.slice(0, -1)).not.toMatch(/[^\P{Control}]|\p{Bidi_Control}/u);
+    expect(JSON.parse(line)).toEqual(event);
+  });
+
   test('is written to, told of everything before close resolves, and stays open', async () => {
     const target = new PassThrough();
     const sink = jsonlSink(target);
