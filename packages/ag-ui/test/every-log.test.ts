@@ -43,6 +43,10 @@ const taken = async (own = gathering()) => {
   return { before: madeBy('asks'), after: madeBy('answers') };
 };
 
+/** The same tree, some turns later. */
+const inTurn = (events: readonly RunEvent[], by: number): RunEvent[] =>
+  events.map((event) => (event.type === 'turn.started' ? { ...event, turn: event.turn + by } : event));
+
 /** `toAgUi`, but for what a test breaks. */
 const broken =
   (without: EventType): typeof toAgUi =>
@@ -80,9 +84,30 @@ describe('what the runs of every test file tell', () => {
     const handed: string[] = [];
     const own = gathering(log.events.length, () => handed.push(...own.take('ended').map(({ test: by }) => by)));
     own.listen(from(log.events.slice(0, -1)), { store: undefined, test: 'goes on' });
-    for (const name of ['first', 'second', 'third']) own.listen(from(log.events), { store: undefined, test: name });
+    for (const [by, name] of ['first', 'second', 'third'].entries())
+      own.listen(from(inTurn(log.events, by)), { store: undefined, test: name });
     expect(handed).toEqual(['first', 'second']);
     expect(own.take('all').map(({ test: by }) => by)).toEqual(['third', 'goes on']);
+  });
+
+  test('is checked once where trees tell the same in the same order, whatever they are called', async () => {
+    const { after: log } = await taken();
+    const renamed = log.events.map(
+      (event) => JSON.parse(JSON.stringify(event).replaceAll(/"r(?=["/:])/g, '"other')) as RunEvent,
+    );
+    const [first, ...rest] = log.events;
+    const own = gathering();
+    const told = {
+      same: log.events,
+      renamed,
+      'in another order': [first!, ...rest.toReversed()],
+      told: inTurn(renamed, 1),
+    };
+    for (const [name, events] of Object.entries(told)) own.listen(from(events), { store: undefined, test: name });
+    expect(own.take('ended').map(({ test: by }) => by)).toEqual(['same', 'in another order', 'told']);
+    // what has not ended is what its test may be about
+    for (const name of ['one', 'two']) own.listen(from(log.events.slice(0, 3)), { store: undefined, test: name });
+    expect(own.take('all').map(({ test: by }) => by)).toEqual(['one', 'two']);
   });
 
   test('is left out where its beginning cannot be read any more', async () => {

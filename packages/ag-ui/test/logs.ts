@@ -1,4 +1,4 @@
-import { isLive, isTerminal, type RunEvent, type RunStore } from '@troupe/protocol';
+import { isLive, isTerminal, type RunEvent, type RunStore, textOfMessage } from '@troupe/protocol';
 import type { Observable } from 'rxjs';
 
 /** All that was told of a tree of runs, from its beginning. */
@@ -10,10 +10,10 @@ export type Log = {
 };
 
 type Source = { store: RunStore | undefined; test: string | undefined };
-type Told = Source & { rootId: string; events: RunEvent[] };
+type Told = Source & { rootId: string; events: RunEvent[]; shape: string };
 
 /**
- * The logs of all trees that some runtimes tell of.
+ * The logs of all trees that some runtimes tell of; of those that tell the same in the same order, one.
  *
  * @param full Called whenever trees that have ended hold that many events.
  */
@@ -21,9 +21,13 @@ export const gatherLogs = (heldAtMost: number, full: () => void) => {
   const goingOn = new Set<Told>();
   let ended: Told[] = [];
   let held = 0;
+  /** What trees have told that have ended. */
+  const known = new Set<string>();
 
   const end = (told: Told): void => {
     goingOn.delete(told);
+    if (isWhole(told) && known.has(told.shape)) return;
+    if (isWhole(told)) known.add(told.shape);
     ended.push(told);
     held += told.events.length;
     if (held > heldAtMost) full();
@@ -35,9 +39,10 @@ export const gatherLogs = (heldAtMost: number, full: () => void) => {
       const trees = new Map<string, Told | 'ended'>();
       events$.subscribe((event) => {
         const { rootId } = event;
-        const told = trees.get(rootId) ?? { ...source, rootId, events: [] };
+        const told = trees.get(rootId) ?? { ...source, rootId, events: [], shape: '' };
         if (told === 'ended') return;
         told.events.push(event);
+        told.shape += shapeOf(event);
         const isOver = event.runId === rootId && isTerminal(event);
         trees.set(rootId, isOver ? 'ended' : told);
         if (isOver) end(told);
@@ -56,6 +61,38 @@ export const gatherLogs = (heldAtMost: number, full: () => void) => {
       });
     },
   };
+};
+
+/** Heard from its beginning: of others the shape is not known. */
+const isWhole = ({ events: [first] }: Told): boolean => first !== undefined && !isLive(first) && first.rootSeq === 1;
+
+/** What the order of AG-UI events may depend on. Whatever else an event says is content. */
+const shapeOf = (event: RunEvent): string => {
+  const { type, runId, rootId } = event;
+  const within = rootId.length;
+  return `${type} ${runId.slice(within)} ${isLive(event) ? 'live' : Math.sign(event.rootSeq)} ${ownOf(event, within)}\n`;
+};
+
+const ownOf = (event: RunEvent, within: number): string | number => {
+  switch (event.type) {
+    case 'turn.started':
+      return event.turn;
+    case 'turn.completed': {
+      const { message, reasoning } = event;
+      return JSON.stringify([reasoning, textOfMessage(message), message.calls?.map(({ id }) => id)]);
+    }
+    case 'text.streamed':
+    case 'reasoning.streamed':
+      return `${event.part} ${JSON.stringify(event.delta)}`;
+    case 'question.asked':
+      return event.question.id.slice(within);
+    case 'question.answered':
+      return event.questionId.slice(within);
+    case 'run.paused':
+      return event.reason;
+    default:
+      return 'callId' in event ? (event.callId ?? '') : '';
+  }
 };
 
 const toldBefore = (rootId: string, first: RunEvent | undefined, store?: RunStore): RunEvent[] | undefined => {
