@@ -422,7 +422,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       const newest = [...rows.values()].reverse();
       if (bug === 'oldest first') newest.reverse();
       const from =
-        before === undefined
+        before === undefined || (wanted && bug === 'pages of a status begin again')
           ? 0
           : newest.findIndex(({ runId }) => runId === before) + Number(bug !== 'before is included');
       const age = rows.get(before ?? '')?.createdAt ?? Number.POSITIVE_INFINITY;

@@ -134,6 +134,7 @@ export const storeBugs = [
   'the first job stays',
   'oldest first',
   'before is included',
+  'pages of a status begin again',
   'before goes by age',
   'no default limit',
   'status of the first row',

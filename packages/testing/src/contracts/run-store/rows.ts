@@ -121,6 +121,8 @@ export const rows: Contract<RunStore> = [
       expect(idsOf(await store.list({ rootId: 'r' }))).toEqual(['r/1-0/0', 'r']);
       expect(idsOf(await store.list({ rootId: 'r', status: 'completed' }))).toEqual(['r/1-0/0']);
       expect(idsOf(await store.list({ rootId: 'r', before: 's', limit: 1 }))).toEqual(['r/1-0/0']);
+      expect(idsOf(await store.list({ status: ['paused', 'completed'], before: 's' }))).toEqual(['r/1-0/0']);
+      expect(idsOf(await store.list({ status: ['completed', 'paused'], limit: 1 }))).toEqual(['s']);
     },
   ],
   [
