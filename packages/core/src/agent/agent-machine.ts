@@ -139,6 +139,14 @@ const watches = [
 const watchesOf = ({ allowance: { limits }, heartbeat }: RunContext) =>
   watches.filter(([, kind]) => (kind === 'heartbeat' ? heartbeat : limits[kind]) !== undefined);
 
+type Spawn = (src: 'alarm', options: { id: string; input: AlarmInput }) => unknown;
+const setAlarm = ({ runId, allowance: { limits } }: RunContext, spawn: Spawn): void => {
+  if (limits.deadlineAt !== undefined) spawn('alarm', { id: 'deadline', input: { runId, kind: 'deadlineMs' } });
+};
+const startWatch = (run: RunContext, spawn: Spawn): void => {
+  for (const [id, kind] of watchesOf(run)) spawn('alarm', { id, input: { runId: run.runId, kind } });
+};
+
 const bug = (error: unknown): Fault => ({
   code: 'run.bug',
   message: `An actor of the run broke: ${error instanceof Error ? error.message : String(error)}`,
@@ -198,7 +206,13 @@ export const agentMachine: AgentMachine = base
     },
     actions: {
       announceQueued: act(life.announceQueued),
-      begin: act(life.begin),
+      /** Says that the run works, where that is news, and has it watched. */
+      begin: base.assign(({ context, spawn }) => {
+        const step = stepOf(context.run);
+        life.begin(step);
+        startWatch(step.run, spawn);
+        return { run: step.run };
+      }),
       takeSlot: act<'slot.granted'>(life.takeSlot),
       askForSlot: act(life.askForSlot),
       askPerson: act(life.askPerson),
@@ -287,8 +301,7 @@ export const agentMachine: AgentMachine = base
       recall: act<'memory.recalled'>((step, event) => life.recalled(step, event)),
       remember: act<'memory.stored'>((step, event) => life.remembered(step, event)),
       setAlarm: base.assign(({ context: { run }, spawn }) => {
-        if (run.allowance.limits.deadlineAt !== undefined)
-          spawn('alarm', { id: 'deadline', input: { runId: run.runId, kind: 'deadlineMs' } });
+        setAlarm(run, spawn);
         return {};
       }),
       /** A deadline that was moved rings when it is now. */
@@ -298,7 +311,7 @@ export const agentMachine: AgentMachine = base
         enqueue('setAlarm' as never);
       }),
       startWatch: base.assign(({ context: { run }, spawn }) => {
-        for (const [id, kind] of watchesOf(run)) spawn('alarm', { id, input: { runId: run.runId, kind } });
+        startWatch(run, spawn);
         return {};
       }),
       /** A watch whose limit was raised goes by what it is now; every other watches on. */
@@ -318,8 +331,11 @@ export const agentMachine: AgentMachine = base
   })
   .createMachine({
     id: 'agent',
-    context: ({ input }) => ({ run: openContext(input) }),
-    entry: 'setAlarm',
+    context: ({ input, spawn }) => {
+      const run = openContext(input);
+      setAlarm(run, spawn);
+      return { run };
+    },
     invoke: {
       id: 'crew',
       src: 'crew',
@@ -358,7 +374,7 @@ export const agentMachine: AgentMachine = base
         on: { pause: { target: 'paused.command', actions: 'pause' } },
       },
       running: {
-        entry: ['begin', 'startWatch'],
+        entry: 'begin',
         initial: 'deciding',
         on: {
           pause: { target: 'paused.command', actions: 'pause' },
