@@ -6,7 +6,7 @@ import { readAnswer } from './answers.ts';
 import { decisionOn, whyDenied } from './approval.ts';
 import type { CallState, PlannedCall, RunContext, UnknownOutcome } from './context.ts';
 import { type CallOutcome, declined, notExecuted, previewOf } from './outcome.ts';
-import { type Step, say, setCall, tell, warn } from './step.ts';
+import { putCall, type Step, say, setCall, tell, warn } from './step.ts';
 
 const settledAs = (call: PlannedCall, outcome: CallOutcome): CallState => ({
   ...blank(call),
@@ -102,6 +102,7 @@ export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => 
     return { ...blank(call), phase: 'asking', kind: question.kind, question };
   });
   run.calls = calls;
+  step.ownsCalls = true;
   run.told = 0;
   run.overCalls = over;
   run.open = 0;
@@ -167,7 +168,7 @@ const tellSettled = (step: Step): void => {
         ...data,
       });
     tell(step, { role: 'tool', callId, content: outcome.result });
-    run.calls = run.calls.with(run.told, answered(call));
+    putCall(step, run.told, answered(call));
     run.told += 1;
   }
 };

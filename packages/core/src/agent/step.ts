@@ -11,13 +11,15 @@ export type Step = {
   /** What the crew is to do, and what the run above is told: sent once the step is recorded. */
   readonly orders: CrewOrder[];
   readonly notes: ParentNote[];
+  /** Whether the calls of `run` are a copy by now, to write on. */
+  ownsCalls: boolean;
 };
 
-/** Opens a step. `calls` is copied on the first write: see {@link setCall}. */
+/** Opens a step. `calls` is copied on the first write: see {@link putCall}. */
 export const stepOf = (context: RunContext): Step => {
   const { events, messages, orders, notes } = context.outbox;
   const outbox = { events: [...events], messages: [...messages], orders: [...orders], notes: [...notes] };
-  return { run: { ...context, outbox }, orders: outbox.orders, notes: outbox.notes };
+  return { run: { ...context, outbox }, orders: outbox.orders, notes: outbox.notes, ownsCalls: false };
 };
 
 export const say = ({ run }: Step, ...events: Draft[]): void => {
@@ -33,12 +35,19 @@ export const tell = ({ run }: Step, ...messages: Message[]): void => {
 const isStuck = (call: CallState): boolean =>
   call.phase === 'asking' || call.phase === 'ready' || (call.live > 0 && call.asking === call.live);
 
+/** Puts a call in the place of another. A step of a wide run copies its calls once, however many it changes. */
+export const putCall = (step: Step, index: number, call: CallState): void => {
+  if (!step.ownsCalls) step.run.calls = [...step.run.calls];
+  step.ownsCalls = true;
+  step.run.calls[index] = call;
+};
+
 /** Replaces one call and keeps the counts of open and waiting ones. */
 export const setCall = (step: Step, index: number, next: CallState): void => {
   const { run } = step;
   const before = run.calls[index];
   if (!before) return;
-  run.calls = run.calls.with(index, next);
+  putCall(step, index, next);
   if (before.phase !== 'settled' && next.phase === 'settled') run.open -= 1;
   const was = before.phase !== 'settled' && isStuck(before);
   const is = next.phase !== 'settled' && isStuck(next);
