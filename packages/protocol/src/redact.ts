@@ -19,6 +19,9 @@ const shapes = new RegExp(
 /** The cheap question before the dear one: none of the shapes can match where none of these stands. */
 const hints = /sk-|gh[pousr]_|github_pat_|xox|AKIA|AIza|eyJ|Bearer|:\/\//;
 
+/** Of fewer characters there is no secret: none is registered, and no shape matches them. */
+const shortest = 6;
+
 /** Longest first: of a secret that holds another, nothing is left over. */
 let known: readonly string[] = [];
 
@@ -26,10 +29,12 @@ let known: readonly string[] = [];
 export const keepSecret = (secret: string): void => {
   // A key of several lines is written otherwise where it stands in JSON.
   for (const form of [secret, JSON.stringify(secret).slice(1, -1)])
-    if (secret.length >= 6 && !known.includes(form)) known = [...known, form].toSorted((a, b) => b.length - a.length);
+    if (secret.length >= shortest && !known.includes(form))
+      known = [...known, form].toSorted((a, b) => b.length - a.length);
 };
 
 const clean = (text: string): string => {
+  if (text.length < shortest) return text;
   let out = text;
   for (const secret of known) if (out.includes(secret)) out = out.replaceAll(secret, '[redacted]');
   return hints.test(out) ? out.replace(shapes, '[redacted]') : out;

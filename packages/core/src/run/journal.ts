@@ -33,25 +33,39 @@ const textsIn = (said: readonly object[], before: number): Map<string, Place> =>
 /** @param said What came of it, in order. @param before Events that the run had until then. */
 export const foldHeard = (heard: Heard, said: readonly object[], before: number): Heard => {
   let places: Map<string, Place> | undefined;
+  const foldText = (text: string): unknown => {
+    if (text.length < shortest) return redact(text);
+    places ??= textsIn(said, before);
+    const place = places.get(text);
+    return place ? { [mark]: place } : redact(text);
+  };
   const fold = (value: unknown): unknown => {
-    if (typeof value === 'string') {
-      if (value.length >= shortest) {
-        places ??= textsIn(said, before);
-        const place = places.get(value);
-        if (place) return { [mark]: place };
-      }
-      return redact(value);
+    if (typeof value === 'string') return foldText(value);
+    if (Array.isArray(value)) return foldItems(value);
+    return isObject(value) ? foldFields(value) : value;
+  };
+  const foldItems = (items: unknown[]): unknown[] => {
+    let copy: unknown[] | undefined;
+    for (let i = 0; i < items.length; i++) {
+      const folded = fold(items[i]);
+      if (folded === items[i]) continue;
+      copy ??= [...items];
+      copy[i] = folded;
     }
-    if (!isObject(value)) return value;
+    return copy ?? items;
+  };
+  const foldFields = (fields: Record<string, unknown>): Record<string, unknown> => {
     let copy: Record<string, unknown> | undefined;
-    for (const key in value) {
-      const folded = fold(value[key]);
-      if (folded === value[key]) continue;
-      copy ??= (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
+    let looksLikePlace = false;
+    for (const key in fields) {
+      if (key === mark) looksLikePlace = true;
+      const folded = fold(fields[key]);
+      if (folded === fields[key]) continue;
+      copy ??= { ...fields };
       copy[key] = folded;
     }
     // What looks like a place and is none is marked as such.
-    return mark in value ? { [mark]: [0, copy ?? value] } : (copy ?? value);
+    return looksLikePlace ? { [mark]: [0, copy ?? fields] } : (copy ?? fields);
   };
   return fold(heard) as Heard;
 };
