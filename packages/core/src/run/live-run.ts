@@ -23,7 +23,7 @@ import { activeMsOf, type Ledger, openLedger } from './ledger.ts';
 export type PendingSpawn = {
   request: ChildRequest;
   job: JobData;
-  tools: Map<string, Tool>;
+  tools: ReadonlyMap<string, Tool>;
   accept?: (child: LiveRun) => void;
   refuse?: (error: Error) => void;
 };

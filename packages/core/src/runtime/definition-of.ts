@@ -4,9 +4,20 @@ import type { AnyAgent } from '../define-agent.ts';
 import { jsonSchemaOf, type Tool } from '../define-tool.ts';
 import type { Job } from '../job.ts';
 
+const named = new WeakMap<AnyAgent, ReadonlyMap<string, Tool>>();
+/** The tools of an agent, the same map for all its runs: what a model is told of them is worked out once for each map. */
+const byName = (agent: AnyAgent): ReadonlyMap<string, Tool> => {
+  const known = named.get(agent) ?? new Map(agent.tools.map((tool) => [tool.name, tool]));
+  named.set(agent, known);
+  return known;
+};
+
 /** The tools of a run: the job's if it names some, else the agent's. Of two with one name the last counts; unknown names are listed. */
-export const toolsOf = (agent: AnyAgent, job: Job | JobData): { tools: Map<string, Tool>; unknown: string[] } => {
-  const known = new Map(agent.tools.map((tool) => [tool.name, tool]));
+export const toolsOf = (
+  agent: AnyAgent,
+  job: Job | JobData,
+): { tools: ReadonlyMap<string, Tool>; unknown: string[] } => {
+  const known = byName(agent);
   const wanted = typeof job === 'string' ? undefined : job.tools;
   if (!wanted) return { tools: known, unknown: [] };
   const tools = new Map<string, Tool>();
