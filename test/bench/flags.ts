@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { adapters } from './cells.ts';
 import { scenarios } from './scenarios.ts';
 
-/** What is measured beside the scenarios; the last two only when they are asked for. */
+/** What is measured beside the scenarios: `million` only when it is asked for, `looking` not with `--quick`. */
 const parts = ['stored', 'cold', 'size', 'million', 'looking'] as const;
 type Part = (typeof parts)[number];
 
@@ -17,15 +17,14 @@ export type Flags = {
   runs: number;
 };
 
-export const help = `npm run bench -- [--quick] [--rounds N] [--only S3,S4,cold] [--adapters troupe,xstate-lean] [--json] [--million] [--looking]
+export const help = `npm run bench -- [--quick] [--rounds N] [--only S3,S4,cold] [--adapters troupe,xstate-lean] [--json] [--million]
 
-  --quick       one round, short samples: under 90 seconds, to see that everything works and nothing is far off
+  --quick       one round, short samples, no browser: under 90 seconds, to see that everything works and nothing is far off
   --rounds N    rounds in which every adapter is measured once (default 3, with --quick 1)
   --only LIST   of ${[...new Set(scenarios.map(({ id }) => id.replace(/-.*/, '')))].join(', ')}, one size such as S4-100, ${parts.join(', ')}
   --adapters    of ${Object.keys(adapters).join(', ')}; targets need troupe and xstate-lean
   --json        everything that was found, as JSON
-  --million     also a file with 1,000,000 runs (--runs N: as many): minutes, and 6 GB of disk
-  --looking     also what the inspector costs, in a browser`;
+  --million     also a file with 1,000,000 runs (--runs N: as many): minutes, and 6 GB of disk`;
 
 const wrong = (sentence: string): never => {
   throw new Error(`${sentence}\n\n${help}`);
@@ -53,7 +52,6 @@ export const readFlags = (args: string[]): Flags | 'help' => {
       json: { type: 'boolean', default: false },
       million: { type: 'boolean', default: false },
       runs: { type: 'string', default: '1000000' },
-      looking: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -62,8 +60,11 @@ export const readFlags = (args: string[]): Flags | 'help' => {
   const families = ids.map((id) => id.replace(/-.*/, ''));
   const only =
     values.only === undefined ? undefined : listOf('only', values.only, [...new Set([...families, ...ids, ...parts])]);
-  const asked = (part: Part): boolean =>
-    only?.includes(part) || (part in values ? values[part as 'million'] : only === undefined);
+  const asked = (part: Part): boolean => {
+    if (only?.includes(part)) return true;
+    if (part === 'million') return values.million;
+    return only === undefined && !(part === 'looking' && values.quick);
+  };
   return {
     quick: values.quick,
     rounds: wholeNumber('rounds', values.rounds ?? (values.quick ? '1' : '3')),

@@ -1,4 +1,4 @@
-// npm run bench -- [--quick] [--rounds N] [--only S3,S4,cold] [--adapters troupe,xstate-lean] [--json] [--million] [--looking]
+// npm run bench -- [--quick] [--rounds N] [--only S3,S4,cold] [--adapters troupe,xstate-lean] [--json] [--million]
 //
 // What Troupe itself costs: scripted agents whose models answer at once, beside the same work done by a loop written by hand and by
 // XState alone, which limit nothing, store little and tell nothing. Absolute times say more about a machine than about the code; ratios
