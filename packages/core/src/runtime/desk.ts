@@ -6,6 +6,7 @@ import {
   FaultError,
   isEnded,
   isFaultError,
+  isLive,
   isTerminal,
   isWithin,
   type Question,
@@ -70,11 +71,15 @@ export const openDesk = (
     if (changed) questionsChanged$.next();
   };
 
-  const tell = (event: RunEvent): void => {
+  const keep = (event: RunEvent): void => {
     keepQuestions(event);
     const hears = copies.has(event) ? undefined : hooks;
     if (event.type === 'child.started') shield('hooks.childStart', () => hears?.childStart?.(event));
     if (event.type === 'child.settled') shield('hooks.childStop', () => hears?.childStop?.(event));
+  };
+
+  const tell = (event: RunEvent): void => {
+    if (!isLive(event)) keep(event);
     const waiting = waiters.get(event.runId);
     if (waiting) for (const waiter of [...waiting]) if (waiter.wanted(event)) waiter.wake();
     events$.next(event);

@@ -13,6 +13,7 @@ import {
   faultOf,
   isFaultError,
   type LiveDraft,
+  type LiveEvent,
   type Mail,
   type NewEvent,
   type RunEvent,
@@ -251,7 +252,7 @@ export const openRecorder = (
       const at = clock.now();
       run.progressAt = at;
       const place = { ...run.envelope, at, live: true as const, seq: run.seq, part: run.part };
-      feedOf(run.rootId).push(Object.assign(place, redact(draft)));
+      feedOf(run.rootId).push(saidAt(place, draft) as LiveEvent);
     },
     async written(rootId) {
       await (rootId === undefined ? Promise.all(writing) : tails.get(rootId));
@@ -268,6 +269,15 @@ export const openRecorder = (
       if ([...feeds.values()].some((feed) => feed.isBusy())) await Promise.resolve();
     },
   };
+};
+
+/** A live event of its place and what was said. There may be hundreds of thousands a second: nothing is copied, only texts are looked at. */
+const saidAt = <P extends object>(place: P, draft: LiveDraft): P & LiveDraft => {
+  if (draft.type === 'call.progressed') return Object.assign(place, redact(draft));
+  const event = place as P & { type: LiveDraft['type']; delta: string };
+  event.type = draft.type;
+  event.delta = redact(draft.delta);
+  return event as P & LiveDraft;
 };
 
 /** What only the recorder knows of an event: the job, the moment of a question. */
