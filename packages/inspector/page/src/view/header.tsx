@@ -38,7 +38,7 @@ export const Header = () => {
         {STATES[state]}
       </span>
       <dl class="sums">
-        <Sum name="running" value={countText(sums.busy)} />
+        <Sum name="open" value={countText(sums.busy)} />
         <Sum name="ended" value={countText(sums.ended)} />
         {sums.failed > 0 && <Sum name="failed" value={countText(sums.failed)} tone="bad" />}
         {hello?.source !== 'actors' && (
