@@ -1,4 +1,5 @@
 // What the floors share: tools that are looked up by name, a model that answers from a script, and steps kept in SQLite.
+import { z } from 'zod';
 import { decide } from '../script.mjs';
 
 /**
@@ -11,13 +12,13 @@ import { decide } from '../script.mjs';
  * @typedef {(text: string) => void} OnDelta
  */
 
-/** @type {(spec: AgentSpec, z: typeof import('zod').z) => FloorAgent} */
-export const agentOf = (spec, z) => {
+/** @type {(spec: AgentSpec) => FloorAgent} */
+const agentOf = (spec) => {
   /** @type {Map<string, FloorTool>} */
   const tools = new Map();
   for (const { name, params, execute } of spec.tools) tools.set(name, { schema: params(z), execute });
   const schema = z.object({ task: z.string() });
-  for (const child of spec.children) tools.set(`delegate_${child.name}`, { schema, child: agentOf(child, z) });
+  for (const child of spec.children) tools.set(`delegate_${child.name}`, { schema, child: agentOf(child) });
   return { spec, tools };
 };
 
@@ -71,7 +72,7 @@ export const takeTurn = async (agent, messages, listening, onDelta) => {
 };
 
 /** One row for each step, committed when `add` returns, as durable as a store with `durability: 'normal'`. */
-export const openSteps = async (/** @type {string} */ path) => {
+const openSteps = async (/** @type {string} */ path) => {
   const { DatabaseSync } = await import('node:sqlite');
   const db = new DatabaseSync(path);
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
@@ -102,3 +103,24 @@ export const openSteps = async (/** @type {string} */ path) => {
   };
 };
 /** @typedef {Awaited<ReturnType<typeof openSteps>>} Steps */
+
+/**
+ * A floor as the worker takes it.
+ *
+ * @param {{ name: string, persistence: string, run(agent: FloorAgent, task: string, world: { onDelta?: OnDelta | undefined, steps?: Steps | undefined }): Promise<string> }} floor
+ */
+export const floorOf = ({ name, persistence, run }) => ({
+  name,
+  persistence: `node:sqlite: ${persistence}; WAL, synchronous=NORMAL`,
+  setup() {},
+  /** @param {AgentSpec} spec @param {{ persist?: string }} options */
+  async build(spec, { persist } = {}) {
+    const agent = agentOf(spec);
+    const steps = persist ? await openSteps(persist) : undefined;
+    return {
+      /** @param {string} task @param {{ onDelta?: OnDelta }} [told] */
+      run: (task, { onDelta } = {}) => run(agent, task, { onDelta, steps }),
+      close: () => steps?.close(),
+    };
+  },
+});

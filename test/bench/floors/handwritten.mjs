@@ -1,6 +1,5 @@
 // The least that can do the work: a loop of promises. Nothing limits it, stops it, or tells what it does.
-import { z } from 'zod';
-import { agentOf, opening, openSteps, takeTurn, toolFor } from './agents.mjs';
+import { floorOf, opening, takeTurn, toolFor } from './agents.mjs';
 
 /**
  * @typedef {import('./agents.mjs').FloorAgent} FloorAgent
@@ -41,18 +40,8 @@ const runAgent = async (agent, task, world, isLead = false) => {
   throw new Error(`Agent "${agent.spec.name}" took more than ${agent.spec.maxTurns} turns.`);
 };
 
-export default {
+export default floorOf({
   name: 'floor-handwritten',
-  persistence: 'node:sqlite: a row for each message, a commit for each step; WAL, synchronous=NORMAL',
-  setup() {},
-  /** @param {import('./agents.mjs').AgentSpec} spec @param {{ persist?: string }} options */
-  async build(spec, { persist } = {}) {
-    const lead = agentOf(spec, z);
-    const steps = persist ? await openSteps(persist) : undefined;
-    return {
-      /** @param {string} input @param {{ onDelta?: import('./agents.mjs').OnDelta }} [told] */
-      run: (input, { onDelta } = {}) => runAgent(lead, input, { onDelta, steps }, true),
-      close: () => steps?.close(),
-    };
-  },
-};
+  persistence: 'a row for each message, a commit for each step',
+  run: (agent, task, world) => runAgent(agent, task, world, true),
+});

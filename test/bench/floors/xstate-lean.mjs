@@ -2,8 +2,7 @@
 // an actor of the same system by `createActor(machine, { parent })`: it stands in nobody's snapshot, so nothing is copied for each.
 // Given up: a snapshot of the whole tree, and children that stop with their parent.
 import { assign, createActor, fromPromise, setup } from 'xstate';
-import { z } from 'zod';
-import { agentOf, opening, openSteps, takeTurn, toolFor } from './agents.mjs';
+import { floorOf, opening, takeTurn, toolFor } from './agents.mjs';
 
 /**
  * @typedef {import('./agents.mjs').FloorAgent} FloorAgent
@@ -104,18 +103,8 @@ const runAgent = (input, parent) =>
     actor.start();
   });
 
-export default {
+export default floorOf({
   name: 'floor-xstate-lean',
-  persistence: 'node:sqlite: the snapshot of the agent whose state has changed; WAL, synchronous=NORMAL',
-  setup() {},
-  /** @param {import('./agents.mjs').AgentSpec} spec @param {{ persist?: string }} options */
-  async build(spec, { persist } = {}) {
-    const agent = agentOf(spec, z);
-    const steps = persist ? await openSteps(persist) : undefined;
-    return {
-      /** @param {string} task @param {{ onDelta?: import('./agents.mjs').OnDelta }} [told] */
-      run: (task, { onDelta } = {}) => runAgent({ agent, task, world: { onDelta, steps }, isLead: true }),
-      close: () => steps?.close(),
-    };
-  },
-};
+  persistence: 'the snapshot of the agent whose state has changed',
+  run: (agent, task, world) => runAgent({ agent, task, world, isLead: true }),
+});

@@ -1,8 +1,7 @@
 // XState as its documentation has it: one machine for each agent, which spawns an actor for each call; a child agent is one of them.
 // What it keeps is a snapshot of the whole tree, whenever any agent of it has changed.
 import { assign, createActor, fromPromise, setup, stopChild } from 'xstate';
-import { z } from 'zod';
-import { agentOf, opening, openSteps, takeTurn, toolFor } from './agents.mjs';
+import { floorOf, opening, takeTurn, toolFor } from './agents.mjs';
 
 /**
  * @typedef {import('./agents.mjs').FloorAgent} FloorAgent
@@ -133,18 +132,8 @@ const runAgent = (input, steps) =>
     actor.start();
   });
 
-export default {
+export default floorOf({
   name: 'floor-xstate',
-  persistence: 'node:sqlite: the snapshot of the whole tree, whenever an agent has changed; WAL, synchronous=NORMAL',
-  setup() {},
-  /** @param {import('./agents.mjs').AgentSpec} spec @param {{ persist?: string }} options */
-  async build(spec, { persist } = {}) {
-    const agent = agentOf(spec, z);
-    const steps = persist ? await openSteps(persist) : undefined;
-    return {
-      /** @param {string} task @param {{ onDelta?: import('./agents.mjs').OnDelta }} [told] */
-      run: (task, { onDelta } = {}) => runAgent({ agent, task, isLead: true, onDelta }, steps),
-      close: () => steps?.close(),
-    };
-  },
-};
+  persistence: 'the snapshot of the whole tree, whenever an agent has changed',
+  run: (agent, task, { onDelta, steps }) => runAgent({ agent, task, isLead: true, onDelta }, steps),
+});
