@@ -184,8 +184,8 @@ describe.skipIf(browserPath === undefined)('The page (skipped where there is no 
   });
 });
 
-/** The colour of most points that the canvas has painted: that of its texts and lines. */
-const commonest = (page: Page): Promise<string> =>
+/** What the canvas shows: how many of its points are painted, and the colour of most of them, that of its texts and lines. */
+const paintOf = (page: Page): Promise<{ points: number; colour: string }> =>
   page.locator('canvas').evaluate((element) => {
     const canvas = element as unknown as {
       width: number;
@@ -196,26 +196,14 @@ const commonest = (page: Page): Promise<string> =>
     };
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     const counts = new Map<string, number>();
+    let points = 0;
     for (let index = 3; index < data.length; index += 4) {
+      if (data[index] !== 0) points += 1;
       if (data[index] !== 255) continue;
       const colour = `${data[index - 3]} ${data[index - 2]} ${data[index - 1]}`;
       counts.set(colour, (counts.get(colour) ?? 0) + 1);
     }
-    return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? '';
+    return { points, colour: [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? '' };
   });
-
-/** How many points of the canvas are painted. */
-const inkOf = (page: Page): Promise<number> =>
-  page.locator('canvas').evaluate((element) => {
-    const canvas = element as unknown as {
-      width: number;
-      height: number;
-      getContext(kind: '2d'): {
-        getImageData(x: number, y: number, width: number, height: number): { data: Uint8Array };
-      };
-    };
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    let painted = 0;
-    for (let index = 3; index < data.length; index += 4) if (data[index] !== 0) painted += 1;
-    return painted;
-  });
+const inkOf = async (page: Page): Promise<number> => (await paintOf(page)).points;
+const commonest = async (page: Page): Promise<string> => (await paintOf(page)).colour;
