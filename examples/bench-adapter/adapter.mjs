@@ -65,9 +65,9 @@ const scripted = (/** @type {Map<string, AgentSpec>} */ specs) => ({
     const decision = decide(spec, { kind: last.role === 'tool' ? 'tool' : 'user', text: textOfMessage(last) });
     if (decision.calls) {
       for (const call of decision.calls) {
-        const [name, args] = call.delegate === undefined ? [call.name, call.args] : [`delegate_${call.delegate}`, call];
-        const given = call.delegate === undefined ? args : { task: call.task };
-        yield { type: 'call', id: call.id, name, arguments: JSON.stringify(given) };
+        const [name, args] =
+          call.delegate === undefined ? [call.name, call.args] : [`delegate_${call.delegate}`, { task: call.task }];
+        yield { type: 'call', id: call.id, name, arguments: JSON.stringify(args) };
       }
       yield { type: 'finish', reason: 'calls' };
       return;

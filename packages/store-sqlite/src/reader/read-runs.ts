@@ -74,7 +74,7 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
       reader.read(`${columns} ${sql} ORDER BY id DESC LIMIT ?`, (statement) =>
         (statement.all(...values, most) as Found[]).map(rowOf),
       );
-    const places: Wanted[] = [['id < (SELECT id FROM runs WHERE run_id = ?)', before]];
+    const older = 'id < (SELECT id FROM runs WHERE run_id = ?)';
     const few: Wanted[] = [
       ['root_id = ?', rootId],
       ['sent_to = ?', sentTo],
@@ -82,19 +82,25 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
     ];
     if (statuses && few.every(([, value]) => value === undefined)) {
       // The newest of each status, then the newest of those: of what may be a million runs none is sorted.
-      const { sql, values } = joined([['status = ?', ''], ...places]);
-      const newest = statuses.map(() => `SELECT * FROM (SELECT id FROM runs ${sql} ORDER BY id DESC LIMIT ?)`);
-      return statuses.length === 0
-        ? []
-        : all(
-            `WHERE id IN (${newest.join(' UNION ALL ')})`,
-            statuses.flatMap((one) => [one, ...values.slice(1), most]),
-          );
+      const newest = statuses.map((one) => {
+        const { sql, values } = joined([
+          ['status = ?', one],
+          [older, before],
+        ]);
+        return {
+          sql: `SELECT * FROM (SELECT id FROM runs ${sql} ORDER BY id DESC LIMIT ?)`,
+          values: [...values, most],
+        };
+      });
+      return all(
+        `WHERE id IN (${newest.map(({ sql }) => sql).join(' UNION ALL ')})`,
+        newest.flatMap(({ values }) => values),
+      );
     }
     const given = joined([
       ['status IN (SELECT value FROM json_each(?))', statuses && JSON.stringify(statuses)],
       ...few,
-      ...places,
+      [older, before],
     ]);
     return all(given.sql, given.values);
   },
