@@ -123,7 +123,9 @@ describe.skipIf(browserPath === undefined)(
       await choose(page, 'lead');
       await enabled(button(page, 'Pause spawning'));
       await button(page, 'Pause spawning').click();
-      await receipt(page, 'Pause spawning: accepted').waitFor();
+      const first = receipt(page, 'Pause spawning: accepted');
+      await first.getByRole('button').click();
+      await first.waitFor({ state: 'detached' });
       expect(await (await runtime.attach(rootId)).can({ type: 'resumeSpawning' })).toEqual({ status: 'accepted' });
       expect(runtime.spawningPaused).toBe(false);
       // those below say who keeps them from it
