@@ -20,8 +20,9 @@ export type SqliteStoreOptions = {
   /** The file. It is made when there is none, its folder is not. Beside it SQLite keeps `-wal` and `-shm` while it is open. */
   path: string;
   /**
-   * `full`: what is acknowledged survives a power failure. `normal`: it survives the end of the process; a power failure may
-   * take the last moments, never the order or the shape of what is left. Default: `full`.
+   * `full`: what is acknowledged survives a power failure; a thread of its own writes, and waits for the disk. `normal`: it survives
+   * the end of the process; a power failure may take the last moments, never the order or the shape of what is left. Nothing is
+   * waited for then, so it is written where it is asked for. Default: `full`.
    */
   durability?: 'full' | 'normal';
   /** How large the file may grow, in bytes: commits for which there is no room are refused with `store.unavailable`. Default: as large as its disk. */

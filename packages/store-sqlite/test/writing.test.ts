@@ -50,8 +50,8 @@ describe('writing', () => {
     await store.close();
   });
 
-  test('writes beside it what SQLite itself refuses', async () => {
-    const store = openFresh();
+  test.each(['full', 'normal'] as const)('writes beside it what SQLite itself refuses (%s)', async (durability) => {
+    const store = openFresh({ durability });
     const end = { type: 'run.completed', text: 'done' };
     const outcomes = await Promise.allSettled([
       store.commit([stepOf({ runId: 'a' })]),
@@ -120,13 +120,13 @@ describe('writing', () => {
   });
 });
 
-describe('a full disk', () => {
+describe.each(['full', 'normal'] as const)('a full disk, with durability %s', (durability) => {
   test('refuses what does not fit, loses nothing, and takes the rest once there is room', {
     timeout: 60_000,
   }, async () => {
     // given a store that may grow to 400 KB, and a run that has ended
     const path = freshPath();
-    const store = openAt({ path, maxBytes: 400_000 });
+    const store = openAt({ path, durability, maxBytes: 400_000 });
     const message = 'x'.repeat(10_000);
     const fat = (runId: string, expectedSeq: number) =>
       stepOf({
@@ -156,13 +156,13 @@ describe('a full disk', () => {
     expect(await store.commit([fat('r', written)])).toMatchObject([{ seq: written + 1 }]);
     await store.close();
     // and with more room, much more is
-    const again = openAt({ path });
+    const again = openAt({ path, durability });
     for (let seq = written + 1; seq < written + 50; seq++) await again.commit([fat('r', seq)]);
     await again.close();
   });
 
   test('takes what is small beside what is too large', async () => {
-    const store = openFresh({ maxBytes: 1_000_000 });
+    const store = openFresh({ durability, maxBytes: 1_000_000 });
     const message = 'x'.repeat(2_000_000);
     const outcomes = await Promise.allSettled([
       store.commit([stepOf({ runId: 'a' })]),
@@ -174,20 +174,38 @@ describe('a full disk', () => {
   });
 });
 
-describe('a file that another program keeps locked', () => {
-  test('is waited for, and refuses in the end what could not be written', { timeout: 60_000 }, async () => {
-    const store = openFresh();
+describe.each(['full', 'normal'] as const)('a file that another program locks, with durability %s', (durability) => {
+  const openLocked = async () => {
+    const store = openFresh({ durability });
     await store.commit([stepOf({ runId: 'r' })]);
     const db = new DatabaseSync(pathOfStore(store));
     db.exec('BEGIN IMMEDIATE');
+    const unlock = (): void => {
+      db.exec('ROLLBACK');
+      db.close();
+    };
+    return { store, unlock };
+  };
+
+  test('is waited for, and what was asked for meanwhile is written in order', async () => {
+    const { store, unlock } = await openLocked();
+    const asked = oneTo(3).map((n) => store.commit([stepOf({ runId: 'r', expectedSeq: n })]));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect([...(store.events({ runId: 'r' }) as Iterable<unknown>)]).toHaveLength(1);
+    unlock();
+    expect((await Promise.all(asked)).flat().map(({ rootSeq }) => rootSeq)).toEqual([2, 3, 4]);
+    await store.close();
+  });
+
+  test('refuses in the end what could not be written, and is written to again', { timeout: 60_000 }, async () => {
+    const { store, unlock } = await openLocked();
     const outcomes = await Promise.allSettled([
       store.commit([stepOf({ runId: 'r', expectedSeq: 1 })]),
       store.renew('o', { leaseMs: 1 }),
     ]);
     for (const outcome of outcomes)
       expect(outcome).toMatchObject({ reason: { code: 'store.unavailable', retryable: true } });
-    db.exec('ROLLBACK');
-    db.close();
+    unlock();
     expect(await store.commit([stepOf({ runId: 'r', expectedSeq: 1 })])).toMatchObject([{ rootSeq: 2 }]);
     await store.close();
   });

@@ -2,8 +2,8 @@ import { DatabaseSync } from 'node:sqlite';
 
 export type Durability = 'full' | 'normal';
 
-/** How long a connection waits for another process that writes. */
-const busyMs = 5_000;
+/** How long a connection waits for another process that writes, in milliseconds. */
+export const busyMs = 5_000;
 const megabyte = 1_048_576;
 
 /** A connection that only reads. */

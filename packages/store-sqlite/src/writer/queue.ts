@@ -1,11 +1,11 @@
 /**
- * Group commit: everything that is asked for while one transaction is being written goes into the next. A batch is written by a
- * thread of its own; this side turns it into text, as late as it can, and keeps the process alive only while one is on its way.
+ * Group commit: everything that is asked for in one turn of the event loop, or while a transaction is being written, goes into the
+ * next one. It becomes text as late as it can.
  */
 import { setImmediate } from 'node:timers';
-import { Worker } from 'node:worker_threads';
-import { FaultError, isEnded, messageOf } from '@troupe/protocol';
+import { FaultError, isEnded } from '@troupe/protocol';
 import { encode, lengthOf, type StoredJobs, type Wish } from './encode.ts';
+import { openHere, openThread, type Told } from './hands.ts';
 import type { Outcome, Task, TaskName, Tasks, WriterData } from './messages.ts';
 
 /** Tasks that one transaction takes at most: enough to share its price, few enough to let everybody else have a turn. */
@@ -32,12 +32,8 @@ export type Queue = {
   close(): Promise<void>;
 };
 
-/** @param entry The program of the writer's thread. */
+/** @param entry The program of the writer's thread, where there is one. */
 export const openQueue = (data: WriterData, entry: URL = writerEntry): Queue => {
-  // What this process was started with is not meant for the writer: `--input-type`, for one, it would not start with.
-  // That SQLite is experimental in Node 22 is said once, here.
-  const execArgv = ['--disable-warning=ExperimentalWarning'];
-  const worker = new Worker(entry, { workerData: data, name: 'troupe-store', execArgv });
   const jobs: StoredJobs = new Map();
   const waiting: Entry[] = [];
   const flights: Entry[][] = [];
@@ -93,8 +89,7 @@ export const openQueue = (data: WriterData, entry: URL = writerEntry): Queue => 
     const { batch, tasks } = take();
     if (batch.length > 0) {
       flights.push(batch);
-      worker.ref();
-      worker.postMessage(tasks);
+      hand.write(tasks);
     }
     if (waiting.length > 0) plan();
   };
@@ -120,18 +115,15 @@ export const openQueue = (data: WriterData, entry: URL = writerEntry): Queue => 
     for (const entry of [...flights.splice(0).flat(), ...waiting.splice(0)]) settle(entry, undefined);
   };
 
-  worker.on('message', (outcomes: Outcome[]) => {
+  const written: Told['written'] = (outcomes) => {
     const batch = flights.shift() ?? [];
-    if (flights.length === 0) worker.unref();
     if (waiting.length > 0) plan();
     const isAnswering = answered.length > 0;
     for (const [i, entry] of batch.entries()) answered.push({ entry, outcome: outcomes[i] });
     if (!isAnswering) answer();
-  });
-  worker.on('error', (error) => die(messageOf(error)));
-  worker.on('exit', (code) => die(`exit code ${code}`));
-  // Listening keeps the process alive: only now is it let go.
-  worker.unref();
+  };
+  const told = { written, died: die };
+  const hand = data.durability === 'normal' ? openHere(data, told) : openThread(data, entry, told);
 
   const ask: Queue['ask'] = (wish) =>
     new Promise((resolve, reject) => {
@@ -147,7 +139,7 @@ export const openQueue = (data: WriterData, entry: URL = writerEntry): Queue => 
         if (!dead) await ask({ type: 'close' });
       } finally {
         isOver = true;
-        await worker.terminate();
+        await hand.end();
       }
     },
   };

@@ -1,6 +1,7 @@
 /** One batch, one transaction. What is refused is refused alone. */
 import type { DatabaseSync } from 'node:sqlite';
-import { isOutage, troubleOf } from '../file/trouble.ts';
+import { busyMs } from '../file/connect.ts';
+import { isBusy, isOutage, troubleOf } from '../file/trouble.ts';
 import type { Outcome, Task, WriterData } from './messages.ts';
 import { Refused } from './refused.ts';
 import { openRunStates } from './run-states.ts';
@@ -10,10 +11,14 @@ import { openMemoryWriter } from './write-memories.ts';
 import { openStepWriter } from './write-steps.ts';
 import { openTreeWriter } from './write-trees.ts';
 
-export const openBatchWriter = (
-  db: DatabaseSync,
-  { path, self, now }: WriterData,
-): ((tasks: readonly Task[]) => Outcome[]) => {
+export type BatchWriter = {
+  /** Waits for other processes that write, and refuses what could not be written. */
+  write(tasks: readonly Task[]): Outcome[];
+  /** Does not wait: nothing is written, and `undefined` given, while another process writes; refused, once it `isLate`. */
+  tryWrite(tasks: readonly Task[], isLate: boolean): Outcome[] | undefined;
+};
+
+export const openBatchWriter = (db: DatabaseSync, { path, self, now }: WriterData): BatchWriter => {
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
   const states = openRunStates(db);
@@ -60,7 +65,7 @@ export const openBatchWriter = (
     }
   };
 
-  const write = (tasks: readonly Task[]): Outcome[] => {
+  const writeTogether = (tasks: readonly Task[]): Outcome[] => {
     begin.run();
     try {
       if (!isSwept) claims.sweep(now);
@@ -79,14 +84,28 @@ export const openBatchWriter = (
   };
 
   /** What cannot be written together is tried one by one: what is to blame fails alone. */
-  const writeAll = (tasks: readonly Task[]): Outcome[] => {
+  const writeApart = (tasks: readonly Task[], error: unknown): Outcome[] => {
+    if (tasks.length > 1 && !isOutage(error)) return tasks.flatMap((task) => write([task]));
+    const refusal = troubleOf(error, path, 'written');
+    return tasks.map(() => ({ refusal }));
+  };
+
+  const write = (tasks: readonly Task[]): Outcome[] => {
     try {
-      return write(tasks);
+      return writeTogether(tasks);
     } catch (error) {
-      if (tasks.length > 1 && !isOutage(error)) return tasks.flatMap((task) => writeAll([task]));
-      const refusal = troubleOf(error, path, 'written');
-      return tasks.map(() => ({ refusal }));
+      return writeApart(tasks, error);
     }
   };
-  return writeAll;
+
+  const tryWrite = (tasks: readonly Task[], isLate: boolean): Outcome[] | undefined => {
+    try {
+      db.exec('PRAGMA busy_timeout = 0');
+      return writeTogether(tasks);
+    } catch (error) {
+      db.exec(`PRAGMA busy_timeout = ${busyMs}`);
+      return isBusy(error) && !isLate ? undefined : writeApart(tasks, error);
+    }
+  };
+  return { write, tryWrite };
 };
