@@ -10,7 +10,7 @@ export type Bundle = { what: string; bytes: number; gzipBytes: number };
 export type Size = {
   packages: string[];
   tarballBytes: number;
-  /** JavaScript in `dist`, as it is installed: files, bytes, and all of it as one gzip. */
+  /** JavaScript as it is installed: files, bytes, and all of it as one gzip. */
   own: Record<string, { files: number; bytes: number; gzipBytes: number }>;
   bundles: Bundle[];
 };
@@ -49,7 +49,7 @@ const bundleOf = async (folder: string, { what, text, external = [] }: (typeof e
 
 const ownOf = (folder: string, name: string): Size['own'][string] => {
   const cwd = join(folder, 'node_modules', name);
-  const files = globSync('dist/**/*.js', { cwd }).sort();
+  const files = globSync('bundle/**/*.js', { cwd }).sort();
   const code = Buffer.concat(files.map((file) => readFileSync(join(cwd, file))));
   return { files: files.length, bytes: code.length, gzipBytes: gzipSync(code, { level: 9 }).length };
 };
