@@ -41,7 +41,9 @@ export const runsOf = (store: RunStore, clock: Clock): Runtime['runs'] => ({
         'query.invalid',
         `runs.prune was given olderThan ${olderThan} and keep ${keep}. Expected milliseconds of 0 or more, and a whole number of 0 or more.`,
       );
-    return store.prune({ olderThan: clock.now() - olderThan, keep, ...(sentTo !== undefined && { sentTo }) });
+    // What ended in this very millisecond has ended 0 ago.
+    const before = clock.now() - olderThan + 1;
+    return store.prune({ olderThan: before, keep, ...(sentTo !== undefined && { sentTo }) });
   },
   async tree(rootId) {
     await thisTick;

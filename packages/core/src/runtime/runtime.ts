@@ -118,8 +118,8 @@ export type Runtime = {
     /** Newest first; at most `limit`, default 100. @throws FaultError `query.invalid` */
     list(filter?: RunFilter): Promise<RunRow[]>;
     /**
-     * Forgets trees that ended longer ago than `olderThan` (milliseconds), except for the `keep` (default 0) that ended last; with
-     * `sentTo` only of the runs that the session with this key was sent, and nothing of what they have started in the background.
+     * Forgets trees that ended `olderThan` milliseconds ago or earlier, with 0 all that have ended, except for the `keep` (default 0)
+     * that ended last; with `sentTo` only of the runs that the session with this key was sent, and nothing of what they have started in the background.
      * Gives back how many. @throws FaultError `query.invalid`
      */
     prune(options: { olderThan: number; keep?: number; sentTo?: string }): Promise<number>;
