@@ -38,6 +38,13 @@ export type {
   ModelSettings,
   ToolSpec,
 } from './ports/model-provider.ts';
+export type {
+  Activation,
+  DispatchRequest,
+  Placement,
+  PlacementServer,
+  RunExecutor,
+} from './ports/placement.ts';
 export type { Pricing } from './ports/pricing.ts';
 export type {
   Checkpoint,
