@@ -12,6 +12,7 @@ import {
 } from '@troupe/protocol';
 import type { Approval } from './agent/approval.ts';
 import { jsonSchemaOf, type Tool } from './define-tool.ts';
+import { checkPlace, type Place } from './placement/place.ts';
 
 /** What an agent is made of. See {@link defineAgent}. */
 export type AgentOptions<S extends Schema | undefined = Schema | undefined> = {
@@ -65,6 +66,11 @@ export type AgentOptions<S extends Schema | undefined = Schema | undefined> = {
     /** Milliseconds between that warning and the end. Default 120_000. */
     graceMs?: number;
   };
+  /**
+   * Where its runs are executed when they are children and the runtime has a `placement`: `local`, where their parent is; `remote`, by
+   * whoever serves the placement; or by those alone who serve a queue. Default: as the runtime's `place` says.
+   */
+  placement?: Place;
   /** What to do about long conversations. */
   compaction?: {
     /** Summarise before a turn when there are more messages than this. Default: never. */
@@ -181,7 +187,7 @@ export const fingerprintOf = (agent: AnyAgent): string => {
   return print;
 };
 
-const wordsOf = ({ outputSchema: _schema, provider: _provider, tools, ...rest }: AnyAgent): string =>
+const wordsOf = ({ outputSchema: _schema, provider: _provider, placement: _place, tools, ...rest }: AnyAgent): string =>
   JSON.stringify(
     toJSON({ ...rest, tools: tools.map(({ name, inputJSONSchema }) => ({ name, inputJSONSchema })) }),
     inOrder,
@@ -212,6 +218,7 @@ export const defineAgent = <S extends Schema | undefined = undefined>(
       `Agent "${name}": its provider has no takeTurn. Expected a ModelProvider, or none for the runtime's.`,
     );
   checkChoices(options);
+  checkPlace(options.placement, `The placement of agent "${name}"`);
   checkBudget(budget, `agent "${name}"`);
   checkTools(tools, `Agent "${name}"`);
   return Object.freeze({

@@ -42,6 +42,7 @@ export {
 export { withCredentials } from './model/with-credentials.ts';
 export { type FallbackChoice, type FallbackOptions, withFallback } from './model/with-fallback.ts';
 export { type RetryOptions, withRetry } from './model/with-retry.ts';
+export type { ChildToPlace, Place, PlaceRule } from './placement/place.ts';
 export type { ForkChange, ForkOptions } from './replay/cut.ts';
 export type { Replay, ReplayOptions, ReplayStep } from './replay/replay.ts';
 export type { Ask } from './run/ask.ts';

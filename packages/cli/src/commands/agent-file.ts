@@ -43,6 +43,8 @@ const known: Record<keyof AgentFile, true> = {
   logger: true,
   inspect: true,
   graceMs: true,
+  place: true,
+  placement: true,
   onAgentChanged: true,
   recover: true,
   unknownOutcome: true,

@@ -263,7 +263,9 @@ const once = async (execution: Execution, value: unknown): Promise<Attempted> =>
       const error = `"${tool.name}" timed out after ${timeoutMs} ms`;
       own.abort(() => new FaultError('call.timeout', error));
       for (const childId of execution.children)
-        world.runs.get(childId)?.actor?.send({ type: 'interrupt', reason: error, exitReason: 'parent_interrupted' });
+        world
+          .actorOf(execution.run, childId)
+          ?.send({ type: 'interrupt', reason: error, exitReason: 'parent_interrupted' });
       resolve({ result: { error }, flags: { timedOut: true } });
     }, timeoutMs);
   });

@@ -76,6 +76,7 @@ export const crewActor = (world: World): CrewLogic => {
     for (const id of run.letGo) {
       const child = world.runs.get(id);
       if (child?.ledger.letGo === 'unanswered') child.actor?.send(command);
+      else if (!child && world.questionsOf(id).length > 0) world.tellAway(run, id, command);
     }
   };
 
@@ -101,8 +102,8 @@ export const crewActor = (world: World): CrewLogic => {
       }
       case 'crew.start': {
         const { accept } = run.spawns.get(order.childId) ?? {};
-        const child = world.startChild(run, order, scope.self);
-        if (child.actor?.getSnapshot().status === 'active') crew.children.set(order.childId, child.actor);
+        const { child, actor } = world.startChild(run, order, scope.self);
+        if (actor?.getSnapshot().status === 'active') crew.children.set(order.childId, actor);
         return accept?.(child);
       }
       case 'crew.refuse': {
@@ -114,14 +115,15 @@ export const crewActor = (world: World): CrewLogic => {
         return pending?.refuse?.(error);
       }
       case 'crew.attach': {
-        const actor = world.bringBackChild(run, order.childId, scope.self)?.actor;
+        const actor = world.bringBackChild(run, order.childId, scope.self);
         if (actor?.getSnapshot().status === 'active') crew.children.set(order.childId, actor);
         return;
       }
       case 'crew.reuse': {
         const pending = run.spawns.get(order.childId);
         run.spawns.delete(order.childId);
-        const child = world.runs.get(order.childId) ?? run.former.get(order.childId);
+        const child =
+          world.runs.get(order.childId) ?? run.away?.get(order.childId)?.child ?? run.former.get(order.childId);
         if (child) return pending?.accept?.(child);
         return pending?.refuse?.(
           world.refusal(`Run "${order.childId}" was started before, and is not stored.`, { kind: 'lost' }),
@@ -132,12 +134,17 @@ export const crewActor = (world: World): CrewLogic => {
       case 'crew.detach': {
         const child = crew.children.get(order.childId);
         const live = world.runs.get(order.childId);
-        if (!child || !live) return;
+        const away = world.reportAway(run, order.childId);
+        if (!child || !(live || away)) return;
         crew.children.delete(order.childId);
         run.letGo.add(order.childId);
-        keepResult(run, live, world.reportPaused(live));
-        world.detach(live);
-        return child.send({ type: 'detach' });
+        if (live) keepResult(run, live, world.reportPaused(live));
+        else if (away) keepResult(run, away.child, away.report);
+        if (live) world.detach(live);
+        child.send({ type: 'detach' });
+        // Its envoy has nothing more to say.
+        if (away) scope.stopChild(child);
+        return;
       }
       case 'crew.cascade':
         if (order.stopTools) for (const id of [...crew.calls.keys()]) stopCall(crew, scope, id);
@@ -169,6 +176,11 @@ export const crewActor = (world: World): CrewLogic => {
         const { id } = event as unknown as { id: string };
         stopCall(crew, scope as never, id);
         forgetReports(run, id);
+      } else if (event.type === 'crew.home') {
+        const { id } = event as unknown as { id: string };
+        const envoy = crew.children.get(id);
+        crew.children.delete(id);
+        if (envoy) (scope as unknown as Scope).stopChild(envoy);
       } else run.actor?.send(event);
       return crew;
     },

@@ -37,20 +37,21 @@ const lastProgressOf = (run: LiveRun, runs: Runs): number => {
 };
 
 /** Whether a run waits for a person, a pause or a slot, or for nothing but runs that do: that is no silence. */
-const isHeldUp = ({ value, context }: LiveRun, runs: Runs): boolean => {
+const isHeldUp = ({ value, context, away }: LiveRun, runs: Runs): boolean => {
   if (!context || value === undefined) return false;
   if (['queued', 'paused', { running: 'waiting' }].some((state) => matchesState(state, value))) return true;
   const open = context.calls.filter(({ phase }) => phase !== 'settled');
-  return open.length > 0 && open.every((call) => isCallHeldUp(call, runs));
+  return open.length > 0 && open.every((call) => isCallHeldUp(call, runs, away));
 };
 
-const isCallHeldUp = ({ phase, live, children }: CallState, runs: Runs): boolean =>
+/** @param away Children that are executed elsewhere are watched there. */
+const isCallHeldUp = ({ phase, live, children }: CallState, runs: Runs, away: LiveRun['away']): boolean =>
   phase === 'asking' ||
   phase === 'ready' ||
   (live > 0 &&
     children.every(({ runId, status }) => {
       const child = status === 'live' ? runs.get(runId) : undefined;
-      return status !== 'live' || (child !== undefined && isHeldUp(child, runs));
+      return status !== 'live' || away?.has(runId) || (child !== undefined && isHeldUp(child, runs));
     }));
 
 /** The lowest first: when a run ends, those above it have made progress. */

@@ -274,8 +274,8 @@ export type RunFact =
   | { type: 'child.resumed'; childId: string }
   | { type: 'slot.released'; childId: string }
   | { type: 'slot.wanted'; childId: string }
-  /** `heard`: messages that the conversation opens with, too. */
-  | { type: 'slot.granted'; heard?: number }
+  /** `heard`: messages that the conversation opens with, too. `free`: nobody counts slots. */
+  | { type: 'slot.granted'; heard?: number; free?: true }
   | { type: 'detach' }
   | { type: 'limit.near'; kind: TimeKind; limit: number; spent: number }
   | { type: 'limit.reached'; kind: TimeKind; limit: number; spent: number }

@@ -40,9 +40,9 @@ const giveSlotBack = (step: Step): void => {
   if (hasParent(step.run)) step.notes.push({ type: 'slot.released', childId: step.run.runId });
 };
 
-/** A run without a parent has its slot for good. */
-export const takeSlot = ({ run }: Step, { heard = 0 }: { heard?: number }): void => {
-  run.slot = hasParent(run) ? 'held' : 'free';
+/** A run without a parent has its slot for good, and so has one whose parent counts none. */
+export const takeSlot = ({ run }: Step, { heard = 0, free }: { heard?: number; free?: true }): void => {
+  run.slot = hasParent(run) && !free ? 'held' : 'free';
   run.messages += heard;
 };
 

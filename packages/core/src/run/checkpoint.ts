@@ -3,8 +3,9 @@
  * with what the run has behind it: the conversation is in its events, and a call that is answered leaves next to nothing.
  */
 import type { Checkpoint } from '@troupe/protocol';
-import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
+import type { AnyActorRef, AnyMachineSnapshot, StateValue } from 'xstate';
 import type { AgentContext, RunContext } from '../agent/context.ts';
+import { isDone } from '../placement/quiet.ts';
 import type { LiveRun } from './live-run.ts';
 import { emptyOutbox } from './recorded.ts';
 
@@ -25,7 +26,8 @@ export const checkpointOf = (
 
 /** The machine snapshot that a checkpoint stands for: XState starts its actors again. */
 export const snapshotFrom = (checkpoint: Checkpoint): object => ({
-  status: 'active',
+  // One that was done waited for what others executed below it.
+  status: isDone(checkpoint.value as StateValue) ? 'done' : 'active',
   output: undefined,
   error: undefined,
   value: checkpoint.value,

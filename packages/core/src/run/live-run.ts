@@ -58,6 +58,10 @@ export type LiveRun = {
   /** What its agent was like, and how the call that made the agent makes it again: as it is stored, without secrets. */
   readonly fingerprint?: string;
   readonly made?: RunRow['made'];
+  /** Of a child that is not executed where its parent is. */
+  readonly placed?: RunRow['placed'];
+  /** The run that hands its messages on, where a worker executes that one, too. */
+  readonly above?: { runId: string; queue: string };
   /** What the call that dispatched a unit gave along, with its secrets: gone after a restart. */
   readonly unitData?: JSONValue;
   readonly ledger: Ledger;
@@ -104,13 +108,25 @@ export type LiveRun = {
   readonly reports: Map<string, Map<string, ChildResult>>;
   /** Runs below this one that were let go while they waited for a person: interrupted with it until they are answered. */
   readonly letGo: Set<string>;
-  /** Children that have not ended; and what is left to do once they have (L2). */
+  /** Children here that have not ended, and those elsewhere; and what is left to do once all have (L2). */
   readonly below: Set<string>;
+  away?: Map<string, AwayChild>;
+  /** Children elsewhere that were let go, and know it. */
+  left?: Map<string, AwayChild>;
   whenAlone?: () => void;
   /** Ends of children that the machine has not taken note of. */
   readonly unheard: Map<string, ChildEnd>;
   /** Children that had ended when the run was brought back, for calls that ask for them again. */
   readonly former: Map<string, LiveRun>;
+};
+
+/** A child that is executed elsewhere: as it is known here, and who hands it its parent's messages. */
+export type AwayChild = {
+  child: LiveRun;
+  queue: string;
+  envoy: AnyActorRef | undefined;
+  /** It was let go, and has not heard of it yet. */
+  isLeaving?: true;
 };
 
 export const openLiveRun = (
@@ -128,6 +144,8 @@ export const openLiveRun = (
         | 'quota'
         | 'fingerprint'
         | 'made'
+        | 'placed'
+        | 'above'
         | 'unitData'
       >
     >,
@@ -203,6 +221,7 @@ export const rowOf = (run: LiveRun): RunRow => {
     quota,
     fingerprint,
     made,
+    placed,
   } = run;
   return {
     runId,
@@ -225,6 +244,7 @@ export const rowOf = (run: LiveRun): RunRow => {
     ...(quota !== undefined && { quota }),
     ...(fingerprint !== undefined && { fingerprint }),
     ...(made && { made }),
+    ...(placed && { placed }),
   };
 };
 

@@ -3,7 +3,16 @@
  *
  * Keeps L1 (each run ends in exactly one terminal event) together with `run/lifecycle.ts`, and L8 (observers change nothing).
  */
-import { type EventQuery, FaultError, isEnded, isTerminal, type RunRow, redact, runOfQuestion } from '@troupe/protocol';
+import {
+  type EventQuery,
+  FaultError,
+  isEnded,
+  isTerminal,
+  type PlacementServer,
+  type RunRow,
+  redact,
+  runOfQuestion,
+} from '@troupe/protocol';
 import type { AnyActorRef } from 'xstate';
 import { allowanceOf } from '../agent/limits.ts';
 import { openBackgroundWork } from '../background/background-work.ts';
@@ -11,6 +20,8 @@ import { openCourier } from '../background/courier.ts';
 import { isUnit } from '../background/unit.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
+import { openExecutor } from '../placement/executor.ts';
+import { defaultQueue } from '../placement/place.ts';
 import { openReplays } from '../replay/replays.ts';
 import { isSame } from '../replay/same.ts';
 import { checkRunId, isSameJob, type LiveRun, rowOf } from '../run/live-run.ts';
@@ -43,8 +54,17 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
   const engine = openEngine(
     options,
-    { handleOf: (run) => handles.of(run), attach: (runId) => handles.attach(runId) },
     {
+      handleOf: (run) => handles.of(run),
+      attach: (runId) => handles.attach(runId),
+      isKnown: (agent, made) => {
+        if (made) return redact(made) === made;
+        const known = agents.get(agent.name);
+        return known !== undefined && isSameAgent(known, agent);
+      },
+    },
+    {
+      moved: (run) => executor.moved(run),
       receiptStored: () => postman.changed(),
       looked: () => void courier.lookAll().catch(() => {}),
       left: (sessionKey) => courier.news(sessionKey),
@@ -60,8 +80,11 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   const makers = openMakers();
   const recovery = openRecovery(store, agents, makers, engine, options, {
     goesOn: (run) => engine.shield(`The session of run "${run.runId}"`, () => sessions.adopt(run)),
+    wanted: engine.away.dispatch,
     check: checkOpen,
   });
+  const executor = openExecutor(world.runs, recovery, engine.inbox, engine.putBack, () => clock.now());
+  const servers = new Set<PlacementServer>();
   const postman = openPostman(options, async (runId) => {
     await recovery.takeUp(runId);
     // It may have come to life here before the message was there.
@@ -222,7 +245,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   /** Runs that nobody above can end. */
-  const roots = (): LiveRun[] => [...world.runs.values()].filter((run) => run.parentId === undefined || run.detached);
+  const roots = (): LiveRun[] =>
+    [...world.runs.values()].filter((run) => run.parentId === undefined || run.detached || run.placed);
 
   const interruptAll = async (graceMs: number): Promise<void> => {
     const ended = Promise.all(
@@ -237,6 +261,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       });
       await Promise.race([ended, late]);
       clock.clearTimeout(timer);
+      // What is executed elsewhere and has not ended by now ends later: until then nothing above it can.
+      for (const run of roots()) if (engine.waitsForOthers(run)) void engine.putBack(run).catch(() => {});
       for (const run of roots()) {
         run.stopReason = { exitReason: 'closed', reason: 'The runtime was closed.' };
         engine.stop(run);
@@ -246,6 +272,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   const close = async (how: 'suspend' | 'interrupt', graceMs: number): Promise<void> => {
+    engine.reconciler.stop();
+    await Promise.all([...servers].map((server) => server.drain(graceMs)));
     courier.close();
     sessions.close();
     postman.close();
@@ -349,6 +377,29 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       };
       const events$ = guarded(eventsFrom(reading, shielded), caught);
       return Object.assign(events$, { [Symbol.asyncIterator]: () => openReader(reading, shielded) });
+    },
+    async serve({ queues = [defaultQueue], concurrency = 16, workerId = engine.owner } = {}) {
+      checkOpen();
+      const { placement } = options;
+      if (!placement)
+        throw new FaultError(
+          'runtime.invalid',
+          'A runtime without a placement serves nobody. Give it one: createRuntime({ placement }).',
+        );
+      if (!(Number.isInteger(concurrency) && concurrency > 0))
+        throw new FaultError(
+          'runtime.invalid',
+          `serve() was given the concurrency ${concurrency}. Expected 1 or more.`,
+        );
+      const server = await placement.serve(executor, { queues, concurrency, workerId });
+      servers.add(server);
+      engine.reconciler.start();
+      return {
+        async drain(ms) {
+          servers.delete(server);
+          await server.drain(ms);
+        },
+      };
     },
     runs: runsOf(store, clock),
     pauseSpawning() {

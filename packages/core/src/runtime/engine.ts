@@ -2,17 +2,7 @@
  * Where runs come to life: makes their actors, records their steps, tells their parents of their end.
  * One machine logic a runtime; what differs between runs is looked up by run id.
  */
-import {
-  FaultError,
-  faultOf,
-  isEnded,
-  isFaultError,
-  type Message,
-  type Question,
-  type Receipt,
-  type Report,
-  redact,
-} from '@troupe/protocol';
+import { FaultError, faultOf, isEnded, isFaultError, type Question, type Receipt, type Report } from '@troupe/protocol';
 import {
   type AnyActorRef,
   type AnyEventObject,
@@ -27,32 +17,25 @@ import { memoryActor } from '../actors/memory-actor.ts';
 import { modelActor } from '../actors/model-actor.ts';
 import { summarizerActor } from '../actors/summarizer-actor.ts';
 import { agentMachine } from '../agent/agent-machine.ts';
-import { type Approval, approvalBelow } from '../agent/approval.ts';
 import { openQuestions } from '../agent/calls.ts';
 import { locate } from '../agent/children.ts';
-import type {
-  AgentContext,
-  Letter,
-  Outbox,
-  RunCommand,
-  RunContext,
-  RunInput,
-  UnknownOutcome,
-} from '../agent/context.ts';
-import { goingOn, openingOf } from '../agent/conversation.ts';
+import type { AgentContext, ChildEnd, Outbox, RunCommand, RunContext, UnknownOutcome } from '../agent/context.ts';
 import { closeRun, endOf } from '../agent/life.ts';
-import type { Allowance } from '../agent/limits.ts';
-import { heartbeatOf } from '../agent/stalls.ts';
 import { openDispatch, sessionOf } from '../background/dispatch.ts';
 import { letterOf } from '../background/letter.ts';
 import { isUnit } from '../background/unit.ts';
-import { type AnyAgent, fingerprintOf } from '../define-agent.ts';
+import type { AnyAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
+import { openAway } from '../placement/away.ts';
+import { openHearing } from '../placement/hearing.ts';
+import { isNews, isOrder } from '../placement/messages.ts';
+import { queueBy } from '../placement/queue-by.ts';
+import { openReconciler } from '../placement/reconcile.ts';
 import { checkpointOf, contextIn, isProgress, snapshotFrom } from '../run/checkpoint.ts';
 import { heardOf } from '../run/journal.ts';
 import { activeMsOf, enter, noteWaiting } from '../run/ledger.ts';
 import { type Ending, lifecycle } from '../run/lifecycle.ts';
-import { keepResult, type LiveRun, openLiveRun, reportOf } from '../run/live-run.ts';
+import { keepResult, type LiveRun, reportOf } from '../run/live-run.ts';
 import { recorded, takeOutbox } from '../run/recorded.ts';
 import { type Run, receiptOf } from '../run/run.ts';
 import { outputOf, toolsOf } from './definition-of.ts';
@@ -60,7 +43,7 @@ import { openDesk } from './desk.ts';
 import { endFrom, type FoundRun, lostChild } from './found-run.ts';
 import { openInbox } from './inbox.ts';
 import { openLease } from './lease.ts';
-import { makingOf } from './makers.ts';
+import { type About, makeRun } from './make-run.ts';
 import { findProvider, priceBy, type Settled } from './options.ts';
 import { openQuotas } from './quotas.ts';
 import { openRecorder, unstoredEnd } from './recorder.ts';
@@ -77,8 +60,19 @@ const saysUsage = new Set(['model.used', 'model.attempted', 'turn.closed', 'cont
 
 export const openEngine = (
   options: Settled,
-  { handleOf, attach }: { handleOf(run: LiveRun): Run; attach(runId: string): Promise<Run> },
+  {
+    handleOf,
+    attach,
+    isKnown,
+  }: {
+    handleOf(run: LiveRun): Run;
+    attach(runId: string): Promise<Run>;
+    /** Whether other processes that run the same program find an agent again, or can make it. */
+    isKnown(agent: AnyAgent, made: LiveRun['made']): boolean;
+  },
   on: {
+    /** A run has made a step, or has ended. */
+    moved(run: LiveRun): void;
     /** What came of a message is stored. */
     receiptStored(): void;
     /** Messages of other processes were looked for. */
@@ -158,11 +152,30 @@ export const openEngine = (
     run.actor?.send(command);
     return receipt;
   };
-  const inbox = openInbox({ store, owner, runs }, recorder, { tell, answered: on.receiptStored, looked: on.looked });
-
+  const reconciler = openReconciler(options);
+  const queueFor = queueBy(options, isKnown);
+  const away = openAway({ ...options, owner }, runs, recorder, desk, reconciler);
+  const hearing = openHearing(away, {
+    recorder,
+    desk,
+    settle: (parent, child, end) => settleIn(parent, child, end),
+    gaveBack: (quota, childId, completed) => quotas.settle(quota, childId, completed),
+    alone: (run) => alone(run),
+  });
+  const inbox = openInbox({ store, owner, runs }, recorder, {
+    tell: (run, message, known) => {
+      if (isNews(message) || isOrder(message)) hearing.hear(run, message, known);
+      else tell(run, message, known);
+    },
+    learn: away.learn,
+    answered: on.receiptStored,
+    looked: on.looked,
+  });
   const stop = (run: LiveRun): void => {
     const actor = run.actor as unknown as { _stop(): void } | undefined;
     actor?._stop();
+    // One that is done waits no longer for what others execute below it.
+    if (runs.get(run.runId) === run && (run.suspended || run.broken)) run.whenAlone?.();
   };
 
   const report = (run: LiveRun): Report => reportOf(run, desk.questionsOf(run.runId), clock.now());
@@ -170,7 +183,10 @@ export const openEngine = (
   const askedBelow = ({ context }: LiveRun): Question[] => {
     if (!context) return [];
     const asking = context.calls.flatMap((call) => call.children.filter(({ status }) => status === 'asking'));
-    const below = asking.flatMap(({ runId }) => runs.get(runId) ?? []).flatMap(askedBelow);
+    const below = asking.flatMap(({ runId }) => {
+      const child = runs.get(runId);
+      return child ? askedBelow(child) : desk.questionsOf(runId);
+    });
     return [...openQuestions(context), ...below].map(
       (asked) => desk.question(asked.id) ?? { ...asked, askedAt: clock.now() },
     );
@@ -194,7 +210,10 @@ export const openEngine = (
       if (said.type === 'turn.started')
         for (const mailId of said.delivered ?? []) run.receipts.push({ mailId, receipt: { status: 'accepted' } });
     if (snapshot.value === 'interrupting') run.graceUntil ??= clock.now() + context.graceMs;
-    if (isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot, run.graceUntil));
+    const mail = outbox && away.notes(run, outbox.notes);
+    if (isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot, run.graceUntil), mail ?? undefined);
+    if (mail) away.wakeAbove(run);
+    on.moved(run);
     return outbox;
   };
 
@@ -206,7 +225,8 @@ export const openEngine = (
 
   const begun = (snapshot: AnyMachineSnapshot): void => {
     const run = runs.get((snapshot.context as AgentContext).run.runId);
-    if (run?.seq) {
+    // What rested in the store has lost nothing.
+    if (run?.seq && !(run as FoundRun).rested) {
       hear(run, { type: 'run.recovered' });
       recorder.record(run, [{ type: 'run.recovered' }]);
     }
@@ -217,9 +237,16 @@ export const openEngine = (
   const finish = (runId: string, snapshot: AnyMachineSnapshot, ending: Ending): void => {
     const run = runs.get(runId);
     if (!run) return;
-    // A run that broke while its children are at work on the stack waits for them.
-    if (run.below.size > 0) {
+    // A run that broke while its children are at work on the stack waits for them; and any waits for those that are executed elsewhere.
+    if (run.below.size > 0 || (run.away?.size && !run.suspended && !run.broken)) {
       run.whenAlone = () => finish(runId, snapshot, ending);
+      for (const [childId, { isLeaving }] of run.away ?? [])
+        if (!isLeaving)
+          away.tell(run, childId, {
+            type: 'interrupt',
+            reason: 'The run above has ended.',
+            exitReason: 'parent_interrupted',
+          });
       return;
     }
     let context = (snapshot.context as AgentContext | undefined)?.run ?? run.context;
@@ -242,6 +269,9 @@ export const openEngine = (
       // In the same commit: a run that has ended has left what it leaves.
       if (letter) recorder.record(run, [], undefined, [letter]);
       leaves = letter !== undefined;
+      const last = away.lastNote(run, endFor(run, context));
+      if (last) recorder.record(run, [], undefined, [last]);
+      if (last) away.wakeAbove(run);
     }
     run.ended = true;
     if (run.broken && !run.suspended) tellBroken(run, run.broken.error);
@@ -252,6 +282,7 @@ export const openEngine = (
       if (leaves && !run.broken && !run.suspended) on.left(sessionOf(run));
       // Only now: whoever waits for the session is not to find it still in between.
       forgetConversation(run);
+      on.moved(run);
     });
     tellParent(run, context);
     leave(run);
@@ -284,25 +315,38 @@ export const openEngine = (
     }
   };
 
+  /** The run above, where it is executed here and by the same: others are written to. */
+  const parentOf = (run: LiveRun): LiveRun | undefined =>
+    run.parentId === undefined || run.placed ? undefined : runs.get(run.parentId);
+
+  const alone = (run: LiveRun): void => {
+    if (run.below.size === 0 && !run.away?.size) run.whenAlone?.();
+  };
   const leave = (run: LiveRun): void => {
-    const parent = run.parentId === undefined ? undefined : runs.get(run.parentId);
-    if (parent?.below.delete(run.runId) && parent.below.size === 0) parent.whenAlone?.();
+    const parent = parentOf(run);
+    if (parent?.below.delete(run.runId)) alone(parent);
+  };
+
+  const endFor = ({ ledger: { status, exitReason } }: LiveRun, context: RunContext): ChildEnd =>
+    endOf(context, isEnded(status) ? status : 'failed', exitReason ?? 'error');
+
+  /** A run hears that a child of it has ended, with all that its call may want to know of it. */
+  const settleIn = (parent: LiveRun, child: LiveRun, end: ChildEnd): void => {
+    const place = () => parent.context && locate(parent.context, child.runId);
+    if (place()?.call.phase === 'waiting') keepResult(parent, child, report(child));
+    parent.unheard.set(child.runId, end);
+    if (parent.actor?.getSnapshot().status === 'active') parent.actor.send({ type: 'child.settled', end });
+    if ((place()?.child.status ?? 'ended') === 'ended') parent.unheard.delete(child.runId);
   };
 
   const tellParent = (run: LiveRun, context: RunContext | undefined): void => {
-    const { status, exitReason } = run.ledger;
-    if (run.quota) quotas.settle(run.quota, run.runId, status === 'completed');
-    const parent = run.parentId === undefined || run.detached ? undefined : runs.get(run.parentId);
+    if (run.quota) quotas.settle(run.quota, run.runId, run.ledger.status === 'completed');
+    const parent = run.detached ? undefined : parentOf(run);
     // Nobody waits for a run that was let go; the actor above it may have ended long ago.
     if (run.detached) Object.assign(run.actor ?? {}, { _parent: undefined });
     for (const id of run.letGo) parent?.letGo.add(id);
     if (!parent?.actor || !context || run.suspended) return;
-    const place = () => parent.context && locate(parent.context, run.runId);
-    if (place()?.call.phase === 'waiting') keepResult(parent, run, report(run));
-    const end = endOf(context, isEnded(status) ? status : 'failed', exitReason ?? 'error');
-    parent.unheard.set(run.runId, end);
-    parent.actor.send({ type: 'child.settled', end });
-    if ((place()?.child.status ?? 'ended') === 'ended') parent.unheard.delete(run.runId);
+    settleIn(parent, run, endFor(run, context));
   };
 
   /** A tree without a live run needs no feed once everything in it is told. */
@@ -311,6 +355,7 @@ export const openEngine = (
     alive.set(run.rootId, left);
     if (left > 0) return;
     alive.delete(run.rootId);
+    away.forget(run.rootId);
     void Promise.resolve(run.writing).then(() =>
       queueMicrotask(() => !alive.has(run.rootId) && !recorder.isBusy(run.rootId) && recorder.closeFeed(run.rootId)),
     );
@@ -348,7 +393,7 @@ export const openEngine = (
       if (!pending) throw new Error(`Child "${childId}" was admitted, but nobody asked for it.`);
       const { agent, quota, data } = pending.request;
       const call = parent.context?.turn === turn ? parent.context.calls[index] : undefined;
-      return bringToLife(agent, pending.request.job, {
+      const about = {
         runId: childId,
         rootId: parent.rootId,
         parentId: parent.runId,
@@ -361,21 +406,32 @@ export const openEngine = (
         ...(parent.context?.approval && { approval: parent.context.approval }),
         ...(quota && { quota: quota.key }),
         ...(data !== undefined && call && { made: { tool: call.tool, data } }),
-      });
+      };
+      const queue = options.placement && queueFor(parent, agent, pending.request.job, about.made);
+      if (queue !== undefined) return sendAway(parent, agent, pending.request.job, about, queue);
+      const child = bringToLife(agent, pending.request.job, about);
+      return { child, actor: child.actor };
     },
     bringBackChild(parent, childId, crew) {
       const child = found.get(childId);
       found.delete(childId);
-      if (child && !child.ended) return bringBack(child, crew);
+      if (child?.placed && !child.ended) return away.attach(parent, child, crew);
+      if (child && !child.ended) return bringBack(child, crew).actor ?? null;
       const end = child ? endFrom(child) : lostChild(childId);
       if (child) keepResult(parent, child, report(child));
       parent.actor?.send({ type: 'child.settled', end });
       return null;
     },
+    actorOf: (run, childId) => runs.get(childId)?.actor ?? run.away?.get(childId)?.envoy,
     handleOf,
     runsBelow: openRunsBelow(store, attach),
     questionsOf: desk.questionsOf,
     reportPaused: (run) => reportOf(run, askedBelow(run), clock.now()),
+    tellAway: away.tell,
+    reportAway: (run, childId) => {
+      const known = run.away?.get(childId)?.child;
+      return known && { child: known, report: { ...report(known), status: 'paused' as const } };
+    },
     detach(run) {
       run.detached = true;
       leave(run);
@@ -410,86 +466,27 @@ export const openEngine = (
   };
 
   /** Makes a run and starts its actor. @throws FaultError when the job is wrong */
-  const bringToLife = (
-    agent: AnyAgent,
-    job: Job,
-    about: Pick<LiveRun, 'runId' | 'rootId' | 'depth'> &
-      Partial<Pick<LiveRun, 'parentId' | 'callId' | 'sessionKey' | 'after' | 'origin' | 'quota' | 'made'>> & {
-        /** What its session had said before it. */
-        before?: readonly Message[];
-        /** What its job tells of units: nobody is told of them again once it is stored. */
-        delivers?: readonly string[];
-        /** What else waited for it: heard before its first turn. */
-        mail?: readonly Letter[];
-        allowance: Allowance;
-        slot: RunInput['slot'];
-        /** That of the run above. */
-        approval?: Approval;
-        parent?: AnyActorRef;
-      },
-  ): LiveRun => {
-    const {
-      allowance,
-      slot,
-      approval: above,
-      parent,
-      before = [],
-      delivers = [],
-      mail = [],
-      made: given,
-      ...ids
-    } = about;
-    const made = given ?? makingOf(agent);
-    const stored = redact(made);
-    const data = jobDataOf(job, `agent "${agent.name}"`);
-    const { tools, unknown } = toolsOf(agent, job);
-    const model = agent.model ?? options.model ?? '';
-    const run = openLiveRun({
-      ...ids,
-      agent,
-      tools,
-      job: redact(data),
-      model,
-      // What is made again of data that lost a secret is another agent, and is meant.
-      ...((stored === made || isUnit(about)) && { fingerprint: fingerprintOf(agent) }),
-      ...(stored && { made: stored }),
-      ...(made && isUnit(about) && { unitData: made.data }),
-      ...outputOf(agent, job),
-    });
-    run.transcript = goingOn(openingOf(agent.instructions, data), before);
-    for (const mailId of delivers) run.receipts.push({ mailId, receipt: { status: 'accepted' } });
-    for (const id of [...delivers, ...mail.map((letter) => letter.id)]) run.letters.add(id);
+  const bringToLife = (agent: AnyAgent, job: Job, { parent, ...about }: About & { parent?: AnyActorRef }): LiveRun => {
+    const { run, input, warnings } = makeRun(options, agent, job, about);
     enlist(run);
-    const { memoryScope = options.remembers ? `agent:${agent.name}` : null } = agent;
-    const approval = approvalBelow(above, agent.approval);
-    const input: RunInput = {
-      runId: run.runId,
-      rootId: run.rootId,
-      ...(run.parentId !== undefined && { parentId: run.parentId }),
-      depth: run.depth,
-      agent: agent.name,
-      model,
-      allowance,
-      slot,
-      ...(memoryScope !== null && { memoryScope }),
-      ...(approval !== 'bubble' && { approval }),
-      outputRetries: agent.outputRetries ?? 1,
-      ...(agent.outputMismatch === 'keep' && { outputMismatch: agent.outputMismatch }),
-      compaction: { onContextError: true, ...agent.compaction },
-      graceMs: options.graceMs,
-      ...(agent.heartbeat && { heartbeat: heartbeatOf(agent.heartbeat) }),
-      opening: run.transcript.length,
-      ...(mail.length > 0 && { mail: [...mail] }),
-    };
     hear(run, { type: 'xstate.init', input });
     const actor = startActor(run, { input }, parent);
-    for (const name of unknown)
-      actor.send({
-        type: 'warning',
-        code: 'tool.unknown',
-        message: `The job names a tool "${name}" that agent "${agent.name}" does not have; it was left out.`,
-      });
+    for (const warning of warnings) actor.send(warning);
     return run;
+  };
+
+  /** Makes a child and leaves it to whoever serves its queue. */
+  const sendAway = (
+    parent: LiveRun,
+    agent: AnyAgent,
+    job: Job,
+    { parent: crew, slot, ...about }: About & { parent: AnyActorRef },
+    queue: string,
+  ): { child: LiveRun; actor: AnyActorRef } => {
+    const { run, input, warnings } = makeRun(options, agent, job, { ...about, placed: { queue }, slot: 'wanted' });
+    if (parent.broken) Object.assign(run, { broken: parent.broken, suspended: parent.suspended });
+    for (const event of [{ type: 'xstate.init', input }, ...warnings]) hear(run, event);
+    return { child: run, actor: away.start(parent, run, { input, warnings, slot }, crew) };
   };
 
   /** Starts the actor of a stored run where its checkpoint left it, and those of its children below it. */
@@ -497,9 +494,11 @@ export const openEngine = (
     const { turn, mail } = contextIn(run.checkpoint);
     for (const { id } of mail) run.letters.add(id);
     enlist(run);
+    for (const child of run.leaving) away.awaitLeave(run, child);
     run.restoredTurn = turn;
     run.graceUntil = run.checkpoint.graceUntil as number | undefined;
     const actor = startActor(run, { snapshot: snapshotFrom(run.checkpoint) }, parent);
+    if (actor.getSnapshot().status !== 'active') return run;
     for (const warning of run.warnings) actor.send({ type: 'warning', ...warning });
     actor.send({ type: 'recovered', unknown: unknownOutcomes(run), ...(run.lost && { lost: run.lost }) });
     return run;
@@ -519,7 +518,7 @@ export const openEngine = (
 
   const enlist = (run: LiveRun): void => {
     runs.set(run.runId, run);
-    const parent = run.parentId === undefined || run.detached ? undefined : runs.get(run.parentId);
+    const parent = run.detached ? undefined : parentOf(run);
     // Whoever comes to life below a run that is about to stop is as unstorable as the run is.
     if (parent?.broken) Object.assign(run, { broken: parent.broken, suspended: parent.suspended });
     parent?.below.add(run.runId);
@@ -555,11 +554,48 @@ export const openEngine = (
     leaseMs: options.leaseMs,
     isNeeded: () => runs.size > 0,
     beats: () => void inbox.look(),
+    lost() {
+      for (const rootId of new Set([...runs.values()].map((run) => run.rootId)))
+        broken(
+          rootId,
+          [],
+          new FaultError(
+            'store.fenced',
+            `The store has not answered for ${options.leaseMs} ms: others may execute run "${rootId}" by now.`,
+            { runId: rootId },
+          ),
+        );
+    },
   });
+
+  /** A run and what is below it here. */
+  const treeOf = (run: LiveRun): LiveRun[] => [
+    run,
+    ...[...run.below].flatMap((id) => runs.get(id) ?? []).flatMap(treeOf),
+  ];
+  /** Stops a run and what is below it here as it is stored, and gives it back: whoever activates it goes on. */
+  const putBack = async (run: LiveRun): Promise<void> => {
+    const tree = treeOf(run);
+    for (const each of tree) each.suspended = true;
+    stop(run);
+    for (const { runId } of tree)
+      desk.dismiss(runId, new FaultError('run.claimed', `Run "${runId}" is not executed here any more.`, { runId }));
+    await Promise.all(tree.map(({ writing }) => Promise.resolve(writing)));
+    const [broken] = tree.flatMap((each) => each.broken ?? []);
+    if (broken) throw broken.error;
+    await store.release(
+      owner,
+      tree.map(({ runId }) => runId),
+    );
+  };
 
   return {
     world,
     recorder,
+    away,
+    reconciler,
+    putBack,
+    waitsForOthers: (run: LiveRun) => treeOf(run).some((each) => each.away?.size),
     desk,
     owner,
     found,

@@ -7,6 +7,10 @@ export type FoundRun = LiveRun & {
   checkpoint: Checkpoint;
   warnings: { code: string; message: string }[];
   lost?: Loss;
+  /** It waited in the store, and was not lost by anybody. */
+  rested: boolean;
+  /** Children elsewhere that it had let go, and that may not know it yet. */
+  leaving: LiveRun[];
 };
 
 /** The end of a child that its parent did not hear of. */

@@ -4,6 +4,7 @@
  */
 import { faultOf, type Receipt, type RunStore } from '@troupe/protocol';
 import type { RunCommand } from '../agent/context.ts';
+import { isNews, type News, type Order } from '../placement/messages.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -19,7 +20,9 @@ export const openInbox = (
   recorder: Pick<Recorder, 'record'>,
   on: {
     /** @param known Called with what comes of it, before it does. */
-    tell(run: LiveRun, command: RunCommand, known: (receipt: Receipt) => void): void;
+    tell(run: LiveRun, message: RunCommand | News | Order, known: (receipt: Receipt) => void): void;
+    /** Reads what a message of a child is about. */
+    learn(run: LiveRun, news: News): Promise<void>;
     /** What came of a message is stored. */
     answered(): void;
     /** What is there was delivered: something else may have changed, too. */
@@ -29,7 +32,7 @@ export const openInbox = (
   /** Messages that were delivered, and whose receipt is on its way to the store. */
   const inHand = new Set<string>();
   let leave: (() => void) | undefined;
-  let isLooking = false;
+  let looking: Promise<void> | undefined;
   let isAsked = false;
 
   const deliver = async (): Promise<void> => {
@@ -39,9 +42,17 @@ export const openInbox = (
       const run = runs.get(runId);
       if (!run || run.suspended || run.broken || before.has(id) || inHand.has(id)) continue;
       inHand.add(id);
+      if (isNews(message)) {
+        await on.learn(run, message).catch(() => {});
+        // What it was about is read again, wherever the run goes on.
+        if (run.ended || run.suspended || run.broken) {
+          inHand.delete(id);
+          continue;
+        }
+      }
       const known = (receipt: Receipt): void => void run.receipts.push({ mailId: id, receipt });
       try {
-        on.tell(run, message as unknown as RunCommand, known);
+        on.tell(run, message as unknown as RunCommand | News | Order, known);
       } catch (error) {
         known({ status: 'rejected', reason: faultOf(error, 'run.bug').message });
       }
@@ -53,17 +64,19 @@ export const openInbox = (
       });
     }
   };
-  const look = async (): Promise<void> => {
-    isAsked = true;
-    if (isLooking) return;
-    isLooking = true;
+  const lookAgain = async (): Promise<void> => {
     while (isAsked) {
       isAsked = false;
       // A store that cannot be read says so to whoever reads it; the message is there the next time.
       await deliver().catch(() => {});
       on.looked();
     }
-    isLooking = false;
+    looking = undefined;
+  };
+  const look = (): Promise<void> => {
+    isAsked = true;
+    looking ??= lookAgain();
+    return looking;
   };
 
   return {

@@ -15,6 +15,7 @@ export const openLease = ({
   leaseMs,
   isNeeded,
   beats,
+  lost,
 }: {
   clock: Clock;
   store: RunStore;
@@ -23,15 +24,33 @@ export const openLease = ({
   isNeeded(): boolean;
   /** Called with each renewal. */
   beats(): void;
+  /** The store has not answered for as long as a lease runs: others may hold by now what is executed here. */
+  lost(): void;
 }): Lease => {
   let timer: unknown;
+  /** Until when the claims are ours as far as is known, and how many renewals were asked for since that was known. */
+  let heldUntil = Number.POSITIVE_INFINITY;
+  let unanswered = 0;
   const renew = (): void => {
-    // A store that cannot be reached says so when a run is written.
-    void (async () => store.renew(owner, { leaseMs }))().catch(() => {});
+    const until = clock.now() + leaseMs;
+    const answered = (): void => {
+      heldUntil = until;
+      unanswered = 0;
+    };
+    unanswered += 1;
+    try {
+      const answer = store.renew(owner, { leaseMs });
+      // A store that cannot be reached says so when a run is written.
+      if (answer instanceof Promise) answer.then(answered, () => {});
+      else answered();
+    } catch {
+      // The same.
+    }
   };
   const beat = (): void => {
     timer = undefined;
     if (!isNeeded()) return;
+    if (unanswered > 0 && clock.now() >= heldUntil) lost();
     renew();
     beats();
     wait();

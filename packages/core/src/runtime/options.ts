@@ -6,6 +6,7 @@ import {
   type Logger,
   type MemoryStore,
   type ModelProvider,
+  type Placement,
   type Pricing,
   type RunEvent,
   type RunStore,
@@ -16,6 +17,7 @@ import { unitModel } from '../background/unit.ts';
 import { memoryStore } from '../defaults/memory-store.ts';
 import { consoleLogger, randomIds, systemClock } from '../defaults/system.ts';
 import { type AnyAgent, checkBudget } from '../define-agent.ts';
+import { checkPlace, type PlaceRule } from '../placement/place.ts';
 
 /** Everything a runtime can be given. Only a provider is needed. */
 export type RuntimeOptions = {
@@ -66,6 +68,17 @@ export type RuntimeOptions = {
    * waits for the next run that is sent, so that agents that answer every completion with new work come to an end. Default 20.
    */
   maxWakes?: number;
+  /**
+   * Who executes children that are not executed where their parent is: an engine that hands them to workers. The store must be one that
+   * those reach, too. Without it every run is executed by the process that started it.
+   */
+  placement?: Placement;
+  /**
+   * Which children those are, where their agent does not say (see `AgentOptions.placement`): all of them (`remote`, default), none
+   * (`local`), or as a function says of each. What cannot be made again elsewhere is executed here: a child of an agent that is neither
+   * in `agents` nor made of data by a tool's `rebuild` or by `defineAgents`, or whose job brings tools of its own.
+   */
+  place?: PlaceRule;
   /** Milliseconds after which runs of a process that has gone silent may be taken over by another one. Default 30,000. */
   leaseMs?: number;
 };
@@ -119,6 +132,13 @@ export const settle = (options: RuntimeOptions) => {
     throw new FaultError('runtime.invalid', `unknownOutcome is "${String(unknownOutcome)}". Expected "ask" or "fail".`);
   if (!(leaseMs >= 0))
     throw new FaultError('runtime.invalid', `leaseMs is ${leaseMs}. Expected milliseconds of 0 or more.`);
+  const { placement, place = 'remote' } = options;
+  if (typeof place !== 'function') checkPlace(place, 'The place of a runtime');
+  if (placement && !store.changes)
+    throw new FaultError(
+      'runtime.invalid',
+      `A runtime was given the placement "${placement.name}" and a store that no other process reaches. Give it a store that tells of changes, such as postgresStore() or sqliteStore().`,
+    );
   const { maxWakes = 20 } = options;
   if (!(Number.isInteger(maxWakes) && maxWakes >= 0) && maxWakes !== Number.POSITIVE_INFINITY)
     throw new FaultError(
@@ -144,6 +164,8 @@ export const settle = (options: RuntimeOptions) => {
     unknownOutcome,
     leaseMs,
     maxWakes,
+    placement,
+    place,
     remembers: options.memory !== undefined,
     unknownPrice: options.unknownPrice ?? ('zero' as const),
     clock: options.clock ?? systemClock,

@@ -23,6 +23,9 @@ import { sessionOf } from '../background/dispatch.ts';
 import { isUnit } from '../background/unit.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import { fingerprintOf } from '../define-agent.ts';
+import { isPlaced } from '../placement/place.ts';
+import { mayRest } from '../placement/quiet.ts';
+import { activatedFor, childrenAway, headOf, openRevival, poisonOf } from '../placement/revival.ts';
 import { listOf } from '../replay/read-run.ts';
 import { contextIn } from '../run/checkpoint.ts';
 import { keepResult, type LiveRun, reportOf } from '../run/live-run.ts';
@@ -51,6 +54,12 @@ export type Recovery = {
    * @throws FaultError `run.unknown`, `run.ended`, `run.claimed`, `agent.unknown`
    */
   takeUp(runId: string): Promise<void>;
+  /**
+   * Brings a run back that is executed by itself, if there is something to do: a step, a message, its end. `undefined` where it waits.
+   *
+   * @throws FaultError `run.unknown`, `run.ended`, `run.claimed`
+   */
+  activate(runId: string): Promise<LiveRun | undefined>;
   /** Takes note of what a stored run was answered. */
   learnAnswers(runId: string): Promise<void>;
   /** The agent of a stored root, if it is known here or can be made. */
@@ -66,6 +75,9 @@ export type Recovery = {
   /** Brings every tree back that can be claimed. Runs whose agent is unknown or has changed fail. */
   takeUpAll(): Promise<{ recovered: LiveRun[]; skipped: { runId: string; reason: string }[] }>;
 };
+
+/** `mayLose`: runs that cannot go on here end. `mayRest`: those that wait are left alone. */
+type Bringing = { mayLose: boolean; mayRest?: boolean };
 
 type Found = { run: FoundRun; events: StoredEvent[] };
 
@@ -83,10 +95,17 @@ export const openRecovery = (
   agents: ReadonlyMap<string, AnyAgent>,
   makers: Pick<Makers, 'again'>,
   { world, desk, recorder, owner, found, inbox, leaving, giveBack, bringBack }: Engine,
-  { leaseMs, onAgentChanged, recover }: Pick<Settled, 'leaseMs' | 'onAgentChanged' | 'recover'>,
+  {
+    leaseMs,
+    onAgentChanged,
+    recover,
+    placement,
+  }: Pick<Settled, 'leaseMs' | 'onAgentChanged' | 'recover' | 'placement'>,
   on: {
     /** Called with each run that was brought back and goes on. */
     goesOn(run: LiveRun): void;
+    /** Somebody has something to say to a run that is executed by itself. */
+    wanted(runId: string, queue: string): void;
     /** Throws when nothing may be brought back any more. */
     check(): void;
   },
@@ -110,11 +129,8 @@ export const openRecovery = (
     return origin ? new Map([...(await familyOf(await rowsOf(origin.rootId))), ...rows]) : rows;
   };
 
-  const isHead = (row: RunRow): boolean => row.parentId === undefined || row.detached === true;
-  const headOf = (row: RunRow, rows: Rows): RunRow => {
-    const above = isHead(row) ? undefined : rows.get(row.parentId ?? '');
-    return above ? headOf(above, rows) : row;
-  };
+  const revival = openRevival(store, owner, () => world.clock.now());
+  const rowsFor = (head: RunRow): Promise<Rows> => (isPlaced(head) ? revival.rowsAround(head) : rowsOf(head.rootId));
 
   const keep = (run: LiveRun): LiveRun => {
     if (run.ended) {
@@ -234,7 +250,7 @@ export const openRecovery = (
       );
     const known = agentFor(row, family);
     const { agent } = known;
-    const lost = lossOf(row, known);
+    const lost = lossOf(row, known) ?? poisonOf(row, events);
     const warnings =
       !lost && isChanged(row, agent)
         ? [{ code: 'agent.changed', message: `Agent "${name}" is defined differently now than when this run started.` }]
@@ -242,7 +258,19 @@ export const openRecovery = (
     const mayBegin = contextIn(checkpoint).slot !== 'wanted';
     const run = await restored(row, events, agent ?? unknownAgent(name), mayBegin);
     bringing.set(runId, run);
-    return { events, run: Object.assign(run, { epoch, checkpoint, warnings, ...(lost && { lost }) }) };
+    const above = isPlaced(row) ? activatedFor(family.get(row.parentId ?? ''), family) : undefined;
+    return {
+      events,
+      run: Object.assign(run, {
+        epoch,
+        checkpoint,
+        warnings,
+        leaving: [],
+        rested: false,
+        ...(lost && { lost }),
+        ...(above && { above }),
+      }),
+    };
   };
 
   /** Children that had ended, for calls that are not answered yet. */
@@ -289,7 +317,11 @@ export const openRecovery = (
     }
   };
 
-  const bring = async (head: RunRow, known: Rows, mayLose: boolean): Promise<LiveRun | undefined> => {
+  const bring = async (
+    head: RunRow,
+    known: Rows,
+    { mayLose, mayRest: mayBeLeft }: Bringing,
+  ): Promise<LiveRun | undefined> => {
     const openRuns = (rows: Rows): RunRow[] =>
       [...rows.values()].filter(
         (row) => !isEnded(row.status) && !world.runs.has(row.runId) && headOf(row, rows).runId === head.runId,
@@ -303,14 +335,25 @@ export const openRecovery = (
       epochs.set(runId, await claim(runId));
     }
     // Nobody else writes them from here on: what is read now is how they are.
-    const rows = await rowsOf(head.rootId);
+    const rows = await rowsFor(head);
     const family = await familyOf(rows);
     const all: Found[] = [];
     for (const row of openRuns(rows)) {
       all.push(await find(row, family, epochs.get(row.runId) ?? (await claim(row.runId))));
     }
     const runs = all.map(({ run }) => run);
+    if (mayBeLeft && !(await revival.isWorthIt(runs))) {
+      giveBack(runs.map(({ runId }) => runId));
+      return undefined;
+    }
     for (const run of runs) await findFormer(run, rows, family);
+    for (const run of runs) {
+      const { value } = run.checkpoint;
+      const agentAway = (row: RunRow) => agentFor(row, family).agent;
+      for (const child of childrenAway(run, rows, agentAway)) found.set(child.runId, child as FoundRun);
+      run.leaving = await revival.childrenLeaving(run);
+      run.rested = mayBeLeft === true && mayRest(value as never, contextIn(run.checkpoint), world.clock.now());
+    }
     await countQuotas([...new Set([...rows.values()].flatMap(({ quota }) => quota ?? []))]);
     // From here on at once: what else happens to the tree meets it alive.
     on.check();
@@ -324,6 +367,7 @@ export const openRecovery = (
     if (first && !first.lost) on.goesOn(first);
     for (const run of [...rows.keys()].flatMap((runId) => world.runs.get(runId) ?? [])) adopt(run, rows);
     for (const run of runs) if (found.delete(run.runId)) orphan(run);
+    for (const runId of rows.keys()) found.delete(runId);
     void inbox.look();
     return first;
   };
@@ -334,11 +378,11 @@ export const openRecovery = (
     actor?.send({ type: 'interrupt', reason: 'Nothing that started this run is left.', exitReason: 'orphaned' });
   };
 
-  const takeUpHead = async (head: RunRow, rows: Rows, mayLose: boolean): Promise<LiveRun | undefined> => {
+  const takeUpHead = async (head: RunRow, rows: Rows, how: Bringing): Promise<LiveRun | undefined> => {
     // What is missing below a head that is alive has ended, though its store may not have heard of it yet.
     const before = world.runs.get(head.runId) ?? underway.get(head.runId);
     if (before) return before;
-    const now = bring(head, rows, mayLose)
+    const now = bring(head, rows, how)
       .catch(async (error: unknown) => {
         // What was claimed and did not come to life is given back, and all the rest when the runtime was closed meanwhile.
         if (isFaultError(error) && error.code === 'runtime.closed') await store.release(owner);
@@ -361,7 +405,19 @@ export const openRecovery = (
     const holder = store.changes ? await store.holder(runId) : null;
     if (holder !== null && holder !== owner) throw claimed(runId);
     const rows = await rowsOf(row.rootId);
-    await takeUpHead(headOf(row, rows), rows, false);
+    const head = headOf(row, rows);
+    if (head.placed && placement) {
+      on.wanted(head.runId, head.placed.queue);
+      throw claimed(runId);
+    }
+    await takeUpHead(head, rows, { mayLose: false });
+  };
+
+  const activate = async (runId: string): Promise<LiveRun | undefined> => {
+    const row = await rowFor(runId);
+    if (isEnded(row.status)) throw new FaultError('run.ended', `Run "${runId}" has ended: ${row.status}.`, { runId });
+    if (world.runs.has(runId) || underway.has(runId)) throw claimed(runId);
+    return takeUpHead(row, await rowsFor(row), { mayLose: true, mayRest: true });
   };
 
   const takeUpOpen = (runId: string): Promise<void> =>
@@ -382,6 +438,7 @@ export const openRecovery = (
     rowFor,
     rowsOf,
     takeUp,
+    activate,
     async learnAnswers(runId) {
       desk.restore((await eventsOf(runId)).filter(({ type }) => type === 'question.answered'));
     },
@@ -426,9 +483,9 @@ export const openRecovery = (
           [...rows.values()].filter(({ status }) => !isEnded(status)).map((row) => headOf(row, rows)),
         );
         for (const head of heads) {
-          if (alive.has(head.runId)) continue;
+          if (alive.has(head.runId) || (placement && isPlaced(head))) continue;
           try {
-            const run = await takeUpHead(head, rows, true);
+            const run = await takeUpHead(head, rows, { mayLose: true });
             if (run) recovered.push(run);
           } catch (error) {
             skipped.push({ runId: head.runId, reason: faultOf(error, 'store.unavailable').message });

@@ -7,6 +7,7 @@ import {
   type JSONValue,
   type Logger,
   type MemoryStore,
+  type PlacementServer,
   type Receipt,
   type Report,
   type RunEvent,
@@ -97,6 +98,14 @@ export type Runtime = {
    * @throws FaultError `agent.duplicate` when the maker is defined already; what `make` throws
    */
   defineAgents(maker: string, make: (data: JSONValue) => AnyAgent): (data: JSONValue) => Agent;
+  /**
+   * Executes children that runtimes of the same program have left to its placement, here: those of some queues (default: of children
+   * that are placed `remote`), at most `concurrency` (default 16) at a time. A run that waits for a person or for children that are
+   * executed elsewhere takes no place. Until the server is drained or the runtime closed; it looks every 15 seconds for runs that the
+   * engine has lost. `workerId` (default: one of its own) is what the engine calls it by.
+   * @throws FaultError `runtime.invalid` without a placement; `runtime.closed`; what the engine says
+   */
+  serve(options?: { queues?: readonly string[]; concurrency?: number; workerId?: string }): Promise<PlacementServer>;
   /** What it was made with, for what is built on top of it. */
   readonly environment: {
     readonly clock: Clock;

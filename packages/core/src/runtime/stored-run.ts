@@ -16,8 +16,8 @@ export const storedRun = (
   agent: AnyAgent = unknownAgent(row.agent),
   before: readonly Message[] = [],
 ): LiveRun => {
-  const { runId, rootId, parentId, callId, depth, model, sessionKey, after, origin, job, quota, made, fingerprint } =
-    row;
+  const { runId, rootId, parentId, callId, depth, model, sessionKey, after, origin, job } = row;
+  const { quota, made, fingerprint, placed } = row;
   const run = openLiveRun({
     runId,
     rootId,
@@ -35,6 +35,7 @@ export const storedRun = (
     ...(quota !== undefined && { quota }),
     ...(made && { made }),
     ...(fingerprint !== undefined && { fingerprint }),
+    ...(placed && { placed }),
   });
   run.detached = row.detached === true;
   let transcript = goingOn(openingOf(agent.instructions, job), before);

@@ -13,7 +13,7 @@ import type {
   Usage,
 } from '@troupe/protocol';
 import type { AnyActorRef } from 'xstate';
-import type { CrewOrder } from '../agent/context.ts';
+import type { CrewOrder, RunCommand } from '../agent/context.ts';
 import type { ToolResult } from '../agent/outcome.ts';
 import type { Dispatching } from '../background/dispatch.ts';
 import type { AnyAgent } from '../define-agent.ts';
@@ -45,12 +45,22 @@ export type World = {
   /** US dollars, or `null` when no price is known. */
   priceOf(model: string, usage: Usage): number | null;
   tellLive(run: LiveRun, draft: LiveDraft): void;
-  /** Makes the child of an admitted spawn and starts its actor under `parent`. */
-  startChild(run: LiveRun, order: Extract<CrewOrder, { type: 'crew.start' }>, parent: AnyActorRef): LiveRun;
+  /** Makes the child of an admitted spawn and starts its actor under `parent`, or one that stands for it. */
+  startChild(
+    run: LiveRun,
+    order: Extract<CrewOrder, { type: 'crew.start' }>,
+    parent: AnyActorRef,
+  ): { child: LiveRun; actor: AnyActorRef | undefined };
   /**
    * Brings a stored child back under `parent`. `null` when it had ended, or is not stored: its run is told so.
    */
-  bringBackChild(run: LiveRun, childId: string, parent: AnyActorRef): LiveRun | null;
+  bringBackChild(run: LiveRun, childId: string, parent: AnyActorRef): AnyActorRef | null;
+  /** The actor of a child that has not ended, or the one that stands for it. */
+  actorOf(run: LiveRun, childId: string): AnyActorRef | undefined;
+  /** Tells a child that is executed elsewhere something, also one that was let go. */
+  tellAway(run: LiveRun, childId: string, command: RunCommand): void;
+  /** A child that is executed elsewhere and has just begun to wait for a person. */
+  reportAway(run: LiveRun, childId: string): { child: LiveRun; report: Report } | undefined;
   /** Registers an agent's spawn under the id its child will have. @throws FaultError when the job is wrong */
   prepare(run: LiveRun, childId: string, request: { agent: AnyAgent; job: Job }): void;
   handleOf(run: LiveRun): Run;

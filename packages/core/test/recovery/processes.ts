@@ -44,7 +44,14 @@ export const machine = ({ own = true } = {}) => {
       logger: silent,
       ...options,
     });
-    onTestFinished(() => (mortal.dead ? undefined : runtime.close({ runs: 'interrupt', graceMs: 0 })));
+    onTestFinished(async () => {
+      if (mortal.dead) return;
+      const closed = runtime.close({ runs: 'interrupt', graceMs: 0 });
+      await settle();
+      // What others execute may not end any more.
+      clock.increment(1);
+      await closed;
+    });
     return { runtime, mortal };
   };
   const eventsOf = (rootId: string) => [...(base.events({ rootId }) as Iterable<StoredEvent>)];

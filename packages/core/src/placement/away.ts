@@ -1,0 +1,204 @@
+/**
+ * Children that are executed elsewhere: the store carries what they and their parents say to each other, and the placement carries the
+ * ids of those that have something to do. A message is stored with the step that it follows from, so nothing is said twice or lost.
+ */
+import {
+  type Clock,
+  faultOf,
+  type IdSource,
+  isTerminal,
+  type Logger,
+  type Mail,
+  type Placement,
+  type RunStore,
+  redact,
+} from '@troupe/protocol';
+import { type AnyActorRef, type AnyMachineSnapshot, createActor, initialTransition, transition } from 'xstate';
+import { envoyActor } from '../actors/envoy-actor.ts';
+import { agentMachine } from '../agent/agent-machine.ts';
+import type { AgentContext, ParentNote, RunInput } from '../agent/context.ts';
+import { listOf } from '../replay/read-run.ts';
+import { checkpointOf } from '../run/checkpoint.ts';
+import type { AwayChild, LiveRun } from '../run/live-run.ts';
+import { takeOutbox } from '../run/recorded.ts';
+import type { Desk } from '../runtime/desk.ts';
+import type { Warning } from '../runtime/make-run.ts';
+import type { Recorder } from '../runtime/recorder.ts';
+import { storedRun } from '../runtime/stored-run.ts';
+import { childOf, type News, type Order } from './messages.ts';
+import type { Reconciler } from './reconcile.ts';
+
+export type Away = ReturnType<typeof openAway>;
+
+type Given = {
+  store: RunStore;
+  clock: Clock;
+  ids: IdSource;
+  logger: Logger;
+  owner: string;
+  placement: Placement | undefined;
+};
+
+/** How a child begins, and what its parent has for it. */
+type Beginning = { input: RunInput; warnings: readonly Warning[]; slot: RunInput['slot'] };
+
+export const openAway = (
+  { store, clock, ids, logger, owner, placement }: Given,
+  runs: ReadonlyMap<string, LiveRun>,
+  { record }: Pick<Recorder, 'record'>,
+  desk: Pick<Desk, 'restore' | 'dropQuestions'>,
+  reconciler: Pick<Reconciler, 'start'>,
+) => {
+  const mailTo = (runId: string, message: News | Order, id = ids.next('mail')): Mail => ({
+    id,
+    runId,
+    at: clock.now(),
+    message: redact(message),
+  });
+
+  /** Whoever serves the queue looks at the run. Whatever is lost here is found by whoever reconciles. */
+  const dispatch = (runId: string, queue: string): void => {
+    void placement
+      ?.dispatch({ runId, queue })
+      .catch((error: unknown) =>
+        logger.warn(
+          `Run "${runId}" could not be dispatched to "${queue}"; it is tried again.`,
+          faultOf(error, 'placement.unavailable'),
+        ),
+      );
+  };
+
+  /** Once what was recorded of a run is stored. */
+  const afterwards = (run: LiveRun, act: () => void): void => {
+    void Promise.resolve(run.writing).then(() => {
+      if (!run.broken) act();
+    });
+  };
+
+  const post = (parent: LiveRun, childId: string, order: Order): void =>
+    record(parent, [], undefined, [mailTo(childId, order)]);
+  /** Tells a child of a run something, in the step that the run has just made. */
+  const tell = (parent: LiveRun, childId: string, order: Order): void => {
+    const away = parent.away?.get(childId) ?? parent.left?.get(childId);
+    if (!away) return;
+    post(parent, childId, order);
+    if (order.type === 'detach') away.isLeaving = true;
+    afterwards(parent, () => dispatch(childId, away.queue));
+  };
+
+  const envoy = envoyActor(tell);
+  const enter = (parent: LiveRun, child: LiveRun, crew: AnyActorRef): AnyActorRef => {
+    const actor = createActor(envoy, { id: child.runId, parent: crew, input: { parent, childId: child.runId } });
+    const away: AwayChild = { child, queue: child.placed?.queue ?? '', envoy: actor };
+    parent.away ??= new Map();
+    parent.away.set(child.runId, away);
+    actor.start();
+    follow(parent.rootId);
+    // What the engine loses is found again also where nobody serves it.
+    reconciler.start();
+    return actor;
+  };
+
+  /** Trees of which a part is executed elsewhere, and up to where they are known here. */
+  const followed = new Map<string, { after: number; reading: Promise<void> | undefined }>();
+  let leave: (() => void) | undefined;
+
+  const read = async (rootId: string, place: { after: number }): Promise<void> => {
+    for await (const event of store.events({ rootId, after: place.after })) {
+      place.after = event.rootSeq;
+      if (runs.has(event.runId)) continue;
+      if (isTerminal(event)) desk.dropQuestions(event.runId);
+      else desk.restore([event]);
+    }
+  };
+  /** Takes note of what is asked and answered elsewhere in a tree. */
+  const catchUp = async (rootId: string): Promise<void> => {
+    const place = followed.get(rootId);
+    if (!place) return;
+    await place.reading;
+    place.reading ??= read(rootId, place).finally(() => {
+      place.reading = undefined;
+    });
+    await place.reading;
+  };
+  const follow = (rootId: string): void => {
+    if (followed.has(rootId)) return;
+    followed.set(rootId, { after: 0, reading: undefined });
+    leave ??= store.changes?.(
+      () => {
+        for (const id of followed.keys()) void catchUp(id).catch(() => {});
+      },
+      { keepAlive: false },
+    );
+  };
+
+  return {
+    dispatch,
+    afterwards,
+    tell,
+    /**
+     * Stores a child that has just been admitted in its parent's step, where its machine waits for a slot, and leaves it to others.
+     *
+     * @param slot What its parent has for it.
+     */
+    start(parent: LiveRun, child: LiveRun, { input, warnings, slot }: Beginning, crew: AnyActorRef): AnyActorRef {
+      let [begins]: [AnyMachineSnapshot, ...unknown[]] = initialTransition(agentMachine, input);
+      for (const warning of warnings) [begins] = transition(agentMachine, begins as never, warning);
+      const outbox = takeOutbox(begins);
+      child.context = (begins.context as AgentContext).run;
+      child.value = begins.value;
+      record(child, outbox?.events ?? [], checkpointOf(begins, undefined));
+      const actor = enter(parent, child, crew);
+      const mayBegin = slot !== 'wanted';
+      if (mayBegin) post(parent, child.runId, { type: 'slot.granted', ...(slot === 'free' && { free: true }) });
+      afterwards(child, () => {
+        void (async () => store.release(owner, [child.runId]))()
+          .catch(() => {})
+          .then(() => mayBegin && dispatch(child.runId, child.placed?.queue ?? ''));
+      });
+      return actor;
+    },
+    /** A child of a run that was brought back. */
+    attach: enter,
+    /** One that had been let go, and may not know it yet. */
+    awaitLeave(parent: LiveRun, child: LiveRun): void {
+      parent.away ??= new Map();
+      parent.away.set(child.runId, { child, queue: child.placed?.queue ?? '', envoy: undefined, isLeaving: true });
+      follow(parent.rootId);
+      reconciler.start();
+    },
+    /** Reads what a message of a child is about, before its parent hears of it. */
+    async learn(parent: LiveRun, news: News): Promise<void> {
+      const away = parent.away?.get(childOf(news));
+      if (!away || news.type === 'slot.released' || news.type === 'slot.wanted') return;
+      await catchUp(parent.rootId);
+      const { runId, agent } = away.child;
+      const row = await store.get(runId);
+      if (row) away.child = storedRun(row, await listOf(store.events({ runId })), agent);
+    },
+    /** Nobody of a tree is alive here any more. */
+    forget(rootId: string): void {
+      followed.delete(rootId);
+      if (followed.size > 0) return;
+      leave?.();
+      leave = undefined;
+    },
+    /** What a run says to its parent, if that is executed elsewhere. */
+    notes: (run: LiveRun, notes: readonly ParentNote[]): Mail[] | undefined =>
+      run.placed && !run.detached && run.parentId !== undefined && notes.length > 0
+        ? notes.map((note) => mailTo(run.parentId as string, note))
+        : undefined,
+    /** That it knows that it was let go. */
+    leftNote: (run: LiveRun): Mail => mailTo(run.parentId ?? '', { type: 'child.left', childId: run.runId }),
+    /** The last that it says. */
+    lastNote: (run: LiveRun, end: Extract<News, { type: 'child.settled' }>['end']): Mail | undefined =>
+      run.placed && !run.detached && run.parentId !== undefined
+        ? mailTo(run.parentId, { type: 'child.settled', end }, `${run.runId}#settled`)
+        : undefined,
+    /** Whoever is above the run has mail now, and may have to be woken. */
+    wakeAbove(run: LiveRun): void {
+      const { above } = run;
+      if (above) afterwards(run, () => dispatch(above.runId, above.queue));
+    },
+  };
+};

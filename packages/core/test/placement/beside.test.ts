@@ -1,0 +1,311 @@
+/** What becomes of clocks, limits, questions and endings where a run and its children are executed by different processes. */
+import { agentLogic, defineAgent, defineTool, spawned } from '@troupe/core';
+import { describe, expect, test } from 'vitest';
+import { createActor } from 'xstate';
+import { z } from 'zod';
+import { settle } from '../../../../test/support/open-runtime.ts';
+import { calling, guardedTool } from '../control/tools.ts';
+import { only } from '../lead.ts';
+import { watch } from '../recovery/processes.ts';
+import { delegating, gated, handingOver, lead, leaf, openFleet } from './fleet.ts';
+
+const middle = defineAgent({ name: 'middle', instructions: '', tools: [delegating(leaf)] });
+const top = defineAgent({ name: 'top', instructions: '', tools: [delegating(middle)] });
+const three = [top, middle, leaf];
+
+describe('a run that waits for children that others execute', () => {
+  test.each([
+    ['is executed on while its silence is limited', { idleMs: 3_600_000 }, undefined],
+    ['is executed on while its work is limited', { activeMs: 3_600_000 }, undefined],
+    ['is put back where only its end is, which is a moment', { deadlineMs: 3_600_000 }, 'idle'],
+  ])('%s', async (_what, budget, came) => {
+    const limited = defineAgent({ ...middle, budget } as never);
+    const boss = defineAgent({ name: 'top', instructions: '', tools: [delegating(limited)] });
+    const { boot, serve, engine } = openFleet([boss, limited, leaf]);
+    const { script, open } = gated();
+    const { runtime } = boot(script);
+    await serve('w1', script);
+    const run = runtime.start(boss, 'a', { runId: 'root' });
+    await settle(200);
+    expect(engine.handed.find(({ runId }) => runId === 'root/1-0/0')?.came).toBe(came);
+    open('a');
+    await settle(300);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed' });
+  });
+
+  test('and is in nobody’s hands ends at its deadline all the same', async () => {
+    const unserved = defineAgent({ ...leaf, placement: { queue: 'nobody' } } as never);
+    const limited = defineAgent({ ...middle, budget: { deadlineMs: 60_000 }, tools: [delegating(unserved)] } as never);
+    const boss = defineAgent({ name: 'top', instructions: '', tools: [delegating(limited)] });
+    const { boot, serve, check, clock, eventsOf } = openFleet([boss, limited, unserved]);
+    const { runtime } = boot();
+    await serve('w1');
+    const run = runtime.start(boss, 'a', { runId: 'root' });
+    await settle(200);
+    for (let i = 0; i < 8; i++) {
+      clock.increment(10_000);
+      await settle(60);
+    }
+    expect(only(eventsOf('root'), 'budget.exhausted').map(({ runId }) => runId)).toEqual(['root/1-0/0']);
+    // it ends when what is below it has
+    await runtime.serve({ queues: ['nobody'] });
+    await settle(100);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'failed: timeout!' });
+    check('root');
+  });
+
+  test('makes no silence: they are watched where they are', async () => {
+    const heartbeat = { idleMs: 60_000, callMs: 60_000, onStall: 'interrupt' as const, graceMs: 10_000 };
+    const watched = defineAgent({ ...lead, heartbeat } as never);
+    const { boot, serve, check, clock } = openFleet([watched, leaf]);
+    const { script, open } = gated();
+    const { runtime } = boot(script);
+    await serve('w1', script);
+    const run = runtime.start(watched, 'a', { runId: 'root' });
+    for (let i = 0; i < 20; i++) {
+      await settle();
+      clock.increment(10_000);
+    }
+    open('a');
+    await settle(200);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a done!' });
+    check('root');
+  });
+
+  test('is executed on while one of its own is executed beside it, and is put back when that waits, too', async () => {
+    const inner = defineAgent({ name: 'inner', instructions: '', placement: 'local', tools: [delegating(leaf)] });
+    const outer = defineAgent({ name: 'middle', instructions: '', tools: [delegating(inner)] });
+    const boss = defineAgent({ name: 'top', instructions: '', tools: [delegating(outer)] });
+    const { boot, serve, engine, check } = openFleet([boss, outer, inner, leaf]);
+    const { script, open } = gated();
+    const { runtime } = boot(script);
+    let holdInner = Promise.withResolvers<void>();
+    const working: typeof handingOver = async (request, context) => {
+      if (context.agent === 'inner') await holdInner.promise;
+      return script(request, context);
+    };
+    await serve('w1', working);
+    const run = runtime.start(boss, 'a', { runId: 'root' });
+    await settle(200);
+    const came = () => engine.handed.filter(({ runId }) => runId === 'root/1-0/0').map((one) => one.came);
+    expect(came()).toEqual([undefined]);
+    holdInner.resolve();
+    await settle(200);
+    expect(came()).toEqual(['idle']);
+    holdInner = Promise.withResolvers();
+    holdInner.resolve();
+    open('a');
+    await settle(300);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a done!!!' });
+    expect(came()).toEqual(['idle', 'done']);
+    const events = check('root');
+    expect(only(events, 'run.recovered')).toEqual([]);
+  });
+});
+
+describe('a child that others execute', () => {
+  test('takes a place in a quota only while it lives, unless it completes', async () => {
+    const scarce = defineTool({
+      name: 'delegate',
+      description: '',
+      inputSchema: z.object({ jobs: z.array(z.string()) }),
+      execute: ({ jobs }) =>
+        spawned(jobs.map((job) => ({ agent: leaf, job, quota: { key: 'q', max: 1, message: 'No more.' } }))),
+      settle: (reports) => ({ content: reports.map(({ status, fault }) => fault?.message ?? status).join(', ') }),
+    });
+    const boss = defineAgent({ name: 'boss', instructions: '', tools: [scarce] });
+    const { boot, serve, check } = openFleet([boss, leaf]);
+    let n = 0;
+    const script: typeof handingOver = ({ messages }, { agent }) => {
+      if (agent === 'leaf') return messages.at(-1)?.content === 'bad' ? { fault: { code: 'model.refused' } } : 'good';
+      const job = ['bad', 'good', 'late'][n++];
+      return job ? { calls: [{ name: 'delegate', arguments: { jobs: [job] } }] } : 'done';
+    };
+    const { runtime } = boot(script);
+    await serve('w1', script);
+    const run = runtime.start(boss, 'go', { runId: 'root' });
+    await settle(400);
+    const { calls } = await run.report;
+    expect(calls.map(({ result }) => result)).toEqual([expect.any(String), 'completed', 'No more.']);
+    check('root');
+  });
+
+  test('that was let go while it waits for a person is interrupted with the run that had started it', async () => {
+    const { tool } = guardedTool();
+    const asker = defineAgent({ name: 'leaf', instructions: '', tools: [tool] });
+    const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(asker, { onPaused: 'error' })] });
+    const { boot, serve, check, statusOf } = openFleet([boss, asker]);
+    let turns = 0;
+    const script: typeof handingOver = (request, context) => {
+      if (context.agent === 'leaf') return calling('erase');
+      return turns++ === 0 ? handingOver(request, context) : { hang: true };
+    };
+    const { runtime } = boot(script);
+    await serve('w1', script);
+    const run = runtime.start(boss, 'go', { runId: 'root' });
+    await settle(300);
+    expect(statusOf('root/1-0/0')).toBe('paused');
+    await run.interrupt('Enough.');
+    await settle(300);
+    expect(statusOf('root/1-0/0')).toBe('interrupted');
+    check('root');
+  });
+
+  test('is told of a command by whoever executes it next, and the process that gives it does not take it up', async () => {
+    const { tool } = guardedTool();
+    const asker = defineAgent({ name: 'leaf', instructions: '', tools: [tool] });
+    const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(asker)] });
+    const { boot, serve, engine, check, pass } = openFleet([boss, asker]);
+    const script: typeof handingOver = (request, context) =>
+      context.agent === 'leaf' && !request.messages.some(({ role }) => role === 'tool')
+        ? calling('erase')
+        : handingOver(request, context);
+    const { runtime } = boot(script);
+    const { server } = await serve('w1', script);
+    const run = runtime.start(boss, 'go', { runId: 'root' });
+    await settle(200);
+    await server.drain(0);
+    const receipt = watch(run.answer(run.questions[0]?.id ?? '', true));
+    await pass(9);
+    expect(receipt.state).toBe('pending');
+    await serve('w2', script);
+    await settle(300);
+    expect(receipt.value).toEqual({ status: 'accepted' });
+    await expect(run.report).resolves.toMatchObject({ status: 'completed' });
+    expect(engine.handed.slice(0, 2).map(({ workerId, came }) => [workerId, came])).toEqual([
+      ['w1', 'idle'],
+      ['w2', 'done'],
+    ]);
+    check('root');
+  });
+
+  test('is no run that recover() brings back, where there is a placement', async () => {
+    const { boot, check, pass, serve } = openFleet();
+    const first = boot();
+    first.runtime.start(lead, 'a', { runId: 'root' });
+    await settle(50);
+    first.mortal.die();
+    await pass(4);
+    const { runtime } = boot();
+    const { recovered, skipped } = await runtime.recover();
+    expect([recovered.map(({ id }) => id), skipped]).toEqual([['root'], []]);
+    expect(check('root', { open: true }).at(-1)?.type).toBe('run.recovered');
+    await serve('w1');
+    await pass(4);
+    await expect(recovered[0]?.report).resolves.toMatchObject({ status: 'completed', text: 'a!!' });
+  });
+
+  test('keeps a runtime that closes from saying that its parent has ended: it does so when it is recovered', async () => {
+    const { boot, check, serve, pass, clock, statusOf } = openFleet();
+    const first = boot();
+    first.runtime.start(lead, 'a', { runId: 'root' });
+    await settle(50);
+    const closed = watch(first.runtime.close({ runs: 'interrupt', graceMs: 1_000 }));
+    await settle(50);
+    clock.increment(1_000);
+    await settle(50);
+    expect(closed.state).toBe('settled');
+    expect(statusOf('root')).toBe('running');
+    const second = boot();
+    await second.runtime.recover();
+    await serve('w1');
+    await pass(4);
+    expect(statusOf('root')).toBe('interrupted');
+    check('root');
+  });
+});
+
+describe('a run that ends while others execute its children', () => {
+  test('is put back while it waits for them, though it is being interrupted', async () => {
+    const late = defineAgent({ ...leaf, placement: { queue: 'late' } } as never);
+    const between = defineAgent({ ...middle, tools: [delegating(late)] } as never);
+    const boss = defineAgent({ ...top, tools: [delegating(between)] } as never);
+    const { boot, serve, check, engine } = openFleet([boss, between, late]);
+    const { runtime } = boot();
+    await serve('w1', handingOver, { concurrency: 1 });
+    const run = runtime.start(boss, 'a', { runId: 'root' });
+    await settle(200);
+    await run.interrupt('Enough.');
+    await settle(200);
+    expect(engine.handed.map(({ came }) => came)).toEqual(['idle', 'idle']);
+    await runtime.serve({ queues: ['late'], concurrency: 1 });
+    await settle(300);
+    await expect(run.ended).resolves.toMatchObject({ status: 'interrupted' });
+    expect(only(check('root'), 'run.interrupted').map(({ depth }) => depth)).toEqual([2, 1, 0]);
+  });
+
+  test('because the machine that it belongs to stops it: they are interrupted, and it ends after them', async () => {
+    const { boot, serve, check, statusOf } = openFleet();
+    const { script } = gated();
+    const { runtime } = boot(script);
+    await serve('w1', script);
+    const actor = createActor(agentLogic(lead, runtime), { input: { input: 'a' } }).start();
+    await settle(100);
+    const [{ runId } = { runId: '' }] = await runtime.runs.list({ status: 'running' });
+    actor.stop();
+    await settle(200);
+    const [rootId = ''] = runId.split('/');
+    expect([statusOf(rootId), statusOf(`${rootId}/1-0/0`)]).toEqual(['interrupted', 'interrupted']);
+    check(rootId);
+  });
+
+  test('because its call ran out of time: what the call had started is interrupted', async () => {
+    const free = defineTool({
+      name: 'free',
+      description: '',
+      inputSchema: z.object({}),
+      timeoutMs: 1_000,
+      execute: async (_input, { spawn }) => (await (await spawn(leaf, 'x')).report).text ?? '',
+    });
+    const boss = defineAgent({ name: 'boss', instructions: '', tools: [free] });
+    const { boot, serve, check, clock, statusOf } = openFleet([boss, leaf]);
+    const script: typeof handingOver = ({ messages }, { agent }) => {
+      if (agent === 'leaf') return { hang: true };
+      return messages.some(({ role }) => role === 'tool') ? 'done' : calling('free');
+    };
+    const { runtime } = boot(script);
+    await serve('w1', script);
+    const run = runtime.start(boss, 'go', { runId: 'root' });
+    await settle(100);
+    clock.increment(1_000);
+    await settle(200);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'done' });
+    expect(statusOf('root/1-0/0')).toBe('interrupted');
+    check('root');
+  });
+});
+
+test('what was said to a run before it is taken up is heard before it is put back, however late its store answers', async () => {
+  const { boot, serve, engine, check, base } = openFleet();
+  const { runtime } = boot();
+  const { mortal } = await serve('w1');
+  Object.assign(mortal.store, {
+    inbox: async (owner: string) => {
+      await settle(3);
+      return base.inbox(owner);
+    },
+  });
+  const run = runtime.start(lead, 'a', { runId: 'root' });
+  await settle(300);
+  await expect(run.report).resolves.toMatchObject({ status: 'completed' });
+  expect(engine.handed.map(({ came }) => came)).toEqual(['done']);
+  check('root');
+});
+
+test('three runs above each other, each executed by whoever has a place', async () => {
+  const { boot, serve, check, engine } = openFleet(three);
+  const slowly: typeof handingOver = async (request, context) => {
+    await settle(2);
+    return handingOver(request, context);
+  };
+  const { runtime } = boot();
+  await serve('w1', slowly, { concurrency: 1 });
+  await serve('w2', slowly, { concurrency: 1 });
+  const runs = ['r1', 'r2', 'r3'].map((runId) => runtime.start(top, 'a b c', { runId }));
+  await settle(2_000);
+  for (const run of runs) {
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a!!, b!!, c!!!' });
+    check(run.id);
+  }
+  expect(new Set(engine.handed.map(({ workerId }) => workerId))).toEqual(new Set(['w1', 'w2']));
+});

@@ -1,0 +1,389 @@
+import { defineAgent, defineTool } from '@troupe/core';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { settle } from '../../../../test/support/open-runtime.ts';
+import { calling, guardedTool } from '../control/tools.ts';
+import { only } from '../lead.ts';
+import { leaseMs, machine, watch } from '../recovery/processes.ts';
+import { delegating, gated, handingOver, lead, leaf, openFleet } from './fleet.ts';
+
+describe('children that are executed elsewhere', () => {
+  test('do their work on workers, and give their parents what children give', async () => {
+    const { boot, serve, engine, check, pass, base } = openFleet();
+    const { runtime } = boot();
+    await serve('w1');
+    const report = watch(runtime.start(lead, 'a b c', { runId: 'root' }).report);
+    await settle(200);
+    await pass();
+    expect(engine.handed.map(({ came }) => came)).toEqual(['done', 'done', 'done']);
+    expect(report.value).toMatchObject({ status: 'completed', text: 'a!, b!, c!!' });
+    const events = check('root');
+    expect(only(events, 'run.completed').map(({ depth }) => depth)).toEqual([1, 1, 1, 0]);
+    expect(base.get('root/1-0/0')).toMatchObject({ agent: leaf.name, placed: { queue: 'troupe' } });
+  });
+
+  test('wait for a slot of their parent, and for a place on a worker', async () => {
+    const { boot, serve, engine, check, eventsOf } = openFleet();
+    const { runtime } = boot();
+    const { script, open } = gated();
+    await serve('w1', script, { concurrency: 3 });
+    const report = watch(
+      runtime.start(lead, { input: 'a b c d', budget: { concurrency: 2 } }, { runId: 'root' }).report,
+    );
+    await settle(100);
+    expect(only(eventsOf('root'), 'run.started').map(({ runId }) => runId)).toEqual([
+      'root',
+      'root/1-0/0',
+      'root/1-0/1',
+    ]);
+    open('b');
+    await settle(100);
+    expect(only(eventsOf('root'), 'run.started')).toHaveLength(4);
+    for (const job of ['a', 'c', 'd']) open(job);
+    await settle(100);
+    expect(report.value).toMatchObject({ status: 'completed', text: 'a done, b done, c done, d done!' });
+    check('root');
+    expect(engine.handed.every(({ came }) => came === 'done')).toBe(true);
+  });
+
+  test('whose own children are executed elsewhere, too, take no place while they wait: one is enough for all', async () => {
+    const middle = defineAgent({ name: 'middle', instructions: '', tools: [delegating(leaf)] });
+    const top = defineAgent({ name: 'top', instructions: '', tools: [delegating(middle)] });
+    const { boot, serve, engine, check } = openFleet([top, middle, leaf]);
+    const { runtime } = boot();
+    await serve('w1', handingOver, { concurrency: 1 });
+    const report = watch(runtime.start(top, 'a b', { runId: 'root' }).report);
+    await settle(500);
+    expect(report.value).toMatchObject({ status: 'completed', text: 'a!!, b!!!' });
+    check('root');
+    const came = (runId: string) => engine.handed.filter((one) => one.runId === runId).map((one) => one.came);
+    expect(came('root/1-0/0')).toEqual(['idle', 'done']);
+    expect(came('root/1-0/0/1-0/0')).toEqual(['done']);
+  });
+
+  test('ask, and are answered where their root is', async () => {
+    const { tool, ran } = guardedTool();
+    const asker = defineAgent({ name: 'leaf', instructions: '', tools: [tool] });
+    const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(asker)] });
+    const { boot, serve, engine, check } = openFleet([boss, asker]);
+    const script: typeof handingOver = (request, context) =>
+      context.agent === 'leaf' && !request.messages.some(({ role }) => role === 'tool')
+        ? calling('erase')
+        : handingOver(request, context);
+    const { runtime } = boot(script);
+    await serve('w1', script);
+    const run = runtime.start(boss, 'go', { runId: 'root' });
+    const asked = watch(run.report);
+    await settle(200);
+    expect(asked.value).toMatchObject({ status: 'paused', questions: [{ runId: 'root/1-0/0', tool: 'erase' }] });
+    // nobody has a place while it waits
+    expect(engine.handed).toMatchObject([{ came: 'idle' }]);
+    const receipt = watch(run.answer(run.questions[0]?.id ?? '', true));
+    await settle(300);
+    expect(receipt.value).toEqual({ status: 'accepted' });
+    expect(run.questions).toEqual([]);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'erase done!!' });
+    expect(ran()).toBe(1);
+    check('root');
+  });
+
+  test('are let go where their call does not wait for a person, and go on by themselves', async () => {
+    const { tool } = guardedTool();
+    const asker = defineAgent({ name: 'leaf', instructions: '', tools: [tool] });
+    const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(asker, { onPaused: 'error' })] });
+    const { boot, serve, check, base } = openFleet([boss, asker]);
+    const script: typeof handingOver = (request, context) =>
+      context.agent === 'leaf' && !request.messages.some(({ role }) => role === 'tool')
+        ? calling('erase')
+        : handingOver(request, context);
+    const { runtime } = boot(script);
+    await serve('w1', script);
+    const run = runtime.start(boss, 'go', { runId: 'root' });
+    await settle(300);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'paused: question!' });
+    expect(base.get('root/1-0/0')).toMatchObject({ status: 'paused', detached: true });
+    const [question] = (await runtime.attach('root/1-0/0')).questions;
+    const receipt = watch(runtime.answer(question?.id ?? '', true));
+    await settle(300);
+    expect(receipt.value).toEqual({ status: 'accepted' });
+    expect(base.get('root/1-0/0')).toMatchObject({ status: 'completed' });
+    check('root');
+  });
+
+  test('are interrupted with their root, and end before it', async () => {
+    const { boot, serve, check } = openFleet();
+    const { runtime } = boot();
+    const { script } = gated();
+    await serve('w1', script);
+    const run = runtime.start(lead, 'a b', { runId: 'root' });
+    await settle(100);
+    await run.interrupt('Enough.');
+    await settle(200);
+    await expect(run.ended).resolves.toMatchObject({ status: 'interrupted' });
+    const ends = only(check('root'), 'run.interrupted');
+    expect(ends.map(({ runId, exitReason }) => [runId, exitReason])).toEqual([
+      ['root/1-0/0', 'parent_interrupted'],
+      ['root/1-0/1', 'parent_interrupted'],
+      ['root', 'interrupted'],
+    ]);
+  });
+
+  test('that no worker has taken yet are interrupted by the first that does', async () => {
+    const { boot, serve, check, pass, eventsOf } = openFleet();
+    const { runtime } = boot();
+    const run = runtime.start(lead, 'a', { runId: 'root' });
+    await settle();
+    void run.interrupt('Enough.');
+    await pass();
+    expect(eventsOf('root').some(({ type }) => type === 'run.interrupted')).toBe(false);
+    await serve('w1');
+    await settle(200);
+    await expect(run.ended).resolves.toMatchObject({ status: 'interrupted' });
+    expect(only(check('root'), 'run.interrupted')).toHaveLength(2);
+  });
+
+  test('are steered, paused and let go on from any process', async () => {
+    const { boot, serve, check, eventsOf, statusOf } = openFleet();
+    const { runtime } = boot();
+    const { script, open } = gated();
+    await serve('w1', script);
+    const run = runtime.start(lead, 'a', { runId: 'root' });
+    await settle(100);
+    const child = await runtime.attach('root/1-0/0');
+    const steered = watch(child.steer('Hurry.'));
+    await settle(100);
+    expect(steered.value).toEqual({ status: 'deferred', until: 'turn.completed' });
+    const paused = watch(run.pause());
+    await settle(100);
+    expect(paused.value).toEqual({ status: 'accepted' });
+    expect(statusOf('root/1-0/0')).toBe('paused');
+    void run.resume();
+    await settle(200);
+    expect(only(eventsOf('root'), 'run.resumed').map(({ runId }) => runId)).toEqual(['root', 'root/1-0/0']);
+    open('a');
+    open('Hurry.');
+    await settle(200);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed' });
+    check('root');
+  });
+
+  test('are given to a tool that waits for each of them by itself', async () => {
+    const free = defineTool({
+      name: 'free',
+      description: '',
+      inputSchema: z.object({}),
+      execute: async (_input, { spawn }) => {
+        const run = await spawn(leaf, 'x');
+        return (await run.report).text ?? '';
+      },
+    });
+    const boss = defineAgent({ name: 'boss', instructions: '', tools: [free] });
+    const { boot, serve, check } = openFleet([boss, leaf]);
+    const script: typeof handingOver = (request, context) =>
+      context.agent === 'boss' && !request.messages.some(({ role }) => role === 'tool')
+        ? calling('free')
+        : handingOver(request, context);
+    const { runtime } = boot(script);
+    await serve('w1', script);
+    const run = runtime.start(boss, 'go', { runId: 'root' });
+    const report = watch(run.report);
+    await settle(300);
+    expect(report.value).toMatchObject({ status: 'completed', text: 'x!!' });
+    check('root');
+  });
+});
+
+describe('a process that is gone', () => {
+  test('while it executed a child: another one goes on with it', async () => {
+    const { boot, serve, engine, check, pass, eventsOf } = openFleet();
+    const { runtime } = boot();
+    const { script, open } = gated();
+    const first = await serve('w1', script);
+    const run = runtime.start(lead, 'a', { runId: 'root' });
+    await settle(100);
+    first.mortal.die();
+    engine.lose('w1');
+    await serve('w2', script);
+    open('a');
+    await settle(50);
+    expect(engine.handed.at(-1)).toMatchObject({ workerId: 'w2', came: 'held' });
+    await pass(12);
+    await settle(200);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a done!' });
+    expect(only(check('root'), 'run.recovered')).toHaveLength(1);
+    expect(eventsOf('root').filter(({ type, runId }) => type === 'run.completed' && runId !== 'root')).toHaveLength(1);
+  });
+
+  test('while its children are executed elsewhere: they go on, and whoever recovers their parent hears of them', async () => {
+    const { boot, serve, check, pass } = openFleet();
+    const first = boot();
+    const { script, open } = gated();
+    await serve('w1', script);
+    first.runtime.start(lead, 'a b', { runId: 'root' });
+    await settle(100);
+    open('a');
+    await settle(100);
+    first.mortal.die();
+    await pass();
+    const second = boot();
+    const { recovered } = await second.runtime.recover();
+    expect(recovered.map(({ id }) => id)).toEqual(['root']);
+    await settle(100);
+    open('b');
+    await settle(200);
+    await expect(recovered[0]?.report).resolves.toMatchObject({ status: 'completed', text: 'a done, b done!' });
+    check('root');
+  });
+
+  test('with all that the engine knew: what nobody executes is dispatched again', async () => {
+    const { boot, serve, engine, check, clock } = openFleet();
+    const { runtime } = boot();
+    engine.forget();
+    const run = runtime.start(lead, 'a', { runId: 'root' });
+    await settle(50);
+    await serve('w1');
+    await settle(50);
+    expect(engine.handed).toEqual([]);
+    engine.forget(false);
+    clock.increment(15_000);
+    await settle(200);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed' });
+    check('root');
+  });
+
+  test('again and again because of a child: it fails, and says why', async () => {
+    const { boot, serve, engine, check, pass } = openFleet();
+    const { runtime } = boot();
+    const run = runtime.start(lead, 'a', { runId: 'root' });
+    const { script } = gated();
+    for (let i = 0; i < 7; i++) {
+      const worker = await serve(`w${i}`, script);
+      await pass(8);
+      worker.mortal.die();
+      engine.lose(`w${i}`);
+    }
+    await serve('last', script);
+    await pass(12);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'failed: poison!' });
+    const [end] = only(check('root'), 'run.failed');
+    expect(end).toMatchObject({ exitReason: 'poison', fault: { code: 'run.poison' } });
+  });
+
+  test('for a while only: what it does then is refused, and nobody acts twice', async () => {
+    const { boot, serve, engine, check, pass, clock } = openFleet();
+    const { runtime } = boot();
+    const slow = gated();
+    const quick = gated();
+    const first = await serve('w1', slow.script);
+    const run = runtime.start(lead, 'a', { runId: 'root' });
+    await settle(100);
+    // it hangs: its lease runs out
+    Object.assign(first.mortal.store, { renew: () => new Promise(() => {}) });
+    engine.lose('w1');
+    await serve('w2', quick.script);
+    for (let i = 0; i < 10; i++) {
+      clock.increment(leaseMs / 3);
+      await settle();
+    }
+    slow.open('a', 'zombie');
+    await settle(50);
+    quick.open('a', 'right');
+    await pass();
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'right!' });
+    check('root');
+    expect(engine.handed.filter(({ workerId }) => workerId === 'w1')).toMatchObject([{ came: 'fenced' }]);
+  });
+
+  test('from the store: it stops by itself before anybody else goes on', async () => {
+    const { boot, serve, engine, check, pass, clock } = openFleet();
+    const { runtime } = boot();
+    const { script } = gated();
+    const first = await serve('w1', script);
+    const run = runtime.start(lead, 'a', { runId: 'root' });
+    await settle(100);
+    Object.assign(first.mortal.store, { renew: () => new Promise(() => {}), commit: () => new Promise(() => {}) });
+    const came = () => engine.handed.map((one) => one.came);
+    for (let i = 0; i < 3; i++) {
+      expect(came()).toEqual([undefined]);
+      clock.increment(leaseMs / 3);
+      await settle();
+    }
+    clock.increment(leaseMs / 3);
+    await settle(1);
+    expect(came()).toEqual(['fenced']);
+    first.mortal.die();
+    engine.lose('w1');
+    await serve('w2');
+    clock.increment(15_000);
+    await pass();
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a!!' });
+    check('root');
+  });
+});
+
+describe('where a child is executed', () => {
+  test('its agent says, else the runtime: by a word, by a queue, or by a rule', async () => {
+    const here = defineAgent({ name: 'here', instructions: '', placement: 'local' });
+    const big = defineAgent({ name: 'big', instructions: '', placement: { queue: 'big' } });
+    const other = defineAgent({ name: 'other', instructions: '' });
+    const byJob = delegating((job) => ({ here, big, other })[job] ?? leaf);
+    const boss = defineAgent({ name: 'boss', instructions: '', tools: [byJob] });
+    const seen: unknown[] = [];
+    const { boot, serve, check, base, engine } = openFleet([boss, here, big, other, leaf]);
+    const script: typeof handingOver = (request, context) =>
+      context.agent === 'boss' ? handingOver(request, context) : 'done';
+    const { runtime } = boot(script, {
+      place: ({ agent, parent, depth, job }) => {
+        seen.push([agent.name, parent, depth, job.input]);
+        if (agent.name === 'other') throw new Error('I do not know.');
+        return 'remote';
+      },
+    });
+    await serve('w1', script);
+    await runtime.serve({ queues: ['big'], workerId: 'self' });
+    const run = runtime.start(boss, 'here big other leaf', { runId: 'root' });
+    await settle(300);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'done, done, done, done!' });
+    check('root');
+    expect(seen).toEqual([
+      ['other', 'boss', 1, 'other'],
+      ['leaf', 'boss', 1, 'leaf'],
+    ]);
+    const placed = (n: number) => (base.get(`root/1-0/${n}`) as { placed?: unknown }).placed;
+    expect([0, 1, 2, 3].map(placed)).toEqual([undefined, { queue: 'big' }, undefined, { queue: 'troupe' }]);
+    expect(engine.handed.map(({ runId, workerId }) => [runId, workerId])).toEqual([
+      ['root/1-0/1', 'self'],
+      ['root/1-0/3', 'w1'],
+    ]);
+  });
+
+  test('is here where nobody could make it again: of an agent that is not known, or with tools of its own', async () => {
+    const stranger = defineAgent({ name: 'stranger', instructions: '' });
+    const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(stranger)] });
+    const { boot, check, base } = openFleet([boss]);
+    const { runtime } = boot();
+    const run = runtime.start(boss, 'a', { runId: 'root' });
+    await expect(run.report).resolves.toMatchObject({ status: 'completed' });
+    expect(base.get('root/1-0/0')).not.toHaveProperty('placed');
+    check('root');
+  });
+
+  test('has to be a place', () => {
+    const wrong = { placement: 'far away' as never };
+    expect(() => defineAgent({ name: 'a', instructions: '', ...wrong })).toThrow(
+      'The placement of agent "a" is "far away". Expected "local", "remote" or { queue: "a name" }.',
+    );
+    const { boot } = openFleet();
+    expect(() => boot([], { place: 1 as never })).toThrow('The place of a runtime is 1.');
+    const { changes: _, ...alone } = machine().base as never as Record<string, unknown>;
+    expect(() => boot([], { store: { ...alone } as never })).toThrow('a store that no other process reaches');
+  });
+
+  test('is nowhere without a placement, and serve() says so', async () => {
+    const { boot } = openFleet();
+    const { runtime } = boot([], { placement: undefined as never });
+    await expect(runtime.serve()).rejects.toThrow('A runtime without a placement serves nobody.');
+    const served = boot().runtime;
+    await expect(served.serve({ concurrency: 0 })).rejects.toThrow('serve() was given the concurrency 0.');
+  });
+});
