@@ -1,7 +1,7 @@
 // npm run soak [-- --worlds N] [--seeds N] [--trees N] [--paths sqlite] [--kills N]
 //
-// The long form of what `npm test` does in short: random worlds (default 200,000 of each kind), simulated worlds that crash
-// (100,000 seeds), random trees of delegations (5,000), every path of the chart with a crash behind every step on a file, and a real program that is killed (200 times).
+// The long form of what `npm test` does in short: random worlds (default 200,000 of each kind), simulated worlds that crash, in
+// one process and on several (100,000 seeds each), random trees of delegations (5,000), every path of the chart with a crash behind every step on a file, and a real program that is killed (200 times).
 // Give one of them to run that one alone.
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -10,9 +10,13 @@ const kinds = {
   worlds: {
     env: 'RUNS',
     usual: '200000',
-    tests: ['packages/core/test/worlds', '--exclude', '**/crash-worlds.test.ts'],
+    tests: ['packages/core/test/worlds', '--exclude', '**/{crash,placed}-worlds.test.ts'],
   },
-  seeds: { env: 'SEEDS', usual: '100000', tests: ['packages/core/test/worlds/crash-worlds.test.ts'] },
+  seeds: {
+    env: 'SEEDS',
+    usual: '100000',
+    tests: ['packages/core/test/worlds/crash-worlds.test.ts', 'packages/core/test/worlds/placed-worlds.test.ts'],
+  },
   trees: { env: 'TREES', usual: '5000', tests: ['packages/delegation/test/delegate/trees.test.ts'] },
   paths: { env: 'STORE', usual: 'sqlite', tests: ['packages/core/test/paths'] },
   kills: { env: 'KILLS', usual: '200', tests: ['test/crash'] },

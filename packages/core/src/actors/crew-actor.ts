@@ -133,18 +133,17 @@ export const crewActor = (world: World): CrewLogic => {
         return crew.children.get(order.childId)?.send({ type: 'slot.granted' });
       case 'crew.detach': {
         const child = crew.children.get(order.childId);
-        const live = world.runs.get(order.childId);
         const away = world.reportAway(run, order.childId);
+        const live = away ? undefined : world.runs.get(order.childId);
         if (!child || !(live || away)) return;
         crew.children.delete(order.childId);
         run.letGo.add(order.childId);
         if (live) keepResult(run, live, world.reportPaused(live));
         else if (away) keepResult(run, away.child, away.report);
-        if (live) world.detach(live);
-        child.send({ type: 'detach' });
-        // Its envoy has nothing more to say.
-        if (away) scope.stopChild(child);
-        return;
+        // One that others execute has left already: its envoy has nothing more to say.
+        if (!live) return scope.stopChild(child);
+        world.detach(live);
+        return child.send({ type: 'detach' });
       }
       case 'crew.cascade':
         if (order.stopTools) for (const id of [...crew.calls.keys()]) stopCall(crew, scope, id);

@@ -13,7 +13,14 @@ import {
   type RunStore,
   redact,
 } from '@troupe/protocol';
-import { type AnyActorRef, type AnyMachineSnapshot, createActor, initialTransition, transition } from 'xstate';
+import {
+  type AnyActorRef,
+  type AnyEventObject,
+  type AnyMachineSnapshot,
+  createActor,
+  initialTransition,
+  transition,
+} from 'xstate';
 import { envoyActor } from '../actors/envoy-actor.ts';
 import { agentMachine } from '../agent/agent-machine.ts';
 import type { AgentContext, ParentNote, RunInput } from '../agent/context.ts';
@@ -24,7 +31,7 @@ import { takeOutbox } from '../run/recorded.ts';
 import type { Desk } from '../runtime/desk.ts';
 import type { Warning } from '../runtime/make-run.ts';
 import type { Recorder } from '../runtime/recorder.ts';
-import { storedRun } from '../runtime/stored-run.ts';
+import { storedRun, untilLetGo } from '../runtime/stored-run.ts';
 import { childOf, type News, type Order } from './messages.ts';
 import type { Reconciler } from './reconcile.ts';
 
@@ -48,6 +55,8 @@ export const openAway = (
   { record }: Pick<Recorder, 'record'>,
   desk: Pick<Desk, 'restore' | 'dropQuestions'>,
   reconciler: Pick<Reconciler, 'start'>,
+  /** Takes note of what the machine of a run hears. */
+  hear: (run: LiveRun, event: AnyEventObject) => void,
 ) => {
   const mailTo = (runId: string, message: News | Order, id = ids.next('mail')): Mail => ({
     id,
@@ -82,7 +91,6 @@ export const openAway = (
     const away = parent.away?.get(childId) ?? parent.left?.get(childId);
     if (!away) return;
     post(parent, childId, order);
-    if (order.type === 'detach') away.isLeaving = true;
     afterwards(parent, () => dispatch(childId, away.queue));
   };
 
@@ -142,12 +150,17 @@ export const openAway = (
      * @param slot What its parent has for it.
      */
     start(parent: LiveRun, child: LiveRun, { input, warnings, slot }: Beginning, crew: AnyActorRef): AnyActorRef {
-      let [begins]: [AnyMachineSnapshot, ...unknown[]] = initialTransition(agentMachine, input);
-      for (const warning of warnings) [begins] = transition(agentMachine, begins as never, warning);
-      const outbox = takeOutbox(begins);
-      child.context = (begins.context as AgentContext).run;
-      child.value = begins.value;
-      record(child, outbox?.events ?? [], checkpointOf(begins, undefined));
+      let machine: AnyMachineSnapshot | undefined;
+      for (const event of [{ type: 'xstate.init', input }, ...warnings]) {
+        hear(child, event);
+        [machine] = machine
+          ? transition(agentMachine, machine as never, event as Warning)
+          : initialTransition(agentMachine, input);
+        const outbox = takeOutbox(machine);
+        child.context = (machine.context as AgentContext).run;
+        child.value = machine.value;
+        record(child, outbox?.events ?? [], checkpointOf(machine, undefined));
+      }
       const actor = enter(parent, child, crew);
       const mayBegin = slot !== 'wanted';
       if (mayBegin) post(parent, child.runId, { type: 'slot.granted', ...(slot === 'free' && { free: true }) });
@@ -160,13 +173,6 @@ export const openAway = (
     },
     /** A child of a run that was brought back. */
     attach: enter,
-    /** One that had been let go, and may not know it yet. */
-    awaitLeave(parent: LiveRun, child: LiveRun): void {
-      parent.away ??= new Map();
-      parent.away.set(child.runId, { child, queue: child.placed?.queue ?? '', envoy: undefined, isLeaving: true });
-      follow(parent.rootId);
-      reconciler.start();
-    },
     /** Reads what a message of a child is about, before its parent hears of it. */
     async learn(parent: LiveRun, news: News): Promise<void> {
       const away = parent.away?.get(childOf(news));
@@ -174,7 +180,8 @@ export const openAway = (
       await catchUp(parent.rootId);
       const { runId, agent } = away.child;
       const row = await store.get(runId);
-      if (row) away.child = storedRun(row, await listOf(store.events({ runId })), agent);
+      const events = await listOf(store.events({ runId }));
+      if (row) away.child = storedRun(row, news.type === 'child.left' ? untilLetGo(events) : events, agent);
     },
     /** Nobody of a tree is alive here any more. */
     forget(rootId: string): void {
@@ -188,8 +195,8 @@ export const openAway = (
       run.placed && !run.detached && run.parentId !== undefined && notes.length > 0
         ? notes.map((note) => mailTo(run.parentId as string, note))
         : undefined,
-    /** That it knows that it was let go. */
-    leftNote: (run: LiveRun): Mail => mailTo(run.parentId ?? '', { type: 'child.left', childId: run.runId }),
+    /** Something else that it says. */
+    note: (run: LiveRun, news: News): Mail => mailTo(run.parentId ?? '', news),
     /** The last that it says. */
     lastNote: (run: LiveRun, end: Extract<News, { type: 'child.settled' }>['end']): Mail | undefined =>
       run.placed && !run.detached && run.parentId !== undefined

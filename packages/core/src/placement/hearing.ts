@@ -1,14 +1,17 @@
 /** What a run makes of what its parent or its children say, where others execute those. */
 import type { Receipt } from '@troupe/protocol';
+import { matchesState } from 'xstate';
+import { locate } from '../agent/children.ts';
 import type { ChildEnd } from '../agent/context.ts';
+import { endOf } from '../agent/life.ts';
 import type { AwayChild, LiveRun } from '../run/live-run.ts';
 import type { Desk } from '../runtime/desk.ts';
 import type { Recorder } from '../runtime/recorder.ts';
 import type { Away } from './away.ts';
-import { isOrder, type News, type Order } from './messages.ts';
+import { isNews, type News, type Order } from './messages.ts';
 
 export const openHearing = (
-  away: Pick<Away, 'leftNote' | 'wakeAbove'>,
+  away: Pick<Away, 'note' | 'tell' | 'wakeAbove'>,
   {
     recorder,
     desk,
@@ -44,29 +47,60 @@ export const openHearing = (
     alone(run);
   };
 
-  /** A child that was let go knows it. */
-  const letLeave = (run: LiveRun, childId: string): void => {
-    const known = takeOut(run, childId);
+  /** A child waits for a person, and its call does not: it is asked to leave, and the run hears of it once it has. */
+  const askToLeave = (run: LiveRun, childId: string): void => {
+    const known = run.away?.get(childId);
+    if (!known || known.isLeaving) return;
+    known.isLeaving = true;
+    away.tell(run, childId, { type: 'detach' });
+  };
+  const stay = (run: LiveRun, childId: string): void => {
+    const known = run.away?.get(childId);
+    if (known) delete known.isLeaving;
+  };
+  const letLeave = (run: LiveRun, end: ChildEnd): void => {
+    const known = takeOut(run, end.childId);
     if (!known) return;
     run.left ??= new Map();
-    run.left.set(childId, known);
+    run.left.set(end.childId, known);
+    if (isActive(run)) run.actor?.send({ type: 'child.paused', end, questionIds: [] });
+    else run.unheard.set(end.childId, end);
     alone(run);
   };
 
+  /** A child is asked to leave. */
   const leave = (run: LiveRun): void => {
+    const isWaiting = run.value !== undefined && matchesState({ paused: 'question' }, run.value);
+    if (!isWaiting || !run.context) return say(run, { type: 'child.stayed', childId: run.runId });
+    const end = endOf(run.context, 'paused', 'question');
     run.detached = true;
     run.actor?.send({ type: 'detach' });
-    recorder.record(run, [], undefined, [away.leftNote(run)]);
+    say(run, { type: 'child.left', end });
+  };
+  const say = (run: LiveRun, news: News): void => {
+    recorder.record(run, [], undefined, [away.note(run, news)]);
     away.wakeAbove(run);
   };
 
+  const isActive = (run: LiveRun): boolean => run.actor?.getSnapshot().status === 'active';
+  const isNotWaitedFor = ({ context }: LiveRun, childId: string): boolean =>
+    context !== undefined && locate(context, childId)?.child.onPaused === 'error';
+
+  const hearNews = (run: LiveRun, news: News): void => {
+    if (news.type === 'child.settled') comeHome(run, news.end);
+    else if (news.type === 'child.left') letLeave(run, news.end);
+    else if (news.type === 'child.stayed') stay(run, news.childId);
+    else if (news.type === 'child.paused' && isNotWaitedFor(run, news.end.childId)) askToLeave(run, news.end.childId);
+    else if (isActive(run)) run.actor?.send(news);
+  };
+
   return {
+    /** @param known Called with what comes of it, before it does. */
     hear(run: LiveRun, message: News | Order, known: (receipt: Receipt) => void): void {
       known({ status: 'accepted' });
-      if (message.type === 'child.settled') comeHome(run, message.end);
-      else if (message.type === 'child.left') letLeave(run, message.childId);
+      if (isNews(message)) hearNews(run, message);
       else if (message.type === 'detach') leave(run);
-      else if (isOrder(message) || run.actor?.getSnapshot().status === 'active') run.actor?.send(message);
+      else run.actor?.send(message);
     },
   };
 };

@@ -3,7 +3,11 @@ import type { Mail } from '@troupe/protocol';
 import type { ChildEnd, ParentNote, RunCommand } from '../agent/context.ts';
 
 /** From a child, stored with the step that it says so in. */
-export type News = ParentNote | { type: 'child.settled'; end: ChildEnd } | { type: 'child.left'; childId: string };
+export type News =
+  | ParentNote
+  | { type: 'child.settled'; end: ChildEnd }
+  | { type: 'child.left'; end: ChildEnd }
+  | { type: 'child.stayed'; childId: string };
 
 /** To a child, stored with the step of its parent that it follows from. */
 export type Order = RunCommand | { type: 'slot.granted'; free?: true } | { type: 'detach' };
@@ -15,6 +19,7 @@ const newsTypes: ReadonlySet<string> = new Set<News['type']>([
   'child.resumed',
   'child.settled',
   'child.left',
+  'child.stayed',
   'slot.released',
   'slot.wanted',
 ]);

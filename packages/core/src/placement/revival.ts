@@ -41,7 +41,7 @@ export const poisonOf = (row: RunRow, events: readonly StoredEvent[]): FoundRun[
   };
 };
 
-/** Children of a run that others execute. */
+/** Children of a run that others execute, or have executed: their last message says how they ended. */
 export const childrenAway = (
   { checkpoint }: FoundRun,
   rows: Rows,
@@ -50,7 +50,7 @@ export const childrenAway = (
   contextIn(checkpoint).calls.flatMap(({ children }) =>
     children.flatMap(({ runId, status }) => {
       const row = rows.get(runId);
-      return status !== 'ended' && row?.placed && !isEnded(row.status) ? storedRun(row, [], agentFor(row)) : [];
+      return status !== 'ended' && row?.placed ? storedRun(row, [], agentFor(row)) : [];
     }),
   );
 
@@ -92,15 +92,5 @@ export const openRevival = (store: RunStore, owner: string, now: () => number) =
     return (await store.inbox(owner)).some(({ runId }) => ids.has(runId));
   };
 
-  /** Children elsewhere that a run had let go, and that may not know it yet. */
-  const childrenLeaving = async ({ ledger }: FoundRun): Promise<LiveRun[]> => {
-    const leaving: LiveRun[] = [];
-    for (const { runId, status } of ledger.children) {
-      const row = status === 'paused' ? await store.get(runId) : undefined;
-      if (row?.placed && !row.detached && !isEnded(row.status)) leaving.push(storedRun(row, []));
-    }
-    return leaving;
-  };
-
-  return { rowsAround, isWorthIt, childrenLeaving };
+  return { rowsAround, isWorthIt };
 };

@@ -111,7 +111,7 @@ export type LiveRun = {
   /** Children here that have not ended, and those elsewhere; and what is left to do once all have (L2). */
   readonly below: Set<string>;
   away?: Map<string, AwayChild>;
-  /** Children elsewhere that were let go, and know it. */
+  /** Children elsewhere that were let go. */
   left?: Map<string, AwayChild>;
   whenAlone?: () => void;
   /** Ends of children that the machine has not taken note of. */
@@ -125,7 +125,7 @@ export type AwayChild = {
   child: LiveRun;
   queue: string;
   envoy: AnyActorRef | undefined;
-  /** It was let go, and has not heard of it yet. */
+  /** It was asked to leave, and has not answered yet. */
   isLeaving?: true;
 };
 

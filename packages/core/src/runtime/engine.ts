@@ -154,7 +154,7 @@ export const openEngine = (
   };
   const reconciler = openReconciler(options);
   const queueFor = queueBy(options, isKnown);
-  const away = openAway({ ...options, owner }, runs, recorder, desk, reconciler);
+  const away = openAway({ ...options, owner }, runs, recorder, desk, reconciler, (run, event) => hear(run, event));
   const hearing = openHearing(away, {
     recorder,
     desk,
@@ -171,11 +171,17 @@ export const openEngine = (
     answered: on.receiptStored,
     looked: on.looked,
   });
+  /** A run and what is below it here. */
+  const treeOf = (run: LiveRun): LiveRun[] => [
+    run,
+    ...[...run.below].flatMap((id) => runs.get(id) ?? []).flatMap(treeOf),
+  ];
   const stop = (run: LiveRun): void => {
     const actor = run.actor as unknown as { _stop(): void } | undefined;
     actor?._stop();
-    // One that is done waits no longer for what others execute below it.
-    if (runs.get(run.runId) === run && (run.suspended || run.broken)) run.whenAlone?.();
+    // Those that are done wait no longer for what others execute below them.
+    for (const each of treeOf(run).toReversed())
+      if (runs.get(each.runId) === each && (each.suspended || each.broken)) each.whenAlone?.();
   };
 
   const report = (run: LiveRun): Report => reportOf(run, desk.questionsOf(run.runId), clock.now());
@@ -240,13 +246,12 @@ export const openEngine = (
     // A run that broke while its children are at work on the stack waits for them; and any waits for those that are executed elsewhere.
     if (run.below.size > 0 || (run.away?.size && !run.suspended && !run.broken)) {
       run.whenAlone = () => finish(runId, snapshot, ending);
-      for (const [childId, { isLeaving }] of run.away ?? [])
-        if (!isLeaving)
-          away.tell(run, childId, {
-            type: 'interrupt',
-            reason: 'The run above has ended.',
-            exitReason: 'parent_interrupted',
-          });
+      for (const childId of run.away?.keys() ?? [])
+        away.tell(run, childId, {
+          type: 'interrupt',
+          reason: 'The run above has ended.',
+          exitReason: 'parent_interrupted',
+        });
       return;
     }
     let context = (snapshot.context as AgentContext | undefined)?.run ?? run.context;
@@ -429,7 +434,7 @@ export const openEngine = (
     reportPaused: (run) => reportOf(run, askedBelow(run), clock.now()),
     tellAway: away.tell,
     reportAway: (run, childId) => {
-      const known = run.away?.get(childId)?.child;
+      const known = run.left?.get(childId)?.child;
       return known && { child: known, report: { ...report(known), status: 'paused' as const } };
     },
     detach(run) {
@@ -485,7 +490,6 @@ export const openEngine = (
   ): { child: LiveRun; actor: AnyActorRef } => {
     const { run, input, warnings } = makeRun(options, agent, job, { ...about, placed: { queue }, slot: 'wanted' });
     if (parent.broken) Object.assign(run, { broken: parent.broken, suspended: parent.suspended });
-    for (const event of [{ type: 'xstate.init', input }, ...warnings]) hear(run, event);
     return { child: run, actor: away.start(parent, run, { input, warnings, slot }, crew) };
   };
 
@@ -494,7 +498,6 @@ export const openEngine = (
     const { turn, mail } = contextIn(run.checkpoint);
     for (const { id } of mail) run.letters.add(id);
     enlist(run);
-    for (const child of run.leaving) away.awaitLeave(run, child);
     run.restoredTurn = turn;
     run.graceUntil = run.checkpoint.graceUntil as number | undefined;
     const actor = startActor(run, { snapshot: snapshotFrom(run.checkpoint) }, parent);
@@ -568,11 +571,6 @@ export const openEngine = (
     },
   });
 
-  /** A run and what is below it here. */
-  const treeOf = (run: LiveRun): LiveRun[] => [
-    run,
-    ...[...run.below].flatMap((id) => runs.get(id) ?? []).flatMap(treeOf),
-  ];
   /** Stops a run and what is below it here as it is stored, and gives it back: whoever activates it goes on. */
   const putBack = async (run: LiveRun): Promise<void> => {
     const tree = treeOf(run);

@@ -9,8 +9,6 @@ export type FoundRun = LiveRun & {
   lost?: Loss;
   /** It waited in the store, and was not lost by anybody. */
   rested: boolean;
-  /** Children elsewhere that it had let go, and that may not know it yet. */
-  leaving: LiveRun[];
 };
 
 /** The end of a child that its parent did not hear of. */

@@ -35,7 +35,7 @@ import type { Engine } from './engine.ts';
 import type { FoundRun } from './found-run.ts';
 import type { Makers } from './makers.ts';
 import type { Settled } from './options.ts';
-import { storedRun, unknownAgent } from './stored-run.ts';
+import { storedRun, unknownAgent, untilLetGo } from './stored-run.ts';
 
 type Rows = ReadonlyMap<string, RunRow>;
 
@@ -265,7 +265,6 @@ export const openRecovery = (
         epoch,
         checkpoint,
         warnings,
-        leaving: [],
         rested: false,
         ...(lost && { lost }),
         ...(above && { above }),
@@ -278,7 +277,7 @@ export const openRecovery = (
     for (const { children } of contextIn(parent.checkpoint).calls)
       for (const { runId, status, letGo } of children) {
         const row = rows.get(runId);
-        if (!row || (status !== 'ended' && !isEnded(row.status))) continue;
+        if (!row || (status !== 'ended' && (!isEnded(row.status) || isPlaced(row)))) continue;
         const events = await eventsOf(runId);
         const run = storedRun(row, letGo ? untilLetGo(events) : events, agentFor(row, family).agent);
         if (status !== 'ended') found.set(runId, run as FoundRun);
@@ -347,11 +346,9 @@ export const openRecovery = (
       return undefined;
     }
     for (const run of runs) await findFormer(run, rows, family);
+    const away = runs.flatMap((run) => childrenAway(run, rows, (row) => agentFor(row, family).agent));
     for (const run of runs) {
       const { value } = run.checkpoint;
-      const agentAway = (row: RunRow) => agentFor(row, family).agent;
-      for (const child of childrenAway(run, rows, agentAway)) found.set(child.runId, child as FoundRun);
-      run.leaving = await revival.childrenLeaving(run);
       run.rested = mayBeLeft === true && mayRest(value as never, contextIn(run.checkpoint), world.clock.now());
     }
     await countQuotas([...new Set([...rows.values()].flatMap(({ quota }) => quota ?? []))]);
@@ -362,12 +359,13 @@ export const openRecovery = (
       inert.delete(run.runId);
       if (run.runId !== head.runId) found.set(run.runId, run);
     }
+    for (const child of away) found.set(child.runId, child as FoundRun);
     const [first] = runs.filter(({ runId }) => runId === head.runId);
     if (first) bringBack(first);
     if (first && !first.lost) on.goesOn(first);
     for (const run of [...rows.keys()].flatMap((runId) => world.runs.get(runId) ?? [])) adopt(run, rows);
     for (const run of runs) if (found.delete(run.runId)) orphan(run);
-    for (const runId of rows.keys()) found.delete(runId);
+    for (const { runId } of away) found.delete(runId);
     void inbox.look();
     return first;
   };
@@ -495,10 +493,4 @@ export const openRecovery = (
       return { recovered, skipped };
     },
   };
-};
-
-/** The events of a run until its parent let it go: what the call that did so was told. */
-const untilLetGo = (events: readonly StoredEvent[]): readonly StoredEvent[] => {
-  const at = events.findIndex(({ type }) => type === 'run.detached');
-  return at < 0 ? events : events.slice(0, at);
 };

@@ -48,3 +48,9 @@ export const storedRun = (
   run.ended = run.ledger.endedAt !== undefined;
   return run;
 };
+
+/** The events of a run until its parent let it go: what the call that did so was told. */
+export const untilLetGo = (events: readonly StoredEvent[]): readonly StoredEvent[] => {
+  const at = events.findIndex(({ type }) => type === 'run.detached');
+  return at < 0 ? events : events.slice(0, at);
+};

@@ -1,113 +1,11 @@
 /** A program and its workers, each in a process of its own, at one store and one engine. */
 import { type AnyAgent, defineAgent, defineTool, type RuntimeOptions, spawned } from '@troupe/core';
-import type { Placement, PlacementServer, RunExecutor, RunRow, StoredEvent } from '@troupe/protocol';
+import type { RunRow, StoredEvent } from '@troupe/protocol';
 import { checkRunLaws, type Death, type Script } from '@troupe/testing';
 import { expect } from 'vitest';
 import { z } from 'zod';
-import { settle } from '../../../../test/support/open-runtime.ts';
 import { machine } from '../recovery/processes.ts';
-
-type Served = {
-  executor: RunExecutor;
-  queues: readonly string[];
-  free: number;
-  workerId: string;
-  stop: AbortController;
-};
-
-/** An engine that knows ids: of a run one activation is under way and one waits at most. What it hands out is looked at in `handed`. */
-const openEngine = (clock: { setTimeout(act: () => void, ms: number): unknown }) => {
-  const waiting: { runId: string; queue: string }[] = [];
-  const active = new Map<string, Served>();
-  const again = new Map<string, string>();
-  const servers = new Set<Served>();
-  const handed: { runId: string; workerId: string; came?: string }[] = [];
-  let isLossy = false;
-
-  const hand = (): void => {
-    for (const job of [...waiting]) {
-      const [free] = [...servers]
-        .filter((server) => server.free > 0 && server.queues.includes(job.queue))
-        .sort((a, b) => b.free - a.free);
-      if (!free) continue;
-      waiting.splice(waiting.indexOf(job), 1);
-      activate(job, free);
-    }
-  };
-  const activate = ({ runId, queue }: { runId: string; queue: string }, server: Served): void => {
-    server.free -= 1;
-    active.set(runId, server);
-    const note: (typeof handed)[number] = { runId, workerId: server.workerId };
-    handed.push(note);
-    void server.executor.run(runId, { signal: server.stop.signal, workerId: server.workerId }).then(
-      (came) => {
-        note.came = came;
-        if (!servers.has(server) && !server.stop.signal.aborted) return;
-        over(runId, server);
-        if (came === 'held') clock.setTimeout(() => dispatch(runId, queue), 2_000);
-      },
-      (error: unknown) => {
-        note.came = String(error);
-        over(runId, server);
-        clock.setTimeout(() => dispatch(runId, queue), 1_000);
-      },
-    );
-  };
-  const over = (runId: string, server: Served): void => {
-    if (active.get(runId) === server) active.delete(runId);
-    server.free += 1;
-    const queue = again.get(runId);
-    again.delete(runId);
-    if (queue !== undefined) dispatch(runId, queue);
-    hand();
-  };
-  const dispatch = (runId: string, queue: string): void => {
-    if (active.has(runId)) again.set(runId, queue);
-    else if (!waiting.some((job) => job.runId === runId)) waiting.push({ runId, queue });
-    hand();
-  };
-
-  const placement: Placement = {
-    name: 'test',
-    caps: { maxDetectMs: 0 },
-    async dispatch({ runId, queue }) {
-      if (!isLossy) setImmediate(dispatch, runId, queue);
-    },
-    async serve(executor, { queues, concurrency, workerId }) {
-      const server: Served = { executor, queues, free: concurrency, workerId, stop: new AbortController() };
-      servers.add(server);
-      hand();
-      const drain: PlacementServer['drain'] = async () => {
-        servers.delete(server);
-        server.stop.abort();
-        await settle();
-      };
-      return { drain };
-    },
-    async close() {},
-  };
-  return {
-    placement,
-    handed,
-    /** A worker is gone, and the engine knows it: what it had goes to others. */
-    lose(workerId: string): void {
-      for (const server of servers)
-        if (server.workerId === workerId) {
-          servers.delete(server);
-          for (const [runId, whose] of active)
-            if (whose === server) {
-              active.delete(runId);
-              dispatch(runId, 'troupe');
-            }
-        }
-    },
-    /** From now on nothing that is dispatched arrives. */
-    forget(lossy = true): void {
-      isLossy = lossy;
-      if (lossy) waiting.length = 0;
-    },
-  };
-};
+import { openEngine } from './engine.ts';
 
 /** Starts as many children as are asked for, in one call, and says what they said. */
 export const delegating = (

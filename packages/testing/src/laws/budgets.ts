@@ -26,8 +26,8 @@ type Account = {
   /** Children that were asked for and have not settled. */
   live: Map<string, { grant: Grant; started: boolean }>;
   turnOpen: boolean;
-  /** Its parent has let it go. */
-  isOwn: boolean;
+  /** What it had spent when its parent let it go: from there on it is its own root. */
+  left?: Pool;
 };
 
 const newAccount = (): Account => ({
@@ -35,7 +35,6 @@ const newAccount = (): Account => ({
   spent: { tokens: 0, costUsd: 0, descendants: 0 },
   live: new Map(),
   turnOpen: false,
-  isOwn: false,
 });
 
 export const budgets = ({ stored, runs }: Log): Violation[] => {
@@ -54,7 +53,7 @@ export const budgets = ({ stored, runs }: Log): Violation[] => {
         if (event.budget) account.limits = limitsIn(event.budget);
         return [];
       case 'run.detached':
-        account.isOwn = true;
+        account.left = { ...account.spent };
         return [];
       case 'budget.raised':
         return raise(account, event);
@@ -104,7 +103,7 @@ const limitsIn = ({ tokens, costUsd, descendants }: Grant): Grant => ({
 /** What a child may spend of a pool was set aside for it: only the top of a tree can be given more. */
 const raise = (account: Account, event: EventOf<'budget.raised'>): Violation[] => {
   const limits = limitsIn(event.budget);
-  const isChild = event.parentId !== undefined && Object.keys(limits).length > 0 && !account.isOwn;
+  const isChild = event.parentId !== undefined && Object.keys(limits).length > 0 && !account.left;
   Object.assign(account.limits, limits);
   return isChild ? [at('L4', event, 'it was given more than its parent has set aside for it.')] : [];
 };
@@ -151,8 +150,9 @@ const settle = (account: Account, event: EventOf<'child.settled'>, child: Accoun
   if (!account.live.delete(childId))
     return [at('L4', event, `child "${childId}" settled, but nothing was set aside for it.`)];
   charge(account, usage);
-  account.spent.descendants += 1 + (child?.spent.descendants ?? 0);
-  const used = child?.spent.tokens ?? tokensOf(usage);
+  const spent = event.status === 'paused' ? (child?.left ?? child?.spent) : child?.spent;
+  account.spent.descendants += 1 + (spent?.descendants ?? 0);
+  const used = spent?.tokens ?? tokensOf(usage);
   if (used === tokensOf(usage)) return [];
   return [at('L4', event, `child "${childId}" is charged with ${tokensOf(usage)} tokens, but used ${used}.`)];
 };

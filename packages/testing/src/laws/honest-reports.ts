@@ -55,6 +55,8 @@ const isUnfinished = ({ status }: Settled): boolean => status !== 'completed';
 const disagreement = ({ event, place }: Placed<Settled>, child: RunLog | undefined): Violation[] => {
   if (!child) return [];
   const { childId, status, exitReason } = event;
+  // It left as it was then: what became of it afterwards is its own.
+  if (status === 'paused' && (child.detachedAt ?? Number.POSITIVE_INFINITY) < place) return [];
   const told = `child "${childId}" is told as ${status} (${exitReason})`;
   const end = child.terminal && child.terminal.place < place ? child.terminal.event : undefined;
   if (!end) return status === 'paused' ? [] : [at('L5', event, `${told}, but it has not ended.`)];

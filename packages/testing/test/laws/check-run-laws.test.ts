@@ -265,6 +265,32 @@ describe('checkRunLaws', () => {
     expect(checkRunLaws(log)).toEqual([]);
   });
 
+  test('[L4] [L5] lets a child leave before its parent says so, and go on as its own root', () => {
+    const paused = { status: 'paused', exitReason: 'question' } as const;
+    const log = (used: number) =>
+      restamp([
+        r.started(budget),
+        r.turn(1),
+        r.answered(1, 1, ['c']),
+        r.call('c'),
+        r.begin(child, 'c', grant),
+        a.started(grant),
+        a.turn(1),
+        a.answered(1, 5),
+        a.detached(),
+        a.turn(2),
+        a.answered(2, 3),
+        a.completed(8),
+        r.settled(child, 'c', used, paused),
+        r.result('c', { run_id: child, status: 'paused' }),
+        r.turn(2),
+        r.answered(2, 1),
+        r.completed(2 + used),
+      ]);
+    expect(checkRunLaws(log(5))).toEqual([]);
+    expect(lawsOf(checkRunLaws(log(8)))).toContain('L4');
+  });
+
   test('[L4] counts money, with prices told by the turn, the attempt or the summary', () => {
     const usage = { inputTokens: 0, outputTokens: 0 };
     const costs = (costUsd: number): EventDraft => ({
