@@ -3,8 +3,8 @@
  * has acknowledged; each line is written before anything else happens.
  */
 import { writeSync } from 'node:fs';
+import { stepOf } from '../../../test/support/steps.ts';
 import { sqliteStore } from '../src/index.ts';
-import { stepOf } from './steps.ts';
 
 const [path = '', durability = 'full', mode = ''] = process.argv.slice(2);
 const owner = `owner ${process.pid}`;

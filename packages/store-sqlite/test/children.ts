@@ -1,73 +1,12 @@
 /** Starts other processes at the same file, and listens to what they say. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { type Child, startProgram } from '../../../test/support/children.ts';
 
-export type Child = {
-  readonly process: ChildProcess;
-  /** What it has said. */
-  readonly said: unknown[];
-  /** What it complained about. */
-  readonly errors: string[];
-  /** Resolves when it has said this much. Rejects when it ends before. */
-  says(lines: number): Promise<void>;
-  /** Resolves with its exit code, `null` when it was killed. */
-  readonly ended: Promise<number | null>;
-  kill(): Promise<void>;
-};
+const program = fileURLToPath(new URL('./child.ts', import.meta.url));
 
 /** Starts `child.ts`. It is killed after the test. */
 export const startChild = (
   path: string,
   mode: string,
   { durability = 'full', ...options }: { durability?: string; uid?: number } = {},
-): Child => {
-  const file = fileURLToPath(new URL('./child.ts', import.meta.url));
-  const process_ = spawn(process.execPath, [file, path, durability, mode], {
-    ...options,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const said: unknown[] = [];
-  const errors: string[] = [];
-  const waiting = new Set<() => void>();
-  const tell = () => {
-    for (const each of waiting) each();
-  };
-  process_.stderr?.on('data', (chunk) => errors.push(String(chunk)));
-  if (process_.stdout)
-    createInterface(process_.stdout).on('line', (line) => {
-      said.push(JSON.parse(line));
-      tell();
-    });
-  let isOver = false;
-  const ended = once(process_, 'close').then(([code]) => {
-    isOver = true;
-    tell();
-    return code as number | null;
-  });
-  const kill = async () => {
-    process_.kill('SIGKILL');
-    await ended;
-  };
-  onTestFinished(kill);
-  return {
-    process: process_,
-    said,
-    errors,
-    ended,
-    kill,
-    says: (lines) =>
-      new Promise((resolve, reject) => {
-        const look = () => {
-          if (said.length < lines && !isOver) return;
-          waiting.delete(look);
-          if (said.length >= lines) resolve();
-          else reject(new Error(`The child ended after ${said.length} lines: ${errors.join('')}`));
-        };
-        waiting.add(look);
-        look();
-      }),
-  };
-};
+): Child => startProgram(program, [path, durability, mode], options);

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { stepOf } from '../../../test/support/steps.ts';
 import { startChild } from './children.ts';
 import { freshPath, openAt, openFresh } from './files.ts';
-import { stepOf } from './steps.ts';
 
 const lease = { leaseMs: 3_600_000 };
 

@@ -11,10 +11,10 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
+import { stepOf } from '../../../test/support/steps.ts';
 import { sqliteStore } from '../src/index.ts';
 import { startChild } from './children.ts';
 import { freshFolder, freshPath, openAt } from './files.ts';
-import { stepOf } from './steps.ts';
 
 const thrown = (open: () => unknown): unknown => {
   try {

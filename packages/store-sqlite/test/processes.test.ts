@@ -1,8 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
+import { stepOf } from '../../../test/support/steps.ts';
 import { startChild } from './children.ts';
 import { freshPath, openAt, pathOfStore } from './files.ts';
-import { stepOf } from './steps.ts';
 
 const hour = 3_600_000;
 const lease = { leaseMs: hour };

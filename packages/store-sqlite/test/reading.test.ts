@@ -1,7 +1,7 @@
 import type { EventQuery, ReadEvent } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
+import { stepOf } from '../../../test/support/steps.ts';
 import { openFresh } from './files.ts';
-import { stepOf } from './steps.ts';
 
 const oneTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
 

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
+import { lastStepOf, stepOf } from '../../../test/support/steps.ts';
 import { migrate, migrations, versionOf } from '../src/file/schema.ts';
 import { sqliteStore } from '../src/index.ts';
 import { readMail } from '../src/reader/read-mail.ts';
@@ -7,7 +8,6 @@ import { readRuns } from '../src/reader/read-runs.ts';
 import type { Reader } from '../src/reader/statements.ts';
 import { ownIdentity } from '../src/writer/process-identity.ts';
 import { freshPath, openFresh, pathOfStore } from './files.ts';
-import { lastStepOf, stepOf } from './steps.ts';
 
 describe('tables', () => {
   test('are brought up to date by every step that a file has not had, once', () => {

@@ -1,9 +1,9 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
+import { lastStepOf, stepOf } from '../../../test/support/steps.ts';
 import { ownIdentity } from '../src/writer/process-identity.ts';
 import { openQueue } from '../src/writer/queue.ts';
 import { freshPath, openAt, openFresh, pathOfStore } from './files.ts';
-import { lastStepOf, stepOf } from './steps.ts';
 
 const oneTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
 
