@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'test/soak/**'],
+    // Ends what the tests of stores have started, if they have.
+    globalSetup: ['./test/tools/postgres/setup.ts'],
     setupFiles: ['./test/tools/alone.ts', './test/tools/seed.ts', './packages/ag-ui/test/every-log.ts'],
     // Threads start faster than processes, and no test needs a process of its own.
     pool: 'threads',

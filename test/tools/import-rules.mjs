@@ -19,6 +19,7 @@ const ARROWS = {
   prices: ['@protocol', '@pydantic/genai-prices'],
   'ag-ui': ['@protocol', '@ag-ui/core', 'rxjs', 'zod', 'node:'],
   'store-sqlite': ['@protocol', 'node:'],
+  'store-postgres': ['@protocol', 'pg', 'node:'],
   inspector: ['@protocol', '@core', 'xstate', 'zod', 'ws', 'node:'],
   testing: ['@protocol', '@core', 'xstate', 'fast-check', 'vitest', 'rxjs'],
 };

@@ -1,0 +1,64 @@
+/** Notices that another store has written: each counts its batches in a row of its own, and asking for those costs a millisecond. */
+import { clearInterval, setInterval } from 'node:timers';
+import { type Reader, textIn } from './reader.ts';
+
+type Listener = { heard: () => void; keepAlive: boolean };
+
+/**
+ * Whoever says so keeps the process alive: what it waits for comes from elsewhere.
+ *
+ * @param self Whose own batches are no news.
+ */
+export const openChanges = ({ schema, read }: Reader, self: string, pollMs: number) => {
+  const listeners = new Set<Listener>();
+  let timer: NodeJS.Timeout | undefined;
+  let version: string | undefined;
+  let isLooking = false;
+
+  // A reader over all trees waits for whoever was writing when it looked: that it has ended is news, too.
+  const look = `SELECT blocked || coalesce(md5(string_agg(id || ' ' || batch, ',' ORDER BY id)), '') AS version
+    FROM ${schema}.horizon() LEFT JOIN ${schema}.stores ON id <> $1 GROUP BY blocked`;
+
+  /** A store that cannot be read is news, too: whoever reads it then is told why. */
+  const now = async (): Promise<string> => {
+    try {
+      const [found] = await read(look, [self]);
+      return found ? textIn(found, 'version') : '';
+    } catch {
+      return 'unknown';
+    }
+  };
+  const poll = async (): Promise<void> => {
+    if (isLooking) return;
+    isLooking = true;
+    const before = version;
+    version = await now();
+    isLooking = false;
+    // What was written between listening and the first look cannot be told from what was there before.
+    if (version !== before) for (const { heard } of listeners) heard();
+  };
+  const stop = (): void => {
+    clearInterval(timer);
+    timer = undefined;
+    version = undefined;
+  };
+  const hold = (): void => {
+    if ([...listeners].some(({ keepAlive }) => keepAlive)) timer?.ref();
+    else timer?.unref();
+  };
+
+  return {
+    listen(heard: () => void, { keepAlive = true }: { keepAlive?: boolean } = {}): () => void {
+      const listener = { heard, keepAlive };
+      listeners.add(listener);
+      timer ??= setInterval(() => void poll(), pollMs);
+      hold();
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size === 0) stop();
+        else hold();
+      };
+    },
+    stop,
+  };
+};
