@@ -1,12 +1,15 @@
 // node test/crash/program.ts FOLDER MODEL_URL [last]
 //
 // A program that somebody kills: it takes up what it finds in FOLDER/runs.db and starts trees of twenty runs, one after another.
-// With `last` it ends what it finds, and then itself.
+// With `last` it ends what it finds, and then itself. With a DATABASE_URL and a SCHEMA it is one of many, on machines of their own:
+// what others hold it waits for until their leases have run out.
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { createRuntime, defineAgent, defineTool, spawned } from '@troupe/core';
 import { openai } from '@troupe/openai';
 import { isLive } from '@troupe/protocol';
+import { postgresStore } from '@troupe/store-postgres';
 import { sqliteStore } from '@troupe/store-sqlite';
 import { z } from 'zod';
 
@@ -41,12 +44,14 @@ const asking = (name: string, agent: typeof leaf, of: string) =>
 const middle = asking('middle', leaf, 'leaf');
 const lead = asking('lead', middle, 'middle');
 
-const store = sqliteStore(join(folder, 'runs.db'));
+const { DATABASE_URL: database, SCHEMA: schema = '' } = process.env;
+const store = database === undefined ? sqliteStore(join(folder, 'runs.db')) : postgresStore({ url: database, schema });
 const runtime = createRuntime({
   provider: openai({ apiKey: 'none', baseURL: url }),
   model: 'm',
   store,
   agents: [lead, middle, leaf],
+  ...(database !== undefined && { leaseMs: 300 }),
 });
 runtime.events$.subscribe((event) => {
   if (!isLive(event)) appendFileSync(join(folder, 'told.txt'), `${event.id} ${event.rootSeq}\n`);
@@ -55,6 +60,12 @@ runtime.events$.subscribe((event) => {
 });
 
 const { recovered, skipped } = await runtime.recover();
+while (database !== undefined && skipped.length > 0) {
+  await setTimeout(50);
+  const more = await runtime.recover();
+  recovered.push(...more.recovered);
+  skipped.splice(0, skipped.length, ...more.skipped);
+}
 if (skipped.length > 0) throw new Error(`Skipped: ${JSON.stringify(skipped)}`);
 process.stdout.write('ready\n');
 for (const run of recovered) {
