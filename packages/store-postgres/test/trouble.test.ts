@@ -129,6 +129,22 @@ describe('a connection', { timeout: 30_000 }, () => {
     await expect(open(proxy.url, 300).get('r')).rejects.toMatchObject({ code: 'store.unavailable', retryable: true });
   });
 
+  test('that hangs while somebody else has all the others is given up, too', async () => {
+    const pool = new pg.Pool({ connectionString: await sharedServer(), max: 1 });
+    const store = postgresStore({ pool, schema: freshSchema(), timeoutMs: 300 });
+    await store.get('r');
+    const taken = await pool.connect();
+    await expect(store.get('r')).rejects.toMatchObject({
+      code: 'store.unavailable',
+      retryable: true,
+      message: expect.stringContaining('no answer within'),
+    });
+    taken.release();
+    expect(await store.get('r')).toBeUndefined();
+    await store.close();
+    await pool.end();
+  });
+
   test('that ends before the answer came is no reason to write twice: the answer is given again', async () => {
     const proxy = await openProxy(await portOf());
     const schema = freshSchema();

@@ -38,6 +38,7 @@ export const openDatabase = ({ pool, isOwn, name, schema, timeoutMs }: Settled):
     client.on('error', ignore);
     let isReleased = false;
     const release = (failure?: Error): void => {
+      client.off('error', ignore);
       if (!isReleased) client.release(failure);
       isReleased = true;
     };
@@ -45,7 +46,6 @@ export const openDatabase = ({ pool, isOwn, name, schema, timeoutMs }: Settled):
     try {
       await migrate(client, place, name);
       isKnown = true;
-      client.off('error', ignore);
       release();
     } catch (error) {
       release(new Error('It was left in the middle of something.'));
@@ -56,14 +56,12 @@ export const openDatabase = ({ pool, isOwn, name, schema, timeoutMs }: Settled):
   };
 
   const once = async (text: string, values: readonly unknown[], leftMs: number): Promise<Row[]> => {
-    ready ??= prepare();
-    try {
-      await ready;
-    } catch (error) {
+    ready ??= prepare().catch((error: unknown) => {
       ready = undefined;
       throw error;
-    }
-    const asked = { text, values: [...values], query_timeout: Math.max(1, Math.min(tryMs, leftMs)) };
+    });
+    await ready;
+    const asked = { text, values: [...values], query_timeout: leftMs };
     return (await pool.query<Row>(asked)).rows;
   };
 
@@ -73,9 +71,9 @@ export const openDatabase = ({ pool, isOwn, name, schema, timeoutMs }: Settled):
     async ask(text, values) {
       const until = performance.now() + timeoutMs;
       for (let pauseMs = shortestPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-        const leftMs = until - performance.now();
+        const leftMs = Math.max(1, Math.ceil(Math.min(tryMs, until - performance.now())));
         try {
-          return await once(text, values, leftMs);
+          return await within(once(text, values, leftMs), leftMs);
         } catch (error) {
           const isWorthIt = isKnown ? mayPass(error) : isStarting(error);
           if (isFaultError(error) || !isWorthIt || performance.now() + pauseMs >= until) throw error;
@@ -88,6 +86,19 @@ export const openDatabase = ({ pool, isOwn, name, schema, timeoutMs }: Settled):
       if (isOwn) await pool.end();
     },
   };
+};
+
+/** Waits no longer than this. What is waited for goes on, and nobody hears of it. */
+const within = async <T>(work: Promise<T>, ms: number): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = globalThis.setTimeout(() => reject(new Error(`timeout: there was no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 };
 
 export const closed = (name: string): FaultError =>
