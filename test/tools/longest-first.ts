@@ -9,6 +9,7 @@ const longest = [
   'packages/core/test/paths/agent-paths.test.ts',
   'packages/store-sqlite/test/contracts.test.ts',
   'packages/store-postgres/test/contracts.test.ts',
+  'packages/store-postgres/test/connections.test.ts',
   'packages/store-postgres/test/trouble.test.ts',
   'test/demo/demo.test.ts',
   'test/crash/kill.test.ts',

@@ -35,6 +35,14 @@ describe('tables', () => {
     expect(await versionIn(schema)).toBe(migrations.length);
   });
 
+  test('are made once when eight stores come first in the same millisecond', async () => {
+    const url = await sharedServer();
+    const schema = freshSchema();
+    const stores = Array.from({ length: 8 }, () => openAt({ url, schema }));
+    expect(await Promise.all(stores.map((store) => store.get('r')))).toEqual(Array(8).fill(undefined));
+    for (const store of stores) await store.close();
+  });
+
   test('are brought up to date by every step that a schema has not had, once', async () => {
     const client = await connection();
     const schema = freshSchema();
@@ -119,6 +127,22 @@ test('a server whose transactions are not read committed is refused, with what t
     code: 'store.unavailable',
     message: expect.stringContaining('"serializable" by default; the store needs "read committed"'),
   });
+});
+
+test('leases are measured by the clock of the database', async () => {
+  const store = await openFresh();
+  await store.claim('r', 'one', { leaseMs: 60_000 });
+  await store.renew('two', { leaseMs: 60_000 });
+  await store.renew('three', { leaseMs: Number.POSITIVE_INFINITY });
+  const session = await openSession(schemaOf(store));
+  const left = `SELECT owner, extract(epoch FROM lease_until - clock_timestamp())::float8 AS s FROM @.owners ORDER BY owner`;
+  const [one, three, two] = await session(left);
+  for (const each of [one, two]) {
+    expect(each?.s).toBeLessThanOrEqual(60);
+    expect(each?.s).toBeGreaterThan(30);
+  }
+  expect(three?.s).toBeGreaterThan(1e9);
+  await store.close();
 });
 
 test('leases and stores of long ago are swept up by whoever comes next', async () => {

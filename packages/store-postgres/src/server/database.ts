@@ -29,8 +29,7 @@ export const openDatabase = ({ pool, isOwn, name, schema, timeoutMs }: Settled):
   let isKnown = false;
 
   // A connection that ends while nobody uses it is no news: the next question opens another one.
-  const ignore = (): void => {};
-  pool.on('error', ignore);
+  if (pool.listenerCount('error') === 0) pool.on('error', ignore);
 
   const prepare = async (): Promise<void> => {
     const client = await pool.connect();
@@ -82,11 +81,12 @@ export const openDatabase = ({ pool, isOwn, name, schema, timeoutMs }: Settled):
       }
     },
     async end() {
-      pool.off('error', ignore);
       if (isOwn) await pool.end();
     },
   };
 };
+
+const ignore = (): void => {};
 
 /** Waits no longer than this. What is waited for goes on, and nobody hears of it. */
 const within = async <T>(work: Promise<T>, ms: number): Promise<T> => {
