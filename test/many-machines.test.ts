@@ -86,7 +86,7 @@ test('a tree goes on in another process, is answered and followed from a third, 
       if (turn === 1) return { calls: [{ name: 'send', arguments: { where: 'the sea' } }] };
       return 'The scout saw waves.';
     });
-  const options = { model: 'm', agents: [lead, scout], leaseMs: 300 };
+  const options = { model: 'm', agents: [lead, scout], leaseMs: 5_000 };
   const first = createRuntime({ ...options, provider: provider(), store: await openStore(schema) });
   const run = first.start(lead, 'Go.', { runId: 'tree' });
   expect((await run.report).status).toBe('paused');

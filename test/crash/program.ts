@@ -51,7 +51,7 @@ const runtime = createRuntime({
   model: 'm',
   store,
   agents: [lead, middle, leaf],
-  ...(database !== undefined && { leaseMs: 300 }),
+  ...(database !== undefined && { leaseMs: 2_000 }),
 });
 runtime.events$.subscribe((event) => {
   if (!isLive(event)) appendFileSync(join(folder, 'told.txt'), `${event.id} ${event.rootSeq}\n`);
