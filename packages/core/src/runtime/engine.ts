@@ -208,6 +208,7 @@ export const openEngine = (
     if (event && (isNews || run.context?.pendingUsage !== context.pendingUsage)) hear(run, event);
     if (snapshot.value === 'interrupting' && run.value !== 'interrupting') desk.stopAsking();
     run.value = snapshot.value;
+    const wasHeld = run.context?.spawningPaused === true;
     run.context = context;
     const waits = context.slot === 'wanted' && (snapshot.matches({ running: 'waiting' }) || snapshot.matches('queued'));
     noteWaiting(run.ledger, waits, clock.now());
@@ -219,8 +220,16 @@ export const openEngine = (
     const mail = outbox && away.notes(run, outbox.notes);
     if (isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot, run.graceUntil), mail ?? undefined);
     if (mail) away.wakeAbove(run);
+    if (wasHeld !== (context.spawningPaused === true)) holdAway(run, !wasHeld);
     on.moved(run);
     return outbox;
+  };
+
+  /** Whether a run may start children binds those below it, too: those that others execute are told. */
+  const holdAway = (run: LiveRun, isHeld: boolean): void => {
+    for (const each of treeOf(run))
+      for (const childId of each.away?.keys() ?? [])
+        away.tell(each, childId, { type: isHeld ? 'pauseSpawning' : 'resumeSpawning', by: 'parent' });
   };
 
   /** Takes note of what a machine heard. What an attempt has used so far counts until it says so again, or all of it. */

@@ -21,7 +21,7 @@ import type { LiveRun } from '../run/live-run.ts';
 import { repeated } from '../run/receipt.ts';
 import { Run, type RunHost, receiptOf } from '../run/run.ts';
 import { guarded } from '../streams/guarded.ts';
-import { isSettled, settles } from './desk.ts';
+import { isAsking, isSettled, settles } from './desk.ts';
 import type { Engine } from './engine.ts';
 import { openReader } from './event-reader.ts';
 import { follow } from './follow.ts';
@@ -49,7 +49,7 @@ export type Handles = {
 
 export const openHandles = (
   { store }: { store: RunStore },
-  { world, leaving, recorder, desk, report, tell }: Engine,
+  { world, leaving, recorder, desk, report, tell, waitsForOthers }: Engine,
   recovery: Recovery,
   postman: Postman,
   on: { isClosing(): boolean; caught(error: unknown): void },
@@ -77,6 +77,9 @@ export const openHandles = (
     if (recorder.isBusy(run.rootId)) await Promise.resolve();
     return report(run);
   };
+  /** True for a run that waits for nobody any more and has not heard of it: what was asked elsewhere below it is answered. */
+  const goesOn = (run: LiveRun): boolean =>
+    isAsking(run) && waitsForOthers(run) && desk.questionsOf(run.runId).length === 0;
   /** True for a run that nobody executes here, and another process may. */
   const isElsewhere = (run: LiveRun): boolean =>
     store.changes !== undefined && !run.actor && !run.ended && !on.isClosing();
@@ -144,7 +147,7 @@ export const openHandles = (
     },
     settled: async (run) => {
       if (isElsewhere(run)) await catchUp(run);
-      return isSettled(run) ? whenTold(run) : whenNext(run, settles);
+      return isSettled(run) && !goesOn(run) ? whenTold(run) : whenNext(run, settles);
     },
     ended: async (run) => (isEnded(run.ledger.status) ? whenTold(run) : whenNext(run, isTerminal)),
     handleOf: at,
@@ -195,7 +198,12 @@ export const openHandles = (
     const receipt = await postman.send(runId, command);
     // What came of it stands, whether or not the store can be read just now.
     if (held && isElsewhere(held)) await catchUp(held).catch(() => {});
-    if (receipt.status !== 'rejected' || command.type !== 'answer') return receipt;
+    if (command.type !== 'answer') return receipt;
+    // What is answered elsewhere is no open question here, though the runs above it may hear of it only later.
+    if (receipt.status !== 'rejected') {
+      await recovery.learnAnswers(runId).catch(() => {});
+      return receipt;
+    }
     // The run may have been answered, and have ended, before it heard of this answer.
     await recovery.learnAnswers(runId).catch(() => {});
     const { questionId, answer } = command;

@@ -179,6 +179,31 @@ describe('a child that others execute', () => {
     check('root');
   });
 
+  test.each([
+    ['starts none of its own while a run above it is held back', false, ['user', 'parent', 'parent'], 2],
+    ['does when that is let go on', true, ['user', 'parent', 'parent'], 0],
+  ])('%s', async (_what, resumes, by, refused) => {
+    const { boot, serve, check, eventsOf } = openFleet(three);
+    const hold = Promise.withResolvers<void>();
+    const working: typeof handingOver = async (request, context) => {
+      if (context.agent === 'middle') await hold.promise;
+      return handingOver(request, context);
+    };
+    const { runtime } = boot(working);
+    await serve('w1', working);
+    const run = runtime.start(top, 'a b', { runId: 'root' });
+    await settle(100);
+    await run.pauseSpawning();
+    await settle(100);
+    expect(only(eventsOf('root'), 'spawning.paused').map((event) => event.by)).toEqual(by);
+    if (resumes) await run.resumeSpawning();
+    await settle(100);
+    hold.resolve();
+    await settle(300);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed' });
+    expect(only(check('root'), 'child.refused')).toHaveLength(refused);
+  });
+
   test('is no run that recover() brings back, where there is a placement', async () => {
     const { boot, check, pass, serve } = openFleet();
     const first = boot();

@@ -38,6 +38,8 @@ export const openEngine = (clock: { setTimeout(act: () => void, ms: number): unk
       (came) => {
         note.came = came;
         if (!servers.has(server) && !server.stop.signal.aborted) return;
+        // Whoever leaves in order hands on what it has.
+        if (came === 'idle' && server.stop.signal.aborted) again.set(runId, queue);
         over(runId, server);
         if (came === 'held') clock.setTimeout(() => dispatch(runId, queue), 2_000);
       },
