@@ -5,6 +5,7 @@ import type { RunId } from '../ids.ts';
  * `done`: it has ended · `idle`: it waits for others and is not executed here any more; a message to it is worth another activation ·
  * `held`: another process executes it, or did until its lease runs out: worth another activation a little later ·
  * `fenced`: it was taken over while it was executed here · `gone`: it is not in the store.
+ * An `idle` one whose signal was aborted may have more to do: it is worth another activation at once, by another server.
  */
 export type Activation = 'done' | 'idle' | 'held' | 'fenced' | 'gone';
 
@@ -22,7 +23,7 @@ export interface RunExecutor {
 /** Makes a run runnable. */
 export type DispatchRequest = {
   runId: RunId;
-  /** Workers serve queues by their names. */
+  /** Workers serve queues by their names. A run is always dispatched to the same one. */
   queue: string;
   /** Not before this moment, in epoch milliseconds. */
   notBefore?: number;
@@ -30,7 +31,10 @@ export type DispatchRequest = {
 
 /** Serves queues: until it is drained. */
 export type PlacementServer = {
-  /** Takes no more runs, aborts the signals of those that are executed, and waits for them for at most so many milliseconds. */
+  /**
+   * Takes no more runs, aborts the signals of those that are executed, and waits for them for at most so many milliseconds. What was
+   * interrupted, and what is executed still, is handed to another server at once, or to the next one that comes.
+   */
   drain(ms: number): Promise<void>;
 };
 
@@ -47,14 +51,21 @@ export interface Placement {
   readonly caps: { maxDetectMs: number };
   /**
    * Makes a run runnable. Idempotent: of one run at most one activation is under way and one waits, and what is dispatched while it is
-   * under way is not lost. The engine is given the run's id and nothing else of it.
+   * under way is not lost. One that waits begins at the earliest of the moments that it was dispatched for. The engine is given the
+   * run's id and nothing else of it.
+   *
+   * @throws FaultError `placement.unavailable`: the engine cannot be reached · `placement.invalid`: a queue or a moment that cannot be ·
+   *   `placement.closed`
    */
   dispatch(request: DispatchRequest): Promise<void>;
-  /** Hands runs to an executor, at most `concurrency` at a time, in the name of `workerId`. */
+  /**
+   * Hands runs to an executor, at most `concurrency` at a time over all queues, in the name of `workerId`. One that its executor
+   * rejects is handed out again, later each time.
+   */
   serve(
     executor: RunExecutor,
     options: { queues: readonly string[]; concurrency: number; workerId: string },
   ): Promise<PlacementServer>;
-  /** Gives back what the engine holds: connections, timers. */
+  /** Drains every server without waiting, and gives back what the engine holds: connections, timers. */
   close(): Promise<void>;
 }
