@@ -20,6 +20,7 @@ const ARROWS = {
   'ag-ui': ['@protocol', '@ag-ui/core', 'rxjs', 'zod', 'node:'],
   'store-sqlite': ['@protocol', 'node:'],
   'store-postgres': ['@protocol', 'pg', 'node:'],
+  'pg-boss': ['@protocol', 'pg', 'pg-boss', 'node:'],
   inspector: ['@protocol', '@core', 'xstate', 'zod', 'ws', 'node:'],
   testing: ['@protocol', '@core', 'xstate', 'fast-check', 'vitest', 'rxjs'],
 };

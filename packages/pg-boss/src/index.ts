@@ -1,0 +1,2 @@
+export type { PgBossOptions } from './options.ts';
+export { pgBoss } from './pg-boss.ts';

@@ -1,0 +1,58 @@
+import { createRuntime, defineAgent, defineTool, spawned } from '@troupe/core';
+import { pgBoss } from '@troupe/pg-boss';
+import { postgresStore } from '@troupe/store-postgres';
+import { checkRunLaws, scriptedProvider } from '@troupe/testing';
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { listOf } from './support/list-of.ts';
+import { sharedServer } from './tools/postgres/server.ts';
+
+const scout = defineAgent({ name: 'scout', instructions: 'Look.' });
+const send = defineTool({
+  name: 'send',
+  description: 'Sends scouts.',
+  inputSchema: z.object({ where: z.array(z.string()) }),
+  execute: ({ where }) => spawned(where.map((place) => ({ agent: scout, job: place }))),
+  settle: (reports) => ({ content: reports.map(({ text }) => text).join(', ') }),
+});
+const lead = defineAgent({ name: 'lead', instructions: 'Lead.', tools: [send] });
+
+/** What is open is closed after the test, newest first. */
+const closing = <Opened extends { close(): unknown }>(opened: Opened): Opened => {
+  onTestFinished(async () => void (await opened.close()));
+  return opened;
+};
+
+/** A process of the program: a runtime with connections of its own. */
+const boot = async (schema: string, provider: ReturnType<typeof scriptedProvider>) => {
+  const url = await sharedServer();
+  const store = closing(postgresStore({ url, schema, pollMs: 50 }));
+  const placement = closing(pgBoss({ url, schema: `${schema}_engine` }));
+  const options = { model: 'm', agents: [lead, scout], leaseMs: 5_000 };
+  return { store, runtime: closing(createRuntime({ ...options, provider, store, placement })) };
+};
+
+test('children go through pg-boss to workers on a store in PostgreSQL, and from one that leaves to the next [L1–L7]', {
+  timeout: 60_000,
+}, async () => {
+  const schema = 'workers';
+  // given a program that leads, and a worker whose scouts see nothing for a long time
+  const leading = scriptedProvider({
+    lead: [{ calls: [{ name: 'send', arguments: { where: ['sea', 'hill'] } }] }, 'Done.'],
+  });
+  const { runtime: program, store } = await boot(schema, leading);
+  const slow = scriptedProvider({ scout: [{ hang: true }, { hang: true }] });
+  const leaving = await (await boot(schema, slow)).runtime.serve({ workerId: 'leaving' });
+  const run = program.start(lead, 'Look around.', { runId: 'root' });
+  await expect.poll(() => slow.requests.length, { timeout: 20_000 }).toBe(2);
+  // when another one comes, and the first is told to leave
+  const quick = scriptedProvider(({ messages }) => `Saw the ${String(messages.at(-1)?.content)}.`);
+  await (await boot(schema, quick)).runtime.serve({ workerId: 'staying' });
+  await leaving.drain(10_000);
+  // then the scouts are done there, and the program hears of it
+  expect(await run.report).toMatchObject({ status: 'completed', text: 'Done.' });
+  expect(leading.requests.at(-1)?.request.messages.at(-1)?.content).toBe('Saw the sea., Saw the hill.');
+  expect(quick.requests.map(({ context }) => context.agent)).toEqual(['scout', 'scout']);
+  expect(slow.requests.every(({ aborted }) => aborted)).toBe(true);
+  expect(checkRunLaws(await listOf(store.events({ rootId: 'root' })))).toEqual([]);
+});
