@@ -5,6 +5,7 @@ import { checkRunLaws, scriptedProvider } from '@troupe/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { listOf } from './support/list-of.ts';
+import { placedRunsSuite } from './support/placed-runs.ts';
 import { sharedServer } from './tools/postgres/server.ts';
 
 const scout = defineAgent({ name: 'scout', instructions: 'Look.' });
@@ -55,4 +56,22 @@ test('children go through pg-boss to workers on a store in PostgreSQL, and from 
   expect(quick.requests.map(({ context }) => context.agent)).toEqual(['scout', 'scout']);
   expect(slow.requests.every(({ aborted }) => aborted)).toBe(true);
   expect(checkRunLaws(await listOf(store.events({ rootId: 'root' })))).toEqual([]);
+});
+
+let grounds = 0;
+placedRunsSuite('pg-boss on PostgreSQL', async () => {
+  const url = await sharedServer();
+  const schema = `placed_${process.pid}_${grounds++}`;
+  return {
+    async process() {
+      const store = postgresStore({ url, schema, pollMs: 50 });
+      const placement = pgBoss({ url, schema: `${schema}_engine` });
+      const close = async () => {
+        await placement.close();
+        await store.close();
+      };
+      return { store, placement, close };
+    },
+    async close() {},
+  };
 });
