@@ -1,10 +1,10 @@
 import pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { listOf } from '../../../test/support/list-of.ts';
+import { openProxy } from '../../../test/support/proxy.ts';
 import { stepOf } from '../../../test/support/steps.ts';
 import { sharedServer } from '../../../test/tools/postgres/server.ts';
 import { type PostgresStore, postgresStore } from '../src/index.ts';
-import { openProxy } from './proxy.ts';
 import { openSession } from './psql.ts';
 import { freshSchema, patience } from './schemas.ts';
 

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { listOf } from '../../../test/support/list-of.ts';
+import { openProxy } from '../../../test/support/proxy.ts';
 import { stepOf } from '../../../test/support/steps.ts';
 import { sharedServer } from '../../../test/tools/postgres/server.ts';
-import { openProxy } from './proxy.ts';
 import { freshSchema, openAt, openFresh, patience } from './schemas.ts';
 
 const said = (message: string) => ({ type: 'warning.raised', code: 'said', message });

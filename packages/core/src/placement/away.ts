@@ -94,6 +94,17 @@ export const openAway = (
     afterwards(parent, () => dispatch(childId, away.queue));
   };
 
+  /** Children that work, and what keeps the process alive while there are any: waiting for a person does not. */
+  const working = new Map<string, string>();
+  let stayAlive: (() => void) | undefined;
+  const mind = (): void => {
+    if (working.size > 0) stayAlive ??= store.changes?.(() => {});
+    else {
+      stayAlive?.();
+      stayAlive = undefined;
+    }
+  };
+
   const envoy = envoyActor(tell);
   const enter = (parent: LiveRun, child: LiveRun, crew: AnyActorRef): AnyActorRef => {
     const actor = createActor(envoy, { id: child.runId, parent: crew, input: { parent, childId: child.runId } });
@@ -102,6 +113,8 @@ export const openAway = (
     parent.away.set(child.runId, away);
     actor.start();
     follow(parent.rootId);
+    if (child.ledger.status !== 'paused') working.set(child.runId, child.rootId);
+    mind();
     // What the engine loses is found again also where nobody serves it.
     reconciler.start();
     return actor;
@@ -173,6 +186,15 @@ export const openAway = (
     },
     /** A child of a run that was brought back. */
     attach: enter,
+    /** What a child says of itself: whether it works. */
+    heed(news: News): void {
+      const childId = childOf(news);
+      if (news.type === 'child.resumed' || news.type === 'child.stayed') {
+        const rootId = childId.replace(/\/.*/, '');
+        working.set(childId, rootId);
+      } else if (news.type !== 'slot.released' && news.type !== 'slot.wanted') working.delete(childId);
+      mind();
+    },
     /** Reads what a message of a child is about, before its parent hears of it. */
     async learn(parent: LiveRun, news: News): Promise<void> {
       const away = parent.away?.get(childOf(news));
@@ -185,6 +207,8 @@ export const openAway = (
     },
     /** Nobody of a tree is alive here any more. */
     forget(rootId: string): void {
+      for (const [childId, its] of working) if (its === rootId) working.delete(childId);
+      mind();
       followed.delete(rootId);
       if (followed.size > 0) return;
       leave?.();

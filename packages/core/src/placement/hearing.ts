@@ -11,7 +11,7 @@ import type { Away } from './away.ts';
 import { isNews, type News, type Order } from './messages.ts';
 
 export const openHearing = (
-  away: Pick<Away, 'note' | 'tell' | 'wakeAbove'>,
+  away: Pick<Away, 'heed' | 'note' | 'tell' | 'wakeAbove'>,
   {
     recorder,
     desk,
@@ -87,6 +87,7 @@ export const openHearing = (
     context !== undefined && locate(context, childId)?.child.onPaused === 'error';
 
   const hearNews = (run: LiveRun, news: News): void => {
+    away.heed(news);
     if (news.type === 'child.settled') comeHome(run, news.end);
     else if (news.type === 'child.left') letLeave(run, news.end);
     else if (news.type === 'child.stayed') stay(run, news.childId);
