@@ -2,8 +2,8 @@ import { parseArgs } from 'node:util';
 import { adapters } from './cells.ts';
 import { scenarios } from './scenarios.ts';
 
-/** What is measured beside the scenarios: `million` only when it is asked for, `looking` not with `--quick`. */
-const parts = ['stored', 'cold', 'size', 'million', 'looking'] as const;
+/** What is measured beside the scenarios: `million` only when it is asked for, `placed` and `looking` not with `--quick`. */
+const parts = ['stored', 'cold', 'size', 'million', 'placed', 'looking'] as const;
 type Part = (typeof parts)[number];
 
 export type Flags = {
@@ -63,7 +63,7 @@ export const readFlags = (args: string[]): Flags | 'help' => {
   const asked = (part: Part): boolean => {
     if (only?.includes(part)) return true;
     if (part === 'million') return values.million;
-    return only === undefined && !(part === 'looking' && values.quick);
+    return only === undefined && !((part === 'looking' || part === 'placed') && values.quick);
   };
   return {
     quick: values.quick,

@@ -14,6 +14,7 @@ import { type Flags, help, readFlags } from './flags.ts';
 import { measureLooking } from './looking.ts';
 import { measureMillion } from './million.ts';
 import { installPacked, type Project } from './packed.ts';
+import { measurePlaced } from './placed.ts';
 import type { Results } from './results.ts';
 import { scenarios } from './scenarios.ts';
 import { measureSize } from './size.ts';
@@ -101,6 +102,10 @@ const runParts = async (flags: Flags, results: Results): Promise<void> => {
     const told = (runs: number) => progress(`stored ${runs.toLocaleString('en')} runs`);
     const million = await attempt(results, 'very many runs', () => measureMillion(flags.runs, told));
     if (million) results.million = million;
+  }
+  if (flags.parts.has('placed')) {
+    const placed = await attempt(results, 'what children on workers cost', () => measurePlaced());
+    if (placed) results.placed = placed;
   }
   if (flags.parts.has('looking')) {
     const looking = await attempt(results, 'what looking costs', measureLooking);

@@ -4,6 +4,7 @@ import { floor } from './cells.ts';
 import type { Cold } from './cold.ts';
 import type { measureLooking } from './looking.ts';
 import type { Million } from './million.ts';
+import type { Placed } from './placed.ts';
 import type { Size } from './size.ts';
 import type { Stored } from './stored.ts';
 import type { Times, Waiting } from './worker.ts';
@@ -15,6 +16,7 @@ export type Results = {
   cold?: Cold;
   size?: Size;
   million?: Million;
+  placed?: Placed;
   looking?: Awaited<ReturnType<typeof measureLooking>>;
   /** What could not be measured, and why. */
   missing: { what: string; why: string }[];

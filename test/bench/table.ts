@@ -156,6 +156,16 @@ const millionTable = ({ million }: Results): string[] => {
   ];
 };
 
+const placedLine = ({ placed }: Results): string[] => {
+  if (!placed) return [];
+  const { children, oneWorker, twoWorkers, engineAlone, steerMs, takeoverMs } = placed;
+  const rate = (perSecond: number) => `${Math.round(perSecond)} a second`;
+  return [
+    `children on workers, through pg-boss in PostgreSQL, ${children} at once: ${rate(oneWorker)} with one worker, ${rate(twoWorkers)} with two; the engine alone ${rate(engineAlone)} (${(engineAlone / oneWorker).toFixed(1)} ×)`,
+    `a steer is answered in ${steerMs.toFixed(0)} ms; what a killed worker had goes on in ${(takeoverMs / 1_000).toFixed(1)} s`,
+  ];
+};
+
 const lookingLine = ({ looking }: Results): string[] => {
   if (!looking) return [];
   const points = (share: number) => `${(100 * share).toFixed(0)} points`;
@@ -189,6 +199,7 @@ export const tablesOf = (results: Results): string =>
     ...coldTable(results),
     ...sizeTable(results),
     ...millionTable(results),
+    ...placedLine(results),
     ...lookingLine(results),
     ...targetTable(results),
     ...results.missing.map(({ what, why }) => `Not measured: ${what}. ${why.split('\n')[0]}`),
