@@ -3,7 +3,7 @@ import type { Terminal } from '../terminal.ts';
 /** Flags that most commands take. */
 export type CommonFlags = { json?: true; store?: string | false | undefined };
 /** Flags of commands that bring runs to life here. */
-export type RuntimeFlags = { file?: string; model?: string; budget?: string[] };
+export type RuntimeFlags = { file?: string; model?: string; budget?: string[]; remote?: true };
 /** Flags of commands that stay until a run has ended. */
 export type AttendFlags = { wait?: true; plain?: true; inspect?: true };
 

@@ -122,7 +122,7 @@ const settle = async ({
 
 /** How a run goes on that does not end here. */
 const howToGoOn = ({ id }: Run, workspace: Workspace): string =>
-  workspace.storeFile === null
+  workspace.storeName === null
     ? 'It is not stored and ends with this process.'
     : `Go on with it: ${again(`resume ${quoted(id)}`, whereIs(workspace))}`;
 

@@ -7,7 +7,7 @@ import { exitCode } from '../exit-code.ts';
 import type { Terminal } from '../terminal.ts';
 import { oneLine } from '../text-width.ts';
 import type { Action } from './asked.ts';
-import { openStore, storeFileOf } from './open-store.ts';
+import { openStore, storePlaceOf } from './open-store.ts';
 import { misuse } from './problem.ts';
 
 const scripts: Record<string, string> = {
@@ -53,13 +53,18 @@ type Candidate = { value: string; about: string };
 /** What the last of these words may become, one candidate a line, with what it is behind a tab. */
 export const complete = async (program: Command, words: readonly string[], terminal: Terminal): Promise<number> => {
   const typed = words.at(-1) ?? '';
-  const found = candidatesFor(program, words.slice(0, -1), typed, terminal);
+  const found = await candidatesFor(program, words.slice(0, -1), typed, terminal);
   for (const { value, about } of found)
     if (value.startsWith(typed)) terminal.output.write(`${value}\t${oneLine(about)}\n`);
   return exitCode.done;
 };
 
-const candidatesFor = (program: Command, before: readonly string[], typed: string, terminal: Terminal): Candidate[] => {
+const candidatesFor = async (
+  program: Command,
+  before: readonly string[],
+  typed: string,
+  terminal: Terminal,
+): Promise<Candidate[]> => {
   const { command, place, awaits, store } = walk(program, before);
   if (awaits) return choicesOf(awaits.argChoices);
   if (typed.startsWith('-')) return command.options.filter(({ hidden }) => !hidden).map(candidateOf);
@@ -100,14 +105,17 @@ const walk = (program: Command, before: readonly string[]) => {
   return { command, place, awaits, store };
 };
 
+/** How long a database may take to answer somebody who types. */
+const mostMs = 1_000;
+
 /** Runs that may be meant: those that have not ended first, and no more than one can choose from. */
-const runsIn = (named: string | undefined, terminal: Terminal): Candidate[] => {
-  const file = storeFileOf(named, terminal);
-  if (!existsSync(file)) return [];
-  const store = openStore(file, false);
+const runsIn = async (named: string | undefined, terminal: Terminal): Promise<Candidate[]> => {
+  const place = storePlaceOf(named, terminal);
+  if (place.kind === 'file' && !existsSync(place.path)) return [];
+  const store = await openStore(place, false, mostMs);
   try {
-    const open = store.list({ status: unfinished, limit: 50 });
-    const rows = [...open, ...store.list({ limit: 50 }).filter(({ status }) => isEnded(status))];
+    const open = await store.list({ status: unfinished, limit: 50 });
+    const rows = [...open, ...(await store.list({ limit: 50 })).filter(({ status }) => isEnded(status))];
     return rows
       .filter(({ parentId }) => parentId === undefined)
       .map(({ runId, agent, status, job }) => ({

@@ -4,6 +4,7 @@ import { type Answer, FaultError, type Question, type Receipt, runOfQuestion } f
 import { exitCode } from '../exit-code.ts';
 import type { Action, AttendFlags, CommonFlags, RuntimeFlags } from './asked.ts';
 import { attend } from './attend.ts';
+import { placingOf } from './open-placement.ts';
 import { openOutput } from './output.ts';
 import { misuse } from './problem.ts';
 import { reach } from './reachable.ts';
@@ -25,14 +26,18 @@ const say =
     const output = openOutput(terminal, flags.json);
     const [named] = args;
     const runId = runOfQuestion(named) ?? named;
-    const workspace = await openWorkspace({ store: flags.store, file: flags.file, model: flags.model }, terminal);
+    const workspace = await openWorkspace(
+      { store: flags.store, file: flags.file, model: flags.model, placing: placingOf(flags) },
+      terminal,
+    );
     try {
       const where = await reach(workspace, runId);
+      if (where === 'workers') output.note(`Run "${runId}" waits: a worker that takes it up hears this.`);
       const run = await workspace.runtime.attach(runId);
       const isOurs = async (): Promise<boolean> => where === 'here' && (await workspace.store.holder(runId)) !== null;
       if (where === 'here') await terminal.signals.hold();
       const receipt = await order.send(run, isOurs);
-      if (where === 'elsewhere') {
+      if (where !== 'here') {
         tellReceipt(output, runId, order.what, receipt);
         return exitCode.done;
       }

@@ -7,8 +7,9 @@ import { isColourful, isInteractive, type Terminal } from '../terminal.ts';
 import { again, quoted } from './again.ts';
 import { loadAgentFile } from './agent-file.ts';
 import type { Action, CommonFlags } from './asked.ts';
-import { openStore, storeFileOf } from './open-store.ts';
+import { openStore, type StorePlace, storePlaceOf } from './open-store.ts';
 import { openOutput } from './output.ts';
+import { howToShare, isInstalled, sharedPackages } from './packages.ts';
 
 /**
  * What was looked at, and how it is: there, and as it should be; not there, and not needed; no problem, but could be better; in the way of
@@ -26,6 +27,7 @@ export const doctor: Action<[file: string | undefined], CommonFlags> = async ({ 
   const findings = [
     nodeFinding(process.versions.node),
     await storeFinding(flags, terminal),
+    sharingFinding(),
     keyFinding(environment),
     ...(await addressFindings(environment)),
     await serverFinding(),
@@ -58,27 +60,47 @@ export const nodeFinding = (version: string): Finding => {
 
 const storeFinding = async ({ store: named }: CommonFlags, terminal: Terminal): Promise<Finding> => {
   const check = 'store';
-  const file = storeFileOf(named || undefined, terminal);
-  if (!existsSync(file)) return { check, status: 'none', text: `${file}: none yet, the first "troupe run" makes it.` };
   try {
-    const store = openStore(file, false);
-    try {
-      const open = store.list({ status: unfinished, limit: Number.MAX_SAFE_INTEGER });
-      const left = open.filter(({ runId, parentId }) => parentId === undefined && store.holder(runId) === null);
-      const text = `${file}: ${open.length} unfinished`;
-      if (left.length === 0) return { check, status: 'ok', text: `${text}.` };
-      const [{ runId } = { runId: '' }] = left;
-      return {
-        check,
-        status: 'help',
-        text: `${text}, ${left.length} executed by nobody: ${again(`resume ${quoted(runId)}`, { file: 'FILE', store: named ? file : undefined })}`,
-      };
-    } finally {
-      await store.close();
-    }
+    const place = storePlaceOf(named || undefined, terminal);
+    if (place.kind === 'file' && !existsSync(place.path))
+      return { check, status: 'none', text: `${place.path}: none yet, the first "troupe run" makes it.` };
+    return await openRunsIn(place, named ? place.shown : undefined);
   } catch (error) {
     return { check, status: 'problem', text: messageOf(error) };
   }
+};
+
+/** How long a database may take to answer. */
+const mostMs = 3_000;
+
+/** What has not ended in a store, and what of it nobody executes. */
+const openRunsIn = async (place: StorePlace, named: string | undefined): Promise<Finding> => {
+  const check = 'store';
+  const store = await openStore(place, false, mostMs);
+  try {
+    const open = await store.list({ status: unfinished, limit: Number.MAX_SAFE_INTEGER });
+    const roots = open.filter(({ parentId }) => parentId === undefined);
+    const holders = await Promise.all(roots.map(async ({ runId }) => store.holder(runId)));
+    const left = roots.filter((_root, i) => holders[i] === null);
+    const text = `${place.shown}: ${open.length} unfinished`;
+    if (left.length === 0) return { check, status: 'ok', text: `${text}.` };
+    const [{ runId } = { runId: '' }] = left;
+    return {
+      check,
+      status: 'help',
+      text: `${text}, ${left.length} executed by nobody: ${again(`resume ${quoted(runId)}`, { file: 'FILE', store: named })}`,
+    };
+  } finally {
+    await store.close();
+  }
+};
+
+/** @param areThere Whether the packages are installed by which machines share runs. */
+export const sharingFinding = (areThere = Object.values(sharedPackages).every(isInstalled)): Finding => {
+  const check = 'workers';
+  const both = `${sharedPackages.store} and ${sharedPackages.placement}`;
+  if (areThere) return { check, status: 'ok', text: `${both} are installed: troupe worker --store postgres://…` };
+  return { check, status: 'none', text: `No store that several machines share: ${howToShare}` };
 };
 
 const keyFinding = ({ OPENAI_API_KEY }: Environment): Finding => {
@@ -131,15 +153,6 @@ const modelFinding = (found: FoundModel, { TROUPE_MODEL }: Environment): Finding
       text: `TROUPE_MODEL names "${TROUPE_MODEL}", and no server is there for it: ${how}`,
     };
   return { check, status: 'help', text: `The rehearsal model, which is no language model. For a real one ${how}` };
-};
-
-const isInstalled = (name: string): boolean => {
-  try {
-    import.meta.resolve(name);
-    return true;
-  } catch {
-    return false;
-  }
 };
 
 /** @param model What runs would work with. */

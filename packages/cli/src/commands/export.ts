@@ -12,7 +12,7 @@ export const exportRun: Action<[runId: string], CommonFlags & { as: ExportFormat
   terminal,
 }) => {
   const output = openOutput(terminal, flags.json);
-  const workspace = await openWorkspace(flags, terminal);
+  const workspace = await openWorkspace({ ...flags, placing: { when: 'never' } }, terminal);
   try {
     await workspace.runtime.attach(runId);
     const row = await workspace.runtime.runs.get(runId);

@@ -3,6 +3,7 @@ import type { Answer } from '@troupe/protocol';
 import { z } from 'zod';
 import type { Action, AttendFlags, CommonFlags, RuntimeFlags } from './asked.ts';
 import { attend } from './attend.ts';
+import { placingOf } from './open-placement.ts';
 import { openOutput } from './output.ts';
 import { misuse } from './problem.ts';
 import { budgetOf, jsonOf } from './values.ts';
@@ -17,7 +18,7 @@ export const fork: Action<[rootId: string], Flags> = async ({ args: [rootId], fl
   const change = changeIn(flags);
   const output = openOutput(terminal, flags.json);
   if (flags.file === undefined) throw misuse('A fork goes on here: give its agent file with --file FILE.');
-  const workspace = await openWorkspace({ ...flags, budget: undefined }, terminal);
+  const workspace = await openWorkspace({ ...flags, budget: undefined, placing: placingOf(flags) }, terminal);
   try {
     if (workspace.notice !== null) output.note(workspace.notice);
     const at = /^\d+$/.test(flags.at) ? `${rootId}:${flags.at}` : flags.at;

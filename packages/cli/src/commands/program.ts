@@ -28,12 +28,16 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
   const common = (command: Command): Command =>
     command
       .option('--json', 'for programs: one JSON value a line')
-      .option('--store <file>', 'where runs are stored. Default: TROUPE_STORE, else .troupe/runs.db');
+      .option(
+        '--store <where>',
+        'where runs are stored: a file, or postgres://… Default: TROUPE_STORE, else .troupe/runs.db',
+      );
   const alive = (command: Command): Command =>
     command
       .option('--model <id>', 'the model of agents that name none')
       .option('--wait', 'waits for answers that others give ("troupe answer"), also where there is no terminal')
       .option('--plain', 'lines instead of the live tree')
+      .option('--remote', 'leaves children to workers ("troupe worker"), unless their agent or the file says otherwise')
       .option('--inspect', 'serves the page of "troupe inspect" meanwhile');
   const withFile = (command: Command): Command =>
     command.option('-f, --file <file>', 'agent file: goes on here, where no process executes the run');
@@ -59,6 +63,16 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
     .option('--plain', 'lines instead of the live tree')
     .addHelpText('after', help.watch)
     .action(act(async () => (await import('./watch.ts')).watch));
+
+  common(program.command('worker').description('executes runs that others leave to workers, until it is stopped'))
+    .option('--agents <file>', 'agent file: the agents whose runs are executed here')
+    .option('--concurrency <n>', 'how many runs at a time', '16')
+    .option('--queue <name...>', 'serves these queues. Default: troupe')
+    .option('--health <address>', 'where GET /health is answered, or "off". Default: a free port of this machine')
+    .option('--name <id>', 'what the worker is called. Default: of the machine and the process')
+    .option('--model <id>', 'the model of agents that name none')
+    .addHelpText('after', help.worker)
+    .action(act(async () => (await import('./worker.ts')).worker));
 
   const runs = program.command('runs').description('stored runs').addHelpText('after', help.runs);
   const stored = async () => import('./runs.ts');
@@ -215,6 +229,19 @@ Examples:
   $ troupe run agents.mjs --budget turns=20,costUsd=0.5 --model gpt-5 "Review src/"
   $ git diff | troupe run reviewer.ts --json | jq -r .text
 ${codes}`,
+  worker: `
+Children of agents that say so (defineAgent({ placement })), and with "troupe run --remote" all of them, are left to workers. Those reach
+the same database, and have the same agents. It takes @troupe/store-postgres and @troupe/pg-boss, or an agent file that exports "store"
+and "placement".
+
+SIGTERM and Ctrl-C: takes nothing new, gives back what it executes, and ends with 0; once more leaves at once. GET /health says 200 while it
+serves, and 503 while it drains, or when the store has not answered for a lease (10 s, unless the agent file says otherwise).
+
+Examples:
+  $ export TROUPE_STORE=postgres://me:secret@db/troupe
+  $ troupe worker --agents agents.mjs --concurrency 8 --health 127.0.0.1:8080
+  $ troupe worker --agents agents.mjs --queue gpu       children of agents with placement: { queue: "gpu" }
+  $ troupe run agents.mjs --remote "Review src/"        its children are executed by workers`,
   watch: `
 Examples:
   $ troupe watch                  every run that has not ended

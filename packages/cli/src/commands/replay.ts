@@ -7,7 +7,7 @@ import { openWorkspace } from './workspace.ts';
 /** Steps a stored run through its machine: what it heard, where it was then, what it said. Calls nothing. */
 export const replay: Action<[runId: string], CommonFlags> = async ({ args: [runId], flags, terminal }) => {
   const output = openOutput(terminal, flags.json);
-  const workspace = await openWorkspace(flags, terminal);
+  const workspace = await openWorkspace({ ...flags, placing: { when: 'never' } }, terminal);
   try {
     const { steps } = await workspace.runtime.replay(runId);
     for (const { heard, at, snapshot, said } of steps)

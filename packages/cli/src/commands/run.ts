@@ -3,6 +3,7 @@ import type { Agent } from '@troupe/core';
 import { agentIn } from './agent-file.ts';
 import type { Action, AttendFlags, CommonFlags, RuntimeFlags } from './asked.ts';
 import { attend } from './attend.ts';
+import { placingOf } from './open-placement.ts';
 import { openOutput } from './output.ts';
 import { misuse } from './problem.ts';
 import { budgetOf } from './values.ts';
@@ -14,9 +15,12 @@ type Flags = CommonFlags & RuntimeFlags & AttendFlags & { agent?: string; id?: s
 export const run: Action<[file: string, words: string[]], Flags> = async ({ args: [file, words], flags, terminal }) => {
   const budget = budgetOf(flags.budget);
   const output = openOutput(terminal, flags.json);
-  const workspace = await openWorkspace({ ...flags, file, budget, mayBegin: true }, terminal);
+  const workspace = await openWorkspace(
+    { ...flags, file, budget, mayBegin: true, placing: placingOf(flags) },
+    terminal,
+  );
   try {
-    const { runtime, file: loaded, notice, storeFile } = workspace;
+    const { runtime, file: loaded, notice, storeName } = workspace;
     if (!loaded) throw misuse('An agent file is missing.');
     const agent = agentIn(loaded, flags.agent) as Agent;
     const input = await jobIn(words, terminal.input);
@@ -26,7 +30,7 @@ export const run: Action<[file: string, words: string[]], Flags> = async ({ args
     const started = session
       ? await runtime.session(agent, { sessionKey: session }).send(input, runId === undefined ? {} : { runId })
       : runtime.start(agent, input, runId === undefined ? {} : { runId });
-    output.note(`Run: ${started.id}${storeFile === null ? '' : `  Store: ${storeFile}`}`);
+    output.note(`Run: ${started.id}${storeName === null ? '' : `  Store: ${storeName}`}`);
     return await attend({ run: started, workspace, terminal, output, flags });
   } finally {
     await workspace.close();

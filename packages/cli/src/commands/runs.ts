@@ -31,7 +31,7 @@ const looking =
     look: (workspace: Workspace, asked: Parameters<Action<Args, Flags<More>>>[0]) => Promise<void>,
   ): Action<Args, Flags<More>> =>
   async (asked) => {
-    const workspace = await openWorkspace(asked.flags, asked.terminal);
+    const workspace = await openWorkspace({ ...asked.flags, placing: { when: 'never' } }, asked.terminal);
     try {
       await look(workspace, asked);
       return exitCode.done;
