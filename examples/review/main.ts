@@ -1,9 +1,11 @@
 // npm run demo -- [PATH] ["question"] [--out FILE] [--store FILE]
 // npm run demo -- --resume [--out FILE] [--store FILE]
+// npm run demo -- --workers 2 [PATH] ["question"] [--out FILE]
 //
 // Reviews a folder: a lead agent looks at it, gives its areas to children that read the files, and writes a report of what they
 // found. Works with OPENAI_API_KEY or OPENAI_BASE_URL, with a model server on this machine, and without any of them.
-// A review that was killed goes on with --resume, where it was.
+// A review that was killed goes on with --resume, where it was. With --workers its children are executed by other processes, through a
+// PostgreSQL that is started for it.
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -13,10 +15,13 @@ import { createRuntime, type Run } from '@troupe/core';
 import { messageOf, type Report, type RunRow, type RunStore } from '@troupe/protocol';
 import { sqliteStore } from '@troupe/store-sqlite';
 import { findingsIn, leadAgent } from './agents.ts';
+import type { Fleet } from './fleet.ts';
 import { Folder } from './folder.ts';
 import { fileTools } from './tools.ts';
 
-const usage = 'Usage: npm run demo -- [PATH] ["question"] [--out FILE] [--store FILE], or: npm run demo -- --resume';
+const usage =
+  'Usage: npm run demo -- [PATH] ["question"] [--out FILE] [--store FILE], or: npm run demo -- --resume, or with --workers N';
+const mostWorkers = 16;
 const usualQuestion = 'What is in this folder, how do its parts fit together, and what is left to do?';
 
 // A reader that has seen enough (`| head`) ends the printing, not the review.
@@ -31,6 +36,7 @@ try {
 
 async function main(args: string[]): Promise<number> {
   const asked = readArgs(args);
+  if (asked.workers > 0) return await reviewByWorkers(asked);
   await mkdir(dirname(asked.storeFile), { recursive: true });
   const store = sqliteStore(asked.storeFile);
   try {
@@ -40,7 +46,23 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-async function review({ path, question, out, storeFile, resume }: Args, store: RunStore): Promise<number> {
+/** The same, with children that other processes execute. */
+async function reviewByWorkers(asked: Args): Promise<number> {
+  const { root } = await Folder.open(asked.path);
+  const { openFleet } = await import('./fleet.ts');
+  const fleet = await openFleet(asked.workers, root);
+  try {
+    return await review(asked, fleet.store, fleet);
+  } finally {
+    await fleet.close();
+  }
+}
+
+async function review(
+  { path, question, out, storeFile, resume }: Args,
+  store: RunStore,
+  fleet?: Fleet,
+): Promise<number> {
   const unfinished = resume ? await unfinishedIn(store, storeFile) : null;
   const folder = await Folder.open(unfinished ? String(unfinished.job.metadata?.folder) : path);
 
@@ -53,6 +75,7 @@ async function review({ path, question, out, storeFile, resume }: Args, store: R
     pricing: model.pricing,
     store,
     agents: [lead],
+    ...(fleet && { placement: fleet.placement }),
   });
   let run: Run;
   if (unfinished) {
@@ -68,6 +91,7 @@ async function review({ path, question, out, storeFile, resume }: Args, store: R
     });
   }
   const view = showLiveTree(run.events$, { control: { runtime } });
+  fleet?.tellTo((line) => view.say(harmless(line)));
   const stop = interruptOn((reason) => void run.interrupt(reason));
 
   const report = await (unfinished ? runtime.resume(run.id).then(() => run.ended) : run.ended);
@@ -77,11 +101,12 @@ async function review({ path, question, out, storeFile, resume }: Args, store: R
   const text = report.text === null ? null : harmless(report.text).trimEnd();
   say(text === null ? '' : `\n${text}\n`);
   say(`${reportTable(view.tree)}\n`);
-  const children = await Promise.all(report.children.map((child) => run.child(child.runId).ended));
+  const ended = async (runId: string): Promise<Report> => (await runtime.attach(runId)).ended;
+  const children = await Promise.all(report.children.map(({ runId }) => ended(runId)));
   if (children.length > 0) say(checked(children));
   if (text !== null)
     say(`Report: ${await save(out ?? (await usualPlace(folder)), text, model.notice, reportTable(view.tree))}`);
-  say(`Runs: ${storeFile}`);
+  say(fleet ? fleet.executed() : `Runs: ${storeFile}`);
   await runtime.close();
 
   if (report.status === 'completed') return 0;
@@ -97,17 +122,31 @@ async function unfinishedIn(store: RunStore, file: string): Promise<RunRow> {
   throw new Error(`There is no unfinished review in ${file}: start one without --resume.`);
 }
 
-type Args = { path: string; question: string; out: string | undefined; storeFile: string; resume: boolean };
+type Args = {
+  path: string;
+  question: string;
+  out: string | undefined;
+  storeFile: string;
+  resume: boolean;
+  /** How many processes execute the children; 0: this one does. */
+  workers: number;
+};
 
 function readArgs(args: string[]): Args {
   try {
-    const options = { out: { type: 'string' }, store: { type: 'string' }, resume: { type: 'boolean' } } as const;
+    const text = { type: 'string' } as const;
+    const options = { out: text, store: text, workers: text, resume: { type: 'boolean' } } as const;
     const { values, positionals } = parseArgs({ args, allowPositionals: true, options });
+    const workers = Number(values.workers ?? 0);
+    if (values.workers !== undefined && !(Number.isInteger(workers) && workers > 0 && workers <= mostWorkers))
+      throw new Error(`--workers is "${values.workers}": give a number from 1 to ${mostWorkers}`);
+    if (workers > 0 && (values.store !== undefined || values.resume))
+      throw new Error('With --workers a review has a database of its own: it takes no --store and no --resume');
     const { out, store = join(tmpdir(), 'troupe-review', 'runs.db'), resume = false } = values;
     const [path = '.', question = usualQuestion, ...rest] = positionals;
     if (rest.length > 0) throw new Error('There are too many arguments: put the question in quotes');
     if (resume && positionals.length > 0) throw new Error('A review that goes on has its folder and its question');
-    return { path, question: question.trim() || usualQuestion, out, storeFile: resolve(store), resume };
+    return { path, question: question.trim() || usualQuestion, out, storeFile: resolve(store), resume, workers };
   } catch (error) {
     const [what] = messageOf(error).split('. ');
     throw new Error(`${what}. ${usage}`, { cause: error });

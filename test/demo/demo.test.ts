@@ -144,7 +144,7 @@ describe.concurrent('the review demo', { timeout: 60_000 }, () => {
     const wrong = await demo(context, [folder, 'why', 'me'], rehearsal);
     expect(wrong.code).toBe(1);
     expect(oneSentence(wrong)).toBe(
-      'There are too many arguments: put the question in quotes. Usage: npm run demo -- [PATH] ["question"] [--out FILE] [--store FILE], or: npm run demo -- --resume',
+      'There are too many arguments: put the question in quotes. Usage: npm run demo -- [PATH] ["question"] [--out FILE] [--store FILE], or: npm run demo -- --resume, or with --workers N',
     );
     expect(oneSentence(await demo(context, ['--colour'], rehearsal))).toMatch(/^Unknown option '--colour'\. Usage/);
   });
