@@ -42,7 +42,6 @@ type Given = {
   clock: Clock;
   ids: IdSource;
   logger: Logger;
-  owner: string;
   placement: Placement | undefined;
 };
 
@@ -50,13 +49,15 @@ type Given = {
 type Beginning = { input: RunInput; warnings: readonly Warning[]; slot: RunInput['slot'] };
 
 export const openAway = (
-  { store, clock, ids, logger, owner, placement }: Given,
+  { store, clock, ids, logger, placement }: Given,
   runs: ReadonlyMap<string, LiveRun>,
   { record }: Pick<Recorder, 'record'>,
   desk: Pick<Desk, 'restore' | 'dropQuestions'>,
   reconciler: Pick<Reconciler, 'start'>,
   /** Takes note of what the machine of a run hears. */
   hear: (run: LiveRun, event: AnyEventObject) => void,
+  /** Lets others claim runs. */
+  giveBack: (runIds: readonly string[]) => Promise<void>,
 ) => {
   const mailTo = (runId: string, message: News | Order, id = ids.next('mail')): Mail => ({
     id,
@@ -178,20 +179,18 @@ export const openAway = (
       const mayBegin = slot !== 'wanted';
       if (mayBegin) post(parent, child.runId, { type: 'slot.granted', ...(slot === 'free' && { free: true }) });
       afterwards(child, () => {
-        void (async () => store.release(owner, [child.runId]))()
-          .catch(() => {})
-          .then(() => mayBegin && dispatch(child.runId, child.placed?.queue ?? ''));
+        void giveBack([child.runId]).then(() => mayBegin && dispatch(child.runId, child.placed?.queue ?? ''));
       });
       return actor;
     },
     /** A child of a run that was brought back. */
     attach: enter,
     /** What a child says of itself: whether it works. */
-    heed(news: News): void {
+    heed(parent: LiveRun, news: News): void {
       const childId = childOf(news);
+      if (!parent.away?.has(childId)) return;
       if (news.type === 'child.resumed' || news.type === 'child.stayed') {
-        const rootId = childId.replace(/\/.*/, '');
-        working.set(childId, rootId);
+        working.set(childId, parent.rootId);
       } else if (news.type !== 'slot.released' && news.type !== 'slot.wanted') working.delete(childId);
       mind();
     },

@@ -87,7 +87,7 @@ export const openHearing = (
     context !== undefined && locate(context, childId)?.child.onPaused === 'error';
 
   const hearNews = (run: LiveRun, news: News): void => {
-    away.heed(news);
+    away.heed(run, news);
     if (news.type === 'child.settled') comeHome(run, news.end);
     else if (news.type === 'child.left') letLeave(run, news.end);
     else if (news.type === 'child.stayed') stay(run, news.childId);

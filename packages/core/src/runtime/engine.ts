@@ -129,9 +129,7 @@ export const openEngine = (
     });
   };
 
-  const giveBack = (runIds: readonly string[]): void => {
-    void (async () => store.release(owner, runIds))().catch(() => {});
-  };
+  const giveBack = (runIds: readonly string[]): void => void lease.giveBack(runIds);
 
   const tellBroken = (run: LiveRun, error: unknown): void => {
     const events = unstoredEnd(run, error, clock.now());
@@ -154,7 +152,15 @@ export const openEngine = (
   };
   const reconciler = openReconciler(options);
   const queueFor = queueBy(options, isKnown);
-  const away = openAway({ ...options, owner }, runs, recorder, desk, reconciler, (run, event) => hear(run, event));
+  const away = openAway(
+    options,
+    runs,
+    recorder,
+    desk,
+    reconciler,
+    (run, event) => hear(run, event),
+    (runIds) => lease.giveBack(runIds),
+  );
   const hearing = openHearing(away, {
     recorder,
     desk,
@@ -565,6 +571,7 @@ export const openEngine = (
     owner,
     leaseMs: options.leaseMs,
     isNeeded: () => runs.size > 0,
+    isHere: (runId) => runs.has(runId),
     beats: () => void inbox.look(),
     lost() {
       for (const rootId of new Set([...runs.values()].map((run) => run.rootId)))
@@ -590,10 +597,7 @@ export const openEngine = (
     await Promise.all(tree.map(({ writing }) => Promise.resolve(writing)));
     const [broken] = tree.flatMap((each) => each.broken ?? []);
     if (broken) throw broken.error;
-    await store.release(
-      owner,
-      tree.map(({ runId }) => runId),
-    );
+    await lease.giveBack(tree.map(({ runId }) => runId));
   };
 
   return {

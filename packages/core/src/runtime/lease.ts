@@ -4,9 +4,14 @@ import type { Clock, RunStore } from '@troupe/protocol';
 export type Lease = {
   /** Called whenever a run comes to life. */
   hold(): void;
+  /** Gives claims of runs back that are not executed here any more: resolves once the store has them, however late it answers. */
+  giveBack(runIds: readonly string[]): Promise<void>;
   /** Gives every claim back. */
   release(): Promise<void>;
 };
+
+/** Milliseconds until claims are given back again that a store did not take: as long as they are renewed nobody else can have them. */
+const againMs = 1_000;
 
 export const openLease = ({
   clock,
@@ -14,6 +19,7 @@ export const openLease = ({
   owner,
   leaseMs,
   isNeeded,
+  isHere,
   beats,
   lost,
 }: {
@@ -22,6 +28,8 @@ export const openLease = ({
   owner: string;
   leaseMs: number;
   isNeeded(): boolean;
+  /** Whether a run is executed here. */
+  isHere(runId: string): boolean;
   /** Called with each renewal. */
   beats(): void;
   /** The store has not answered for as long as a lease runs: others may hold by now what is executed here. */
@@ -60,13 +68,26 @@ export const openLease = ({
     // Waiting for a person keeps no process alive.
     (timer as { unref?: () => void } | undefined)?.unref?.();
   };
+  let isOver = false;
+  const giveBack = async (runIds: readonly string[]): Promise<void> => {
+    if (runIds.length === 0 || isOver) return;
+    try {
+      await store.release(owner, runIds);
+    } catch {
+      await new Promise<void>((resolve) => void clock.setTimeout(resolve, againMs));
+      // What has come back meanwhile is kept.
+      await giveBack(runIds.filter((runId) => !isHere(runId)));
+    }
+  };
   return {
+    giveBack,
     hold() {
       if (timer !== undefined || !store.lasting || leaseMs === 0) return;
       renew();
       wait();
     },
     async release() {
+      isOver = true;
       clock.clearTimeout(timer);
       await store.release(owner);
     },

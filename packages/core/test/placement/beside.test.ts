@@ -317,6 +317,29 @@ test('what was said to a run before it is taken up is heard before it is put bac
   check('root');
 });
 
+test('a claim that its store does not take back at once is given back until it does', async () => {
+  const { boot, serve, check, clock } = openFleet();
+  const { runtime, mortal } = boot();
+  const { release } = mortal.store;
+  let refused = 0;
+  Object.assign(mortal.store, {
+    release: async (...given: Parameters<typeof release>) => {
+      if (refused++ < 3) throw new Error('The store is away.');
+      return release(...given);
+    },
+  });
+  await serve('w1');
+  const run = runtime.start(lead, 'a', { runId: 'root' });
+  for (let i = 0; i < 5; i++) {
+    await settle(50);
+    clock.increment(1_000);
+  }
+  await settle(200);
+  await expect(run.report).resolves.toMatchObject({ status: 'completed' });
+  expect(refused).toBeGreaterThan(3);
+  check('root');
+});
+
 test('three runs above each other, each executed by whoever has a place', async () => {
   const { boot, serve, check, engine } = openFleet(three);
   const slowly: typeof handingOver = async (request, context) => {
