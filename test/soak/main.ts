@@ -1,9 +1,9 @@
-// npm run soak [-- --worlds N] [--seeds N] [--trees N] [--paths sqlite] [--kills N] [--workers N] [--chaos N]
+// npm run soak [-- --worlds N] [--seeds N] [--trees N] [--paths sqlite] [--kills N] [--workers N] [--chaos N] [--partition 1]
 //
 // The long form of what `npm test` does in short: random worlds (default 200,000 of each kind), simulated worlds that crash, in
 // one process and on several (100,000 seeds each), random trees of delegations (5,000), every path of the chart with a crash behind every
 // step on a file, a real program that is killed (200 times), a worker that is (10 times, ten seconds each), and workers that die and hang
-// while 60 children take 250 steps each.
+// while 60 children take 250 steps each, or lose their network.
 // Give one of them to run that one alone.
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -23,12 +23,22 @@ const kinds = {
   paths: { env: 'STORE', usual: 'sqlite', tests: ['packages/core/test/paths'] },
   kills: { env: 'KILLS', usual: '200', tests: ['test/crash'] },
   workers: { env: 'WORKER_KILLS', usual: '10', tests: ['packages/cli/test/worker/worker-kills.test.ts'] },
-  chaos: { env: 'CHAOS', usual: '60', tests: ['test/chaos'] },
+  chaos: { env: 'CHAOS', usual: '60', tests: ['test/chaos/chaos.test.ts'] },
+  partition: { env: 'PARTITION', usual: '1', tests: ['test/chaos/partition.test.ts'] },
 } as const;
 
 const text = { type: 'string' } as const;
 const { values } = parseArgs({
-  options: { worlds: text, seeds: text, trees: text, paths: text, kills: text, workers: text, chaos: text },
+  options: {
+    worlds: text,
+    seeds: text,
+    trees: text,
+    paths: text,
+    kills: text,
+    workers: text,
+    chaos: text,
+    partition: text,
+  },
 });
 const asked = Object.keys(values) as (keyof typeof kinds)[];
 for (const kind of asked.length > 0 ? asked : (Object.keys(kinds) as (keyof typeof kinds)[])) {

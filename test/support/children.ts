@@ -17,9 +17,19 @@ export type Child = {
   kill(): Promise<void>;
 };
 
-/** Starts a program that says JSON, line by line. It is killed after the test. */
-export const startProgram = (file: string, args: readonly string[], options: SpawnOptions = {}): Child => {
-  const process_ = spawn(process.execPath, [file, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+/**
+ * Starts a program that says JSON, line by line. It is killed after the test.
+ *
+ * @param by What executes it. Default: this Node.
+ */
+export const startProgram = (
+  file: string,
+  args: readonly string[],
+  options: SpawnOptions = {},
+  by: readonly string[] = [process.execPath],
+): Child => {
+  const [command = '', ...before] = by;
+  const process_ = spawn(command, [...before, file, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   const said: unknown[] = [];
   const errors: string[] = [];
   const waiting = new Set<() => void>();
