@@ -4,8 +4,13 @@ import { LongestFirst } from './test/tools/longest-first.ts';
 export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
-    // What takes a network apart is asked for by name.
-    exclude: ['**/node_modules/**', 'test/soak/**', ...(process.env.PARTITION ? [] : ['test/chaos/partition.test.ts'])],
+    // What takes minutes, or a network apart, is asked for by name: `test/soak/main.ts`.
+    exclude: [
+      '**/node_modules/**',
+      'test/soak/**',
+      ...(process.env.PARTITION ? [] : ['test/chaos/partition.test.ts']),
+      ...(process.env.WORKER_KILLS ? [] : ['packages/cli/test/worker/worker-kills.test.ts']),
+    ],
     // Ends what the tests of stores have started, if they have.
     globalSetup: ['./test/tools/postgres/setup.ts'],
     setupFiles: ['./test/tools/alone.ts', './test/tools/seed.ts', './packages/ag-ui/test/every-log.ts'],
