@@ -1,4 +1,4 @@
-import { useMemo } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { dialog, forest, frame, linkState, retry, seen } from '../app.ts';
 import { costText, countText } from '../model/words.ts';
 import { nextTheme, theme } from '../theme.ts';
@@ -14,8 +14,15 @@ const STATES = {
 /** The whole program in one line. */
 export const Header = () => {
   const { hello, spawningPaused } = seen();
+  const now = frame();
+  const [last, setLast] = useState(now);
+  // What is told last counts, too.
+  useEffect(() => {
+    const timer = setTimeout(setLast, 250, now);
+    return () => clearTimeout(timer);
+  }, [now]);
   // Five times a second is enough for sums over thousands of rows.
-  const sums = useMemo(sum, [Math.floor(frame() / 4), forest()]);
+  const sums = useMemo(sum, [Math.floor(now / 4), last, forest()]);
   const state = linkState.value;
   return (
     <header class="header">
