@@ -16,7 +16,7 @@ export const isDone = (value: StateValue | undefined): boolean =>
   value === 'completed' || value === 'failed' || value === 'interrupted';
 
 /** Milliseconds before its deadline from which on a run is executed, so that it is kept to the moment. */
-const nearMs = 30_000;
+export const nearMs = 30_000;
 
 /** By where its machine stands and what it knows; runs below it that are executed beside it are asked by themselves. */
 export const mayRest = (value: StateValue | undefined, context: RunContext | undefined, now: number): boolean => {

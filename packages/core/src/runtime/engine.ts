@@ -503,7 +503,9 @@ export const openEngine = (
     { parent: crew, slot, ...about }: About & { parent: AnyActorRef },
     queue: string,
   ): { child: LiveRun; actor: AnyActorRef } => {
-    const { run, input, warnings } = makeRun(options, agent, job, { ...about, placed: { queue }, slot: 'wanted' });
+    const { deadlineAt } = about.allowance.limits;
+    const placed = { queue, ...(deadlineAt !== undefined && { deadlineAt }) };
+    const { run, input, warnings } = makeRun(options, agent, job, { ...about, placed, slot: 'wanted' });
     if (parent.broken) Object.assign(run, { broken: parent.broken, suspended: parent.suspended });
     return { child: run, actor: away.start(parent, run, { input, warnings, slot }, crew) };
   };

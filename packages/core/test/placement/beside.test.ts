@@ -317,6 +317,36 @@ test('what was said to a run before it is taken up is heard before it is put bac
   check('root');
 });
 
+test('a run that waits is looked at less and less often, and at once when something has happened to it', async () => {
+  const { tool } = guardedTool();
+  const asker = defineAgent({ name: 'leaf', instructions: '', tools: [tool] });
+  const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(asker)] });
+  const { boot, serve, engine, clock, check } = openFleet([boss, asker]);
+  const script: typeof handingOver = (request, context) =>
+    context.agent === 'leaf' && !request.messages.some(({ role }) => role === 'tool')
+      ? calling('erase')
+      : handingOver(request, context);
+  const { runtime } = boot(script);
+  await serve('w1', script);
+  const run = runtime.start(boss, 'go', { runId: 'root' });
+  await settle(200);
+  const hours = async (n: number) => {
+    const before = engine.handed.length;
+    for (let i = 0; i < n * 240; i++) {
+      clock.increment(15_000);
+      await settle(4);
+    }
+    return engine.handed.length - before;
+  };
+  // by the program and by the worker
+  expect(await hours(2)).toBeLessThan(24);
+  expect(await hours(2)).toBeLessThan(8);
+  await run.answer(run.questions[0]?.id ?? '', true);
+  await settle(200);
+  await expect(run.report).resolves.toMatchObject({ status: 'completed' });
+  check('root');
+});
+
 test('a claim that its store does not take back at once is given back until it does', async () => {
   const { boot, serve, check, clock } = openFleet();
   const { runtime, mortal } = boot();

@@ -30,8 +30,11 @@ export type RunRow = {
   quota?: string;
   /** What its agent was like when it started, as a hash. */
   fingerprint?: string;
-  /** Of a child that is not executed where its parent is: the queue by which workers are handed it. */
-  placed?: { queue: string };
+  /**
+   * Of a child that is not executed where its parent is: the queue by which workers are handed it, and when it must have ended, in epoch
+   * milliseconds, where that is limited.
+   */
+  placed?: { queue: string; deadlineAt?: number };
   /** Who makes its agent again, and from what, where it was made for this run alone: the tool of `callId`, or a maker of the program. */
   made?: { tool: string; data: JSONValue } | { maker: string; data: JSONValue };
   /**
