@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 import { systemClock } from '@troupe/core';
-import type { PlacementServer } from '@troupe/protocol';
 import { type ActorRefFrom, createActor, fromPromise, type SnapshotFrom, waitFor } from 'xstate';
 import { exitCode } from '../exit-code.ts';
 import type { Terminal } from '../terminal.ts';
@@ -94,12 +93,12 @@ type Worker = {
   terminal: Terminal;
 };
 
-const serve = async ({ serving, workspace, activations, address, output, terminal }: Worker): Promise<number> => {
+const serve = async (worker: Worker): Promise<number> => {
+  const { serving, workspace, activations, address, output, terminal } = worker;
   const { runtime, store, file, storeName } = workspace;
   const { name, queues, concurrency } = serving;
   const leaseMs = file?.options.leaseMs ?? usualLeaseMs;
-  let server: PlacementServer | undefined;
-  const drain = fromPromise(async () => server?.drain(drainMs));
+  const drain = fromPromise(() => runtime.close({ runs: 'suspend', graceMs: drainMs }));
   const actor = createActor(workerMachine.provide({ actors: { drain, pulse: pulseOf(store, leaseMs / 4) } }), {
     input: { leaseMs },
   });
@@ -117,7 +116,7 @@ const serve = async ({ serving, workspace, activations, address, output, termina
   const health = address && (await serveHealth(address, healthNow));
   let forget = (): void => {};
   try {
-    server = await runtime.serve({ queues, concurrency, workerId: name });
+    await runtime.serve({ queues, concurrency, workerId: name });
     actor.start();
     actor.send({ type: 'served' });
     tellChanges(actor, output, { name, leaseMs });
@@ -125,7 +124,7 @@ const serve = async ({ serving, workspace, activations, address, output, termina
     const begun = { ...about, store: storeName, health: health?.url ?? null };
     output.give({ type: 'worker.started', ...begun }, () => startText(begun));
     forget = terminal.signals.hear(() => actor.send({ type: 'stop' }));
-    return await endOf(actor, terminal, () =>
+    return await endOf(actor, worker, () =>
       output.give({ type: 'worker.stopped', name }, () => `Worker ${name} has given back what it executed.`),
     );
   } finally {
@@ -138,16 +137,17 @@ const serve = async ({ serving, workspace, activations, address, output, termina
 type WorkerActor = ActorRefFrom<typeof workerMachine>;
 
 /** Waits until it has given back what it executed, or is not to wait for that. Gives the exit code. */
-const endOf = async (actor: WorkerActor, { signals }: Terminal, tell: () => void): Promise<number> => {
-  const isOver = (snapshot: SnapshotFrom<typeof workerMachine>): boolean =>
-    snapshot.matches({ life: 'over' }) || snapshot.matches({ life: 'left' });
-  const last = await waitFor(actor, isOver);
-  if (last.matches({ life: 'over' })) {
+const endOf = async (actor: WorkerActor, { workspace, terminal }: Worker, tell: () => void): Promise<number> => {
+  const isOver = ({ value }: SnapshotFrom<typeof workerMachine>): boolean => /^(?:over|broken|left)$/.test(value.life);
+  const { value } = await waitFor(actor, isOver);
+  if (value.life === 'over') {
     tell();
     return exitCode.done;
   }
-  signals.quit();
-  return signals.code() ?? exitCode.interrupted;
+  // Whoever closes the runtime is told why.
+  if (value.life === 'broken') return exitCode.failed;
+  workspace.leave();
+  return terminal.signals.code() ?? exitCode.interrupted;
 };
 
 const startText = ({

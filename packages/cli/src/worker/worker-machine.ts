@@ -2,7 +2,8 @@
  * The life of a worker, and beside it whether its store answers.
  *
  *   life    starting ──served──▶ serving ──stop──▶ draining ──drained──▶ over
- *                                                       └───────stop──────▶ left: the process goes; what it executed is as after a crash
+ *                                                       ├──error──▶ broken: the store is gone; what it executed is as after a crash
+ *                                                       └──stop───▶ left: the process goes, and the same
  *   store   answering ──nothing for a lease──▶ silent ──answered──▶ answering
  */
 import { fromCallback, fromPromise, type SnapshotFrom, setup } from 'xstate';
@@ -28,9 +29,9 @@ export const workerMachine = setup({
       states: {
         starting: { on: { served: 'serving' } },
         serving: { on: { stop: 'draining' } },
-        // What could not be given back is taken over by others when its lease has run out.
-        draining: { invoke: { src: 'drain', onDone: 'over', onError: 'over' }, on: { stop: 'left' } },
+        draining: { invoke: { src: 'drain', onDone: 'over', onError: 'broken' }, on: { stop: 'left' } },
         over: {},
+        broken: {},
         left: {},
       },
     },

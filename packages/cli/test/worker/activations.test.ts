@@ -41,10 +41,11 @@ const open = async () => {
 };
 
 test('a run that is executed is told of when it has begun, and when it has ended, also where that is told later', async () => {
-  const { start, complete, hear, end, run, now, said, told } = await open();
+  const { start, tell, complete, hear, end, run, now, said, told } = await open();
   expect(now()).toEqual([{ runId: 'r', agent: null, since: 7 }]);
   hear(start('r', 'leaf'));
   hear(start('r/1-0/0', 'below'));
+  hear(tell('r', 'leaf', { type: 'call.started', callId: 'c', tool: 't', arguments: {} }));
   expect(now()).toEqual([{ runId: 'r', agent: 'leaf', since: 7 }]);
   end('done');
   await expect(run).resolves.toBe('done');

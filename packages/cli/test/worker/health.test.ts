@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Health, healthAddressOf, serveHealth } from '../../src/worker/health.ts';
 
@@ -43,7 +45,11 @@ describe("a worker's health", () => {
   });
 
   test('ends with the worker, whoever still has a connection', async () => {
-    const { url, close } = await serveHealth({ host: '::1', port: 0 }, () => healthy).catch(() => serve());
+    const { url, close } = await serveHealth({ host: '127.0.0.1', port: 0 }, () => healthy);
+    const half = connect(Number(new URL(url).port), '127.0.0.1');
+    half.on('error', () => {});
+    await once(half, 'connect');
+    half.write('GET /health HTTP/1.1\r\n');
     await (await fetch(url)).text();
     await close();
     await expect(fetch(url)).rejects.toThrow('fetch failed');

@@ -85,7 +85,13 @@ describe('troupe worker', { timeout: 60_000 }, () => {
     await Promise.all([second.of('run.taken', '1-0/0'), second.of('run.taken', '1-0/1')]);
     const tookMs = performance.now() - at;
     expect((await first.ended).code).toBe(0);
-    expect(first.lines().filter(({ because }) => because === 'given_back')).toHaveLength(2);
+    const last = first.lines().slice(-4);
+    expect(last.map(({ because, status, type }) => because ?? status ?? type)).toEqual([
+      'draining',
+      'given_back',
+      'given_back',
+      'worker.stopped',
+    ]);
     expect(tookMs).toBeLessThan(8_000);
     open(folder);
     expect(JSON.parse((await run.ended).stdout)).toMatchObject({ status: 'completed', text: 'All: dug, dug' });
@@ -152,7 +158,8 @@ describe('troupe worker', { timeout: 60_000 }, () => {
   test('is not healthy while the store does not answer, and is again when it does', async () => {
     const server = await ownServer();
     onTestFinished(() => server.end());
-    const worker = await startWorker(freshFolder(), server.url, [], { LEASE_MS: '1500' });
+    const folder = freshFolder();
+    const worker = await startWorker(folder, server.url, [], { LEASE_MS: '1500' });
     expect(await get(worker.health)).toMatchObject([200, { status: 'serving' }]);
     await server.stop();
     await worker.said(/"status":"store_silent"/);
@@ -160,7 +167,15 @@ describe('troupe worker', { timeout: 60_000 }, () => {
     await server.start();
     await worker.said(/"status":"serving"/);
     expect((await get(worker.health))[0]).toBe(200);
-    await worker.stop();
+    // and what it cannot give back it does not say that it has
+    const run = startTroupe(folder, ['run', fleet, 'dig', '--id', 'r', '--remote', '--store', server.url]);
+    await worker.of('run.taken', 'r/1-0/0');
+    await server.stop();
+    worker.child.kill('SIGTERM');
+    const { code, stderr } = await worker.ended;
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/"code":"store\.unavailable"/)]);
+    expect(worker.lines().some(({ type }) => type === 'worker.stopped')).toBe(false);
+    run.child.kill('SIGKILL');
   });
 });
 
