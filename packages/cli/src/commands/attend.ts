@@ -122,9 +122,9 @@ const settle = async ({
 
 /** How a run goes on that does not end here. */
 const howToGoOn = ({ id }: Run, workspace: Workspace): string =>
-  workspace.storeName === null
-    ? 'It is not stored and ends with this process.'
-    : `Go on with it: ${again(`resume ${quoted(id)}`, whereIs(workspace))}`;
+  workspace.store.lasting
+    ? `Go on with it: ${again(`resume ${quoted(id)}`, whereIs(workspace))}`
+    : 'It is not stored and ends with this process.';
 
 const whereIs = ({ file, namedStore }: Workspace) => ({ file: file?.path ?? 'FILE', store: namedStore });
 

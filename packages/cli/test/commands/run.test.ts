@@ -5,6 +5,22 @@ import { quoted } from '../../src/commands/again.ts';
 import { background, freshFolder, linesOf, office, startTroupe, troupe, untilTold } from '../shell.ts';
 
 describe('troupe run', () => {
+  test('in a store of the agent file goes on with that file alone', async () => {
+    const folder = freshFolder();
+    const file = join(folder, 'agents.mjs');
+    writeFileSync(
+      file,
+      `import office from ${JSON.stringify(office)};
+import { sqliteStore } from ${JSON.stringify(import.meta.resolve('@troupe/store-sqlite'))};
+const store = sqliteStore(${JSON.stringify(join(folder, 'own.db'))});
+export default { ...office, store, close: () => store.close() };`,
+    );
+    const { code, stderr } = await troupe(folder, ['run', file, 'deploy', '--id', 'r']);
+    expect([code, stderr]).toEqual([3, expect.stringContaining(`Go on with it: troupe resume r --file ${file}\n`)]);
+    const answered = await startTroupe(folder, ['answer', 'r', 'yes', '--file', file]).ended;
+    expect([answered.code, answered.stdout]).toEqual([0, 'Run "r" was answered.\nDone: deployed\n']);
+  });
+
   test('gives the answer on one stream, and how it went on the other', async () => {
     const folder = freshFolder();
     const { code, stdout, stderr } = await troupe(folder, ['run', office, 'Hello', 'there.', '--id', 'hi']);
