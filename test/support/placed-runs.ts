@@ -157,6 +157,7 @@ export const placedRunsSuite = (name: string, openGround: () => Promise<Ground>)
       const run = runtime.start(lead, 'slow', { runId: 'root' });
       const child = 'root/1-0/0';
       await until(async () => has(await eventsOf(store, 'root'), 'turn.started', child), 'the child works');
+      expect(run.child(child).id).toBe(child);
       const { runtime: third } = await boot({ placement: undefined as never });
       const receipt = await (await third.attach(child)).steer('Hurry.');
       expect(receipt).toEqual({ status: 'deferred', until: 'turn.completed' });

@@ -55,11 +55,16 @@ export const openHandles = (
   on: { isClosing(): boolean; caught(error: unknown): void },
 ): Handles => {
   const at = (runId: string): Run => {
-    const live = world.runs.get(runId) ?? leaving.get(runId);
+    const live = world.runs.get(runId) ?? leaving.get(runId) ?? awayAs(runId);
     if (live) return new Run(live, host);
     const row = store.get(runId);
     if (row instanceof Promise) throw notAlive(runId);
     return fromRow(runId, row);
+  };
+  /** A child that others execute, as the run above it knows it. */
+  const awayAs = (runId: string): LiveRun | undefined => {
+    const above = world.runs.get(runId.split('/').slice(0, -2).join('/'));
+    return (above?.away?.get(runId) ?? above?.left?.get(runId))?.child;
   };
   const notAlive = (runId: string) =>
     new FaultError('run.unknown', `Run "${runId}" is not alive here. Use await runtime.attach("${runId}").`);
