@@ -25,10 +25,10 @@ const closing = <Opened extends { close(): unknown }>(opened: Opened): Opened =>
 };
 
 /** A process of the program: a runtime with connections of its own. */
-const boot = async (schema: string, provider: ReturnType<typeof scriptedProvider>) => {
+const boot = async (schema: string, provider: ReturnType<typeof scriptedProvider>, engine = `${schema}_engine`) => {
   const url = await sharedServer();
   const store = closing(postgresStore({ url, schema, pollMs: 50 }));
-  const placement = closing(pgBoss({ url, schema: `${schema}_engine` }));
+  const placement = closing(pgBoss({ url, schema: engine }));
   const options = { model: 'm', agents: [lead, scout], leaseMs: 5_000 };
   return { store, runtime: closing(createRuntime({ ...options, provider, store, placement })) };
 };
@@ -56,6 +56,21 @@ test('children go through pg-boss to workers on a store in PostgreSQL, and from 
   expect(quick.requests.map(({ context }) => context.agent)).toEqual(['scout', 'scout']);
   expect(slow.requests.every(({ aborted }) => aborted)).toBe(true);
   expect(checkRunLaws(await listOf(store.events({ rootId: 'root' })))).toEqual([]);
+});
+
+test('what the engine has lost is handed out again as soon as a worker comes [I6]', { timeout: 60_000 }, async () => {
+  const schema = 'wiped';
+  const provider = scriptedProvider(({ messages }, { agent }) => {
+    if (agent === 'scout') return `Saw the ${String(messages.at(-1)?.content)}.`;
+    const isBack = messages.at(-1)?.role === 'tool';
+    return isBack ? 'Done.' : { calls: [{ name: 'send', arguments: { where: ['sea', 'hill'] } }] };
+  });
+  const { runtime: program, store } = await boot(schema, provider);
+  const run = program.start(lead, 'Look around.', { runId: 'root' });
+  await expect.poll(() => store.get('root/1-0/1'), { timeout: 20_000 }).toMatchObject({ status: 'queued' });
+  // an engine that knows nothing, as one that was wiped
+  await (await boot(schema, provider, `${schema}_again`)).runtime.serve({ workerId: 'late' });
+  expect(await run.report).toMatchObject({ status: 'completed', text: 'Done.' });
 });
 
 let grounds = 0;
