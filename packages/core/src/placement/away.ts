@@ -35,6 +35,9 @@ import { storedRun, untilLetGo } from '../runtime/stored-run.ts';
 import { childOf, type News, type Order } from './messages.ts';
 import type { Reconciler } from './reconcile.ts';
 
+/** Trees whose place is remembered. */
+const mostPlaces = 1_000;
+
 export type Away = ReturnType<typeof openAway>;
 
 type Given = {
@@ -58,6 +61,8 @@ export const openAway = (
   hear: (run: LiveRun, event: AnyEventObject) => void,
   /** Lets others claim runs. */
   giveBack: (runIds: readonly string[]) => Promise<void>,
+  /** Messages were stored: they may be for a run that is executed here, too. */
+  posted: () => void,
 ) => {
   const mailTo = (runId: string, message: News | Order, id = ids.next('mail')): Mail => ({
     id,
@@ -92,7 +97,10 @@ export const openAway = (
     const away = parent.away?.get(childId) ?? parent.left?.get(childId);
     if (!away) return;
     post(parent, childId, order);
-    afterwards(parent, () => dispatch(childId, away.queue));
+    afterwards(parent, () => {
+      dispatch(childId, away.queue);
+      posted();
+    });
   };
 
   /** Children that work, and what keeps the process alive while there are any: waiting for a person does not. */
@@ -121,8 +129,9 @@ export const openAway = (
     return actor;
   };
 
-  /** Trees of which a part is executed elsewhere, and up to where they are known here. */
-  const followed = new Map<string, { after: number; reading: Promise<void> | undefined }>();
+  /** Trees of which a part is executed elsewhere; and up to where trees are known here, those that were left, too: they may come back. */
+  const followed = new Set<string>();
+  const places = new Map<string, { after: number; reading: Promise<void> | undefined }>();
   let leave: (() => void) | undefined;
 
   const read = async (rootId: string, place: { after: number }): Promise<void> => {
@@ -130,12 +139,12 @@ export const openAway = (
       place.after = event.rootSeq;
       if (runs.has(event.runId)) continue;
       if (isTerminal(event)) desk.dropQuestions(event.runId);
-      else desk.restore([event]);
+      else if (event.type === 'question.asked' || event.type === 'question.answered') desk.restore([event]);
     }
   };
   /** Takes note of what is asked and answered elsewhere in a tree. */
   const catchUp = async (rootId: string): Promise<void> => {
-    const place = followed.get(rootId);
+    const place = places.get(rootId);
     if (!place) return;
     await place.reading;
     place.reading ??= read(rootId, place).finally(() => {
@@ -145,10 +154,15 @@ export const openAway = (
   };
   const follow = (rootId: string): void => {
     if (followed.has(rootId)) return;
-    followed.set(rootId, { after: 0, reading: undefined });
+    followed.add(rootId);
+    if (!places.has(rootId)) places.set(rootId, { after: 0, reading: undefined });
+    for (const known of places.keys()) {
+      if (places.size <= mostPlaces) break;
+      if (!followed.has(known)) places.delete(known);
+    }
     leave ??= store.changes?.(
       () => {
-        for (const id of followed.keys()) void catchUp(id).catch(() => {});
+        for (const id of followed) void catchUp(id).catch(() => {});
       },
       { keepAlive: false },
     );
@@ -228,7 +242,10 @@ export const openAway = (
     /** Whoever is above the run has mail now, and may have to be woken. */
     wakeAbove(run: LiveRun): void {
       const { above } = run;
-      if (above) afterwards(run, () => dispatch(above.runId, above.queue));
+      afterwards(run, () => {
+        if (above) dispatch(above.runId, above.queue);
+        posted();
+      });
     },
   };
 };

@@ -63,6 +63,7 @@ export const openHearing = (
     if (!known) return;
     run.left ??= new Map();
     run.left.set(end.childId, known);
+    if (known.child.quota) gaveBack(known.child.quota, end.childId, false);
     if (isActive(run)) run.actor?.send({ type: 'child.paused', end, questionIds: [] });
     else run.unheard.set(end.childId, end);
     alone(run);

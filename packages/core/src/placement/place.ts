@@ -23,14 +23,16 @@ export const defaultQueue = 'troupe';
 const isPlace = (place: unknown): place is Place =>
   place === 'local' ||
   place === 'remote' ||
-  (typeof place === 'object' && place !== null && typeof (place as { queue?: unknown }).queue === 'string');
+  (typeof place === 'object' &&
+    place !== null &&
+    /^[\w.\-/]{1,200}$/.test(String((place as { queue?: unknown }).queue)));
 
 /** @throws FaultError `placement.invalid` */
 export const checkPlace = (place: unknown, whose: string): void => {
   if (place === undefined || isPlace(place)) return;
   throw new FaultError(
     'placement.invalid',
-    `${whose} is ${JSON.stringify(place) ?? String(place)}. Expected "local", "remote" or { queue: "a name" }.`,
+    `${whose} is ${JSON.stringify(place) ?? String(place)}. Expected "local", "remote" or { queue }, a name of 1 to 200 letters, digits, "_", "-", "." and "/".`,
   );
 };
 

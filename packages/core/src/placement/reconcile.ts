@@ -35,6 +35,7 @@ export const openReconciler = ({
 }): Reconciler => {
   let timer: unknown;
   let isOn = false;
+  let isOver = false;
 
   let seen = new Map<string, Seen>();
 
@@ -42,8 +43,14 @@ export const openReconciler = ({
     const before = seen;
     seen = new Map();
     for (const row of await store.list({ status: unfinished, limit: Number.MAX_SAFE_INTEGER }))
-      if (isOn && row.placed) await lookAt(engine, row, row.placed, before.get(row.runId));
+      if (isOn && row.placed)
+        await lookAt(engine, row, row.placed, before.get(row.runId)).catch((error: unknown) =>
+          complain(row.runId, error),
+        );
   };
+
+  const complain = (runId: string, error: unknown): void =>
+    logger.warn(`Run "${runId}" could not be dispatched; it is tried again.`, faultOf(error, 'placement.unavailable'));
 
   const lookAt = async (
     engine: Placement,
@@ -81,12 +88,13 @@ export const openReconciler = ({
 
   return {
     start() {
-      if (isOn || !placement) return;
+      if (isOn || isOver || !placement) return;
       isOn = true;
       beat(placement);
     },
     stop() {
       isOn = false;
+      isOver = true;
       clock.clearTimeout(timer);
     },
   };

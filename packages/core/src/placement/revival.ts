@@ -50,7 +50,10 @@ export const childrenAway = (
   contextIn(checkpoint).calls.flatMap(({ children }) =>
     children.flatMap(({ runId, status }) => {
       const row = rows.get(runId);
-      return status !== 'ended' && row?.placed ? storedRun(row, [], agentFor(row)) : [];
+      if (status === 'ended' || !row?.placed) return [];
+      const child = storedRun(row, [], agentFor(row));
+      child.ledger.status = row.status;
+      return child;
     }),
   );
 

@@ -122,10 +122,11 @@ export const openEngine = (
       else if (run.ended) tellBroken(run, error);
     }
     desk.forget(rootId);
-    // Whoever can store it may take it up.
-    if (!elsewhere) giveBack(tree.map(({ runId }) => runId));
+    // Whoever can store it may take it up. Of what others have claimed by now nothing is given back.
+    giveBack(tree.map(({ runId }) => runId));
     queueMicrotask(() => {
-      for (const run of tree) if (!run.ended && (run.detached || !runs.has(run.parentId ?? ''))) stop(run);
+      for (const run of tree)
+        if (!run.ended && (run.detached || run.placed || !runs.has(run.parentId ?? ''))) stop(run);
     });
   };
 
@@ -160,6 +161,7 @@ export const openEngine = (
     reconciler,
     (run, event) => hear(run, event),
     (runIds) => lease.giveBack(runIds),
+    () => void inbox.look(),
   );
   const hearing = openHearing(away, {
     recorder,
@@ -592,7 +594,13 @@ export const openEngine = (
   /** Stops a run and what is below it here as it is stored, and gives it back: whoever activates it goes on. */
   const putBack = async (run: LiveRun): Promise<void> => {
     const tree = treeOf(run);
-    for (const each of tree) each.suspended = true;
+    for (const each of tree) {
+      each.suspended = true;
+      // Whoever goes on with it counts them.
+      for (const { child } of each.away?.values() ?? [])
+        if (child.quota) quotas.settle(child.quota, child.runId, false);
+    }
+    if (!runs.has(run.parentId ?? '')) for (const asked of desk.questionsOf(run.runId)) desk.dropQuestions(asked.runId);
     stop(run);
     for (const { runId } of tree)
       desk.dismiss(runId, new FaultError('run.claimed', `Run "${runId}" is not executed here any more.`, { runId }));

@@ -38,15 +38,21 @@ export const openInbox = (
   const deliver = async (): Promise<void> => {
     // A store that answers late may show what was answered since it was asked.
     const before = new Set(inHand);
+    /** Runs for which a message waits that could not be understood: what comes after it waits, too. */
+    const held = new Set<string>();
     for (const { id, runId, message } of await store.inbox(owner)) {
       const run = runs.get(runId);
-      if (!run || run.suspended || run.broken || before.has(id) || inHand.has(id)) continue;
+      if (!run || run.suspended || run.broken || before.has(id) || inHand.has(id) || held.has(runId)) continue;
       inHand.add(id);
       if (isNews(message)) {
-        await on.learn(run, message).catch(() => {});
-        // What it was about is read again, wherever the run goes on.
-        if (run.ended || run.suspended || run.broken) {
+        const isLearnt = await on.learn(run, message).then(
+          () => true,
+          () => false,
+        );
+        // What it was about is read again, at the next look, or wherever the run goes on.
+        if (!isLearnt || run.ended || run.suspended || run.broken) {
           inHand.delete(id);
+          held.add(runId);
           continue;
         }
       }

@@ -320,6 +320,8 @@ export const openRecovery = (
     head: RunRow,
     known: Rows,
     { mayLose, mayRest: mayBeLeft }: Bringing,
+    /** What was claimed for it. */
+    claims: string[],
   ): Promise<LiveRun | undefined> => {
     const openRuns = (rows: Rows): RunRow[] =>
       [...rows.values()].filter(
@@ -332,17 +334,24 @@ export const openRecovery = (
     for (const { runId } of openRuns(known)) {
       on.check();
       epochs.set(runId, await claim(runId));
+      claims.push(runId);
     }
     // Nobody else writes them from here on: what is read now is how they are.
     const rows = await rowsFor(head);
     const family = await familyOf(rows);
     const all: Found[] = [];
+    const fresh: string[] = [];
     for (const row of openRuns(rows)) {
-      all.push(await find(row, family, epochs.get(row.runId) ?? (await claim(row.runId))));
+      if (!inert.has(row.runId)) fresh.push(row.runId);
+      const epoch = epochs.get(row.runId) ?? (await claim(row.runId));
+      claims.push(row.runId);
+      all.push(await find(row, family, epoch));
     }
     const runs = all.map(({ run }) => run);
     if (mayBeLeft && !(await revival.isWorthIt(runs))) {
       giveBack(runs.map(({ runId }) => runId));
+      // Nobody has asked for them: what is only looked at is not kept.
+      for (const runId of fresh) inert.delete(runId);
       return undefined;
     }
     for (const run of runs) await findFormer(run, rows, family);
@@ -380,11 +389,12 @@ export const openRecovery = (
     // What is missing below a head that is alive has ended, though its store may not have heard of it yet.
     const before = world.runs.get(head.runId) ?? underway.get(head.runId);
     if (before) return before;
-    const now = bring(head, rows, how)
+    const claims: string[] = [];
+    const now = bring(head, rows, how, claims)
       .catch(async (error: unknown) => {
         // What was claimed and did not come to life is given back, and all the rest when the runtime was closed meanwhile.
         if (isFaultError(error) && error.code === 'runtime.closed') await store.release(owner);
-        else giveBack([...rows.keys()].filter((runId) => !world.runs.has(runId)));
+        else giveBack(claims.filter((runId) => !world.runs.has(runId)));
         throw error;
       })
       .finally(() => {

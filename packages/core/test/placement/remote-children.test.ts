@@ -319,6 +319,52 @@ describe('a process that is gone', () => {
     await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a!!' });
     check('root');
   });
+
+  test('from the store, and then back: what it had is given back, and it may go on with it itself', async () => {
+    const { boot, serve, engine, check, pass, clock } = openFleet();
+    const { runtime } = boot();
+    const { script, open } = gated();
+    const { mortal } = await serve('w1', script);
+    const run = runtime.start(lead, 'a', { runId: 'root' });
+    await settle(100);
+    const { renew, release } = mortal.store;
+    Object.assign(mortal.store, {
+      renew: () => new Promise(() => {}),
+      release: () => Promise.reject(new Error('away')),
+    });
+    for (let i = 0; i < 4; i++) {
+      clock.increment(leaseMs / 3);
+      await settle();
+    }
+    expect(engine.handed.map(({ came }) => came)).toContain('fenced');
+    Object.assign(mortal.store, { renew, release });
+    // another run keeps the worker, and its lease, alive
+    runtime.start(lead, 'b', { runId: 'other' });
+    await pass(6);
+    open('a');
+    await pass(6);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a done!' });
+    check('root');
+  });
+
+  test('for a moment when a child has ended: its parent hears of it when what it came to can be read', async () => {
+    const { boot, serve, check, pass } = openFleet();
+    const { runtime, mortal } = boot();
+    const { get } = mortal.store;
+    let failures = 0;
+    Object.assign(mortal.store, {
+      get: (runId: string) => {
+        if (runId.includes('/') && failures++ < 3) throw new Error('The store is away.');
+        return get(runId);
+      },
+    });
+    await serve('w1');
+    const run = runtime.start(lead, 'a', { runId: 'root' });
+    await pass(8);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a!!' });
+    expect(failures).toBeGreaterThan(3);
+    check('root');
+  });
 });
 
 describe('where a child is executed', () => {
@@ -371,7 +417,10 @@ describe('where a child is executed', () => {
   test('has to be a place', () => {
     const wrong = { placement: 'far away' as never };
     expect(() => defineAgent({ name: 'a', instructions: '', ...wrong })).toThrow(
-      'The placement of agent "a" is "far away". Expected "local", "remote" or { queue: "a name" }.',
+      'The placement of agent "a" is "far away". Expected "local", "remote" or { queue }, a name of 1 to 200 letters',
+    );
+    expect(() => defineAgent({ name: 'a', instructions: '', placement: { queue: 'gpu:1' } })).toThrow(
+      '{"queue":"gpu:1"}',
     );
     const { boot } = openFleet();
     expect(() => boot([], { place: 1 as never })).toThrow('The place of a runtime is 1.');
