@@ -358,6 +358,12 @@ export const openRecovery = (
     const away = runs.flatMap((run) => childrenAway(run, rows, (row) => agentFor(row, family).agent));
     for (const run of runs) {
       const { value } = run.checkpoint;
+      for (const child of await revival.childrenLeft(run)) {
+        run.left ??= new Map();
+        run.left.set(child.runId, { child, queue: child.placed?.queue ?? '', envoy: undefined });
+        run.letGo.add(child.runId);
+        if (!world.runs.has(child.runId)) desk.restore(await eventsOf(child.runId));
+      }
       run.rested = mayBeLeft === true && mayRest(value as never, contextIn(run.checkpoint), world.clock.now());
     }
     await countQuotas([...new Set([...rows.values()].flatMap(({ quota }) => quota ?? []))]);

@@ -130,22 +130,33 @@ describe('a child that others execute', () => {
     check('root');
   });
 
-  test('that was let go while it waits for a person is interrupted with the run that had started it', async () => {
+  test.each([
+    ['that was let go while it waits for a person is interrupted with the run that had started it', false],
+    ['also when that has been brought back meanwhile', true],
+  ])('%s', async (_what, dies) => {
     const { tool } = guardedTool();
     const asker = defineAgent({ name: 'leaf', instructions: '', tools: [tool] });
     const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(asker, { onPaused: 'error' })] });
-    const { boot, serve, check, statusOf } = openFleet([boss, asker]);
+    const { boot, serve, check, statusOf, pass } = openFleet([boss, asker]);
     let turns = 0;
     const script: typeof handingOver = (request, context) => {
       if (context.agent === 'leaf') return calling('erase');
       return turns++ === 0 ? handingOver(request, context) : { hang: true };
     };
-    const { runtime } = boot(script);
+    const first = boot(script);
     await serve('w1', script);
-    const run = runtime.start(boss, 'go', { runId: 'root' });
+    first.runtime.start(boss, 'go', { runId: 'root' });
     await settle(300);
     expect(statusOf('root/1-0/0')).toBe('paused');
-    await run.interrupt('Enough.');
+    let { runtime } = first;
+    if (dies) {
+      first.mortal.die();
+      await pass(4);
+      ({ runtime } = boot(script));
+      await runtime.recover();
+      await settle(50);
+    }
+    await (await runtime.attach('root')).interrupt('Enough.');
     await settle(300);
     expect(statusOf('root/1-0/0')).toBe('interrupted');
     check('root');
