@@ -69,11 +69,14 @@ export const openTranslation = (options: StreamOptions = {}): Translation => {
     const subagent = event.runId === root ? undefined : subagentOf(event, voices.get(event.parentId ?? ''));
     const voice = new Voice(event.runId, event.agent, tagOf(event.runId), subagent);
     voices.set(event.runId, voice);
-    yield* voice.enter(event.at, event.parentId === root ? undefined : event.parentId);
+    yield* voice.enter(event.at, aboveOf(event.runId));
     return voice;
   };
 
-  /** The nearest run above that goes on, unless that is the root: a run that was let go may outlast the one that started it. */
+  /**
+   * The nearest run above that goes on and is heard of, unless that is the root: a run that was let go may outlast the one that started
+   * it, and one that another process executes may not be told of here.
+   */
   const aboveOf = (runId: string): string | undefined =>
     [...voices.keys()].findLast((id) => id !== runId && id !== root && isWithin(runId, id));
 
