@@ -58,21 +58,6 @@ test('children go through pg-boss to workers on a store in PostgreSQL, and from 
   expect(checkRunLaws(await listOf(store.events({ rootId: 'root' })))).toEqual([]);
 });
 
-test('what the engine has lost is handed out again as soon as a worker comes [I6]', { timeout: 60_000 }, async () => {
-  const schema = 'wiped';
-  const provider = scriptedProvider(({ messages }, { agent }) => {
-    if (agent === 'scout') return `Saw the ${String(messages.at(-1)?.content)}.`;
-    const isBack = messages.at(-1)?.role === 'tool';
-    return isBack ? 'Done.' : { calls: [{ name: 'send', arguments: { where: ['sea', 'hill'] } }] };
-  });
-  const { runtime: program, store } = await boot(schema, provider);
-  const run = program.start(lead, 'Look around.', { runId: 'root' });
-  await expect.poll(() => store.get('root/1-0/1'), { timeout: 20_000 }).toMatchObject({ status: 'queued' });
-  // an engine that knows nothing, as one that was wiped
-  await (await boot(schema, provider, `${schema}_again`)).runtime.serve({ workerId: 'late' });
-  expect(await run.report).toMatchObject({ status: 'completed', text: 'Done.' });
-});
-
 let grounds = 0;
 placedRunsSuite('pg-boss on PostgreSQL', async () => {
   const url = await sharedServer();

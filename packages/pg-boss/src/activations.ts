@@ -92,8 +92,8 @@ export const openActivations = (around: Around): Activations => {
 
   const complainOf = ({ runId, attempts }: Active, rejected: string): void => {
     const pause = `${rejectedPauseMs(attempts) / 1_000} s`;
-    const what = `Run "${runId}" could not be executed by worker "${workerId}": ${rejected}`;
-    say(logger, 'error', `${what}. It is handed out again in ${pause}.`);
+    const what = `Run "${runId}" could not be executed by worker "${workerId}"`;
+    say(logger, 'error', `${what}, and is handed out again in ${pause}: ${rejected}`);
   };
 
   const activate = async (it: Active): Promise<void> => {

@@ -46,7 +46,7 @@ describe('what pg-boss is given', () => {
     await placement.dispatch({ runId: 'r', queue: 'q' });
     await vi.waitFor(() => expect(run).toHaveBeenCalledTimes(2), { timeout: 10_000 });
     expect(said).toEqual([
-      'Run "r" could not be executed by worker "w": no store for [redacted]. It is handed out again in 1 s.',
+      'Run "r" could not be executed by worker "w", and is handed out again in 1 s: no store for [redacted]',
     ]);
     const { rows } = await client.query(
       `SELECT state, data, output FROM ${schema}.job WHERE name = 'q' ORDER BY state`,

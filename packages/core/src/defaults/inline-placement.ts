@@ -87,6 +87,9 @@ export const inlinePlacement = (options: { clock?: Clock; logger?: Logger } = {}
       const server = from > now || isActive(key) ? undefined : roomFor(request);
       if (!server) continue;
       waiting.delete(key);
+      // Of those that have as much to do, each comes first in turn.
+      servers.delete(server);
+      servers.add(server);
       activate(server, key, request, attempts);
     }
     if (next < Number.POSITIVE_INFINITY) alarm = clock.setTimeout(handOut, Math.min(next - now, longestTimerMs));
@@ -110,7 +113,7 @@ export const inlinePlacement = (options: { clock?: Clock; logger?: Logger } = {}
     try {
       return await executor.run(runId, { signal: it.leave.signal, workerId });
     } catch (error) {
-      complain(`Run "${runId}" could not be executed by worker "${workerId}": ${messageOf(error)}. It is tried again.`);
+      complain(`Run "${runId}" could not be executed by worker "${workerId}", and is tried again: ${messageOf(error)}`);
       return 'rejected';
     }
   };

@@ -13,6 +13,10 @@ export type Executor = RunExecutor & {
   moved(run: LiveRun): void;
 };
 
+/** Where nobody is known to have taken a run over that stopped here, it is to be handed out again. */
+const outcomeOf = (error: unknown): Activation =>
+  isFaultError(error) && error.code === 'store.fenced' ? 'fenced' : 'held';
+
 const outcomes: Readonly<Record<string, Activation>> = {
   'run.unknown': 'gone',
   'run.ended': 'done',
@@ -50,7 +54,7 @@ export const openExecutor = (
     underway.delete(head.runId);
     void letGo(head).then(
       () => tell('idle'),
-      () => tell('fenced'),
+      (error: unknown) => tell(outcomeOf(error)),
     );
   };
 
@@ -60,7 +64,8 @@ export const openExecutor = (
     if (tell && run.ended) {
       if (run.writing && !run.broken) return;
       underway.delete(run.runId);
-      return tell(run.broken || run.suspended ? 'fenced' : 'done');
+      if (run.broken) return tell(outcomeOf(run.broken.error));
+      return tell(run.suspended ? 'held' : 'done');
     }
     if (!mayRest(run.value, run.context, now())) return;
     const head = headOf(run);
@@ -74,7 +79,7 @@ export const openExecutor = (
       if (!underway.delete(run.runId)) return;
       void letGo(run).then(
         () => resolve('idle'),
-        () => resolve('fenced'),
+        (error: unknown) => resolve(outcomeOf(error)),
       );
     };
     // What was said to it meanwhile is heard before it may rest.

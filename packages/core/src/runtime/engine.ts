@@ -53,7 +53,9 @@ import type { World } from './world.ts';
 
 export type Engine = ReturnType<typeof openEngine>;
 
-const isFenced = (error: unknown): error is FaultError => isFaultError(error) && error.code === 'store.fenced';
+/** Others execute it now, or may by now. */
+const isElsewhere = (error: unknown): error is FaultError =>
+  isFaultError(error) && (error.code === 'store.fenced' || error.code === 'store.silent');
 
 /** Facts that say what an attempt used, in the place of what was said before. */
 const saysUsage = new Set(['model.used', 'model.attempted', 'turn.closed', 'context.summarized']);
@@ -111,7 +113,7 @@ export const openEngine = (
   const broken = (rootId: string, of: readonly LiveRun[], error: unknown): void => {
     const tree = [...new Set([...runs.values(), ...of])].filter((run) => run.rootId === rootId && !run.broken);
     if (tree.length === 0) return;
-    const elsewhere = isFenced(error);
+    const elsewhere = isElsewhere(error);
     const what = elsewhere ? 'is executed elsewhere now, and stops here' : 'cannot be stored, and stops here';
     logger[elsewhere ? 'warn' : 'error'](`Run "${rootId}" ${what}.`, faultOf(error, 'store.unavailable'));
     for (const run of tree) {
@@ -120,6 +122,7 @@ export const openEngine = (
       if (elsewhere) run.suspended = true;
       if (elsewhere) desk.dismiss(run.runId, error);
       else if (run.ended) tellBroken(run, error);
+      if (run.ended) on.moved(run);
     }
     desk.forget(rootId);
     // Whoever can store it may take it up. Of what others have claimed by now nothing is given back.
@@ -574,16 +577,18 @@ export const openEngine = (
     store,
     owner,
     leaseMs: options.leaseMs,
-    isNeeded: () => runs.size > 0,
+    isNeeded: () => runs.size + leaving.size > 0,
     isHere: (runId) => runs.has(runId),
     beats: () => void inbox.look(),
     lost() {
-      for (const rootId of new Set([...runs.values()].map((run) => run.rootId)))
+      // What has ended and is not stored is not ours any more, either.
+      const last = [...leaving.values()];
+      for (const rootId of new Set([...runs.values(), ...last].map((run) => run.rootId)))
         broken(
           rootId,
-          [],
+          last,
           new FaultError(
-            'store.fenced',
+            'store.silent',
             `The store has not answered for ${options.leaseMs} ms: others may execute run "${rootId}" by now.`,
             { runId: rootId },
           ),

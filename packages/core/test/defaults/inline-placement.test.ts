@@ -28,7 +28,7 @@ describe('inlinePlacement', () => {
     }
     const pauses = at.slice(1).map((moment, i) => moment - (at[i] ?? 0));
     expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
-    expect(said[0]).toBe('Run "r" could not be executed by worker "w": the store is away. It is tried again.');
+    expect(said[0]).toBe('Run "r" could not be executed by worker "w", and is tried again: the store is away');
     await placement.close();
   });
 

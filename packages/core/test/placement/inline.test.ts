@@ -10,7 +10,7 @@ import { placedRunsSuite } from '../../../../test/support/placed-runs.ts';
 
 placedRunsSuite('inlinePlacement on SQLite', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'troupe-placed-'));
-  const placement = inlinePlacement();
+  const placement = inlinePlacement({ logger: { warn() {}, error() {} } });
   return {
     async process() {
       const store = sqliteStore({ path: join(folder, 'runs.db'), durability: 'normal' });

@@ -291,7 +291,7 @@ describe('a process that is gone', () => {
     await pass();
     await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'right!' });
     check('root');
-    expect(engine.handed.filter(({ workerId }) => workerId === 'w1')).toMatchObject([{ came: 'fenced' }]);
+    expect(engine.handed.filter(({ workerId }) => workerId === 'w1')).toMatchObject([{ came: 'held' }]);
   });
 
   test('from the store: it stops by itself before anybody else goes on', async () => {
@@ -310,8 +310,33 @@ describe('a process that is gone', () => {
     }
     clock.increment(leaseMs / 3);
     await settle(1);
-    expect(came()).toEqual(['fenced']);
+    expect(came()[0]).toBe('held');
     first.mortal.die();
+    engine.lose('w1');
+    await serve('w2');
+    clock.increment(15_000);
+    await pass();
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a!!' });
+    check('root');
+  });
+
+  test('from the store as a child ends: its activation is over when its lease is, for the end may never be stored', async () => {
+    const { boot, serve, engine, check, pass, clock } = openFleet();
+    const { runtime } = boot();
+    const { script, open } = gated();
+    const { mortal } = await serve('w1', script);
+    const run = runtime.start(lead, 'a', { runId: 'root' });
+    await settle(100);
+    Object.assign(mortal.store, { renew: () => new Promise(() => {}), commit: () => new Promise(() => {}) });
+    open('a');
+    for (let i = 0; i < 3; i++) {
+      await settle();
+      expect(engine.handed.map(({ came }) => came)).toEqual([undefined]);
+      clock.increment(leaseMs / 3);
+    }
+    await settle(1);
+    expect(engine.handed[0]).toMatchObject({ came: 'held' });
+    mortal.die();
     engine.lose('w1');
     await serve('w2');
     clock.increment(15_000);
@@ -336,7 +361,7 @@ describe('a process that is gone', () => {
       clock.increment(leaseMs / 3);
       await settle();
     }
-    expect(engine.handed.map(({ came }) => came)).toContain('fenced');
+    expect(engine.handed.map(({ came }) => came)).toContain('held');
     Object.assign(mortal.store, { renew, release });
     // another run keeps the worker, and its lease, alive
     runtime.start(lead, 'b', { runId: 'other' });

@@ -3,7 +3,8 @@ import type { RunId } from '../ids.ts';
 /**
  * What came of one activation of a run:
  * `done`: it has ended · `idle`: it waits for others and is not executed here any more; a message to it is worth another activation ·
- * `held`: another process executes it, or did until its lease runs out: worth another activation a little later ·
+ * `held`: another process executes it, or did until its lease runs out, or it could not be stored here any more: worth another
+ * activation a little later ·
  * `fenced`: it was taken over while it was executed here · `gone`: it is not in the store.
  * An `idle` one whose signal was aborted may have more to do: it is worth another activation at once, by another server.
  */
