@@ -1,10 +1,11 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { agentMachine } from '../../src/agent/agent-machine.ts';
 import { arm, minable } from './bombs.ts';
 import { type DesignName, use } from './designs.ts';
 import { wildWorlds } from './found.ts';
 import { type Plan, wildPlans } from './plan.ts';
+import { quietly, timeoutFor } from './play-seeds.ts';
 import { live } from './world.ts';
 import { findingsIn } from './world-laws.ts';
 
@@ -20,6 +21,7 @@ vi.mock(import('../../src/run/lifecycle.ts'), async (original) => {
 });
 
 const numRuns = Number(process.env.RUNS ?? 1_000);
+const timeout = timeoutFor(numRuns);
 const names = minable(agentMachine).filter((name) => !name.startsWith('safe '));
 const plans = wildPlans(names);
 const play = async (plan: Plan) => {
@@ -27,18 +29,7 @@ const play = async (plan: Plan) => {
   return findingsIn(await live(plan));
 };
 
-/** A long run takes as long as it takes. */
-const timeout = numRuns > 10_000 ? 0 : 600_000;
-
-const { stackTraceLimit } = Error;
-beforeAll(() => {
-  vi.spyOn(console, 'warn').mockImplementation(() => {});
-  // Thousands of errors are thrown on purpose, and nobody reads where.
-  Error.stackTraceLimit = 0;
-});
-afterAll(() => {
-  Error.stackTraceLimit = stackTraceLimit;
-});
+quietly();
 
 test(
   'a run whose own chart breaks ends all the same, with everything below it [L1, L2, L9]',

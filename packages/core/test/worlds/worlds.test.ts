@@ -1,24 +1,15 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { calmWorlds } from './found.ts';
 import { calmPlans } from './plan.ts';
+import { quietly, timeoutFor } from './play-seeds.ts';
 import { live } from './world.ts';
 import { findingsIn } from './world-laws.ts';
 
 const numRuns = Number(process.env.RUNS ?? 1_000);
+const timeout = timeoutFor(numRuns);
 
-/** A long run takes as long as it takes. */
-const timeout = numRuns > 10_000 ? 0 : 600_000;
-
-const { stackTraceLimit } = Error;
-beforeAll(() => {
-  vi.spyOn(console, 'warn').mockImplementation(() => {});
-  // Thousands of errors are thrown on purpose, and nobody reads where.
-  Error.stackTraceLimit = 0;
-});
-afterAll(() => {
-  Error.stackTraceLimit = stackTraceLimit;
-});
+quietly();
 
 test(
   'every world comes to an end, lawfully, whatever models, tools, people and observers do [L1–L6, L8, L9]',
