@@ -1,5 +1,6 @@
 /** Random worlds as data: what models and tools do, what people and observers do meanwhile, and how it all ends. */
 import type { Budget } from '@troupe/protocol';
+import type { Death } from '@troupe/testing';
 import fc from 'fast-check';
 import type { AgentOptions } from '../../src/define-agent.ts';
 
@@ -103,6 +104,15 @@ export type Plan = {
   end: 'close' | 'close at once' | 'suspend' | 'interrupt' | 'stop';
 };
 
+/** A world whose processes die. */
+export type CrashPlan = Plan & {
+  /** How each life but the last ends. */
+  deaths: Death[];
+  /** Commits of a life that the store refuses, counted from 1. */
+  refusals: number[];
+  unknownOutcome: 'ask' | 'fail';
+};
+
 const small = (max: number) => fc.integer({ min: 0, max });
 
 const pools = {
@@ -138,7 +148,7 @@ const said = fc.oneof(
 );
 const command = fc.constantFrom(...commands);
 
-export const plans: fc.Arbitrary<Plan> = fc.record({
+const plans: fc.Arbitrary<Plan> = fc.record({
   said: fc.array(said, { minLength: 1, maxLength: 14 }),
   deeds: fc.array(
     fc.oneof(
@@ -197,7 +207,7 @@ const patience = fc.oneof(
 type Patience = { idleMs?: number; heartbeat?: Plan['heartbeat'] };
 export const isPatient = ({ budget, heartbeat }: Plan): boolean => budget.idleMs === undefined && !heartbeat;
 
-export const withPatience = <T extends Plan>(base: fc.Arbitrary<T>): fc.Arbitrary<T> =>
+const withPatience = <T extends Plan>(base: fc.Arbitrary<T>): fc.Arbitrary<T> =>
   fc.tuple(base, patience).map(([plan, { idleMs, heartbeat }]: [T, Patience]) => ({
     ...plan,
     ...(heartbeat && { heartbeat }),
@@ -213,3 +223,22 @@ export const wildPlans = (names: readonly string[]): fc.Arbitrary<Plan> =>
       fc.dictionary(fc.constantFrom(...names), fc.integer({ min: 1, max: 6 }), { minKeys: 1, maxKeys: 2 }),
     )
     .map(([plan, bombs]) => ({ ...plan, bombs }));
+
+const dying: fc.Arbitrary<CrashPlan> = fc
+  .record({
+    plan: plans,
+    deaths: fc.array(
+      fc.record({
+        afterCommit: fc.integer({ min: 1, max: 12 }),
+        as: fc.constantFrom('heard' as const, 'unheard' as const),
+      }),
+      { minLength: 1, maxLength: 4 },
+    ),
+    refusals: fc.oneof(
+      { weight: 3, arbitrary: fc.constant<number[]>([]) },
+      { weight: 1, arbitrary: fc.array(fc.integer({ min: 2, max: 10 }), { maxLength: 2 }) },
+    ),
+    unknownOutcome: fc.constantFrom('ask' as const, 'fail' as const),
+  })
+  .map(({ plan, ...more }) => ({ ...plan, ...more }));
+export const crashPlans = withPatience(dying);

@@ -1,7 +1,7 @@
 /** What the tests of random worlds have in common: how long they may take, how quiet they are, and worlds that have a seed each. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, vi } from 'vitest';
-import { type CrashPlan, crashPlans } from './crash-world.ts';
+import { type CrashPlan, crashPlans } from './plan.ts';
 
 /** Nobody is warned: thousands of errors are thrown on purpose, and nobody reads where. */
 export const quietly = (): void => {
