@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { createActor } from 'xstate';
 import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
-import { calling, guardedTool } from '../control/tools.ts';
+import { calling } from '../control/tools.ts';
 import { only } from '../lead.ts';
 import { watch } from '../recovery/processes.ts';
-import { delegating, gated, handingOver, lead, leaf, openFleet } from './fleet.ts';
+import { askingFleet, delegating, gated, handingOver, lead, leaf, openFleet } from './fleet.ts';
 
 const middle = defineAgent({ name: 'middle', instructions: '', tools: [delegating(leaf)] });
 const top = defineAgent({ name: 'top', instructions: '', tools: [delegating(middle)] });
@@ -79,7 +79,7 @@ describe('a run that waits for children that others execute', () => {
     const { boot, serve, engine, check } = openFleet([boss, outer, inner, leaf]);
     const { script, open } = gated();
     const { runtime } = boot(script);
-    let holdInner = Promise.withResolvers<void>();
+    const holdInner = Promise.withResolvers<void>();
     const working: typeof handingOver = async (request, context) => {
       if (context.agent === 'inner') await holdInner.promise;
       return script(request, context);
@@ -92,8 +92,6 @@ describe('a run that waits for children that others execute', () => {
     holdInner.resolve();
     await settle(200);
     expect(came()).toEqual(['idle']);
-    holdInner = Promise.withResolvers();
-    holdInner.resolve();
     open('a');
     await settle(300);
     await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a done!!!' });
@@ -134,10 +132,7 @@ describe('a child that others execute', () => {
     ['that was let go while it waits for a person is interrupted with the run that had started it', false],
     ['also when that has been brought back meanwhile', true],
   ])('%s', async (_what, dies) => {
-    const { tool } = guardedTool();
-    const asker = defineAgent({ name: 'leaf', instructions: '', tools: [tool] });
-    const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(asker, { onPaused: 'error' })] });
-    const { boot, serve, check, statusOf, pass } = openFleet([boss, asker]);
+    const { boot, serve, check, statusOf, pass, boss } = askingFleet({ onPaused: 'error' });
     let turns = 0;
     const script: typeof handingOver = (request, context) => {
       if (context.agent === 'leaf') return calling('erase');
@@ -163,14 +158,7 @@ describe('a child that others execute', () => {
   });
 
   test('is told of a command by whoever executes it next, and the process that gives it does not take it up', async () => {
-    const { tool } = guardedTool();
-    const asker = defineAgent({ name: 'leaf', instructions: '', tools: [tool] });
-    const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(asker)] });
-    const { boot, serve, engine, check, pass } = openFleet([boss, asker]);
-    const script: typeof handingOver = (request, context) =>
-      context.agent === 'leaf' && !request.messages.some(({ role }) => role === 'tool')
-        ? calling('erase')
-        : handingOver(request, context);
+    const { boot, serve, engine, check, pass, boss, script } = askingFleet();
     const { runtime } = boot(script);
     const { server } = await serve('w1', script);
     const run = runtime.start(boss, 'go', { runId: 'root' });
@@ -329,14 +317,7 @@ test('what was said to a run before it is taken up is heard before it is put bac
 });
 
 test('a run that waits is looked at less and less often, and at once when something has happened to it', async () => {
-  const { tool } = guardedTool();
-  const asker = defineAgent({ name: 'leaf', instructions: '', tools: [tool] });
-  const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(asker)] });
-  const { boot, serve, engine, clock, check } = openFleet([boss, asker]);
-  const script: typeof handingOver = (request, context) =>
-    context.agent === 'leaf' && !request.messages.some(({ role }) => role === 'tool')
-      ? calling('erase')
-      : handingOver(request, context);
+  const { boot, serve, engine, clock, check, boss, script } = askingFleet();
   const { runtime } = boot(script);
   await serve('w1', script);
   const run = runtime.start(boss, 'go', { runId: 'root' });

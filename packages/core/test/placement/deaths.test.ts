@@ -1,6 +1,6 @@
 /** A program and its worker, killed after each of their commits: whoever comes after them brings the tree to the same end. */
 import { defineAgent } from '@troupe/core';
-import { isEnded, isTerminal } from '@troupe/protocol';
+import { isEnded, isTerminal, type Question } from '@troupe/protocol';
 import type { Death, Script } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { settle } from '../../../../test/support/open-runtime.ts';
@@ -47,17 +47,16 @@ const play = async (who: 'program' | 'worker' | undefined, onPaused: 'bubble' | 
       if (base.get('root')) await program.runtime.recover();
       else program.runtime.start(top, 'x y', { runId: 'root' });
     }
-    for (const { questionId } of await asked(program)) void program.runtime.answer(questionId, true);
+    for (const { id } of await asked(program)) void program.runtime.answer(id, true);
     clock.increment(5_000);
   }
   const events = check('root', { open: onPaused === 'error' });
   return { events, text: events.findLast(({ type }) => type === 'run.completed'), commits };
 };
 type Booted = ReturnType<ReturnType<typeof openFleet>['boot']>;
-const asked = async ({ runtime, mortal }: Booted): Promise<{ questionId: string }[]> => {
+const asked = async ({ runtime, mortal }: Booted): Promise<readonly Question[]> => {
   if (mortal.dead || !(await mortal.store.get('root'))) return [];
-  const run = await runtime.attach('root');
-  return run.questions.map(({ id }) => ({ questionId: id }));
+  return (await runtime.attach('root')).questions;
 };
 
 describe.each([

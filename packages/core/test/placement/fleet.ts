@@ -4,6 +4,7 @@ import type { RunRow, StoredEvent } from '@troupe/protocol';
 import { checkRunLaws, type Death, type Script } from '@troupe/testing';
 import { expect } from 'vitest';
 import { z } from 'zod';
+import { calling, guardedTool } from '../control/tools.ts';
 import { machine } from '../recovery/processes.ts';
 import { openEngine } from './engine.ts';
 
@@ -74,4 +75,16 @@ export const openFleet = (agents: readonly AnyAgent[] = [lead, leaf]) => {
   };
   const statusOf = (runId: string) => (world.base.get(runId) as RunRow | undefined)?.status;
   return { ...world, engine, boot, serve, check, statusOf };
+};
+
+/** A fleet whose boss has one leaf, which asks a person before it does anything. */
+export const askingFleet = (options: Parameters<typeof delegating>[1] = {}) => {
+  const { tool, ran } = guardedTool();
+  const asker = defineAgent({ name: 'leaf', instructions: '', tools: [tool] });
+  const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(asker, options)] });
+  const script: ScriptFunction = (request, context) =>
+    context.agent === 'leaf' && !request.messages.some(({ role }) => role === 'tool')
+      ? calling('erase')
+      : handingOver(request, context);
+  return { ...openFleet([boss, asker]), boss, asker, script, ran };
 };

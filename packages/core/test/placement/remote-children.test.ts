@@ -2,10 +2,10 @@ import { defineAgent, defineTool } from '@troupe/core';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
-import { calling, guardedTool } from '../control/tools.ts';
+import { calling } from '../control/tools.ts';
 import { only } from '../lead.ts';
 import { leaseMs, machine, watch } from '../recovery/processes.ts';
-import { delegating, gated, handingOver, lead, leaf, openFleet } from './fleet.ts';
+import { askingFleet, delegating, gated, handingOver, lead, leaf, openFleet } from './fleet.ts';
 
 describe('children that are executed elsewhere', () => {
   test('do their work on workers, and give their parents what children give', async () => {
@@ -62,14 +62,7 @@ describe('children that are executed elsewhere', () => {
   });
 
   test('ask, and are answered where their root is', async () => {
-    const { tool, ran } = guardedTool();
-    const asker = defineAgent({ name: 'leaf', instructions: '', tools: [tool] });
-    const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(asker)] });
-    const { boot, serve, engine, check } = openFleet([boss, asker]);
-    const script: typeof handingOver = (request, context) =>
-      context.agent === 'leaf' && !request.messages.some(({ role }) => role === 'tool')
-        ? calling('erase')
-        : handingOver(request, context);
+    const { boot, serve, engine, check, boss, script, ran } = askingFleet();
     const { runtime } = boot(script);
     await serve('w1', script);
     const run = runtime.start(boss, 'go', { runId: 'root' });
@@ -88,14 +81,7 @@ describe('children that are executed elsewhere', () => {
   });
 
   test('are let go where their call does not wait for a person, and go on by themselves', async () => {
-    const { tool } = guardedTool();
-    const asker = defineAgent({ name: 'leaf', instructions: '', tools: [tool] });
-    const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(asker, { onPaused: 'error' })] });
-    const { boot, serve, check, base } = openFleet([boss, asker]);
-    const script: typeof handingOver = (request, context) =>
-      context.agent === 'leaf' && !request.messages.some(({ role }) => role === 'tool')
-        ? calling('erase')
-        : handingOver(request, context);
+    const { boot, serve, check, base, boss, script } = askingFleet({ onPaused: 'error' });
     const { runtime } = boot(script);
     await serve('w1', script);
     const run = runtime.start(boss, 'go', { runId: 'root' });
