@@ -1,4 +1,4 @@
-import { FaultError, keepSecret, type Logger } from '@troupe/protocol';
+import { FaultError, keepSecret, keepSecretsOfUrl, type Logger } from '@troupe/protocol';
 import pg from 'pg';
 import { consoleLogger } from './console-logger.ts';
 
@@ -65,7 +65,8 @@ const open = (url: string, max: number): pg.Pool => {
     throw refuse(
       `a url that begins with "${/^[a-z+.-]{0,20}:/i.exec(url)?.[0] ?? 'no scheme'}". Expected "postgres://user:password@host:port/database".`,
     );
-  keepSecretsOf(url);
+  keepSecretsOfUrl(url);
+  keepSecret(process.env.PGPASSWORD ?? '');
   const options = {
     connectionString: url,
     max,
@@ -82,21 +83,6 @@ const open = (url: string, max: number): pg.Pool => {
   } catch {
     // The error itself may hold the url.
     throw refuse('a url that cannot be understood. Expected "postgres://user:password@host:port/database".');
-  }
-};
-
-const keepSecretsOf = (url: string): void => {
-  const written = /^[^:]+:\/\/[^:@/]*:([^@]*)@/.exec(url)?.[1];
-  const asked = /[?&]password=([^&]*)/.exec(url)?.[1];
-  for (const secret of [written, asked, process.env.PGPASSWORD])
-    if (secret) for (const form of [secret, decoded(secret)]) keepSecret(form);
-};
-
-const decoded = (text: string): string => {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 };
 

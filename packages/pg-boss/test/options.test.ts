@@ -1,5 +1,6 @@
+import { redact } from '@troupe/protocol';
 import pg from 'pg';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { type PgBossOptions, pgBoss } from '../src/index.ts';
 
 const url = 'postgres://postgres@localhost/postgres';
@@ -28,6 +29,13 @@ test.each<[string, PgBossOptions, string]>([
   })();
   expect(error).toMatchObject({ code: 'placement.invalid', message: expect.stringContaining(`was given ${found}`) });
   expect(error?.message).not.toContain('password1');
+});
+
+test('passwords, of the url and in PGPASSWORD, are told nowhere from then on', async () => {
+  vi.stubEnv('PGPASSWORD', 'said-to-the-engine');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await pgBoss('postgres://u:written-for-the-engine@127.0.0.1:1/db').close();
+  expect(redact('said-to-the-engine, written-for-the-engine')).toBe('[redacted], [redacted]');
 });
 
 test.each(['', 'a b', 'q_lost', '__pgboss__x', "q'", 'x'.repeat(201)])('no queue is called "%s"', async (queue) => {

@@ -71,7 +71,7 @@ export {
   textOfIssue,
 } from './ports/schema.ts';
 export { Answer, Question, type Receipt } from './question.ts';
-export { keepSecret, redact } from './redact.ts';
+export { keepSecret, keepSecretsOfUrl, redact } from './redact.ts';
 export {
   CallReport,
   ChildReport,

@@ -33,6 +33,24 @@ export const keepSecret = (secret: string): void => {
       known = [...known, form].toSorted((a, b) => b.length - a.length);
 };
 
+/**
+ * Registers the password of a URL, which may stand before the host or be the parameter `password`, as it is written and as it is meant.
+ * The URL need not be one that can be parsed.
+ */
+export const keepSecretsOfUrl = (url: string): void => {
+  const written = /^[^:]+:\/\/[^:@/]*:([^@]*)@/.exec(url)?.[1];
+  const asked = /[?&]password=([^&]*)/.exec(url)?.[1];
+  for (const secret of [written, asked]) if (secret) for (const form of [secret, decoded(secret)]) keepSecret(form);
+};
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+
 const clean = (text: string): string => {
   if (text.length < shortest) return text;
   let out = text;

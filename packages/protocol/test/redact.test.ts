@@ -1,4 +1,4 @@
-import { FaultError, faultOf, keepSecret, redact } from '@troupe/protocol';
+import { FaultError, faultOf, keepSecret, keepSecretsOfUrl, redact } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
 
 describe('redact', () => {
@@ -54,6 +54,27 @@ describe('redact', () => {
   test('does not take texts so short that they are in every sentence', () => {
     keepSecret('the');
     expect(redact('the end')).toBe('the end');
+  });
+
+  test.each([
+    ['before the host', 'postgres://u:plain-pass@h/db', ['plain-pass']],
+    ['of a user without a name', 'redis://:nameless-pass@h', ['nameless-pass']],
+    ['among the parameters', 'postgres://h/db?user=u&password=asked-pass&ssl=true', ['asked-pass']],
+    ['before the host, percent-encoded', 'postgres://u:first%2Fpass@h/db', ['first%2Fpass', 'first/pass']],
+    ['among the parameters, percent-encoded', 'x://h?password=last%20pass', ['last%20pass', 'last pass']],
+    ['in both places', 'x://u:one-pass@h?password=other-pass', ['one-pass', 'other-pass']],
+    ['that cannot be decoded', 'postgres://u:100%zz-pass@h/db', ['100%zz-pass']],
+    ['of a URL that is none', 'postgres://u:broken-pass@[/db', ['broken-pass']],
+  ])('blanks the password of a URL that is registered: %s', (_where, url, secrets) => {
+    for (const secret of secrets) expect(redact(`It is ${secret}.`)).toBe(`It is ${secret}.`);
+    keepSecretsOfUrl(url);
+    for (const secret of secrets) expect(redact(`It is ${secret}.`)).toBe('It is [redacted].');
+  });
+
+  test('registers nothing of a URL without a password', () => {
+    keepSecretsOfUrl('postgres://somebody@somewhere:5432/anything?user=nobody');
+    const text = 'somebody, somewhere, 5432, anything, nobody';
+    expect(redact(text)).toBe(text);
   });
 });
 

@@ -1,4 +1,4 @@
-import { FaultError, keepSecret } from '@troupe/protocol';
+import { FaultError, keepSecret, keepSecretsOfUrl } from '@troupe/protocol';
 import pg from 'pg';
 
 export type PostgresStoreOptions = {
@@ -63,7 +63,8 @@ const open = (url: string, max: number, timeoutMs: number): pg.Pool => {
     throw invalid(
       `a url that begins with "${/^[a-z+.-]{0,20}:/i.exec(url)?.[0] ?? 'no scheme'}". Expected "postgres://user:password@host:port/database".`,
     );
-  keepSecretsOf(url);
+  keepSecretsOfUrl(url);
+  keepSecret(process.env.PGPASSWORD ?? '');
   const options = {
     connectionString: url,
     max,
@@ -79,21 +80,6 @@ const open = (url: string, max: number, timeoutMs: number): pg.Pool => {
   } catch {
     // The error itself may hold the url.
     throw invalid('a url that cannot be understood. Expected "postgres://user:password@host:port/database".');
-  }
-};
-
-const keepSecretsOf = (url: string): void => {
-  const written = /^[^:]+:\/\/[^:@/]*:([^@]*)@/.exec(url)?.[1];
-  const asked = /[?&]password=([^&]*)/.exec(url)?.[1];
-  for (const secret of [written, asked, process.env.PGPASSWORD])
-    if (secret) for (const form of [secret, decoded(secret)]) keepSecret(form);
-};
-
-const decoded = (text: string): string => {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 };
 

@@ -1,5 +1,6 @@
+import { redact } from '@troupe/protocol';
 import pg from 'pg';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { type PostgresStoreOptions, postgresStore } from '../src/index.ts';
 
 const url = 'postgres://postgres@127.0.0.1/db';
@@ -39,6 +40,13 @@ test('a url in either spelling, or a pool, is taken, and nothing is connected', 
     expect(store.lasting).toBe(true);
     await store.close();
   }
+});
+
+test('the password in PGPASSWORD is told nowhere from then on', async () => {
+  vi.stubEnv('PGPASSWORD', 'said-by-the-shell');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await postgresStore(url).close();
+  expect(redact('It is said-by-the-shell.')).toBe('It is [redacted].');
 });
 
 test.each([
