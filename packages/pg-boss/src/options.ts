@@ -1,6 +1,5 @@
 import { FaultError, keepSecret, keepSecretsOfUrl, type Logger } from '@troupe/protocol';
 import pg from 'pg';
-import { consoleLogger } from './console-logger.ts';
 
 export type PgBossOptions = {
   /** `postgres://user:password@host:port/database`, with the parameters that `pg` knows, as `?sslmode=verify-full`. Or `pool`. */
@@ -41,7 +40,7 @@ const refuse = (what: string): FaultError => invalid(`pgBoss() was given ${what}
 /** Checks what was given, and fills in the rest. @throws FaultError `placement.invalid` */
 export const settle = (given: string | PgBossOptions): Settled => {
   const options = typeof given === 'string' ? { url: given } : given;
-  const { url, pool, schema = 'pgboss', maxConnections = 4, heartbeatSeconds = 10, logger = consoleLogger } = options;
+  const { url, pool, schema = 'pgboss', maxConnections = 4, heartbeatSeconds = 10, logger = console } = options;
   if ((url === undefined) === (pool === undefined))
     throw refuse(
       `${url === undefined ? 'neither a url nor a pool' : 'a url and a pool'}. Give it one of the two: "postgres://user:password@host:port/database", or a pool of the package pg.`,

@@ -2,6 +2,8 @@ import { redact } from '@troupe/protocol';
 import pg from 'pg';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type PgBossOptions, pgBoss } from '../src/index.ts';
+import { settle } from '../src/options.ts';
+import { say } from '../src/trouble.ts';
 
 const url = 'postgres://postgres@localhost/postgres';
 const pool = new pg.Pool({ connectionString: url });
@@ -36,6 +38,13 @@ test('passwords, of the url and in PGPASSWORD, are told nowhere from then on', a
   onTestFinished(() => void vi.unstubAllEnvs());
   await pgBoss('postgres://u:written-for-the-engine@127.0.0.1:1/db').close();
   expect(redact('said-to-the-engine, written-for-the-engine')).toBe('[redacted], [redacted]');
+});
+
+test('without a logger the console is told, and no secret', () => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  onTestFinished(() => warn.mockRestore());
+  say(settle({ pool }).logger, 'warn', 'It is sk-abcdefgh1.');
+  expect(warn.mock.calls).toEqual([['It is [redacted].']]);
 });
 
 test.each(['', 'a b', 'q_lost', '__pgboss__x', "q'", 'x'.repeat(201)])('no queue is called "%s"', async (queue) => {
