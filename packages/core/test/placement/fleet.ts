@@ -86,5 +86,5 @@ export const askingFleet = (options: Parameters<typeof delegating>[1] = {}) => {
     context.agent === 'leaf' && !request.messages.some(({ role }) => role === 'tool')
       ? calling('erase')
       : handingOver(request, context);
-  return { ...openFleet([boss, asker]), boss, asker, script, ran };
+  return { ...openFleet([boss, asker]), boss, script, ran };
 };
