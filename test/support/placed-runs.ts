@@ -103,8 +103,8 @@ const until = async (is: () => boolean | Promise<boolean>, what: string): Promis
 /** The same store. While it is held it answers nothing, and in the end that it does not answer; what was asked reaches it later. */
 const holdable = (store: RunStore & MemoryStore) => {
   let held: PromiseWithResolvers<void> | undefined;
-  /** Codes of what was refused later. */
-  const refused: string[] = [];
+  /** What it was asked while it was held, and codes of what was refused later. */
+  const [asked, refused]: [string[], string[]] = [[], []];
   const later = async (ask: () => unknown): Promise<never> => {
     void held?.promise.then(ask).catch((error: unknown) => refused.push(faultOf(error, 'store.unavailable').code));
     await new Promise((resolve) => setTimeout(resolve, 2_000));
@@ -117,7 +117,9 @@ const holdable = (store: RunStore & MemoryStore) => {
       return (...given: unknown[]): unknown => {
         const ask = (): unknown => its.apply(target, given);
         // What gives many things back is read, and read again.
-        return held && !['changes', 'events', 'journal'].includes(String(name)) ? later(ask) : ask();
+        if (!held || ['changes', 'events', 'journal'].includes(String(name))) return ask();
+        asked.push(String(name));
+        return later(ask);
       };
     },
   });
@@ -128,7 +130,7 @@ const holdable = (store: RunStore & MemoryStore) => {
     held?.resolve();
     held = undefined;
   };
-  return { store: proxy, refused, hold, free };
+  return { store: proxy, asked, refused, hold, free };
 };
 
 /** A process of a fleet. */
@@ -319,6 +321,9 @@ export const placedRunsSuite = (name: string, openGround: () => Promise<Ground>)
       await until(async () => has(await eventsOf(store, 'root'), 'turn.started', child), 'the child works');
       still.held.hold();
       gate.resolve('Too late.');
+      await until(() => still.held.asked.includes('commit'), 'it wants to store the end');
+      // The engine takes it for gone.
+      await still.server.drain(0);
       await serve('next');
       await until(async () => has(await eventsOf(store, 'root'), 'run.recovered', child), 'another worker has it');
       still.held.free();

@@ -33,7 +33,7 @@ const checkServing = ({ queues, concurrency, workerId }: Serving): void => {
  */
 export const pgBoss = (options: string | PgBossOptions): Placement => {
   const settled = settle(options);
-  const { pool, isOwn, name, heartbeatSeconds, logger } = settled;
+  const { pool, isOwn, name, schema, heartbeatSeconds, logger } = settled;
   const complain = complaints(logger, name);
   const servers = new Set<PlacementServer>();
   const underway = new Set<Promise<unknown>>();
@@ -81,7 +81,7 @@ export const pgBoss = (options: string | PgBossOptions): Placement => {
 
   return {
     name: 'pg-boss',
-    caps: { maxDetectMs: (heartbeatSeconds + 5) * 1_000 },
+    caps: { maxDetectMs: (heartbeatSeconds + 5) * 1_000, engine: `pg-boss in the schema "${schema}" of ${name}` },
     async dispatch({ runId, queue, notBefore }) {
       checkQueue(queue);
       checkMoment(notBefore);

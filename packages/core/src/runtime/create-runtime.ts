@@ -393,7 +393,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
         );
       const server = await placement.serve(executor, { queues, concurrency, workerId });
       servers.add(server);
-      engine.reconciler.start();
+      engine.reconciler.start(true);
       return {
         async drain(ms) {
           servers.delete(server);

@@ -154,7 +154,7 @@ export const openEngine = (
     run.actor?.send(command);
     return receipt;
   };
-  const reconciler = openReconciler(options);
+  const reconciler = openReconciler({ ...options, owner });
   const queueFor = queueBy(options, isKnown);
   const away = openAway(
     options,

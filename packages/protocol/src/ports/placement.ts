@@ -48,8 +48,10 @@ export interface Placement {
   readonly name: string;
   /**
    * `maxDetectMs`: after so many milliseconds at most a run of a worker that is gone is handed to another one.
+   * `engine`: the same text in every process that shares this engine, and in no other: one of them looks for what it has lost, on
+   * behalf of all. Default: the engine is this process's own.
    */
-  readonly caps: { maxDetectMs: number };
+  readonly caps: { maxDetectMs: number; engine?: string };
   /**
    * Makes a run runnable. Idempotent: of one run at most one activation is under way and one waits, and what is dispatched while it is
    * under way is not lost. One that waits begins at the earliest of the moments that it was dispatched for. The engine is given the

@@ -50,11 +50,14 @@ export const readRuns = ({ schema, read }: Reader, now: (() => number) | undefin
     SELECT quota AS key, count(*) FILTER (WHERE status = 'completed') AS completed,
       array_agg(run_id ORDER BY id) FILTER (WHERE NOT ended AND NOT detached) AS holders
     FROM ${schema}.runs WHERE quota IS NOT NULL AND ($1::text[] IS NULL OR quota = ANY ($1)) GROUP BY quota`;
-  // The newest of each status, then the newest of those: of what may be a million runs none is sorted.
+  // The newest of each status, then the newest of those: of what may be a million runs none is sorted. Rows are compared, so that the
+  // index of both columns is what is read: with status = wanted PostgreSQL takes that of the ids, and a status that is rare reads them all.
   const byStatus = `${columns} WHERE runs.id IN (
       SELECT newest.id FROM unnest($1::text[]) AS wanted CROSS JOIN LATERAL (
-        SELECT id FROM ${schema}.runs WHERE status = wanted
-          AND ($2::text IS NULL OR id < (SELECT id FROM ${schema}.runs WHERE run_id = $2)) ORDER BY id DESC LIMIT $3
+        SELECT id FROM ${schema}.runs
+        WHERE status >= wanted AND (status, id) < (wanted,
+          CASE WHEN $2::text IS NULL THEN 9223372036854775807 ELSE (SELECT id FROM ${schema}.runs WHERE run_id = $2) END)
+        ORDER BY status DESC, id DESC LIMIT $3
       ) AS newest
     ) ORDER BY runs.id DESC LIMIT $3`;
   const old = `
