@@ -138,7 +138,8 @@ export const openEngine = (
   const tellBroken = (run: LiveRun, error: unknown): void => {
     const events = unstoredEnd(run, error, clock.now());
     for (const event of events) enter(run.ledger, event);
-    recorder.feedOf(run.rootId).push(...events);
+    const feed = recorder.feedOf(run.rootId);
+    for (const event of events) feed.push(event);
   };
 
   const desk = openDesk((runId) => runs.get(runId) ?? leaving.get(runId), options.hooks, shield);

@@ -169,7 +169,11 @@ export const openIntake = (
         source = iteratorOf(store.events(sieve.from));
         continue;
       }
-      if (held.length > 0) {
+      if (held.length === 1) {
+        taken.push(held.pop() as RunEvent);
+        continue;
+      }
+      if (held.length > 1) {
         // Taken from the end, which costs the same however many there are.
         taken = held.reverse();
         held = [];
