@@ -23,6 +23,10 @@ const eventOf = (row: Row): ReadEvent => ({
   cursor: cursorOf(row),
 });
 
+/** True when there was nothing behind a page when it was read. */
+const isLast = (rows: readonly Row[]): boolean =>
+  rows.length < pageEvents && rows.length === Number(rows[0]?.found ?? 0);
+
 const placeIn = (cursor: string): [tx: string, n: string] => {
   const [, tx, n] = /^(\d{1,18})\.(\d{1,9})$/.exec(cursor) ?? [];
   if (tx !== undefined && n !== undefined) return [tx, n];
@@ -34,18 +38,21 @@ const placeIn = (cursor: string): [tx: string, n: string] => {
 
 export const readEvents = ({ schema, read }: Reader): RunStore['events'] => {
   const pageOf = (id: string, order: string): string => `
-    SELECT tx, n, root_seq, seq, data::text AS data, (SELECT upto FROM ${schema}.horizon()) AS upto FROM (
-      SELECT *, sum(pg_column_size(data)) OVER (ORDER BY ${order}) - pg_column_size(data) AS before FROM (
+    SELECT tx, n, root_seq, seq, data::text AS data, (SELECT upto FROM ${schema}.horizon()) AS upto, found FROM (
+      SELECT *, count(*) OVER () AS found,
+        sum(pg_column_size(data)) OVER (ORDER BY ${order}) - pg_column_size(data) AS before FROM (
         SELECT * FROM ${schema}.events WHERE ${id} = $1 AND ${order} > $2 ORDER BY ${order} LIMIT ${pageEvents}
       ) AS each
     ) AS page WHERE before < ${pageBytes} ORDER BY ${order}`;
   const ofRun = pageOf('run_id', 'seq');
   const ofTree = pageOf('root_id', 'root_seq');
-  const ofAll = `SELECT tx, n, root_seq, seq, data FROM ${schema}.read_all($1, $2, ${pageEvents}, ${pageBytes})`;
+  const ofAll = `SELECT tx, n, root_seq, seq, data, found FROM ${schema}.read_all($1, $2, ${pageEvents}, ${pageBytes})`;
 
   const paged = async function* (next: (last: Row | undefined) => Promise<Row[]>): AsyncGenerator<ReadEvent> {
-    for (let rows = await next(undefined); rows.length > 0; rows = await next(rows.at(-1)))
+    for (let rows = await next(undefined); ; rows = await next(rows.at(-1))) {
       for (const row of rows) yield eventOf(row);
+      if (isLast(rows)) return;
+    }
   };
 
   return (query: EventQuery) => {

@@ -32,14 +32,15 @@ BEGIN
 END $$;
 
 CREATE FUNCTION read_all(after_tx bigint, after_n bigint, most int, bytes bigint)
-RETURNS TABLE (tx bigint, n int, root_seq bigint, seq bigint, data text)
+RETURNS TABLE (tx bigint, n int, root_seq bigint, seq bigint, data text, found bigint)
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
   upto bigint;
 BEGIN
   SELECT horizon.upto INTO upto FROM horizon();
-  RETURN QUERY SELECT page.tx, page.n, page.root_seq, page.seq, page.data::text FROM (
-    SELECT *, sum(pg_column_size(each.data)) OVER (ORDER BY each.tx, each.n) - pg_column_size(each.data) AS before FROM (
+  RETURN QUERY SELECT page.tx, page.n, page.root_seq, page.seq, page.data::text, page.found FROM (
+    SELECT *, count(*) OVER () AS found,
+      sum(pg_column_size(each.data)) OVER (ORDER BY each.tx, each.n) - pg_column_size(each.data) AS before FROM (
       SELECT * FROM events WHERE (events.tx, events.n) > (after_tx, after_n) AND events.tx < upto
       ORDER BY events.tx, events.n LIMIT most
     ) AS each
