@@ -1,6 +1,6 @@
 import { createRuntime, defineAgent, defineTool, spawned } from '@troupe/core';
 import { pgBoss } from '@troupe/pg-boss';
-import { postgresStore } from '@troupe/store-postgres';
+import { type PostgresStoreOptions, postgresStore } from '@troupe/store-postgres';
 import { checkRunLaws, scriptedProvider } from '@troupe/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
@@ -25,11 +25,15 @@ const closing = <Opened extends { close(): unknown }>(opened: Opened): Opened =>
 };
 
 /** A process of the program: a runtime with connections of its own. */
-const boot = async (schema: string, provider: ReturnType<typeof scriptedProvider>, engine = `${schema}_engine`) => {
+const boot = async (
+  schema: string,
+  provider: ReturnType<typeof scriptedProvider>,
+  { leaseMs = 5_000, ...noticing }: Partial<PostgresStoreOptions> & { leaseMs?: number } = {},
+) => {
   const url = await sharedServer();
-  const store = closing(postgresStore({ url, schema, pollMs: 50 }));
-  const placement = closing(pgBoss({ url, schema: engine }));
-  const options = { model: 'm', agents: [lead, scout], leaseMs: 5_000 };
+  const store = closing(postgresStore({ url, schema, pollMs: 50, ...noticing }));
+  const placement = closing(pgBoss({ url, schema: `${schema}_engine` }));
+  const options = { model: 'm', agents: [lead, scout], leaseMs };
   return { store, runtime: closing(createRuntime({ ...options, provider, store, placement })) };
 };
 
@@ -56,6 +60,32 @@ test('children go through pg-boss to workers on a store in PostgreSQL, and from 
   expect(quick.requests.map(({ context }) => context.agent)).toEqual(['scout', 'scout']);
   expect(slow.requests.every(({ aborted }) => aborted)).toBe(true);
   expect(checkRunLaws(await listOf(store.events({ rootId: 'root' })))).toEqual([]);
+});
+
+// Nothing but hints, or nothing but looks, can be why it does not take as long as a third of a lease.
+test.each([
+  ['at once', { pollMs: 3_600_000 }],
+  ['where no hint arrives a poll later', { hints: false, pollMs: 50 }],
+])('a steer reaches a worker and its receipt comes back %s [I5]', { timeout: 60_000 }, async (_when, noticing) => {
+  const schema = `steered_${noticing.pollMs}`;
+  const options = { ...noticing, leaseMs: 60_000 };
+  const leading = scriptedProvider({ lead: [{ calls: [{ name: 'send', arguments: { where: ['sea'] } }] }, 'Done.'] });
+  const gate = Promise.withResolvers<string>();
+  const scouting = scriptedProvider(({ messages }) =>
+    scouting.requests.length === 1 ? gate.promise : `Heard: ${String(messages.at(-1)?.content)}`,
+  );
+  await (await boot(schema, scouting, options)).runtime.serve({ workerId: 'worker' });
+  const { runtime: program } = await boot(schema, leading, options);
+  const run = program.start(lead, 'Look around.', { runId: 'root' });
+  await expect.poll(() => scouting.requests.length, { timeout: 20_000 }).toBe(1);
+  const child = await program.attach('root/1-0/0');
+  const from = performance.now();
+  expect(await child.steer('Hurry.')).toEqual({ status: 'deferred', until: 'turn.completed' });
+  gate.resolve('I see nothing yet.');
+  // and so do the news of its end
+  expect(await run.report).toMatchObject({ status: 'completed', text: 'Done.' });
+  expect(performance.now() - from).toBeLessThan(10_000);
+  expect(leading.requests.at(-1)?.request.messages.at(-1)?.content).toBe('Heard: Hurry.');
 });
 
 let grounds = 0;

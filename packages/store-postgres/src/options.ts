@@ -17,6 +17,13 @@ export type PostgresStoreOptions = {
   timeoutMs?: number;
   /** How often it is looked for what other processes have stored, in milliseconds, while somebody waits for it. Default: 250. */
   pollMs?: number;
+  /**
+   * Whether stores tell each other when they leave a message for a run or have answered one, so that it is noticed at once and not
+   * only at the next look. Takes one more connection of each process while it waits for others (`LISTEN`), and one small statement
+   * (`NOTIFY`) after what concerns another. Switch it off behind PgBouncer in transaction mode, which passes none of it on, and where
+   * connections are few. Default: true.
+   */
+  hints?: boolean;
   /** What leases are measured by, in epoch milliseconds. Default: the clock of the database, which all processes share. */
   now?: () => number;
 };
@@ -30,6 +37,7 @@ export type Settled = {
   schema: string;
   timeoutMs: number;
   pollMs: number;
+  hints: boolean;
   now: (() => number) | undefined;
 };
 
@@ -38,7 +46,16 @@ const invalid = (what: string): FaultError => new FaultError('store.invalid', `p
 /** Checks what was given, and fills in the rest. @throws FaultError `store.invalid` */
 export const settle = (given: string | PostgresStoreOptions): Settled => {
   const options = typeof given === 'string' ? { url: given } : given;
-  const { url, pool, schema = 'troupe', maxConnections = 4, timeoutMs = 20_000, pollMs = 250, now } = options;
+  const {
+    url,
+    pool,
+    schema = 'troupe',
+    maxConnections = 4,
+    timeoutMs = 20_000,
+    pollMs = 250,
+    hints = true,
+    now,
+  } = options;
   if ((url === undefined) === (pool === undefined))
     throw invalid(
       `${url === undefined ? 'neither a url nor a pool' : 'a url and a pool'}. Give it one of the two: "postgres://user:password@host:port/database", or a pool of the package pg.`,
@@ -54,8 +71,9 @@ export const settle = (given: string | PostgresStoreOptions): Settled => {
   ] as const)
     if (!Number.isInteger(value) || value < least || value > 2 ** 31 - 1)
       throw invalid(`${name} ${value}. Expected a whole number of ${least} or more.`);
+  if (typeof hints !== 'boolean') throw invalid(`hints ${String(hints)}. Expected true or false.`);
   const made = pool ?? open(url ?? '', maxConnections, timeoutMs);
-  return { pool: made, isOwn: pool === undefined, name: nameOf(made), schema, timeoutMs, pollMs, now };
+  return { pool: made, isOwn: pool === undefined, name: nameOf(made), schema, timeoutMs, pollMs, hints, now };
 };
 
 const open = (url: string, max: number, timeoutMs: number): pg.Pool => {

@@ -2,6 +2,7 @@ import type { MemoryStore, Receipt, RunStore } from '@troupe/protocol';
 import type { Later } from './answers.ts';
 import { type PostgresStoreOptions, settle } from './options.ts';
 import { openChanges } from './reader/changes.ts';
+import { type Ears, type Hearing, listen } from './reader/listen.ts';
 import { readEvents } from './reader/read-events.ts';
 import { readMail } from './reader/read-mail.ts';
 import { readMemories } from './reader/read-memories.ts';
@@ -9,6 +10,7 @@ import { readRuns } from './reader/read-runs.ts';
 import { openReader } from './reader/reader.ts';
 import { closed, openDatabase } from './server/database.ts';
 import { openQueue, type Queue } from './writer/queue.ts';
+import { channelOf, openTeller } from './writer/tell.ts';
 
 export type PostgresStore = Pick<RunStore, 'journal'> &
   Required<Pick<RunStore, 'events' | 'changes'>> &
@@ -38,14 +40,16 @@ const forgottenAtOnce = 2_000;
  */
 export const postgresStore = (options: string | PostgresStoreOptions): PostgresStore => {
   const settled = settle(options);
-  const { name, now, pollMs } = settled;
+  const { name, now, pollMs, pool, hints } = settled;
   const database = openDatabase(settled);
-  const queue = openQueue(database, now);
+  const teller = openTeller(database);
+  const queue = openQueue(database, now, (stores) => hints && teller.tell(stores));
   let closing: Promise<void> | undefined;
 
   const reader = openReader(database, () => closing !== undefined);
   const runs = readRuns(reader, now);
-  const changes = openChanges(reader, queue.id, pollMs);
+  const openEars = (hearing: Hearing): Ears => listen(pool, channelOf(queue.id), hearing);
+  const changes = openChanges(reader, queue.id, pollMs, hints ? openEars : undefined);
   const check = (): void => {
     if (closing) throw closed(name);
   };
@@ -57,6 +61,7 @@ export const postgresStore = (options: string | PostgresStoreOptions): PostgresS
     try {
       await queue.close();
     } finally {
+      await teller.close();
       await database.end();
     }
   };

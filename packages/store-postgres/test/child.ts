@@ -75,6 +75,15 @@ const modes: Record<string, () => Promise<void>> = {
     await store.get('r');
     say('lingering');
   },
+  async overhear() {
+    const awake = setInterval(() => {}, hour);
+    const heard = () => {
+      clearInterval(awake);
+      say('hears');
+    };
+    // It looks once when it hears.
+    postgresStore({ url, schema, pollMs: hour }).changes(heard, { keepAlive: false });
+  },
   async nothing() {
     say('opened');
   },

@@ -25,6 +25,7 @@ test.each<[string | (() => PostgresStoreOptions), string]>([
   [() => ({ url, maxConnections: 1.5 }), 'maxConnections 1.5.'],
   [() => ({ url, timeoutMs: 1 }), 'timeoutMs 1. Expected a whole number of 100 or more.'],
   [() => ({ url, pollMs: Number.NaN }), 'pollMs NaN.'],
+  [() => ({ url, hints: 'yes' as never }), 'hints yes. Expected true or false.'],
 ])('%s is refused: %s', (given, message) => {
   expect(() => postgresStore(typeof given === 'string' ? given : given())).toThrow(
     expect.objectContaining({

@@ -1,5 +1,10 @@
-/** Notices that another store has written: each counts its batches in a row of its own, and asking for those costs a millisecond. */
+/**
+ * Notices that another store has written: each counts its batches in a row of its own, and asking for those costs a millisecond. What is
+ * left for this store is noticed at once where hints arrive, and by asking, like everything else, where none does.
+ */
 import { clearInterval, setInterval } from 'node:timers';
+import { openHints } from './hints.ts';
+import type { Ears, Hearing } from './listen.ts';
 import { type Reader, textIn } from './reader.ts';
 
 type Listener = { heard: () => void; keepAlive: boolean };
@@ -8,12 +13,19 @@ type Listener = { heard: () => void; keepAlive: boolean };
  * Whoever says so keeps the process alive: what it waits for comes from elsewhere.
  *
  * @param self Whose own batches are no news.
+ * @param openEars Begins to listen for hints; absent where there are none.
  */
-export const openChanges = ({ schema, read }: Reader, self: string, pollMs: number) => {
+export const openChanges = (
+  { schema, read }: Reader,
+  self: string,
+  pollMs: number,
+  openEars: ((hearing: Hearing) => Ears) | undefined,
+) => {
   const listeners = new Set<Listener>();
   let timer: NodeJS.Timeout | undefined;
   let version: string | undefined;
   let isLooking = false;
+  let isStale = false;
 
   // A reader over all trees waits for whoever was writing when it looked: that it has ended is news, too.
   const look = `SELECT blocked || coalesce(md5(string_agg(id || ' ' || batch, ',' ORDER BY id)), '') AS version
@@ -28,16 +40,29 @@ export const openChanges = ({ schema, read }: Reader, self: string, pollMs: numb
       return 'unknown';
     }
   };
+  const tell = (): void => {
+    for (const { heard } of listeners) heard();
+  };
   const poll = async (): Promise<void> => {
     if (isLooking) return;
     isLooking = true;
-    const before = version;
-    version = await now();
+    do {
+      isStale = false;
+      const before = version;
+      version = await now();
+      // What was written between listening and the first look cannot be told from what was there before.
+      if (version !== before) tell();
+    } while (isStale);
     isLooking = false;
-    // What was written between listening and the first look cannot be told from what was there before.
-    if (version !== before) for (const { heard } of listeners) heard();
   };
-  const stop = (): void => {
+  /** Finds what was written before now, also while a look is under way. */
+  const pollAnew = (): void => {
+    isStale = true;
+    if (listeners.size > 0) void poll();
+  };
+  // What a hint is about is stored: whoever is told reads it, and no look is needed.
+  const hints = openEars && openHints(openEars, { onHint: tell, onConnect: pollAnew });
+  const rest = (): void => {
     clearInterval(timer);
     timer = undefined;
     version = undefined;
@@ -52,13 +77,18 @@ export const openChanges = ({ schema, read }: Reader, self: string, pollMs: numb
       const listener = { heard, keepAlive };
       listeners.add(listener);
       timer ??= setInterval(() => void poll(), pollMs);
+      hints?.want();
       hold();
       return () => {
         listeners.delete(listener);
-        if (listeners.size === 0) stop();
-        else hold();
+        if (listeners.size > 0) return hold();
+        rest();
+        hints?.leave();
       };
     },
-    stop,
+    stop() {
+      rest();
+      hints?.stop();
+    },
   };
 };

@@ -98,7 +98,7 @@ CREATE TABLE quiet_steps (
 );
 CREATE INDEX quiet_steps_by_run ON quiet_steps (run_id, seq);
 
--- Of a message to a session, run_id is the run that sent it.
+-- Of a message to a session, run_id is the run that sent it. sender: the store of the process that may wait for the receipt.
 CREATE TABLE mail (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   mail_id text NOT NULL UNIQUE,
@@ -106,6 +106,7 @@ CREATE TABLE mail (
   session text,
   at double precision NOT NULL,
   message json NOT NULL,
+  sender text,
   receipt json
 );
 CREATE INDEX mail_by_run ON mail (run_id);

@@ -3,6 +3,10 @@
  *
  * The trees that a batch writes are locked before the transaction gets its number. So of one tree the numbers come in the order of its
  * commits, and whoever has a number and may still write an event holds such a lock: `horizon` rests on both.
+ *
+ * An outcome names the stores that it concerns: those of whoever executes the runs that were left messages, and of whoever posted the
+ * messages that were answered. Nobody waits for a receipt of what a commit left, and who minds a session is not known here: both are
+ * found by whoever looks. Nor is anybody told in the transaction itself, for PostgreSQL commits those that notify one after another.
  */
 
 /** @param space Told apart from the locks of other schemas by this number. */
@@ -51,10 +55,12 @@ BEGIN
   END IF;
 END $$;
 
--- A step that was checked. whole: the place of the last event of its commit.
+-- A step that was checked. whole: the place of the last event of its commit. Gives back the stores that it concerns.
 CREATE FUNCTION write_step(step jsonb, texts text[], tx bigint, n int, place bigint, whole bigint)
-RETURNS void LANGUAGE plpgsql AS $$
+RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
+  holders text[];
+  senders text[];
   run text := step ->> 'runId';
   before bigint := (step ->> 'seq')::bigint;
   first int := (step ->> 'data')::int;
@@ -86,20 +92,36 @@ BEGIN
     INSERT INTO quiet_steps (run_id, seq, heard, whole) VALUES (run, before, its_heard, write_step.whole);
   END IF;
   IF step ? 'mail' THEN
-    INSERT INTO mail (mail_id, run_id, session, at, message)
-    SELECT its ->> 'id', its ->> 'runId', its ->> 'session', (its ->> 'at')::double precision, texts[(its ->> 'message')::int]::json
-    FROM jsonb_array_elements(step -> 'mail') WITH ORDINALITY AS left_here (its, i) ORDER BY i
-    ON CONFLICT DO NOTHING;
+    WITH written AS (
+      INSERT INTO mail (mail_id, run_id, session, at, message)
+      SELECT its ->> 'id', its ->> 'runId', its ->> 'session', (its ->> 'at')::double precision, texts[(its ->> 'message')::int]::json
+      FROM jsonb_array_elements(step -> 'mail') WITH ORDINALITY AS left_here (its, i) ORDER BY i
+      ON CONFLICT DO NOTHING RETURNING run_id, session
+    )
+    -- A question for each, so that no plan reads whole tables for it.
+    SELECT array_agg(DISTINCT store) FILTER (WHERE store IS NOT NULL) INTO holders FROM (
+      SELECT (SELECT store FROM claims JOIN owners USING (owner) WHERE claims.run_id = written.run_id) AS store
+      FROM written WHERE session IS NULL
+    ) AS holder;
   END IF;
   IF step ? 'receipts' THEN
-    UPDATE mail SET receipt = texts[answered.text]::json
-    FROM (
-      SELECT DISTINCT ON (each ->> 'id') each ->> 'id' AS id, (each ->> 'receipt')::int AS text
-      FROM jsonb_array_elements(step -> 'receipts') WITH ORDINALITY AS all_of (each, i) ORDER BY each ->> 'id', i
-    ) AS answered
-    WHERE mail.mail_id = answered.id AND mail.receipt IS NULL;
+    WITH written AS (
+      UPDATE mail SET receipt = texts[answered.text]::json
+      FROM (
+        SELECT DISTINCT ON (each ->> 'id') each ->> 'id' AS id, (each ->> 'receipt')::int AS text
+        FROM jsonb_array_elements(step -> 'receipts') WITH ORDINALITY AS all_of (each, i) ORDER BY each ->> 'id', i
+      ) AS answered
+      WHERE mail.mail_id = answered.id AND mail.receipt IS NULL RETURNING sender
+    )
+    SELECT array_agg(DISTINCT sender) FILTER (WHERE sender IS NOT NULL) INTO senders FROM written;
   END IF;
+  RETURN holders || senders;
 END $$;
+
+CREATE FUNCTION outcome_of(given jsonb, concerned text[]) RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('given', given)
+    || CASE WHEN concerned <> '{}' THEN jsonb_build_object('concerned', concerned) ELSE '{}' END
+$$;
 
 -- Steps that belong together: where each of them stands, or why none was written.
 CREATE FUNCTION write_commit(task jsonb, texts text[], tx bigint, n int) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -109,6 +131,7 @@ DECLARE
   place bigint;
   whole bigint;
   places jsonb[] := '{}';
+  concerned text[] := '{}';
 BEGIN
   FOR step IN SELECT value FROM jsonb_array_elements(task -> 'steps') LOOP
     refusal := refusal_of(step);
@@ -119,12 +142,12 @@ BEGIN
   SELECT coalesce(max(root_seq), 0) INTO place FROM events WHERE root_id = task ->> 'rootId';
   whole := place + (task ->> 'said')::int;
   FOR step IN SELECT value FROM jsonb_array_elements(task -> 'steps') LOOP
-    PERFORM write_step(step, texts, tx, n, place, whole);
+    concerned := concerned || write_step(step, texts, tx, n, place, whole);
     places := places || to_jsonb(place + 1);
     n := n + jsonb_array_length(step -> 'events');
     place := place + jsonb_array_length(step -> 'events');
   END LOOP;
-  RETURN jsonb_build_object('given', to_jsonb(places));
+  RETURN outcome_of(to_jsonb(places), concerned);
 END $$;
 
 CREATE FUNCTION lease(its_owner text, its_store text, until timestamptz) RETURNS void LANGUAGE sql AS $$
@@ -193,6 +216,7 @@ CREATE FUNCTION write_task(task jsonb, texts text[], its_store text, tx bigint, 
 RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   given jsonb;
+  concerned text[];
 BEGIN
   CASE task ->> 'type'
     WHEN 'commit' THEN RETURN write_commit(task, texts, tx, n);
@@ -206,10 +230,13 @@ BEGIN
         DELETE FROM owners WHERE owner = task ->> 'owner';
       END IF;
     WHEN 'post' THEN
-      INSERT INTO mail (mail_id, run_id, session, at, message)
+      INSERT INTO mail (mail_id, run_id, session, at, message, sender)
       VALUES (task ->> 'id', task ->> 'runId', task ->> 'session', (task ->> 'at')::double precision,
-        texts[(task ->> 'message')::int]::json)
+        texts[(task ->> 'message')::int]::json, its_store)
       ON CONFLICT DO NOTHING;
+      IF NOT task ? 'session' THEN
+        SELECT array_agg(store) INTO concerned FROM claims JOIN owners USING (owner) WHERE run_id = task ->> 'runId';
+      END IF;
     WHEN 'withdraw' THEN given := to_jsonb(withdraw(task ->> 'id', texts[(task ->> 'receipt')::int]::json));
     WHEN 'remember' THEN
       INSERT INTO memories (scope, key, value, folded)
@@ -222,7 +249,7 @@ BEGIN
       SELECT to_jsonb(count(*) FILTER (WHERE forget_tree(value))) INTO given FROM jsonb_array_elements_text(task -> 'rootIds');
     WHEN 'close' THEN DELETE FROM owners WHERE store = its_store;
   END CASE;
-  RETURN jsonb_build_object('given', given);
+  RETURN outcome_of(given, concerned);
 END $$;
 
 -- Does what is asked for, in order, and says what came of each; of a batch that was written before, what it said then.

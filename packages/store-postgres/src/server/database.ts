@@ -17,6 +17,8 @@ export type Database = Pick<Settled, 'name'> & {
   readonly place: Place;
   /** Asks until there is an answer. Throws what the last try did: what it was to write may be written or not. */
   ask(text: string, values: readonly unknown[]): Promise<Row[]>;
+  /** Asks once, and waits no longer than this. */
+  askOnce(text: string, values: readonly unknown[], ms: number): Promise<Row[]>;
   /** Ends what was opened here. */
   end(): Promise<void>;
 };
@@ -54,25 +56,27 @@ export const openDatabase = ({ pool, isOwn, name, schema, timeoutMs }: Settled):
     }
   };
 
-  const once = async (text: string, values: readonly unknown[], leftMs: number): Promise<Row[]> => {
+  const once = async (text: string, values: readonly unknown[], ms: number): Promise<Row[]> => {
     ready ??= prepare().catch((error: unknown) => {
       ready = undefined;
       throw error;
     });
     await ready;
-    const asked = { text, values: [...values], query_timeout: leftMs };
+    const asked = { text, values: [...values], query_timeout: ms };
     return (await pool.query<Row>(asked)).rows;
   };
+  const askOnce: Database['askOnce'] = (text, values, ms) => within(once(text, values, ms), ms);
 
   return {
     name,
     place,
+    askOnce,
     async ask(text, values) {
       const until = performance.now() + timeoutMs;
       for (let pauseMs = shortestPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
         const leftMs = Math.max(1, Math.ceil(Math.min(tryMs, until - performance.now())));
         try {
-          return await within(once(text, values, leftMs), leftMs);
+          return await askOnce(text, values, leftMs);
         } catch (error) {
           const isWorthIt = isKnown ? mayPass(error) : isStarting(error);
           if (isFaultError(error) || !isWorthIt || performance.now() + pauseMs >= until) throw error;

@@ -77,4 +77,5 @@ export type Refusal =
   | { code: 'ended'; step: number; status: string }
   | { code: 'conflict'; step: number; seq: number };
 
-export type Outcome = { given: unknown } | { refused: Refusal };
+/** `concerned`: stores, by their ids, that are left something to look at. */
+export type Outcome = { given: unknown; concerned?: string[] } | { refused: Refusal };

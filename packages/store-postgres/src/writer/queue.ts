@@ -31,8 +31,15 @@ export type Queue = {
   close(): Promise<void>;
 };
 
-/** @param now What leases are measured by; absent for the clock of the database. */
-export const openQueue = ({ ask, name, place }: Database, now: (() => number) | undefined): Queue => {
+/**
+ * @param now What leases are measured by; absent for the clock of the database.
+ * @param tell Called with the other stores that what was written concerns.
+ */
+export const openQueue = (
+  { ask, name, place }: Database,
+  now: (() => number) | undefined,
+  tell: (stores: ReadonlySet<string>) => void,
+): Queue => {
   const id = randomUUID();
   const write = `SELECT ${place.quoted}.write($1, $2, $3, $4, $5, $6) AS answer`;
   const jobs: StoredJobs = new Map();
@@ -77,7 +84,11 @@ export const openQueue = ({ ask, name, place }: Database, now: (() => number) | 
     batches += 1;
     const roots = tasks.flatMap(rootsOf);
     const [row] = await ask(write, [id, batches, JSON.stringify(tasks), texts, roots, now?.() ?? null]);
-    return JSON.parse(String(row?.answer)) as Outcome[];
+    const outcomes = JSON.parse(String(row?.answer)) as Outcome[];
+    const concerned = new Set(outcomes.flatMap((outcome) => ('given' in outcome && outcome.concerned) || []));
+    concerned.delete(id);
+    tell(concerned);
+    return outcomes;
   };
 
   const writeBatch = async (batch: Batch): Promise<void> => {
