@@ -1,5 +1,6 @@
 import { createRuntime, defineAgent, defineTool, spawned } from '@troupe/core';
 import { pgBoss } from '@troupe/pg-boss';
+import type { ModelProvider } from '@troupe/protocol';
 import { type PostgresStoreOptions, postgresStore } from '@troupe/store-postgres';
 import { checkRunLaws, scriptedProvider } from '@troupe/testing';
 import { expect, onTestFinished, test } from 'vitest';
@@ -27,7 +28,7 @@ const closing = <Opened extends { close(): unknown }>(opened: Opened): Opened =>
 /** A process of the program: a runtime with connections of its own. */
 const boot = async (
   schema: string,
-  provider: ReturnType<typeof scriptedProvider>,
+  provider: ModelProvider,
   { leaseMs = 5_000, ...noticing }: Partial<PostgresStoreOptions> & { leaseMs?: number } = {},
 ) => {
   const url = await sharedServer();
@@ -86,6 +87,38 @@ test.each([
   expect(await run.report).toMatchObject({ status: 'completed', text: 'Done.' });
   expect(performance.now() - from).toBeLessThan(10_000);
   expect(leading.requests.at(-1)?.request.messages.at(-1)?.content).toBe('Heard: Hurry.');
+});
+
+test('what a child streams on a worker is told in the program as it comes', { timeout: 60_000 }, async () => {
+  const leading = scriptedProvider({ lead: [{ calls: [{ name: 'send', arguments: { where: ['sea'] } }] }, 'Done.'] });
+  const told: string[] = [];
+  const heard = Promise.withResolvers<void>();
+  const streaming: ModelProvider = {
+    name: 'streaming',
+    async *takeTurn() {
+      yield { type: 'text', delta: 'Water, ' };
+      yield { type: 'text', delta: 'as far ' };
+      await heard.promise;
+      yield { type: 'text', delta: 'as I see.' };
+      yield { type: 'finish', reason: 'stop' };
+    },
+  };
+  const { runtime: program } = await boot('streaming', leading);
+  const run = program.start(lead, 'Look around.', { runId: 'root' });
+  run.events$.subscribe((event) => {
+    if (event.runId !== 'root/1-0/0') return;
+    told.push(event.type === 'text.streamed' ? event.delta : event.type);
+    if (told.at(-1) === 'as far ') heard.resolve();
+  });
+  await (await boot('streaming', streaming)).runtime.serve({ workerId: 'worker' });
+  expect(await run.report).toMatchObject({ status: 'completed' });
+  // What came when the turn was over, or nearly, may be late: all of it stands in the turn.
+  const toldInTime = told.filter((each) => each !== 'as I see.');
+  expect(toldInTime).toEqual([
+    ...['run.queued', 'run.started', 'turn.started'],
+    ...['Water, ', 'as far '],
+    ...['turn.completed', 'run.completed'],
+  ]);
 });
 
 let grounds = 0;

@@ -51,6 +51,7 @@ export type {
   Commit,
   EventQuery,
   JournalEntry,
+  LiveRelay,
   Mail,
   NewEvent,
   Quota,

@@ -18,8 +18,8 @@ export type PostgresStoreOptions = {
   /** How often it is looked for what other processes have stored, in milliseconds, while somebody waits for it. Default: 250. */
   pollMs?: number;
   /**
-   * Whether stores tell each other when they leave a message for a run or have answered one, so that it is noticed at once and not
-   * only at the next look. Takes one more connection of each process while it waits for others (`LISTEN`), and one small statement
+   * Whether stores tell each other when they leave a message for a run or have answered one, and what happens in a tree that another
+   * process follows, live events included: it is noticed at once, and not only at the next look, which shows no live event. Takes one more connection of each process while it waits for others (`LISTEN`), and one small statement
    * (`NOTIFY`) after what concerns another. Switch it off behind PgBouncer in transaction mode, which passes none of it on, and where
    * connections are few. Default: true.
    */

@@ -2,19 +2,21 @@ import type { MemoryStore, Receipt, RunStore } from '@troupe/protocol';
 import type { Later } from './answers.ts';
 import { type PostgresStoreOptions, settle } from './options.ts';
 import { openChanges } from './reader/changes.ts';
-import { type Ears, type Hearing, listen } from './reader/listen.ts';
+import { openHints } from './reader/hints.ts';
+import { type Hearing, listen } from './reader/listen.ts';
 import { readEvents } from './reader/read-events.ts';
 import { readMail } from './reader/read-mail.ts';
 import { readMemories } from './reader/read-memories.ts';
 import { readRuns } from './reader/read-runs.ts';
 import { openReader } from './reader/reader.ts';
+import { openRelay } from './relay/relay.ts';
 import { closed, openDatabase } from './server/database.ts';
 import { openQueue, type Queue } from './writer/queue.ts';
-import { channelOf, openTeller } from './writer/tell.ts';
+import { channelOf, channelOfAll, openTeller } from './writer/tell.ts';
 
-export type PostgresStore = Pick<RunStore, 'journal'> &
+export type PostgresStore = Pick<RunStore, 'journal' | 'live'> &
   Required<Pick<RunStore, 'events' | 'changes'>> &
-  Later<Omit<RunStore, 'lasting' | 'events' | 'changes' | 'journal'> & MemoryStore> & {
+  Later<Omit<RunStore, 'lasting' | 'events' | 'changes' | 'journal' | 'live'> & MemoryStore> & {
     /** What is stored here is there after the process. */
     readonly lasting: true;
     /**
@@ -40,16 +42,38 @@ const forgottenAtOnce = 2_000;
  */
 export const postgresStore = (options: string | PostgresStoreOptions): PostgresStore => {
   const settled = settle(options);
-  const { name, now, pollMs, pool, hints } = settled;
+  const { name, now, pollMs, pool } = settled;
   const database = openDatabase(settled);
   const teller = openTeller(database);
-  const queue = openQueue(database, now, (stores) => hints && teller.tell(stores));
+  const queue = openQueue(database, now, (stores) => settled.hints && teller.tell(stores));
   let closing: Promise<void> | undefined;
 
   const reader = openReader(database, () => closing !== undefined);
   const runs = readRuns(reader, now);
-  const openEars = (hearing: Hearing): Ears => listen(pool, channelOf(queue.id), hearing);
-  const changes = openChanges(reader, queue.id, pollMs, hints ? openEars : undefined);
+
+  const everybody = channelOfAll(database.place.space);
+  const hearing: Hearing = {
+    onHint: () => changes.tell(),
+    onText: (text) => relay?.take(text),
+    onConnect() {
+      changes.lookAnew();
+      relay?.begin();
+    },
+  };
+  const hints = settled.hints
+    ? openHints((on) => listen(pool, [channelOf(queue.id), everybody], on), hearing)
+    : undefined;
+  const changes = openChanges(reader, queue.id, pollMs, hints);
+  const relay =
+    hints &&
+    openRelay({
+      self: queue.id,
+      send: (text, to) => teller.say(to === undefined ? everybody : channelOf(to), text),
+      hint: (store) => teller.tell([store]),
+      want: hints.want,
+      leave: hints.leave,
+    });
+
   const check = (): void => {
     if (closing) throw closed(name);
   };
@@ -83,6 +107,7 @@ export const postgresStore = (options: string | PostgresStoreOptions): PostgresS
       check();
       if (commits.length === 0) return [];
       const places = await ask({ type: 'commit', commits });
+      relay?.stored(commits[0]?.rootId ?? '');
       // Where an event stands among those of all trees is known for good only when nobody else is writing: it has no cursor yet.
       return commits.flatMap(({ events }, i) =>
         events.map((event, n) => ({ ...event, rootSeq: (places[i] ?? 0) + n })),
@@ -106,6 +131,7 @@ export const postgresStore = (options: string | PostgresStoreOptions): PostgresS
       check();
       return changes.listen(heard, given);
     },
+    ...(relay && { live: { tell: relay.tell, listen: relay.listen } }),
     async prune(asked) {
       const { olderThan, sentTo } = asked;
       await ask({ type: 'forgetLoose', olderThan, sentTo });
@@ -122,6 +148,8 @@ export const postgresStore = (options: string | PostgresStoreOptions): PostgresS
     },
     close() {
       changes.stop();
+      relay?.stop();
+      hints?.stop();
       closing ??= closeAll();
       return closing;
     },

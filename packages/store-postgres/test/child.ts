@@ -72,6 +72,7 @@ const modes: Record<string, () => Promise<void>> = {
   },
   async linger() {
     store.changes(() => {}, { keepAlive: false });
+    store.live?.listen(undefined, () => {});
     await store.get('r');
     say('lingering');
   },

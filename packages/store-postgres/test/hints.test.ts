@@ -27,8 +27,8 @@ type Party = {
 };
 
 const channelsIn = (query: unknown): string[] => {
-  const { text, values } = query as { text: string; values: [string[]] };
-  return text.includes('pg_notify') ? values[0] : [];
+  const { text, values } = query as { text: string; values: [string[], string[]] };
+  return text.includes('pg_notify') ? values[0].filter((_, i) => values[1][i] === '') : [];
 };
 
 /** Stores of one schema that find nothing by looking: what they notice, they were told. */
@@ -288,9 +288,9 @@ describe('the connection that listens', { timeout: 30_000 }, () => {
   test('that hangs is given up, and another one hears', async () => {
     const proxy = await openProxy(Number(new URL(await sharedServer()).port));
     const pool = new pg.Pool({ connectionString: proxy.url });
-    const hearing = { onHint: vi.fn<() => void>(), onConnect: vi.fn<() => void>() };
+    const hearing = { onHint: vi.fn<() => void>(), onText: vi.fn<() => void>(), onConnect: vi.fn<() => void>() };
     const times = { lookMs: 20, patienceMs: 200, shortestPauseMs: 10, longestPauseMs: 100 };
-    const ears = listen(pool, 'here', hearing, times);
+    const ears = listen(pool, ['here', 'there'], hearing, times);
     await expect.poll(() => hearing.onConnect.mock.calls.length, patience).toBe(1);
     const before = proxy.connections;
     proxy.hang();

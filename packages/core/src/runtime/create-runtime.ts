@@ -370,7 +370,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     environment: { clock, ids: options.ids, logger: options.logger, memory: options.memory },
     events$: guarded(desk.events$, caught),
     events(filter: EventQuery = {}, { lagged, ...bounds }: ReadOptions = {}) {
-      const reading: Reading = { store, query: filter, live$: desk.events$ };
+      const reading: Reading = { store, query: filter, live$: desk.events$, relay: store.live };
       const shielded: ReadOptions = {
         ...bounds,
         lagged: (behind) => engine.shield('options.lagged', () => lagged?.(behind)),

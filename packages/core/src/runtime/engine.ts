@@ -2,7 +2,17 @@
  * Where runs come to life: makes their actors, records their steps, tells their parents of their end.
  * One machine logic a runtime; what differs between runs is looked up by run id.
  */
-import { FaultError, faultOf, isEnded, isFaultError, type Question, type Receipt, type Report } from '@troupe/protocol';
+import {
+  FaultError,
+  faultOf,
+  isEnded,
+  isFaultError,
+  isLive,
+  type Question,
+  type Receipt,
+  type Report,
+  type RunEvent,
+} from '@troupe/protocol';
 import {
   type AnyActorRef,
   type AnyEventObject,
@@ -143,7 +153,14 @@ export const openEngine = (
   };
 
   const desk = openDesk((runId) => runs.get(runId) ?? leaving.get(runId), options.hooks, shield);
-  const recorder = openRecorder({ clock, store, owner }, { told: desk.tell, broken });
+  const { live } = store;
+  const told = live
+    ? (event: RunEvent): void => {
+        desk.tell(event);
+        if (isLive(event)) shield('store.live', () => live.tell(event));
+      }
+    : desk.tell;
+  const recorder = openRecorder({ clock, store, owner }, { told, broken });
 
   /** Tells a run a command. @param known Called with what comes of it, before it does. */
   const tell = (run: LiveRun, command: RunCommand, known: (receipt: Receipt) => void = () => {}): Receipt => {

@@ -135,6 +135,7 @@ export const openHandles = (
     store,
     query: { rootId: run.rootId },
     live$: toldOf(run),
+    relay: store.live,
     within: run.runId,
   });
 

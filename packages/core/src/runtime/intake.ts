@@ -2,6 +2,7 @@
  * Where a reader takes its events from, one at a time: what was stored is fetched when it is asked for, what is told meanwhile is held.
  * A reader that falls too far behind has nothing held for it any more, is told so, and reads on from the store: it slows no run and
  * misses no stored event. What other processes store is read once everything told here is, or where something told here shows a gap.
+ * Live events of other processes come by the store's relay, behind what they follow.
  */
 import {
   type EventQuery,
@@ -9,6 +10,7 @@ import {
   isLive,
   isTerminal,
   isWithin,
+  type LiveRelay,
   type ReadEvent,
   type RunEvent,
   type RunStore,
@@ -32,6 +34,8 @@ export type Reading = {
   query: EventQuery;
   /** What this process tells, of the query or of more. */
   live$: Observable<RunEvent>;
+  /** What other processes tell, for those who want live events of theirs. */
+  relay?: LiveRelay | undefined;
   /** Whether the process waits for what others store, as long as this is read. */
   keepAlive?: boolean;
   /** Only what this run and those below it say, up to its last event. */
@@ -52,7 +56,7 @@ type Source = Iterator<ReadEvent> | AsyncIterator<ReadEvent>;
 
 /** @param wake Called when it may be worth taking again. */
 export const openIntake = (
-  { store, query, live$, within, keepAlive = false }: Reading,
+  { store, query, live$, relay, within, keepAlive = false }: Reading,
   { bound = 10_000, lagged }: ReadOptions,
   wake: () => void,
 ): Intake => {
@@ -92,7 +96,16 @@ export const openIntake = (
     wake();
   };
 
+  /** What other processes tell. */
+  const relayed = new WeakSet<RunEvent>();
+
   const listening = new Subscription();
+  listening.add(
+    relay?.listen('rootId' in query ? query.rootId : undefined, (event) => {
+      relayed.add(event);
+      hold(event);
+    }),
+  );
   listening.add(
     store.changes?.(
       () => {
@@ -156,7 +169,7 @@ export const openIntake = (
       }
       const event = taken.pop();
       if (event) {
-        const verdict = sieve.hear(event, event === sought);
+        const verdict = sieve.hear(event, event === sought, relayed.has(event));
         if (verdict === 'news' && isWanted(event)) return give(event);
         if (verdict !== 'gap') continue;
         taken.push(event);

@@ -17,8 +17,13 @@ export type Sieve = {
   concerns(event: RunEvent): boolean;
   /** Takes note of what the store gives; true when it is news. What it gives has no gaps. */
   read(event: ReadEvent): boolean;
-  /** Takes note of what is told here. @param isSought True when the store has been read, up to its end, since the event was told. */
-  hear(event: RunEvent, isSought: boolean): Verdict;
+  /**
+   * Takes note of what is told here.
+   *
+   * @param isSought True when the store has been read, up to its end, since the event was told.
+   * @param isRelayed True for a live event of another process: what it follows is stored, and may not have been read.
+   */
+  hear(event: RunEvent, isSought: boolean, isRelayed: boolean): Verdict;
 };
 
 export const openSieve = (query: EventQuery): Sieve => {
@@ -61,8 +66,16 @@ export const openSieve = (query: EventQuery): Sieve => {
       pass(event);
       return true;
     },
-    hear(event, isSought) {
-      if (isLive(event)) return event.seq >= (numbers.get(event.runId) ?? 0) ? 'news' : 'known';
+    hear(event, isSought, isRelayed) {
+      if (isLive(event)) {
+        const number = numbers.get(event.runId) ?? 0;
+        if (isRelayed && event.seq > number) {
+          if (!isSought) return 'gap';
+          // Of a run that is older than where the reader began.
+          numbers.set(event.runId, event.seq);
+        }
+        return event.seq >= number ? 'news' : 'known';
+      }
       // The end of a run that could not be stored has no place, and no store gives it.
       if (event.rootSeq === 0) return 'news';
       const before = placeBefore(event);

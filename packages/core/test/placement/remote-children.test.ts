@@ -1,4 +1,6 @@
 import { defineAgent, defineTool } from '@troupe/core';
+import type { ModelProvider, RunEvent } from '@troupe/protocol';
+import type { Observable } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
@@ -20,6 +22,40 @@ describe('children that are executed elsewhere', () => {
     const events = check('root');
     expect(only(events, 'run.completed').map(({ depth }) => depth)).toEqual([1, 1, 1, 0]);
     expect(base.get('root/1-0/0')).toMatchObject({ agent: leaf.name, placed: { queue: 'troupe' } });
+  });
+
+  test('stream to whoever follows their tree, in whichever process', async () => {
+    const { boot, serve, check, hearers } = openFleet();
+    const { runtime } = boot();
+    const third = boot();
+    const gate = Promise.withResolvers<void>();
+    const provider: ModelProvider = {
+      name: 'slow',
+      async *takeTurn() {
+        yield { type: 'text', delta: 'Half ' };
+        yield { type: 'text', delta: 'and half.' };
+        await gate.promise;
+        yield { type: 'finish', reason: 'stop' };
+      },
+    };
+    await serve('w1', undefined, { provider });
+    const run = runtime.start(lead, 'a', { runId: 'root' });
+    const child = 'root/1-0/0';
+    const follow = (events$: Observable<RunEvent>) => {
+      const said: string[] = [];
+      events$.subscribe((event) => event.runId === child && said.push('delta' in event ? event.delta : event.type));
+      return said;
+    };
+    const everywhere = [run.events$, third.runtime.events()].map(follow);
+    await settle(100);
+    gate.resolve();
+    await settle(100);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed' });
+    check('root');
+    const said = ['run.queued', 'run.started', 'turn.started', 'Half ', 'and half.', 'turn.completed', 'run.completed'];
+    expect(everywhere).toEqual([said, said]);
+    await third.runtime.close();
+    expect(hearers.size).toBe(0);
   });
 
   test('wait for a slot of their parent, and for a place on a worker', async () => {

@@ -1,6 +1,6 @@
 /** Programs beside each other, each in a process of its own, and what they execute. */
 import { createRuntime, defineAgent, defineTool, memoryStore, type RuntimeOptions, spawned } from '@troupe/core';
-import type { StoredEvent } from '@troupe/protocol';
+import type { LiveEvent, LiveRelay, StoredEvent } from '@troupe/protocol';
 import { type Death, mortalStore, type Script, scriptedProvider } from '@troupe/testing';
 import { onTestFinished } from 'vitest';
 import { SimulatedClock } from 'xstate';
@@ -17,6 +17,7 @@ export const machine = ({ own = true } = {}) => {
   const clock = new SimulatedClock();
   const base = memoryStore({ now: () => clock.now() });
   const listeners = new Map<() => void, number>();
+  const hearers = new Set<{ me: number; rootId: string | undefined; heard: (event: LiveEvent) => void }>();
   let processes = 0;
   let ids = 0;
   const boot = (script: Script, options: Partial<RuntimeOptions> = {}, death?: Death) => {
@@ -32,7 +33,18 @@ export const machine = ({ own = true } = {}) => {
       listeners.set(heard, me);
       return () => void listeners.delete(heard);
     };
-    const shared = { ...base, commit: noticed(base.commit), post: noticed(base.post), changes };
+    const live: LiveRelay = {
+      tell(event) {
+        for (const { me: its, rootId, heard } of hearers)
+          if (its !== me && (rootId === undefined || rootId === event.rootId)) setImmediate(heard, event);
+      },
+      listen(rootId, heard) {
+        const hearer = { me, rootId, heard };
+        hearers.add(hearer);
+        return () => void hearers.delete(hearer);
+      },
+    };
+    const shared = { ...base, commit: noticed(base.commit), post: noticed(base.post), changes, live };
     const mortal = mortalStore({ ...shared, lasting: true }, death);
     const runtime = createRuntime({
       provider: scriptedProvider(script),
@@ -61,7 +73,7 @@ export const machine = ({ own = true } = {}) => {
       await settle();
     }
   };
-  return { clock, base, boot, eventsOf, listeners, pass };
+  return { clock, base, boot, eventsOf, listeners, hearers, pass };
 };
 export const clerk = defineAgent({ name: 'clerk', instructions: '' });
 export const hangs: Script = () => ({ hang: true });

@@ -15,6 +15,9 @@ const openTrees = (isAsync = false) => {
   const listeners = new Set<() => void>();
   const stored: ReadEvent[] = [];
   const untold: RunEvent[] = [];
+  /** Live events of another process that are on their way, and who listens to them. */
+  const underway: LiveEvent[] = [];
+  const hearers = new Set<(event: LiveEvent) => void>();
   let asked = 0;
   let fetched = 0;
   const lengths = new Map<string, number>();
@@ -37,9 +40,26 @@ const openTrees = (isAsync = false) => {
   const addElsewhere = (runId: string, type: 'warning.raised' | 'run.completed' = 'warning.raised'): void => {
     write(runId, type);
   };
-  const say = (runId: string, part: number): void => {
+  const streamed = (runId: string, part: number): LiveEvent => {
     const seq = lengths.get(runId) ?? 0;
-    untold.push({ ...about(runId), seq, type: 'text.streamed', live: true, part, delta: '', turn: 1 } as LiveEvent);
+    return { ...about(runId), seq, type: 'text.streamed', live: true, part, delta: '' };
+  };
+  const say = (runId: string, part: number): void => {
+    untold.push(streamed(runId, part));
+  };
+  /** Another process says something. */
+  const sayElsewhere = (runId: string, part: number): void => {
+    underway.push(streamed(runId, part));
+  };
+  const deliver = (): void => {
+    for (const event of underway.splice(0)) for (const heard of [...hearers]) heard(event);
+  };
+  const relay = {
+    tell() {},
+    listen(_rootId: string | undefined, heard: (event: LiveEvent) => void) {
+      hearers.add(heard);
+      return () => hearers.delete(heard);
+    },
   };
   const notice = (): void => {
     for (const heard of [...listeners]) heard();
@@ -78,6 +98,7 @@ const openTrees = (isAsync = false) => {
     store: { events, changes },
     query,
     live$,
+    relay,
     ...(within !== undefined && { within }),
   });
   return {
@@ -86,9 +107,12 @@ const openTrees = (isAsync = false) => {
     add,
     addElsewhere,
     say,
+    sayElsewhere,
+    deliver,
     tell,
     notice,
     listeners,
+    hearers,
     mine,
     open: (query: EventQuery, options?: ReadOptions, within?: string) => openReader(reading(query, within), options),
     /** The same as a stream: what it has told so far. */
@@ -138,6 +162,8 @@ const deeds = fc.constantFrom(
   'add elsewhere s',
   'notice',
   'say',
+  'say elsewhere r/2-0/0',
+  'deliver',
   'tell',
   'read',
   'read five',
@@ -158,10 +184,13 @@ const expectWhole = (got: readonly RunEvent[], expected: readonly ReadEvent[]): 
     const inTree = (event: RunEvent) => event.rootId === rootId;
     expect(stored.filter(inTree)).toEqual(expected.filter(inTree));
   }
-  const parts = got.filter(isLive).map((event) => event.part);
-  expect(parts).toEqual(parts.toSorted((a, b) => a - b));
-  const numbers = got.filter(({ runId }) => runId === 'r').map(({ seq }) => seq);
-  expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+  for (const its of ['r', 'r/2-0/0']) {
+    const events = got.filter(({ runId }) => runId === its);
+    const parts = events.filter(isLive).map(({ part }) => part);
+    expect(parts).toEqual([...new Set(parts)].toSorted((a, b) => a - b));
+    const numbers = events.map((event) => event.seq + (isLive(event) ? 0.5 : 0));
+    expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+  }
 };
 
 const worlds = fc.record({
@@ -179,18 +208,23 @@ const live = async (
   as: 'reader' | 'stream',
 ) => {
   const trees = openTrees(isAsync);
-  let part = 0;
+  let [part, said] = [0, 0];
   const happen = (deed: Deed): void => {
-    const [what, runId] = deed.replace('add elsewhere', 'elsewhere').split(' ') as [string, string];
+    const [what, runId] = deed.replace(' elsewhere', 'Elsewhere').split(' ') as [string, string];
     if (what === 'add') trees.add(runId);
-    if (what === 'elsewhere') trees.addElsewhere(runId);
+    if (what === 'addElsewhere') trees.addElsewhere(runId);
+    if (what === 'sayElsewhere') trees.sayElsewhere(runId, part++);
+    if (what === 'deliver') trees.deliver();
     if (what === 'notice') trees.notice();
-    if (what === 'say') trees.say('r', part++);
+    if (what === 'say') {
+      trees.say('r', part++);
+      said += 1;
+    }
     if (what === 'tell') trees.tell();
   };
   // given some events, not all of them told yet, and a reader that has had some of them
   for (const deed of before) happen(deed);
-  const partsBefore = part;
+  const saidBefore = said;
   const had = trees.mine(query)[Math.min(skipped, trees.mine(query).length) - 1];
   const from = had ? after(query, had) : query;
   const behind: number[] = [];
@@ -212,8 +246,8 @@ const live = async (
   await Promise.all(reads);
   if (reader) got.push(...(await rest(reader)));
   while (stream && stream.end === undefined) await settle();
-  expect(trees.listeners.size).toBe(0);
-  return { got, expected: trees.mine(from), behind, parts: part - partsBefore, from };
+  expect([trees.listeners.size, trees.hearers.size]).toEqual([0, 0]);
+  return { got, expected: trees.mine(from), behind, parts: said - saidBefore, from };
 };
 
 describe.each(['reader', 'stream'] as const)('a %s', (as) => {
@@ -226,7 +260,7 @@ describe.each(['reader', 'stream'] as const)('a %s', (as) => {
           expectWhole(got, expected);
           if ('runId' in from) for (const { seq } of got) expect(seq).toBeGreaterThanOrEqual(from.after ?? 0);
           // and all live parts, unless something was stored ahead of what is told, or it was told that it is too slow
-          const heard = got.filter(isLive).length;
+          const heard = got.filter((event) => isLive(event) && event.runId === 'r').length;
           if (heard < parts) expect(behind.length + expected.length).toBeGreaterThan(0);
         }),
         { numRuns: 300 },
@@ -396,6 +430,50 @@ describe('a reader over all trees with the cursor of an event that is stored and
     expect(await read(reader, 3)).toEqual(later);
     await settle();
     expect(stream.events).toEqual(later);
+  });
+});
+
+describe('what another process streams', () => {
+  test('is told behind what it follows, though nobody here has noticed that yet', async () => {
+    const tree = openTrees();
+    const reader = tree.open({ rootId: 'r' });
+    const next = reader.next();
+    await settle();
+    tree.addElsewhere('r');
+    tree.sayElsewhere('r', 1);
+    tree.sayElsewhere('r', 2);
+    tree.deliver();
+    const told = [(await next).value as RunEvent, ...(await read(reader, 2))];
+    expect(told.map(({ type, ...event }) => ('part' in event ? event.part : type))).toEqual(['warning.raised', 1, 2]);
+    expect(tree.asked).toBe(2);
+  });
+
+  test('is not told once its run has said more: whoever comes late is void', async () => {
+    const tree = openTrees();
+    const reader = tree.open({ rootId: 'r' });
+    tree.addElsewhere('r');
+    tree.sayElsewhere('r', 1);
+    tree.addElsewhere('r', 'run.completed');
+    tree.addElsewhere('r/1-0/0');
+    expect(await read(reader, 3)).toEqual(tree.stored);
+    tree.deliver();
+    tree.notice();
+    tree.live$.complete();
+    expect(await rest(reader)).toEqual([]);
+  });
+
+  test('of a run that is older than where a reader began asks the store once', async () => {
+    const tree = openTrees();
+    tree.addElsewhere('r');
+    tree.addElsewhere('r');
+    const heard = tree.listen({ after: '2' });
+    const before = tree.asked;
+    for (let part = 1; part <= 20; part++) tree.sayElsewhere('r', part);
+    tree.deliver();
+    expect(heard.events).toHaveLength(20);
+    expect(tree.asked - before).toBe(1);
+    heard.leave();
+    expect(tree.hearers.size).toBe(0);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { StoredEvent } from '../event.ts';
+import type { LiveEvent, StoredEvent } from '../event.ts';
 import type { JobData } from '../job.ts';
 import type { JSONValue } from '../json.ts';
 import type { Receipt } from '../question.ts';
@@ -134,6 +134,17 @@ export type EventQuery = { rootId: string; after?: number } | { runId: string; a
 /** A stored event, and where a reader over all trees stands after it. */
 export type ReadEvent = StoredEvent & { cursor: string };
 
+/** Carries live events from the process that tells them to those that follow their tree elsewhere. What gets lost is lost. */
+export type LiveRelay = {
+  /** Tells other processes. Costs next to nothing while none of them listens to the tree. */
+  tell(event: LiveEvent): void;
+  /**
+   * Hears what other processes tell from now on, each in its order: of one tree, or of all. Gives back how to stop. Keeps no process
+   * alive.
+   */
+  listen(rootId: string | undefined, heard: (event: LiveEvent) => void): () => void;
+};
+
 /**
  * Where runs are remembered. The store is the only truth: it gives each tree its order, and lets one writer at a time write a run.
  *
@@ -196,6 +207,8 @@ export interface RunStore {
    * else can. `keepAlive` (default true): the process does not end while somebody listens.
    */
   changes?(heard: () => void, options?: { keepAlive?: boolean }): () => void;
+  /** Absent where live events are told in the process alone that executes their run. */
+  live?: LiveRelay;
   /**
    * Forgets whole trees in which every run has ended: those that ended before `olderThan` (epoch milliseconds), but not the `keep`
    * that ended last. With `sentTo` only trees count whose root that session was sent: all others are left alone. Gives back how many.

@@ -3,8 +3,7 @@
  * left for this store is noticed at once where hints arrive, and by asking, like everything else, where none does.
  */
 import { clearInterval, setInterval } from 'node:timers';
-import { openHints } from './hints.ts';
-import type { Ears, Hearing } from './listen.ts';
+import type { Hints } from './hints.ts';
 import { type Reader, textIn } from './reader.ts';
 
 type Listener = { heard: () => void; keepAlive: boolean };
@@ -13,13 +12,13 @@ type Listener = { heard: () => void; keepAlive: boolean };
  * Whoever says so keeps the process alive: what it waits for comes from elsewhere.
  *
  * @param self Whose own batches are no news.
- * @param openEars Begins to listen for hints; absent where there are none.
+ * @param hints Absent where there are none.
  */
 export const openChanges = (
   { schema, read }: Reader,
   self: string,
   pollMs: number,
-  openEars: ((hearing: Hearing) => Ears) | undefined,
+  hints: Pick<Hints, 'want' | 'leave'> | undefined,
 ) => {
   const listeners = new Set<Listener>();
   let timer: NodeJS.Timeout | undefined;
@@ -55,13 +54,6 @@ export const openChanges = (
     } while (isStale);
     isLooking = false;
   };
-  /** Finds what was written before now, also while a look is under way. */
-  const pollAnew = (): void => {
-    isStale = true;
-    if (listeners.size > 0) void poll();
-  };
-  // What a hint is about is stored: whoever is told reads it, and no look is needed.
-  const hints = openEars && openHints(openEars, { onHint: tell, onConnect: pollAnew });
   const rest = (): void => {
     clearInterval(timer);
     timer = undefined;
@@ -80,15 +72,19 @@ export const openChanges = (
       hints?.want();
       hold();
       return () => {
-        listeners.delete(listener);
-        if (listeners.size > 0) return hold();
-        rest();
+        if (!listeners.delete(listener)) return;
         hints?.leave();
+        if (listeners.size > 0) hold();
+        else rest();
       };
     },
-    stop() {
-      rest();
-      hints?.stop();
+    /** Something was left for this store. It is stored: whoever is told reads it, and no look is needed. */
+    tell,
+    /** Finds what was written before now, also while a look is under way. */
+    lookAnew(): void {
+      isStale = true;
+      if (listeners.size > 0) void poll();
     },
+    stop: rest,
   };
 };

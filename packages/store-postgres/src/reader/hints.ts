@@ -1,4 +1,4 @@
-/** What other stores tell this one: that something was left for it. It is listened for while somebody wants to know. */
+/** What other stores tell this one: that something was left for it, or more than that. It is listened for while somebody wants to know. */
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Ears, Hearing } from './listen.ts';
 
@@ -6,15 +6,16 @@ import type { Ears, Hearing } from './listen.ts';
 const [restMs, lingerMs] = [10, 2_000];
 
 export type Hints = {
-  /** Somebody wants to know, from now on. */
+  /** One more wants to know, from now on. */
   want(): void;
-  /** Nobody does, for the moment. */
+  /** One less does. */
   leave(): void;
   stop(): void;
 };
 
 /** @param openEars Begins to listen. */
-export const openHints = (openEars: (hearing: Hearing) => Ears, { onHint, onConnect }: Hearing): Hints => {
+export const openHints = (openEars: (hearing: Hearing) => Ears, on: Hearing): Hints => {
+  let wanted = 0;
   let ears: Ears | undefined;
   let leaving: NodeJS.Timeout | undefined;
   let resting: NodeJS.Timeout | undefined;
@@ -28,7 +29,7 @@ export const openHints = (openEars: (hearing: Hearing) => Ears, { onHint, onConn
       resting = undefined;
       if (isHeard) hear();
     }, restMs).unref();
-    onHint();
+    on.onHint();
   };
   const stop = (): void => {
     clearTimeout(leaving);
@@ -40,10 +41,13 @@ export const openHints = (openEars: (hearing: Hearing) => Ears, { onHint, onConn
 
   return {
     want() {
+      wanted += 1;
       clearTimeout(leaving);
-      ears ??= openEars({ onHint: hear, onConnect });
+      ears ??= openEars({ ...on, onHint: hear });
     },
     leave() {
+      wanted -= 1;
+      if (wanted > 0) return;
       clearTimeout(leaving);
       leaving = setTimeout(stop, lingerMs).unref();
     },

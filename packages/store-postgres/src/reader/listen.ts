@@ -16,6 +16,8 @@ const times = {
 
 export type Hearing = {
   onHint(): void;
+  /** Called with what was said with it, where there was something. */
+  onText(text: string): void;
   /** Called when it hears, or hears again: what was said before is lost. */
   onConnect(): void;
 };
@@ -25,7 +27,7 @@ export type Ears = { close(): void };
 /** Listens until it is closed, on a new connection whenever the last one is lost. */
 export const listen = (
   { options }: pg.Pool,
-  channel: string,
+  channels: readonly string[],
   on: Hearing,
   { lookMs, patienceMs, shortestPauseMs, longestPauseMs } = times,
 ): Ears => {
@@ -52,10 +54,10 @@ export const listen = (
   };
 
   const look = async (asked: pg.Client): Promise<void> => {
-    const question = { text: 'SELECT FROM pg_listening_channels() AS c WHERE c = $1', query_timeout: patienceMs };
-    const { rowCount } = await asked.query({ ...question, values: [channel] });
+    const question = { text: 'SELECT FROM pg_listening_channels() AS c WHERE c = ANY ($1)', query_timeout: patienceMs };
+    const { rowCount } = await asked.query({ ...question, values: [channels] });
     if (client !== asked) return;
-    if (rowCount === 0) return giveUp(asked);
+    if (rowCount !== channels.length) return giveUp(asked);
     pauseMs = shortestPauseMs;
     lookLater(asked);
   };
@@ -68,7 +70,7 @@ export const listen = (
     await connected;
     // Where it is encrypted, its stream is another one now.
     unref(next);
-    await next.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    await next.query(channels.map((channel) => `LISTEN ${pg.escapeIdentifier(channel)}`).join('; '));
     if (client !== next) return;
     lookLater(next);
     on.onConnect();
@@ -78,7 +80,7 @@ export const listen = (
     client = next;
     next.on('error', () => giveUp(next));
     next.on('end', () => giveUp(next));
-    next.on('notification', () => on.onHint());
+    next.on('notification', ({ payload = '' }) => (payload === '' ? on.onHint() : on.onText(payload)));
     open(next).catch(() => giveUp(next));
   };
   connect();

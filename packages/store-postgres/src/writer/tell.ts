@@ -1,6 +1,6 @@
 /**
- * Tells other stores that something was left for them. Whoever is not told finds it when it looks, so nothing waits for this, and
- * nothing fails with it.
+ * Tells other stores that something was left for them, and what the relay of live events has for them. Whoever is not told finds what is
+ * stored when it looks, so nothing waits for this, and nothing fails with it.
  */
 import type { Database } from '../server/database.ts';
 
@@ -9,26 +9,38 @@ const patienceMs = 1_000;
 
 /** Where a store hears that there is something for it. */
 export const channelOf = (store: string): string => `troupe:${store}`;
+/** Where all stores of a schema hear. @param space What tells the schema from others. */
+export const channelOfAll = (space: number): string => `troupe:all:${space}`;
+
+/** Texts that wait to be sent at most: whoever says more than the database passes on is not heard. */
+const mostWaiting = 1_000;
 
 export type Teller = {
   /** What is told while somebody is being told goes together, afterwards. */
   tell(stores: Iterable<string>): void;
+  /** Says something on a channel. */
+  say(channel: string, text: string): void;
   /** Resolves once everybody was told. */
   close(): Promise<void>;
 };
 
 // It is lost with the server, so nothing is flushed for it.
-const notify = `SELECT set_config('synchronous_commit', 'off', true), pg_notify(channel, '') FROM unnest($1::text[]) AS channel`;
+const notify = `SELECT set_config('synchronous_commit', 'off', true), pg_notify(channel, said)
+  FROM unnest($1::text[], $2::text[]) AS notice (channel, said)`;
 
 export const openTeller = ({ askOnce }: Pick<Database, 'askOnce'>): Teller => {
   const concerned = new Set<string>();
+  let texts: { channel: string; text: string }[] = [];
   let telling: Promise<void> | undefined;
+  let isClosed = false;
 
   const work = async (): Promise<void> => {
-    while (concerned.size > 0) {
-      const channels = [...concerned].map(channelOf);
+    while (concerned.size + texts.length > 0) {
+      const notices = [...[...concerned].map((store) => ({ channel: channelOf(store), text: '' })), ...texts];
       concerned.clear();
-      await askOnce(notify, [channels], patienceMs).catch(() => {});
+      texts = [];
+      const columns = [notices.map(({ channel }) => channel), notices.map(({ text }) => text)];
+      await askOnce(notify, columns, patienceMs).catch(() => {});
     }
     telling = undefined;
   };
@@ -38,7 +50,13 @@ export const openTeller = ({ askOnce }: Pick<Database, 'askOnce'>): Teller => {
       for (const store of stores) concerned.add(store);
       if (concerned.size > 0) telling ??= work();
     },
+    say(channel, text) {
+      if (isClosed || texts.length >= mostWaiting) return;
+      texts.push({ channel, text });
+      telling ??= work();
+    },
     async close() {
+      isClosed = true;
       await telling;
     },
   };

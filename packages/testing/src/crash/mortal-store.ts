@@ -57,6 +57,7 @@ export const mortalStore = <Store extends RunStore & MemoryStore>(inner: Store, 
       dead = true;
       return never<R>();
     };
+  const { live } = inner;
   const store: Store = {
     ...inner,
     claim: living((...given) => watch(inner.claim(...given))),
@@ -72,6 +73,7 @@ export const mortalStore = <Store extends RunStore & MemoryStore>(inner: Store, 
     search: living((...given) => watch(inner.search(...given))),
     reset: writing((...given) => inner.reset(...given)),
     commit: writing((...given) => inner.commit(...given), true),
+    ...(live && { live: { ...live, tell: living((event) => live.tell(event)) } }),
   };
   return {
     store,
