@@ -8,11 +8,11 @@ import { readEvents } from './reader/read-events.ts';
 import { readMail } from './reader/read-mail.ts';
 import { readMemories } from './reader/read-memories.ts';
 import { readRuns } from './reader/read-runs.ts';
-import { openReader } from './reader/reader.ts';
+import { openReader, textIn } from './reader/reader.ts';
 import { openRelay } from './relay/relay.ts';
 import { closed, openDatabase } from './server/database.ts';
 import { openQueue, type Queue } from './writer/queue.ts';
-import { channelOf, channelOfAll, openTeller } from './writer/tell.ts';
+import { everybody, openTeller } from './writer/tell.ts';
 
 export type PostgresStore = Pick<RunStore, 'journal' | 'live'> &
   Required<Pick<RunStore, 'events' | 'changes'>> &
@@ -51,7 +51,6 @@ export const postgresStore = (options: string | PostgresStoreOptions): PostgresS
   const reader = openReader(database, () => closing !== undefined);
   const runs = readRuns(reader, now);
 
-  const everybody = channelOfAll(database.place.space);
   const hearing: Hearing = {
     onHint: () => changes.tell(),
     onText: (text) => relay?.take(text),
@@ -60,16 +59,17 @@ export const postgresStore = (options: string | PostgresStoreOptions): PostgresS
       relay?.begin();
     },
   };
-  const hints = settled.hints
-    ? openHints((on) => listen(pool, [channelOf(queue.id), everybody], on), hearing)
-    : undefined;
+  const channels = async (): Promise<string[]> => {
+    const asked = `SELECT ${reader.schema}.channel(store) AS channel FROM unnest($1::text[]) AS store`;
+    return (await reader.read(asked, [[queue.id, everybody]])).map((row) => textIn(row, 'channel'));
+  };
+  const hints = settled.hints ? openHints((on) => listen(pool, channels, on), hearing) : undefined;
   const changes = openChanges(reader, queue.id, pollMs, hints);
   const relay =
     hints &&
     openRelay({
       self: queue.id,
-      send: (text, to) => teller.say(to === undefined ? everybody : channelOf(to), text),
-      hint: (store) => teller.tell([store]),
+      send: (text, to) => teller.say(text, to ?? everybody),
       want: hints.want,
       leave: hints.leave,
     });
@@ -131,7 +131,15 @@ export const postgresStore = (options: string | PostgresStoreOptions): PostgresS
       check();
       return changes.listen(heard, given);
     },
-    ...(relay && { live: { tell: relay.tell, listen: relay.listen } }),
+    ...(relay && {
+      live: {
+        tell: relay.tell,
+        listen(rootId, heard) {
+          check();
+          return relay.listen(rootId, heard);
+        },
+      },
+    }),
     async prune(asked) {
       const { olderThan, sentTo } = asked;
       await ask({ type: 'forgetLoose', olderThan, sentTo });

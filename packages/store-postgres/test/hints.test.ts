@@ -18,7 +18,7 @@ type Party = {
   store: PostgresStore;
   /** Its name on the server: of all its connections. */
   name: string;
-  /** The channels on which it has told others. */
+  /** The stores that it has told. */
   told(): string[];
   /** What becomes of that from now on: it is done after this, or fails with it. */
   tellsAfter(ready: () => Promise<void>): void;
@@ -26,7 +26,7 @@ type Party = {
   listens(): Promise<Mock<() => void>>;
 };
 
-const channelsIn = (query: unknown): string[] => {
+const storesIn = (query: unknown): string[] => {
   const { text, values } = query as { text: string; values: [string[], string[]] };
   return text.includes('pg_notify') ? values[0].filter((_, i) => values[1][i] === '') : [];
 };
@@ -51,10 +51,10 @@ const openParties = async <Names extends string>(
     const party: Party = {
       store,
       name,
-      told: () => asked.mock.calls.flatMap(([query]) => channelsIn(query)),
+      told: () => asked.mock.calls.flatMap(([query]) => storesIn(query)),
       tellsAfter(ready) {
         const later = async (query: string) => {
-          if (channelsIn(query).length > 0) await ready();
+          if (storesIn(query).length > 0) await ready();
           return ask(query);
         };
         asked.mockImplementation(later as never);
@@ -80,9 +80,9 @@ const earsOf = async (schema: string) => {
   return {
     pids: async (name: string) => (await session(`SELECT pid ${of}`, [name])).map(({ pid }) => String(pid)),
     kill: (name: string) => session(`SELECT pg_terminate_backend(pid) ${of}`, [name]),
-    /** Where the store of an owner is told. */
-    channel: async (owner: string) =>
-      `troupe:${String((await session('SELECT store FROM @.owners WHERE owner = $1', [owner]))[0]?.store)}`,
+    /** The store of an owner. */
+    storeOf: async (owner: string) =>
+      String((await session('SELECT store FROM @.owners WHERE owner = $1', [owner]))[0]?.store),
   };
 };
 
@@ -104,8 +104,8 @@ describe('a hint', { timeout: 30_000 }, () => {
     await expect.poll(() => heard.sender.mock.calls.length, patience).toBe(1);
     expect(await sender.store.receipt('m')).toEqual({ status: 'accepted' });
     // then nobody else was told
-    expect(sender.told()).toEqual([await ears.channel('its owner')]);
-    expect(holder.told()).toEqual([await ears.channel('of the sender')]);
+    expect(sender.told()).toEqual([await ears.storeOf('its owner')]);
+    expect(holder.told()).toEqual([await ears.storeOf('of the sender')]);
     expect(heard.holder).toHaveBeenCalledTimes(1);
     expect(heard.other).not.toHaveBeenCalled();
   });
@@ -290,7 +290,7 @@ describe('the connection that listens', { timeout: 30_000 }, () => {
     const pool = new pg.Pool({ connectionString: proxy.url });
     const hearing = { onHint: vi.fn<() => void>(), onText: vi.fn<() => void>(), onConnect: vi.fn<() => void>() };
     const times = { lookMs: 20, patienceMs: 200, shortestPauseMs: 10, longestPauseMs: 100 };
-    const ears = listen(pool, ['here', 'there'], hearing, times);
+    const ears = listen(pool, async () => ['here', 'there'], hearing, times);
     await expect.poll(() => hearing.onConnect.mock.calls.length, patience).toBe(1);
     const before = proxy.connections;
     proxy.hang();

@@ -7,6 +7,7 @@ import { stepOf } from '../../../test/support/steps.ts';
 import { sharedServer } from '../../../test/tools/postgres/server.ts';
 import type { PostgresStore } from '../src/index.ts';
 import { pack, unpack } from '../src/relay/pack.ts';
+import { openRelay } from '../src/relay/relay.ts';
 import { openSession } from './psql.ts';
 import { freshSchema, openAt, patience } from './schemas.ts';
 
@@ -63,6 +64,18 @@ describe('live events as texts', () => {
   );
 });
 
+const anybody = '01234567-89ab-4cde-8f01-23456789abcd';
+/** What nobody says, and what leads nowhere. */
+const nonsense = [
+  'nonsense',
+  'null',
+  '[]',
+  `{"by":"${anybody}","number":1,"live":[null,1,{}]}`,
+  `{"by":"${anybody}","follows":7,"stored":1,"asks":{}}`,
+  `{"by":"${'long'.repeat(50)}","follows":null}`,
+  `{"by":"${anybody}","follows":null}`,
+];
+
 /** Stores of one schema, each with a pool of its own. */
 const openStores = async <Names extends string>(...names: readonly Names[]) => {
   const schema = freshSchema();
@@ -82,7 +95,7 @@ const openStores = async <Names extends string>(...names: readonly Names[]) => {
     const said = () =>
       asked.mock.calls.flatMap(([query]) => {
         const { text, values } = query as unknown as { text: string; values: [string[], string[]] };
-        return text.includes('pg_notify') ? values[1].filter((each) => each.startsWith('{"live"')) : [];
+        return text.includes('pg_notify') ? values[1].filter((each) => each.includes('"live"')) : [];
       });
     return [each, { store, said }];
   });
@@ -90,7 +103,9 @@ const openStores = async <Names extends string>(...names: readonly Names[]) => {
 };
 const follow = ({ live }: PostgresStore, rootId?: string) => {
   const heard: string[] = [];
-  const leave = live?.listen(rootId, (event) => void heard.push('delta' in event ? event.delta : event.note));
+  const leave = live?.listen(rootId, (event) => {
+    if (event) heard.push('delta' in event ? event.delta : event.note);
+  });
   onTestFinished(() => leave?.());
   return { heard, leave: () => leave?.() };
 };
@@ -156,29 +171,25 @@ describe('what a store is told of a tree as it happens', { timeout: 30_000 }, ()
   });
 
   test('is read by those who follow as soon as it is stored, and by nobody else', async () => {
-    const { worker, one, none } = await openStores('worker', 'one', 'none');
+    const { worker, one, all, none } = await openStores('worker', 'one', 'all', 'none');
     work(worker.store);
-    follow(one.store, 'r');
-    follow(none.store, 'another');
-    const heard = { one: vi.fn<() => void>(), none: vi.fn<() => void>() };
-    one.store.changes(heard.one);
-    none.store.changes(heard.none);
-    let expectedSeq = 0;
-    const step = async (rootId: string): Promise<void> => {
-      await worker.store.commit([
-        stepOf({ runId: rootId, owner: 'o', expectedSeq: rootId === 'r' ? expectedSeq++ : 0 }),
-      ]);
+    const hears = { one: vi.fn<() => void>(), all: vi.fn<() => void>(), none: vi.fn<() => void>() };
+    for (const { store } of [one, all, none]) work(store);
+    one.store.live?.listen('r', hears.one);
+    all.store.live?.listen(undefined, hears.all);
+    none.store.live?.listen('s', hears.none);
+    let seq = 0;
+    const step = async (): Promise<void> => {
+      await worker.store.commit([stepOf({ runId: 'r', owner: 'o', expectedSeq: seq++ })]);
     };
-    // Each looks once when it hears, and who follows is known a little later.
     await expect
       .poll(async () => {
-        await step('r');
-        return heard.one.mock.calls.length;
+        await step();
+        return hears.one.mock.calls.length > 1 && hears.all.mock.calls.length > 1;
       }, patience)
-      .toBeGreaterThan(2);
-    expect(heard.none.mock.calls.length).toBeLessThan(2);
-    await step('another');
-    await expect.poll(() => heard.none.mock.calls.length, patience).toBe(2);
+      .toBe(true);
+    await worker.store.commit([stepOf({ runId: 's', owner: 'o' })]);
+    await expect.poll(() => hears.none.mock.calls.length, patience).toBe(1);
   });
 
   test('is kept for those who follow until they could say so', async () => {
@@ -226,13 +237,29 @@ describe('what a store is told of a tree as it happens', { timeout: 30_000 }, ()
     const say = (): void => worker.store.live?.tell(streamed('r', 1, 'x'));
     await until(say, () => heard.length > 0);
     const session = await openSession(schema);
-    const channels = await session(`SELECT 'troupe:' || id AS channel FROM @.stores`);
+    const channels = await session(`SELECT @.channel(id) AS channel FROM @.stores`);
     expect(channels).toHaveLength(2);
     for (const { channel } of channels)
-      for (const text of ['nonsense', 'null', '[]', '{"live":[null,1,{}]}', '{"by":1,"follows":7}', '{"asks":{}}'])
-        await session('SELECT pg_notify($1, $2)', [String(channel), text]);
+      for (const text of nonsense) await session('SELECT pg_notify($1, $2)', [String(channel), text]);
     const before = heard.length;
     await until(say, () => heard.length > before);
+  });
+
+  test('is heard by nobody who may not read the tables', async () => {
+    const { schema, worker, one } = await openStores('worker', 'one');
+    work(worker.store);
+    const { heard } = follow(one.store, 'r');
+    await until(
+      () => worker.store.live?.tell(streamed('r', 1, 'x')),
+      () => heard.length > 0,
+    );
+    const session = await openSession(schema);
+    const role = `spy_of_${schema}`;
+    await session(`CREATE ROLE ${role}`);
+    onTestFinished(async () => void (await session(`DROP ROLE ${role}`)));
+    await session(`SET ROLE ${role}`);
+    await expect(session(`SELECT @.channel('everybody')`)).rejects.toThrow(/permission denied/);
+    await session('RESET ROLE');
   });
 
   test('names as many trees as can be named, and all of them beyond that', async () => {
@@ -246,7 +273,71 @@ describe('what a store is told of a tree as it happens', { timeout: 30_000 }, ()
     expect(many[0]?.heard).toEqual([]);
   });
 
+  test('is not listened to any more once the store is closed', async () => {
+    const { schema, one } = await openStores('one');
+    await one.store.close();
+    expect(() => one.store.live?.listen('r', () => {})).toThrow(expect.objectContaining({ code: 'store.closed' }));
+    const session = await openSession(schema);
+    const its = await session(`SELECT pid FROM pg_stat_activity WHERE application_name = 'one of ${schema}'`);
+    expect(its).toEqual([]);
+  });
+
   test('is a matter of this process alone without hints', async () => {
     expect(openAt({ url: await sharedServer(), schema: freshSchema(), hints: false }).live).toBeUndefined();
+  });
+});
+
+describe('a relay', () => {
+  const openAlone = () => {
+    const sent: { text: string; to: string | undefined }[] = [];
+    const relay = openRelay({ self: 'me', send: (text, to) => void sent.push({ text, to }), want() {}, leave() {} });
+    onTestFinished(() => relay.stop());
+    return { relay, sent };
+  };
+
+  test('takes nothing that comes behind what was said later', () => {
+    const { relay } = openAlone();
+    const heard = vi.fn<(event?: LiveEvent) => void>();
+    relay.listen('r', heard);
+    const say = (number: number) =>
+      relay.take(
+        JSON.stringify({
+          by: anybody,
+          number,
+          live: pack([streamed('r', number, 'x')]).flatMap((text) => JSON.parse(text)),
+        }),
+      );
+    for (const number of [1, 3, 2, 3, 4]) say(number);
+    expect(heard.mock.calls.map(([event]) => event?.part)).toEqual([1, 3, 4]);
+  });
+
+  test('says together what it follows, however many trees that are', () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { relay, sent } = openAlone();
+    for (let n = 0; n < 50; n++) {
+      const leave = relay.listen(`tree ${n}`, () => {});
+      vi.advanceTimersByTime(20);
+      if (n % 2 === 1) leave();
+    }
+    vi.advanceTimersByTime(6_000);
+    expect(sent.length).toBeLessThan(8);
+    const { follows } = JSON.parse(sent.at(-1)?.text ?? '') as { follows: string[] };
+    expect(follows).toHaveLength(25);
+  });
+
+  test('forgets who says no more what it follows', () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { relay, sent } = openAlone();
+    relay.take(JSON.stringify({ by: anybody, follows: ['r'] }));
+    relay.stored('r');
+    vi.advanceTimersByTime(100);
+    expect(sent.map(({ to }) => to)).toEqual([anybody]);
+    vi.advanceTimersByTime(20_000);
+    relay.stored('r');
+    relay.tell(streamed('r', 1, 'x'));
+    vi.advanceTimersByTime(100);
+    expect(sent).toHaveLength(1);
   });
 });

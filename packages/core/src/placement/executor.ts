@@ -13,9 +13,9 @@ export type Executor = RunExecutor & {
   moved(run: LiveRun): void;
 };
 
-/** Where nobody is known to have taken a run over that stopped here, it is to be handed out again. */
-const outcomeOf = (error: unknown): Activation =>
-  isFaultError(error) && error.code === 'store.fenced' ? 'fenced' : 'held';
+/** Where nobody is known to have taken a run over that stopped here, it is to be handed out again. Those of one tree stop together. */
+const outcomeOf = (error: unknown, { runId }: LiveRun): Activation =>
+  isFaultError(error) && error.code === 'store.fenced' && error.runId === runId ? 'fenced' : 'held';
 
 const outcomes: Readonly<Record<string, Activation>> = {
   'run.unknown': 'gone',
@@ -54,7 +54,7 @@ export const openExecutor = (
     underway.delete(head.runId);
     void letGo(head).then(
       () => tell('idle'),
-      (error: unknown) => tell(outcomeOf(error)),
+      (error: unknown) => tell(outcomeOf(error, head)),
     );
   };
 
@@ -64,7 +64,7 @@ export const openExecutor = (
     if (tell && run.ended) {
       if (run.writing && !run.broken) return;
       underway.delete(run.runId);
-      if (run.broken) return tell(outcomeOf(run.broken.error));
+      if (run.broken) return tell(outcomeOf(run.broken.error, run));
       return tell(run.suspended ? 'held' : 'done');
     }
     if (!mayRest(run.value, run.context, now())) return;
@@ -79,7 +79,7 @@ export const openExecutor = (
       if (!underway.delete(run.runId)) return;
       void letGo(run).then(
         () => resolve('idle'),
-        (error: unknown) => resolve(outcomeOf(error)),
+        (error: unknown) => resolve(outcomeOf(error, run)),
       );
     };
     // What was said to it meanwhile is heard before it may rest.

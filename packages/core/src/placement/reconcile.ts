@@ -46,6 +46,8 @@ export const openReconciler = ({
   /** By what the store knows this process. */
   owner: string;
 }): Reconciler => {
+  /** Its claim is nobody's run: the leases of this process's runs are no longer for it, and theirs no shorter. */
+  const looker = `${owner} looking`;
   let timer: unknown;
   let isOn = false;
   let isOver = false;
@@ -74,7 +76,7 @@ export const openReconciler = ({
 
   /** Of the processes that share an engine, the one that has claimed it looks. */
   const isOurs = async ({ caps: { engine } }: Placement): Promise<boolean> =>
-    engine === undefined || (await store.claim(`engine ${engine}`, owner, { leaseMs: absentMs })) !== null;
+    engine === undefined || (await store.claim(`engine ${engine}`, looker, { leaseMs: absentMs })) !== null;
 
   const complain = (runId: string, error: unknown): void =>
     logger.warn(`Run "${runId}" could not be dispatched; it is tried again.`, faultOf(error, 'placement.unavailable'));
@@ -125,6 +127,7 @@ export const openReconciler = ({
       isOn = false;
       isOver = true;
       clock.clearTimeout(timer);
+      if (placement?.caps.engine !== undefined) void attempt((async () => store.release(looker))());
     },
   };
 };

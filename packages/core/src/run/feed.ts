@@ -18,10 +18,10 @@ export type Feed = {
 /** `open`: more may be added to it. */
 type Slot = { events: RunEvent[]; open: true } | { events: readonly RunEvent[] | null; open: false };
 
-/** @param told Called for each event before subscribers are, for the runtime's own bookkeeping. */
 /** A turn of what is left to do on a clean stack. `queueMicrotask` of Node takes three times as long: it keeps a record of each. */
 const ready = Promise.resolve();
 
+/** @param told Called for each event before subscribers are, for the runtime's own bookkeeping. */
 export const openFeed = (told: (event: RunEvent) => void): Feed => {
   const events$ = new Subject<RunEvent>();
   const slots: Slot[] = [];

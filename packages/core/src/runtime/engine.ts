@@ -124,8 +124,11 @@ export const openEngine = (
     const tree = [...new Set([...runs.values(), ...of])].filter((run) => run.rootId === rootId && !run.broken);
     if (tree.length === 0) return;
     const elsewhere = isElsewhere(error);
-    const what = elsewhere ? 'is executed elsewhere now, and stops here' : 'cannot be stored, and stops here';
-    logger[elsewhere ? 'warn' : 'error'](`Run "${rootId}" ${what}.`, faultOf(error, 'store.unavailable'));
+    const what = elsewhere ? 'is executed elsewhere, or may be by now' : 'cannot be stored';
+    logger[elsewhere ? 'warn' : 'error'](
+      `Run "${rootId}" ${what}, and stops here.`,
+      faultOf(error, 'store.unavailable'),
+    );
     for (const run of tree) {
       run.broken = { error };
       // Another owner tells its story now; whoever waits for it here is told why.
@@ -320,9 +323,12 @@ export const openEngine = (
     if (run.broken && !run.suspended) tellBroken(run, run.broken.error);
     runs.delete(runId);
     leaving.set(runId, run);
+    // Of one that stops before it is stored the store may never say anything.
+    if (run.broken) on.moved(run);
     void Promise.resolve(run.writing).then(() => {
       leaving.delete(runId);
-      if (leaves && !run.broken && !run.suspended) on.left(sessionOf(run));
+      // Also where its store has answered when nobody waited for it any more.
+      if (leaves && run.stored === run.seq) on.left(sessionOf(run));
       // Only now: whoever waits for the session is not to find it still in between.
       forgetConversation(run);
       on.moved(run);

@@ -54,6 +54,12 @@ export type Intake = {
 
 type Source = Iterator<ReadEvent> | AsyncIterator<ReadEvent>;
 
+/** The tree that is read; none where all are. A run's id begins with that of its root. */
+const treeOf = (query: EventQuery): string | undefined => {
+  if ('rootId' in query) return query.rootId;
+  return 'runId' in query ? query.runId.replace(/\/.*/, '') : undefined;
+};
+
 /** @param wake Called when it may be worth taking again. */
 export const openIntake = (
   { store, query, live$, relay, within, keepAlive = false }: Reading,
@@ -101,12 +107,6 @@ export const openIntake = (
 
   const listening = new Subscription();
   listening.add(
-    relay?.listen('rootId' in query ? query.rootId : undefined, (event) => {
-      relayed.add(event);
-      hold(event);
-    }),
-  );
-  listening.add(
     store.changes?.(
       () => {
         mayRead = true;
@@ -114,6 +114,17 @@ export const openIntake = (
       },
       { keepAlive },
     ),
+  );
+  listening.add(
+    relay?.listen(treeOf(query), (event) => {
+      if (event) {
+        relayed.add(event);
+        hold(event);
+      } else {
+        mayRead = true;
+        wake();
+      }
+    }),
   );
   listening.add(
     live$.subscribe({

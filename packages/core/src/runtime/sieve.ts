@@ -71,7 +71,8 @@ export const openSieve = (query: EventQuery): Sieve => {
         const number = numbers.get(event.runId) ?? 0;
         if (isRelayed && event.seq > number) {
           if (!isSought) return 'gap';
-          // Of a run that is older than where the reader began.
+          // What it follows cannot be read yet, unless that is older than where the reader began.
+          if (beginning !== undefined || numbers.has(event.runId)) return 'known';
           numbers.set(event.runId, event.seq);
         }
         return event.seq >= number ? 'news' : 'known';

@@ -1,5 +1,5 @@
 import { createRuntime, memoryStore, type RuntimeOptions } from '@troupe/core';
-import { isEnded, type RunEvent, type RunRow } from '@troupe/protocol';
+import { type Commit, isEnded, type RunEvent, type RunRow } from '@troupe/protocol';
 import { checkRunLaws, type Death, scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
@@ -377,6 +377,53 @@ describe('two processes at one store', () => {
     await settle();
     expect(Object.values(deliveriesIn(all()))).toEqual([['r']]);
   });
+});
+
+test('a unit whose end its store has after its lease is over is heard of by its session all the same', async () => {
+  const world = lives();
+  const logger = { warn() {}, error() {} };
+  const { runtime, lead, mortal, pass } = world.live(undefined, { leaseMs: 30_000, logger });
+  await runtime.session(lead, { sessionKey: 'k' }).send('do: send a', { runId: 'r' });
+  for (let i = 0; i < 2; i++) await pass(1);
+  await settle(50);
+  // the store takes long over the end of the unit, and over what is asked after it
+  const { commit, renew, release } = mortal.store;
+  const answers = Promise.withResolvers<void>();
+  let isSlow = false;
+  const later =
+    <A extends unknown[], R>(ask: (...given: A) => R) =>
+    async (...given: A) => {
+      if (isSlow) await answers.promise;
+      return ask(...given);
+    };
+  const ends = ({ row, events }: Commit) => row.origin && events.some(({ type }) => type === 'run.completed');
+  Object.assign(mortal.store, {
+    async commit(steps: readonly Commit[]) {
+      isSlow ||= steps.some(ends);
+      if (steps.some(ends)) await answers.promise;
+      return commit(steps);
+    },
+    renew: later(renew),
+    release: later(async (...given: Parameters<typeof release>) => {
+      await settle(3);
+      return release(...given);
+    }),
+  });
+  world.clock.increment(2_000);
+  await settle(50);
+  for (let i = 0; i < 4; i++) {
+    world.clock.increment(10_000);
+    await settle(50);
+  }
+  expect(isSlow).toBe(true);
+  Object.assign(mortal.store, { commit, renew });
+  answers.resolve();
+  for (let i = 0; i < 10; i++) {
+    await settle(50);
+    world.clock.increment(10_000);
+  }
+  expect(world.rows().map(({ status }) => status)).toEqual(world.rows().map(() => 'completed'));
+  expect(world.store.sessionInbox()).toEqual([]);
 });
 
 test('a program that only reads what was left is no reason to complain', async () => {

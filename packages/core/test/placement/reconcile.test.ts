@@ -1,6 +1,8 @@
+import type { Script } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { settle } from '../../../../test/support/open-runtime.ts';
-import { lead, openFleet } from './fleet.ts';
+import { leaseMs } from '../recovery/processes.ts';
+import { gated, lead, openFleet } from './fleet.ts';
 
 /** Processes that share an engine, or have one each, and how often each of them has looked for what was lost. */
 const openLookers = (engineId?: string) => {
@@ -9,8 +11,8 @@ const openLookers = (engineId?: string) => {
     ...fleet.engine.placement,
     caps: { maxDetectMs: 0, ...(engineId !== undefined && { engine: engineId }) },
   };
-  const looking = async (workerId: string) => {
-    const process = fleet.boot(undefined, { placement });
+  const looking = async (workerId: string, script?: Script) => {
+    const process = fleet.boot(script, { placement });
     let looks = 0;
     const { list } = process.mortal.store;
     process.mortal.store.list = (filter) => {
@@ -33,7 +35,7 @@ const openLookers = (engineId?: string) => {
       await settle(20);
     }
   };
-  return { ...fleet, looking, minute };
+  return { ...fleet, placement, looking, minute };
 };
 
 describe('what an engine has lost is looked for [I6]', () => {
@@ -70,6 +72,23 @@ describe('what an engine has lost is looked for [I6]', () => {
     const [one, two] = [await looking('w1'), await looking('w2')];
     await minute();
     expect([one.taken(), two.taken()]).toEqual([5, 5]);
+  });
+
+  test('by the same process as long as that lives, and no lease is longer for it, or shorter', async () => {
+    const { looking, minute, base, boot, clock, placement } = openLookers('ours');
+    const { script } = gated();
+    const { runtime } = boot(script, { placement });
+    const [one, two] = [await looking('w1', script), await looking('w2')];
+    runtime.start(lead, 'a', { runId: 'root' });
+    await settle(100);
+    two.taken();
+    for (let i = 0; i < 4; i++) await minute();
+    expect(two.taken()).toBe(0);
+    // when it is killed just after it has looked
+    expect(base.holder('root/1-0/0')).not.toBeNull();
+    one.mortal.die();
+    clock.increment(leaseMs);
+    expect(base.holder('root/1-0/0')).toBeNull();
   });
 
   test('some hundred rows at a time, however many there are', async () => {

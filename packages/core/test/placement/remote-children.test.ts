@@ -4,7 +4,7 @@ import type { Observable } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
-import { calling } from '../control/tools.ts';
+import { calling, guardedTool } from '../control/tools.ts';
 import { only } from '../lead.ts';
 import { leaseMs, machine, watch } from '../recovery/processes.ts';
 import { askingFleet, delegating, gated, handingOver, lead, leaf, openFleet } from './fleet.ts';
@@ -364,6 +364,59 @@ describe('a process that is gone', () => {
     clock.increment(15_000);
     await pass();
     await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a!!' });
+    check('root');
+  });
+
+  test('from the store in the middle of a turn: its activation is over, too', async () => {
+    const { tool, ran } = guardedTool();
+    const worker = defineAgent({ name: 'leaf', instructions: '', tools: [{ ...tool, confirm: false }] });
+    const boss = defineAgent({ name: 'lead', instructions: '', tools: [delegating(worker)] });
+    const { boot, serve, engine, clock } = openFleet([boss, worker]);
+    const gate = Promise.withResolvers<void>();
+    const script: typeof handingOver = async (request, context) => {
+      if (context.agent !== 'leaf') return handingOver(request, context);
+      await gate.promise;
+      return calling('erase');
+    };
+    const { runtime, mortal: program } = boot(script);
+    const { mortal } = await serve('w1', script);
+    runtime.start(boss, 'a', { runId: 'root' });
+    await settle(100);
+    Object.assign(mortal.store, { renew: () => new Promise(() => {}), commit: () => new Promise(() => {}) });
+    gate.resolve();
+    for (let i = 0; i < 4; i++) {
+      await settle();
+      clock.increment(leaseMs / 3);
+    }
+    await settle();
+    expect(engine.handed[0]).toMatchObject({ workerId: 'w1', came: 'held' });
+    expect(ran()).toBe(0);
+    for (const its of [mortal, program]) its.die();
+  });
+
+  test('for a sibling that another has taken over: whom nobody has is handed out again soon', async () => {
+    const { boot, serve, engine, base, check, pass, clock } = openFleet();
+    const { script, open } = gated();
+    const { runtime } = boot(script);
+    await serve('w1', script);
+    const run = runtime.start(lead, 'a b', { runId: 'root' });
+    await settle(100);
+    const [a, b] = ['root/1-0/0', 'root/1-0/1'];
+    void base.release(base.holder(a) as string, [a]);
+    void base.claim(a, 'thief', { leaseMs: 1_000 });
+    open('a');
+    await settle(100);
+    const came = engine.handed.map((one) => [one.runId, one.came]);
+    expect(came).toEqual([
+      [a, 'fenced'],
+      [b, 'held'],
+    ]);
+    clock.increment(2_000);
+    await settle(20);
+    expect(engine.handed.at(-1)).toMatchObject({ runId: b });
+    open('b');
+    await pass(8);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a done, b done!' });
     check('root');
   });
 

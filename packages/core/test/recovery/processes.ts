@@ -17,7 +17,7 @@ export const machine = ({ own = true } = {}) => {
   const clock = new SimulatedClock();
   const base = memoryStore({ now: () => clock.now() });
   const listeners = new Map<() => void, number>();
-  const hearers = new Set<{ me: number; rootId: string | undefined; heard: (event: LiveEvent) => void }>();
+  const hearers = new Set<{ me: number; rootId: string | undefined; heard: (event?: LiveEvent) => void }>();
   let processes = 0;
   let ids = 0;
   const boot = (script: Script, options: Partial<RuntimeOptions> = {}, death?: Death) => {

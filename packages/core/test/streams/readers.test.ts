@@ -17,7 +17,8 @@ const openTrees = (isAsync = false) => {
   const untold: RunEvent[] = [];
   /** Live events of another process that are on their way, and who listens to them. */
   const underway: LiveEvent[] = [];
-  const hearers = new Set<(event: LiveEvent) => void>();
+  const hearers = new Set<(event?: LiveEvent) => void>();
+  const listenedTo: (string | undefined)[] = [];
   let asked = 0;
   let fetched = 0;
   const lengths = new Map<string, number>();
@@ -56,7 +57,8 @@ const openTrees = (isAsync = false) => {
   };
   const relay = {
     tell() {},
-    listen(_rootId: string | undefined, heard: (event: LiveEvent) => void) {
+    listen(rootId: string | undefined, heard: (event?: LiveEvent) => void) {
+      listenedTo.push(rootId);
       hearers.add(heard);
       return () => hearers.delete(heard);
     },
@@ -113,6 +115,7 @@ const openTrees = (isAsync = false) => {
     notice,
     listeners,
     hearers,
+    listenedTo,
     mine,
     open: (query: EventQuery, options?: ReadOptions, within?: string) => openReader(reading(query, within), options),
     /** The same as a stream: what it has told so far. */
@@ -434,6 +437,15 @@ describe('a reader over all trees with the cursor of an event that is stored and
 });
 
 describe('what another process streams', () => {
+  test('and that it has stored something is read at once', async () => {
+    const tree = openTrees();
+    const heard = tree.listen({ rootId: 'r' });
+    tree.addElsewhere('r');
+    for (const hear of tree.hearers) hear();
+    expect(heard.events).toEqual(tree.stored);
+    heard.leave();
+  });
+
   test('is told behind what it follows, though nobody here has noticed that yet', async () => {
     const tree = openTrees();
     const reader = tree.open({ rootId: 'r' });
@@ -460,6 +472,33 @@ describe('what another process streams', () => {
     tree.notice();
     tree.live$.complete();
     expect(await rest(reader)).toEqual([]);
+  });
+
+  test('is not told before what it follows can be read, as when an older commit of another tree is under way', async () => {
+    const tree = openTrees();
+    const heard = tree.listen({});
+    tree.addElsewhere('r');
+    tree.sayElsewhere('r', 1);
+    const [unreadable] = tree.stored.splice(0);
+    tree.deliver();
+    expect(heard.events).toEqual([]);
+    tree.stored.push(unreadable as ReadEvent);
+    tree.notice();
+    tree.sayElsewhere('r', 2);
+    tree.deliver();
+    expect(heard.events.map((event) => ('part' in event ? event.part : event.type))).toEqual(['warning.raised', 2]);
+    heard.leave();
+  });
+
+  test.each<[EventQuery, string | undefined]>([
+    [{ rootId: 'r' }, 'r'],
+    [{ runId: 'r/1-0/0' }, 'r'],
+    [{}, undefined],
+  ])('is asked for of one tree, where one is read: %j', (query, of) => {
+    const tree = openTrees();
+    const { leave } = tree.listen(query);
+    expect(tree.listenedTo).toEqual([of]);
+    leave();
   });
 
   test('of a run that is older than where a reader began asks the store once', async () => {

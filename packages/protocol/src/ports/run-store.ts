@@ -139,10 +139,10 @@ export type LiveRelay = {
   /** Tells other processes. Costs next to nothing while none of them listens to the tree. */
   tell(event: LiveEvent): void;
   /**
-   * Hears what other processes tell from now on, each in its order: of one tree, or of all. Gives back how to stop. Keeps no process
-   * alive.
+   * Hears what other processes tell from now on, each in its order: of one tree, or of all; without an event, that they have stored
+   * something of it. Gives back how to stop. Keeps no process alive.
    */
-  listen(rootId: string | undefined, heard: (event: LiveEvent) => void): () => void;
+  listen(rootId: string | undefined, heard: (event?: LiveEvent) => void): () => void;
 };
 
 /**

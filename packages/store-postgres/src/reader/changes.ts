@@ -45,14 +45,17 @@ export const openChanges = (
   const poll = async (): Promise<void> => {
     if (isLooking) return;
     isLooking = true;
-    do {
-      isStale = false;
-      const before = version;
-      version = await now();
-      // What was written between listening and the first look cannot be told from what was there before.
-      if (version !== before) tell();
-    } while (isStale);
-    isLooking = false;
+    try {
+      do {
+        isStale = false;
+        const before = version;
+        version = await now();
+        // What was written between listening and the first look cannot be told from what was there before.
+        if (version !== before) tell();
+      } while (isStale);
+    } finally {
+      isLooking = false;
+    }
   };
   const rest = (): void => {
     clearInterval(timer);

@@ -27,7 +27,8 @@ export type Ears = { close(): void };
 /** Listens until it is closed, on a new connection whenever the last one is lost. */
 export const listen = (
   { options }: pg.Pool,
-  channels: readonly string[],
+  /** Asks for them, of a store that has its tables by then. */
+  channelsNow: () => Promise<readonly string[]>,
   on: Hearing,
   { lookMs, patienceMs, shortestPauseMs, longestPauseMs } = times,
 ): Ears => {
@@ -53,15 +54,16 @@ export const listen = (
     pauseMs = Math.min(pauseMs * 2, longestPauseMs);
   };
 
-  const look = async (asked: pg.Client): Promise<void> => {
+  const look = async (asked: pg.Client, channels: readonly string[]): Promise<void> => {
     const question = { text: 'SELECT FROM pg_listening_channels() AS c WHERE c = ANY ($1)', query_timeout: patienceMs };
     const { rowCount } = await asked.query({ ...question, values: [channels] });
     if (client !== asked) return;
     if (rowCount !== channels.length) return giveUp(asked);
     pauseMs = shortestPauseMs;
-    lookLater(asked);
+    lookLater(asked, channels);
   };
-  const lookLater = (asked: pg.Client): void => later(() => void look(asked).catch(() => giveUp(asked)), lookMs);
+  const lookLater = (asked: pg.Client, channels: readonly string[]): void =>
+    later(() => void look(asked, channels).catch(() => giveUp(asked)), lookMs);
 
   const open = async (next: pg.Client): Promise<void> => {
     later(() => giveUp(next), patienceMs);
@@ -70,9 +72,11 @@ export const listen = (
     await connected;
     // Where it is encrypted, its stream is another one now.
     unref(next);
+    const channels = await channelsNow();
+    if (client !== next) return;
     await next.query(channels.map((channel) => `LISTEN ${pg.escapeIdentifier(channel)}`).join('; '));
     if (client !== next) return;
-    lookLater(next);
+    lookLater(next, channels);
     on.onConnect();
   };
   const connect = (): void => {

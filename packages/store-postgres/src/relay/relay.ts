@@ -1,29 +1,31 @@
 /**
- * Live events go from the store whose process tells them to the stores whose processes follow their tree, and that something was stored
- * of it. Who follows says so to all, again and again; nobody sends anything to anybody else. What gets lost is lost: all of it stands in
- * what is stored afterwards, and is found by looking.
+ * Live events go from the store whose process tells them to the stores whose processes follow their tree, and so does that something was
+ * stored of it. Who follows says so to all, again and again; nobody sends anything to anybody else. What gets lost is lost: all of it
+ * stands in what is stored afterwards, and is found by looking.
  */
-import { clearTimeout, setTimeout } from 'node:timers';
 import type { LiveEvent, LiveRelay } from '@troupe/protocol';
+import { type Message, messageIn } from './message.ts';
 import { fits, pack, unpack } from './pack.ts';
 
-/** Milliseconds: between two times that somebody says what is followed · until somebody who says no more is forgotten. */
-const [againMs, forgottenMs] = [5_000, 15_000];
+/** Milliseconds: between two times that somebody says what is followed · at least, however much changes · until who says no more is forgotten. */
+const [againMs, restMs, forgottenMs] = [5_000, 250, 15_000];
 /** Milliseconds that those who follow are given to say so, once they can be heard: what is told until then is kept for them. */
 const knownMs = 500;
 /** How long what is told is gathered, in milliseconds, and how many events and texts are sent then to one store: more is left out. */
 const [gatherMs, mostEvents, mostTexts] = [30, 2_000, 16];
+/** Stores whose last text is remembered. */
+const mostSenders = 1_000;
+
 type Follower = {
   /** Absent for all of them. */
   roots: ReadonlySet<string> | undefined;
   until: number;
-  /** What is to be sent: live events, and whether something was stored. */
+  /** What is to be sent: live events, and of which trees something was stored. */
   events: LiveEvent[];
-  isBehind: boolean;
+  stored: Set<string>;
 };
 
-/** What stores say to each other: who follows what, whether somebody does, and live events. */
-type Message = { by: string; follows: string[] | null } | { asks: string } | { live: unknown[] };
+type Heard = Parameters<LiveRelay['listen']>[1];
 
 export type Relay = LiveRelay & {
   /** Something was stored of a tree. */
@@ -40,82 +42,118 @@ type Around = {
   self: string;
   /** Sends a text to one store, or to all that listen. Nobody waits for it, and it may be lost. */
   send(text: string, to?: string): void;
-  /** Tells a store to look. */
-  hint(store: string): void;
   /** Others are to be heard from now on, or need not be. */
   want(): void;
   leave(): void;
 };
 
-export const openRelay = ({ self, send, hint, want, leave }: Around): Relay => {
+export const openRelay = ({ self, send, want, leave }: Around): Relay => {
   const followers = new Map<string, Follower>();
   /** Who listens here, by tree; under `undefined` those who listen to all. */
-  const hearers = new Map<string | undefined, Set<(event: LiveEvent) => void>>();
-  /** What was told while it was not known who follows. */
-  let early: LiveEvent[] | undefined = [];
+  const hearers = new Map<string | undefined, Set<Heard>>();
+  /** The number of the last text of each store: one that is late is not taken. */
+  const latest = new Map<string, number>();
+  let numbers = 0;
+  /** What was told while it was not known who follows, and since when. */
+  let early: { since: number; events: LiveEvent[] } | undefined = { since: performance.now(), events: [] };
   let knowing: NodeJS.Timeout | undefined;
   let saying: NodeJS.Timeout | undefined;
+  let saidAt = Number.NEGATIVE_INFINITY;
+  let isSoon = false;
   let gathering: NodeJS.Timeout | undefined;
 
-  const tellAll = (message: Message): void => send(JSON.stringify(message));
+  const say = (message: Omit<Message, 'by'>, to?: string): void => send(JSON.stringify({ by: self, ...message }), to);
 
   const announce = (): void => {
     clearTimeout(saying);
-    saying = undefined;
+    isSoon = false;
+    saidAt = performance.now();
     const follows = [...hearers.keys()];
     const roots = follows.filter((rootId) => rootId !== undefined);
     // Who follows more trees than can be named follows all of them.
     const isNamed = roots.length === follows.length && fits(JSON.stringify(roots));
-    tellAll({ by: self, follows: isNamed ? roots : null });
-    if (hearers.size > 0) saying = setTimeout(announce, againMs).unref();
+    say({ follows: isNamed ? roots : null });
+    saying = hearers.size > 0 ? setTimeout(announce, againMs).unref() : undefined;
   };
-  /** Once what is done now is done: many may begin or end at a time. */
   const announceSoon = (): void => {
+    if (isSoon) return;
+    isSoon = true;
     clearTimeout(saying);
-    saying = setTimeout(announce, 0).unref();
+    saying = setTimeout(announce, Math.max(0, saidAt + restMs - performance.now())).unref();
   };
 
   const flush = (): void => {
     gathering = undefined;
     for (const [store, follower] of followers) {
-      const { events, isBehind } = follower;
+      const { events, stored } = follower;
       follower.events = [];
-      follower.isBehind = false;
-      if (isBehind) hint(store);
-      for (const text of pack(events).slice(0, mostTexts)) send(`{"live":${text}}`, store);
+      follower.stored = new Set();
+      const roots = [...stored];
+      if (roots.length > 0) say({ number: ++numbers, stored: fits(JSON.stringify(roots)) ? roots : null }, store);
+      for (const text of pack(events).slice(0, mostTexts))
+        send(`{"by":"${self}","number":${++numbers},"live":${text}}`, store);
     }
   };
-
-  const learn = (store: string, follows: string[] | null): void => {
-    if (store === self) return;
-    const known = followers.get(store);
-    const roots = follows ? new Set(follows) : undefined;
-    const until = performance.now() + forgottenMs;
-    if (follows?.length === 0) return void followers.delete(store);
-    followers.set(store, { roots, until, events: known?.events ?? [], isBehind: known?.isBehind ?? false });
-    if (!known) for (const event of early ?? []) gather(event, store);
+  /** Those who follow a tree, and have said so lately. */
+  const followersOf = function* (rootId: string): Generator<Follower> {
+    const now = performance.now();
+    for (const [store, follower] of followers)
+      if (follower.until < now) followers.delete(store);
+      else if (follower.roots?.has(rootId) ?? true) yield follower;
   };
-  const flushSoon = (): void => {
+  const gather = ({ events }: Follower, event: LiveEvent): void => {
+    if (events.length >= mostEvents) return;
+    events.push(event);
     gathering ??= setTimeout(flush, gatherMs).unref();
   };
-  const gather = (event: LiveEvent, store: string): void => {
-    const { roots, events } = followers.get(store) ?? {};
-    if (!events || events.length >= mostEvents || (roots && !roots.has(event.rootId))) return;
-    events.push(event);
-    flushSoon();
+  const keepEarly = (event: LiveEvent): void => {
+    if (!early) return;
+    const now = performance.now();
+    if (now - early.since > knownMs) early = { since: now, events: [] };
+    if (early.events.length < mostEvents) early.events.push(event);
   };
-  const hear = (event: LiveEvent): void => {
-    for (const rootId of [event.rootId, undefined]) for (const heard of [...(hearers.get(rootId) ?? [])]) heard(event);
+
+  const learn = (store: string, follows: readonly string[] | null): void => {
+    const known = followers.get(store);
+    const follower: Follower = {
+      roots: follows ? new Set(follows) : undefined,
+      until: performance.now() + forgottenMs,
+      events: known?.events ?? [],
+      stored: known?.stored ?? new Set(),
+    };
+    if (follows?.length === 0) return void followers.delete(store);
+    followers.set(store, follower);
+    if (!known)
+      for (const event of early?.events ?? []) if (follower.roots?.has(event.rootId) ?? true) gather(follower, event);
+  };
+  const isLate = (by: string, number: number): boolean => {
+    if (number <= (latest.get(by) ?? 0)) return true;
+    latest.delete(by);
+    latest.set(by, number);
+    for (const sender of latest.keys()) {
+      if (latest.size <= mostSenders) break;
+      latest.delete(sender);
+    }
+    return false;
+  };
+  const pass = (rootId: string | undefined, event?: LiveEvent): void => {
+    for (const heard of [...(hearers.get(rootId) ?? [])]) heard(event);
+  };
+  const passStored = (roots: readonly string[] | null): void => {
+    for (const rootId of roots ?? [...hearers.keys()]) if (rootId !== undefined) pass(rootId);
+    pass(undefined);
   };
 
   return {
     tell(event) {
-      if (early && early.length < mostEvents) early.push(event);
-      if (followers.size === 0) return;
-      const now = performance.now();
-      for (const [store, { until }] of followers)
-        if (until < now) followers.delete(store);
-        else gather(event, store);
+      keepEarly(event);
+      if (followers.size > 0) for (const follower of followersOf(event.rootId)) gather(follower, event);
+    },
+    stored(rootId) {
+      for (const follower of followersOf(rootId)) {
+        follower.stored.add(rootId);
+        gathering ??= setTimeout(flush, gatherMs).unref();
+      }
     },
     listen(rootId, heard) {
       const known = hearers.get(rootId);
@@ -128,30 +166,27 @@ export const openRelay = ({ self, send, hint, want, leave }: Around): Relay => {
       return () => {
         const left = hearers.get(rootId);
         if (!left?.delete(heard)) return;
-        if (left.size === 0) {
-          hearers.delete(rootId);
-          announceSoon();
-        }
+        if (left.size === 0) hearers.delete(rootId);
+        // A tree that is left is left out the next time; who leaves all says so.
+        if (hearers.size === 0) announceSoon();
         leave();
       };
     },
-    stored(rootId) {
-      for (const follower of followers.values())
-        if (!follower.isBehind && (follower.roots?.has(rootId) ?? true)) {
-          follower.isBehind = true;
-          flushSoon();
-        }
-    },
     take(text) {
-      const message = messageIn(text);
-      if (!message) return;
-      if ('live' in message) for (const event of unpack(message.live)) hear(event);
-      else if ('follows' in message) learn(message.by, message.follows);
-      else if (message.asks !== self && hearers.size > 0) announceSoon();
+      const { by, asks, follows, number, stored, live } = messageIn(text) ?? {};
+      if (by === undefined || by === self) return;
+      if (follows !== undefined) learn(by, follows);
+      if (asks && hearers.size > 0) announceSoon();
+      if (number === undefined || isLate(by, number)) return;
+      if (stored !== undefined) passStored(stored);
+      for (const event of unpack(live ?? [])) {
+        pass(event.rootId, event);
+        pass(undefined, event);
+      }
     },
     begin() {
-      tellAll({ asks: self });
-      early ??= [];
+      say({ asks: true });
+      early ??= { since: performance.now(), events: [] };
       clearTimeout(knowing);
       knowing = setTimeout(() => {
         early = undefined;
@@ -166,17 +201,4 @@ export const openRelay = ({ self, send, hint, want, leave }: Around): Relay => {
       hearers.clear();
     },
   };
-};
-
-/** Anybody may say anything in a database. */
-const messageIn = (text: string): Message | undefined => {
-  try {
-    const said: unknown = JSON.parse(text);
-    if (typeof said !== 'object' || said === null) return undefined;
-    if ('live' in said && Array.isArray(said.live)) return { live: said.live };
-    if ('asks' in said) return { asks: String(said.asks) };
-    if ('by' in said && 'follows' in said)
-      return { by: String(said.by), follows: Array.isArray(said.follows) ? said.follows.map(String) : null };
-  } catch {}
-  return undefined;
 };

@@ -31,6 +31,11 @@ BEGIN
   SELECT value + coalesce(ours, pg_snapshot_xmax(snap))::text::bigint INTO upto FROM meta WHERE name = 'before';
 END $$;
 
+-- Where a store hears. PostgreSQL lets everybody listen everywhere and say anything: who may not read the tables does not know where.
+CREATE FUNCTION channel(store text) RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+  SELECT 'troupe:' || substr(encode(sha256(convert_to(value || ' ' || store, 'UTF8')), 'hex'), 1, 40) FROM meta WHERE name = 'secret'
+$$;
+
 CREATE FUNCTION read_all(after_tx bigint, after_n bigint, most int, bytes bigint)
 RETURNS TABLE (tx bigint, n int, root_seq bigint, seq bigint, data text, found bigint)
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -122,7 +122,8 @@ CREATE TABLE memories (
   UNIQUE (scope, key)
 );
 
-INSERT INTO meta (name, value) VALUES ('schema', 0), ('before', 0);
+INSERT INTO meta (name, value) VALUES ('schema', 0), ('before', 0),
+  ('secret', ('x' || right(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint);
 `;
 
 /** For people at a psql prompt. */
