@@ -17,6 +17,7 @@ import {
 } from '@troupe/protocol';
 import { concat, distinctUntilChanged, EMPTY, map, type Observable, startWith } from 'rxjs';
 import type { RunCommand } from '../agent/context.ts';
+import { listOf } from '../replay/read-run.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import { repeated } from '../run/receipt.ts';
 import { Run, type RunHost, receiptOf } from '../run/run.ts';
@@ -92,6 +93,12 @@ export const openHandles = (
   const catchUp = async (run: LiveRun): Promise<void> => {
     await follow(run, store.events({ runId: run.runId, after: run.seq }));
     await recovery.read(run.runId);
+  };
+  /** The same of what it has said itself: what that costs does not grow with its tree. */
+  const catchUpAlone = async (run: LiveRun): Promise<void> => {
+    const news = await listOf(store.events({ runId: run.runId, after: run.seq }));
+    await follow(run, news);
+    if (!world.runs.has(run.runId)) desk.restore(news);
   };
   /** The report after such an event, whichever process executes the run. */
   const whenNext = async (run: LiveRun, wanted: (event: RunEvent) => boolean): Promise<Report> => {
@@ -203,7 +210,9 @@ export const openHandles = (
   const carry: Handles['carry'] = async (runId, held, command) => {
     const receipt = await postman.send(runId, command);
     // What came of it stands, whether or not the store can be read just now.
-    if (held && isElsewhere(held)) await catchUp(held).catch(() => {});
+    // Others change nothing that is asked below the run.
+    const concernsTree = command.type === 'answer' || command.type === 'interrupt';
+    if (held && isElsewhere(held)) await (concernsTree ? catchUp(held) : catchUpAlone(held)).catch(() => {});
     if (command.type !== 'answer') return receipt;
     // What is answered elsewhere is no open question here, though the runs above it may hear of it only later.
     if (receipt.status !== 'rejected') {

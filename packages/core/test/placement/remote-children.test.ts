@@ -58,6 +58,40 @@ describe('children that are executed elsewhere', () => {
     expect(hearers.size).toBe(0);
   });
 
+  test('are steered at the same cost, however many brothers and sisters work', async () => {
+    /** How often the store is read meanwhile. */
+    const readsBeside = async (children: number): Promise<number> => {
+      const { boot, serve, check, pass } = openFleet();
+      const jobs = Array.from({ length: children }, (_, n) => `j${n}`);
+      const { script, open } = gated();
+      const { runtime } = boot(script);
+      await serve('w1', script, { concurrency: children });
+      const run = runtime.start(lead, jobs.join(' '), { runId: 'root' });
+      await settle(50);
+      const { runtime: third, mortal } = boot();
+      const child = await third.attach('root/1-0/0');
+      const { events, list, get } = mortal.store;
+      let reads = 0;
+      const counted =
+        <A extends unknown[], R>(read: (...given: A) => R) =>
+        (...given: A): R => {
+          reads += 1;
+          return read(...given);
+        };
+      Object.assign(mortal.store, { events: counted(events), list: counted(list), get: counted(get) });
+      const steered = child.steer('Hurry.');
+      await settle(50);
+      await expect(steered).resolves.toMatchObject({ status: 'deferred' });
+      const found = reads;
+      for (const job of [...jobs, 'Hurry.']) open(job);
+      await pass(8);
+      await expect(run.report).resolves.toMatchObject({ status: 'completed' });
+      check('root');
+      return found;
+    };
+    expect(await readsBeside(30)).toBe(await readsBeside(2));
+  });
+
   test('wait for a slot of their parent, and for a place on a worker', async () => {
     const { boot, serve, engine, check, eventsOf } = openFleet();
     const { runtime } = boot();
