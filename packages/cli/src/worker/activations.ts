@@ -2,7 +2,7 @@
 import { type Activation, isTerminal, messageOf, type Placement, type RunEvent } from '@troupe/protocol';
 
 /** Why a run is not executed here any more, though it has not ended. */
-export type LeftBecause = 'waits' | 'given_back' | 'taken_over' | 'rejected';
+export type LeftBecause = 'waits' | 'given_back' | 'taken_over' | 'not_stored' | 'rejected';
 
 /** What becomes of a run on a worker. */
 export type Happening =
@@ -49,6 +49,7 @@ export const openActivations = (tell: (happening: Happening) => void, now: () =>
   const settle = (runId: string, outcome: Activation, isLeaving: boolean): void => {
     if (outcome === 'idle') leave(runId, isLeaving ? 'given_back' : 'waits');
     if (outcome === 'fenced') leave(runId, 'taken_over');
+    if (outcome === 'held') leave(runId, 'not_stored');
   };
 
   return {

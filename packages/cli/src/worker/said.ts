@@ -6,6 +6,7 @@ const reasons: Record<LeftBecause, string> = {
   waits: '‖ waits, and takes no place here',
   given_back: '↩ is given back, and goes on elsewhere',
   taken_over: '! was taken over by another process',
+  not_stored: '! could not be stored here any more, and goes on elsewhere',
   rejected: '! could not be taken up',
 };
 

@@ -65,6 +65,7 @@ test('a run that is executed is told of when it has begun, and when it has ended
 test.each([
   ['idle', '‖ leaf waits, and takes no place here  r', 'waits'],
   ['fenced', '! leaf was taken over by another process  r', 'taken_over'],
+  ['held', '! leaf could not be stored here any more, and goes on elsewhere  r', 'not_stored'],
 ] as const)('a run that was taken up and is left, %s, is told of with its reason', async (outcome, line, because) => {
   const { tell, hear, end, run, said, told } = await open();
   hear(tell('r', 'leaf', { type: 'call.started', callId: 'c', tool: 't', arguments: {} }));
