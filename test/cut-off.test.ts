@@ -1,10 +1,9 @@
-import { createRuntime, defineAgent, defineTool, spawned } from '@troupe/core';
-import { pgBoss } from '@troupe/pg-boss';
-import { postgresStore } from '@troupe/store-postgres';
+import { defineAgent, defineTool, spawned } from '@troupe/core';
 import { checkRunLaws, scriptedProvider } from '@troupe/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { listOf } from './support/list-of.ts';
+import { bootOnPostgres } from './support/on-postgres.ts';
 import { openProxy } from './support/proxy.ts';
 import { sharedServer } from './tools/postgres/server.ts';
 
@@ -47,22 +46,13 @@ test('a worker that is cut off from the database stops by itself, acts on nothin
       if (said === 1) await gate.promise;
       return said < 3 ? { calls: [{ name: 'act', arguments: {} }] } : `by ${name}`;
     });
-    const store = postgresStore({ url: its, schema, pollMs: 50, timeoutMs: 2_000 });
-    const placement = pgBoss({ url: its, schema: `${schema}_engine`, logger: silent });
-    const runtime = createRuntime({
-      provider,
-      model: 'scripted',
-      agents: [lead, worker],
-      store,
-      placement,
-      leaseMs,
-      logger: silent,
-    });
+    const { runtime, store, close } = bootOnPostgres(
+      { url: its, schema, pollMs: 50, timeoutMs: 2_000 },
+      { provider, model: 'scripted', agents: [lead, worker], leaseMs, logger: silent },
+    );
     onTestFinished(async () => {
       gate.resolve();
-      await runtime.close({ runs: 'suspend', graceMs: 100 });
-      await placement.close();
-      await store.close();
+      await close(100);
     });
     return { runtime, store, provider, lead, open: gate.resolve };
   };

@@ -1,10 +1,10 @@
 // What is measured of children that workers execute: a lead that starts as many as it is told, and children that answer or wait.
-import { createRuntime, defineAgent, defineTool, spawned } from '@troupe/core';
+import { defineAgent, defineTool, spawned } from '@troupe/core';
 import { pgBoss } from '@troupe/pg-boss';
 import type { Placement } from '@troupe/protocol';
-import { postgresStore } from '@troupe/store-postgres';
 import { scriptedProvider } from '@troupe/testing';
 import { z } from 'zod';
+import { bootOnPostgres } from '../support/on-postgres.ts';
 
 const silent = { warn: () => {}, error: () => {} };
 const child = defineAgent({ name: 'child', instructions: '' });
@@ -27,22 +27,8 @@ const provider = scriptedProvider(({ messages }, { agent }) => {
 export const engineOf = (url: string, schema: string): Placement =>
   pgBoss({ url, schema: `${schema}_engine`, logger: silent });
 
-export const bootPlaced = (url: string, schema: string) => {
-  const store = postgresStore({ url, schema, pollMs: 50 });
-  const placement = engineOf(url, schema);
-  const runtime = createRuntime({
-    provider,
-    model: 'scripted',
-    agents: [lead, child],
-    store,
-    placement,
-    leaseMs: 10_000,
-    logger: silent,
-  });
-  const close = async (): Promise<void> => {
-    await runtime.close({ runs: 'suspend' });
-    await placement.close();
-    await store.close();
-  };
-  return { runtime, store, placement, close };
-};
+export const bootPlaced = (url: string, schema: string) =>
+  bootOnPostgres(
+    { url, schema, pollMs: 50 },
+    { provider, model: 'scripted', agents: [lead, child], leaseMs: 10_000, logger: silent },
+  );

@@ -75,7 +75,7 @@ test('a worker whose network is cut stops by itself, and what it had goes on els
   const server = await ownServer();
   onTestFinished(() => server.end());
   const { runtime, store, close } = boot(server.url, 'partition');
-  onTestFinished(close);
+  onTestFinished(() => close());
   const crew = [];
   for (const n of [0, 1]) {
     const url = await forward(networks.here(n), server.port);

@@ -1,10 +1,9 @@
 /** What is executed while everything around it breaks: a lead, and children that take many steps, one after another. */
 import { setTimeout } from 'node:timers/promises';
-import { createRuntime, defineAgent, defineTool, type RuntimeOptions, spawned } from '@troupe/core';
-import { pgBoss } from '@troupe/pg-boss';
-import { postgresStore } from '@troupe/store-postgres';
+import { defineAgent, defineTool, type RuntimeOptions, spawned } from '@troupe/core';
 import { scriptedProvider } from '@troupe/testing';
 import { z } from 'zod';
+import { bootOnPostgres } from '../support/on-postgres.ts';
 
 const step = defineTool({
   name: 'step',
@@ -42,22 +41,8 @@ const provider = scriptedProvider(async ({ messages }, { agent }) => {
 });
 
 /** A process of the program. @param logger Is told what went wrong, and what is executed elsewhere by now. */
-export const boot = (url: string, schema: string, { logger }: Pick<RuntimeOptions, 'logger'> = {}) => {
-  const store = postgresStore({ url, schema });
-  const placement = pgBoss({ url, schema: `${schema}_engine`, ...(logger && { logger }) });
-  const runtime = createRuntime({
-    provider,
-    model: 'scripted',
-    agents: [lead, walker],
-    store,
-    placement,
-    leaseMs: 10_000,
-    ...(logger && { logger }),
-  });
-  const close = async (): Promise<void> => {
-    await runtime.close({ runs: 'suspend' });
-    await placement.close();
-    await store.close();
-  };
-  return { runtime, store, close };
-};
+export const boot = (url: string, schema: string, { logger }: Pick<RuntimeOptions, 'logger'> = {}) =>
+  bootOnPostgres(
+    { url, schema },
+    { provider, model: 'scripted', agents: [lead, walker], leaseMs: 10_000, ...(logger && { logger }) },
+  );

@@ -4,15 +4,7 @@ import { createSubagentManager } from '@troupe/delegation';
 import { type Message, textOfMessage } from '@troupe/protocol';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { z } from 'zod';
-
-const deploy = defineTool({
-  name: 'deploy',
-  description: 'Deploys.',
-  inputSchema: z.object({}),
-  confirm: true,
-  prompt: 'May I deploy?',
-  execute: () => 'deployed',
-});
+import { deploy } from './deploy.ts';
 
 const ask = defineTool({
   name: 'ask',

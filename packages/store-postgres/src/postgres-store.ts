@@ -69,7 +69,7 @@ export const postgresStore = (options: string | PostgresStoreOptions): PostgresS
     hints &&
     openRelay({
       self: queue.id,
-      send: (text, to) => teller.say(text, to ?? everybody),
+      send: teller.say,
       want: hints.want,
       leave: hints.leave,
     });

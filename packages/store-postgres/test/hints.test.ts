@@ -73,6 +73,17 @@ const openParties = async <Names extends string>(
   return { schema, ...(Object.fromEntries(parties) as Record<Names, Party>) };
 };
 
+/** Looks for the messages of an owner whenever it hears of something. */
+const looks = async ({ store, listens }: Party, owner: string) => {
+  const heard = await listens();
+  let found = 0;
+  const look = async () => {
+    found = (await store.inbox(owner)).length;
+  };
+  heard.mockImplementation(() => void look());
+  return { heard, seen: () => found };
+};
+
 /** Connections that listen, by the name of who has them. */
 const earsOf = async (schema: string) => {
   const session = await openSession(schema);
@@ -156,20 +167,15 @@ describe('a hint', { timeout: 30_000 }, () => {
   test('leads to few looks where there are many, the last of which comes after the last message', async () => {
     const { sender, holder } = await openParties(['sender', 'holder']);
     await holder.store.claim('r', 'o', lease);
-    const heard = await holder.listens();
-    let seen = 0;
-    const look = async () => {
-      seen = (await holder.store.inbox('o')).length;
-    };
-    heard.mockImplementation(() => void look());
+    const { heard, seen } = await looks(holder, 'o');
     const from = performance.now();
     for (let n = 0; n < 200; n++) await sender.store.post(mailTo('r', `m${n}`));
-    await expect.poll(() => seen, patience).toBe(200);
+    await expect.poll(seen, patience).toBe(200);
     expect(heard.mock.calls.length).toBeLessThanOrEqual((performance.now() - from) / 9 + 2);
     // Those that are left together are told of together.
     const before = sender.told().length;
     await Promise.all(Array.from({ length: 200 }, (_, n) => sender.store.post(mailTo('r', `n${n}`))));
-    await expect.poll(() => seen, patience).toBe(400);
+    await expect.poll(seen, patience).toBe(400);
     expect(sender.told().length - before).toBeLessThanOrEqual(10);
   });
 
@@ -243,18 +249,13 @@ describe('the connection that listens', { timeout: 30_000 }, () => {
     const { schema, sender, holder } = await openParties(['sender', 'holder']);
     const ears = await earsOf(schema);
     await holder.store.claim('r', 'o', lease);
-    const heard = await holder.listens();
-    let seen = 0;
-    const look = async () => {
-      seen = (await holder.store.inbox('o')).length;
-    };
-    heard.mockImplementation(() => void look());
+    const { seen } = await looks(holder, 'o');
     const [before] = await ears.pids(holder.name);
     await ears.kill(holder.name);
     await sender.store.post(mailTo('r', 'meanwhile'));
-    await expect.poll(() => seen, patience).toBe(1);
+    await expect.poll(seen, patience).toBe(1);
     await sender.store.post(mailTo('r', 'afterwards'));
-    await expect.poll(() => seen, patience).toBe(2);
+    await expect.poll(seen, patience).toBe(2);
     expect(await ears.pids(holder.name)).not.toContain(before);
   });
 

@@ -5,6 +5,7 @@ import { defineAgent, defineTool, spawned } from '@troupe/core';
 import { type Message, textOfMessage } from '@troupe/protocol';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { z } from 'zod';
+import { deploy } from '../deploy.ts';
 
 /** Digs until there is a file `open` in the folder, unless it is interrupted. */
 const dig = defineTool({
@@ -16,15 +17,6 @@ const dig = defineTool({
     while (!existsSync('open')) await setTimeout(20, undefined, { signal });
     return 'dug';
   },
-});
-
-const deploy = defineTool({
-  name: 'deploy',
-  description: 'Deploys.',
-  inputSchema: z.object({}),
-  confirm: true,
-  prompt: 'May I deploy?',
-  execute: () => 'deployed',
 });
 
 const digger = defineAgent({ name: 'digger', instructions: 'Dig.', tools: [dig, deploy] });

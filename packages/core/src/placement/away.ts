@@ -51,6 +51,10 @@ type Given = {
 /** How a child begins, and what its parent has for it. */
 type Beginning = { input: RunInput; warnings: readonly Warning[]; slot: RunInput['slot'] };
 
+/** Whether the run above hears of it by messages. */
+const hasToTell = (run: LiveRun): run is LiveRun & { parentId: string } =>
+  run.placed !== undefined && !run.detached && run.parentId !== undefined;
+
 export const openAway = (
   { store, clock, ids, logger, placement }: Given,
   runs: ReadonlyMap<string, LiveRun>,
@@ -229,16 +233,12 @@ export const openAway = (
     },
     /** What a run says to its parent, if that is executed elsewhere. */
     notes: (run: LiveRun, notes: readonly ParentNote[]): Mail[] | undefined =>
-      run.placed && !run.detached && run.parentId !== undefined && notes.length > 0
-        ? notes.map((note) => mailTo(run.parentId as string, note))
-        : undefined,
+      hasToTell(run) && notes.length > 0 ? notes.map((note) => mailTo(run.parentId, note)) : undefined,
     /** Something else that it says. */
     note: (run: LiveRun, news: News): Mail => mailTo(run.parentId ?? '', news),
     /** The last that it says. */
     lastNote: (run: LiveRun, end: Extract<News, { type: 'child.settled' }>['end']): Mail | undefined =>
-      run.placed && !run.detached && run.parentId !== undefined
-        ? mailTo(run.parentId, { type: 'child.settled', end }, `${run.runId}#settled`)
-        : undefined,
+      hasToTell(run) ? mailTo(run.parentId, { type: 'child.settled', end }, `${run.runId}#settled`) : undefined,
     /** Whoever is above the run has mail now, and may have to be woken. */
     wakeAbove(run: LiveRun): void {
       const { above } = run;

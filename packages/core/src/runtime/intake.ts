@@ -193,14 +193,9 @@ export const openIntake = (
         source = iteratorOf(store.events(sieve.from));
         continue;
       }
-      if (held.length === 1) {
-        taken.push(held.pop() as RunEvent);
-        continue;
-      }
-      if (held.length > 1) {
+      if (held.length > 0) {
         // Taken from the end, which costs the same however many there are.
-        taken = held.reverse();
-        held = [];
+        [taken, held] = [held.reverse(), taken];
         continue;
       }
       if (mayRead) {

@@ -1,5 +1,5 @@
 import { defineAgent, defineTool } from '@troupe/core';
-import type { ModelProvider, RunEvent } from '@troupe/protocol';
+import type { ModelProvider, RunEvent, RunStore } from '@troupe/protocol';
 import type { Observable } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -8,6 +8,11 @@ import { calling, guardedTool } from '../control/tools.ts';
 import { only } from '../lead.ts';
 import { leaseMs, machine, watch } from '../recovery/processes.ts';
 import { askingFleet, delegating, gated, handingOver, lead, leaf, openFleet } from './fleet.ts';
+
+/** The store of a process never answers these any more. */
+const hang = ({ store }: { store: RunStore }, ...asked: (keyof RunStore)[]): void => {
+  for (const each of asked) Object.assign(store, { [each]: () => new Promise(() => {}) });
+};
 
 describe('children that are executed elsewhere', () => {
   test('do their work on workers, and give their parents what children give', async () => {
@@ -334,7 +339,7 @@ describe('a process that is gone', () => {
     const run = runtime.start(lead, 'a', { runId: 'root' });
     await settle(100);
     // it hangs: its lease runs out
-    Object.assign(first.mortal.store, { renew: () => new Promise(() => {}) });
+    hang(first.mortal, 'renew');
     engine.lose('w1');
     await serve('w2', quick.script);
     for (let i = 0; i < 10; i++) {
@@ -350,48 +355,26 @@ describe('a process that is gone', () => {
     expect(engine.handed.filter(({ workerId }) => workerId === 'w1')).toMatchObject([{ came: 'held' }]);
   });
 
-  test('from the store: it stops by itself before anybody else goes on', async () => {
-    const { boot, serve, engine, check, pass, clock } = openFleet();
-    const { runtime } = boot();
-    const { script } = gated();
-    const first = await serve('w1', script);
-    const run = runtime.start(lead, 'a', { runId: 'root' });
-    await settle(100);
-    Object.assign(first.mortal.store, { renew: () => new Promise(() => {}), commit: () => new Promise(() => {}) });
-    const came = () => engine.handed.map((one) => one.came);
-    for (let i = 0; i < 3; i++) {
-      expect(came()).toEqual([undefined]);
-      clock.increment(leaseMs / 3);
-      await settle();
-    }
-    clock.increment(leaseMs / 3);
-    await settle(1);
-    expect(came()[0]).toBe('held');
-    first.mortal.die();
-    engine.lose('w1');
-    await serve('w2');
-    clock.increment(15_000);
-    await pass();
-    await expect(run.report).resolves.toMatchObject({ status: 'completed', text: 'a!!' });
-    check('root');
-  });
-
-  test('from the store as a child ends: its activation is over when its lease is, for the end may never be stored', async () => {
+  test.each([
+    ['it stops by itself before anybody else goes on', false],
+    ['also as a child ends: the end may never be stored', true],
+  ])('from the store: %s', async (_what, ends) => {
     const { boot, serve, engine, check, pass, clock } = openFleet();
     const { runtime } = boot();
     const { script, open } = gated();
     const { mortal } = await serve('w1', script);
     const run = runtime.start(lead, 'a', { runId: 'root' });
     await settle(100);
-    Object.assign(mortal.store, { renew: () => new Promise(() => {}), commit: () => new Promise(() => {}) });
-    open('a');
+    hang(mortal, 'renew', 'commit');
+    if (ends) open('a');
+    const came = () => engine.handed.map((one) => one.came);
     for (let i = 0; i < 3; i++) {
       await settle();
-      expect(engine.handed.map(({ came }) => came)).toEqual([undefined]);
+      expect(came()).toEqual([undefined]);
       clock.increment(leaseMs / 3);
     }
     await settle(1);
-    expect(engine.handed[0]).toMatchObject({ came: 'held' });
+    expect(came()[0]).toBe('held');
     mortal.die();
     engine.lose('w1');
     await serve('w2');
@@ -416,7 +399,7 @@ describe('a process that is gone', () => {
     const { mortal } = await serve('w1', script);
     runtime.start(boss, 'a', { runId: 'root' });
     await settle(100);
-    Object.assign(mortal.store, { renew: () => new Promise(() => {}), commit: () => new Promise(() => {}) });
+    hang(mortal, 'renew', 'commit');
     gate.resolve();
     for (let i = 0; i < 4; i++) {
       await settle();
@@ -462,10 +445,8 @@ describe('a process that is gone', () => {
     const run = runtime.start(lead, 'a', { runId: 'root' });
     await settle(100);
     const { renew, release } = mortal.store;
-    Object.assign(mortal.store, {
-      renew: () => new Promise(() => {}),
-      release: () => Promise.reject(new Error('away')),
-    });
+    hang(mortal, 'renew');
+    Object.assign(mortal.store, { release: () => Promise.reject(new Error('away')) });
     for (let i = 0; i < 4; i++) {
       clock.increment(leaseMs / 3);
       await settle();

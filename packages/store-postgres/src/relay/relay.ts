@@ -4,6 +4,7 @@
  * stands in what is stored afterwards, and is found by looking.
  */
 import type { LiveEvent, LiveRelay } from '@troupe/protocol';
+import { everybody } from '../writer/tell.ts';
 import { type Message, messageIn } from './message.ts';
 import { fits, pack, unpack } from './pack.ts';
 
@@ -40,8 +41,8 @@ export type Relay = LiveRelay & {
 type Around = {
   /** By what other stores know this one. */
   self: string;
-  /** Sends a text to one store, or to all that listen. Nobody waits for it, and it may be lost. */
-  send(text: string, to?: string): void;
+  /** Sends a text to one store, or to everybody. Nobody waits for it, and it may be lost. */
+  send(text: string, to: string): void;
   /** Others are to be heard from now on, or need not be. */
   want(): void;
   leave(): void;
@@ -62,7 +63,8 @@ export const openRelay = ({ self, send, want, leave }: Around): Relay => {
   let isSoon = false;
   let gathering: NodeJS.Timeout | undefined;
 
-  const say = (message: Omit<Message, 'by'>, to?: string): void => send(JSON.stringify({ by: self, ...message }), to);
+  const say = (message: Omit<Message, 'by'>, to = everybody): void =>
+    send(JSON.stringify({ by: self, ...message }), to);
 
   const announce = (): void => {
     clearTimeout(saying);
