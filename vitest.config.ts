@@ -21,6 +21,10 @@ export default defineConfig({
     // The usual leaves one core idle.
     maxWorkers: '100%',
     sequence: { sequencer: LongestFirst },
+    // How long a test may take says nothing about Troupe: what hangs is found all the same, and a machine that is busy fails nothing.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    expect: { poll: { timeout: 15_000 } },
     reporters: ['default', './test/tools/count-reporter.mjs'],
     coverage: {
       provider: 'v8',
