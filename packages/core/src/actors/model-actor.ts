@@ -111,7 +111,8 @@ const takeTurn = async (
       case 'usage':
         usage = part.usage;
         answering = part.model ?? run.model;
-        return tell({ type: 'model.used', usage: priced(world, answering, usage) });
+        run.used = priced(world, answering, usage);
+        return;
       case 'attempt': {
         const fact = attempted(world, run, model, part, usage);
         text = run.partial = reasoning = '';

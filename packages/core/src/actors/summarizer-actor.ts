@@ -53,7 +53,7 @@ export const summarizerActor = (world: World) =>
         if (part.type === 'text') summary += part.delta;
         if (part.type === 'usage') {
           usage = part.usage;
-          tell({ type: 'model.used', usage: priced(world, run.model, usage) });
+          run.used = priced(world, run.model, usage);
         }
         if (part.type === 'attempt') {
           summary = '';

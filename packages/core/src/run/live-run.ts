@@ -12,6 +12,7 @@ import {
   redact,
   type Schema,
   toJSON,
+  type Usage,
 } from '@troupe/protocol';
 import type { AnyActorRef, StateValue } from 'xstate';
 import type { ChildEnd, RunContext } from '../agent/context.ts';
@@ -95,6 +96,8 @@ export type LiveRun = {
   progressAt: number;
   /** Text of the turn in flight. */
   partial: string;
+  /** What that turn has used, until its machine hears of it: before anything else that happens, or with the whole turn. */
+  used: Usage | undefined;
   detached: boolean;
   ended: boolean;
   /** Suspended runs say nothing more; their stored run goes on elsewhere. */
@@ -167,6 +170,7 @@ export const openLiveRun = (
   part: 0,
   progressAt: 0,
   partial: '',
+  used: undefined,
   detached: false,
   ended: false,
   suspended: false,

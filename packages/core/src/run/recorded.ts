@@ -32,19 +32,30 @@ const sendOut = ({ orders, notes }: Outbox, { children }: AnyMachineSnapshot, { 
   for (const note of notes) defer(() => send((self as AnyActorRef)._parent, note));
 };
 
-/** Wraps a machine whose context has an outbox. @param record Called after each step, and gives back what it took from the outbox. */
+/**
+ * Wraps a machine whose context has an outbox.
+ *
+ * @param unheard What the machine is to hear before an event: facts that matter only if something else happens first.
+ * @param record Called after each step, and gives back what it took from the outbox.
+ */
 export const recorded = <M extends AnyStateMachine>(
   machine: M,
+  unheard: (event: AnyEventObject, snapshot: AnyMachineSnapshot) => AnyEventObject | undefined,
   record: (event: AnyEventObject, snapshot: AnyMachineSnapshot) => Outbox | null,
-): M =>
-  Object.assign(Object.create(machine) as M, {
+): M => {
+  const step = (snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope): AnyMachineSnapshot => {
+    const effects: (() => void)[] = [];
+    const held = { ...scope, defer: (effect: () => void) => effects.push(effect) };
+    const next = machine.transition(snapshot, event, held as never) as AnyMachineSnapshot;
+    const outbox = next === snapshot ? null : record(event, next);
+    if (outbox) sendOut(outbox, snapshot, scope);
+    for (const effect of effects) scope.defer(effect);
+    return next;
+  };
+  return Object.assign(Object.create(machine) as M, {
     transition: (snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope) => {
-      const effects: (() => void)[] = [];
-      const held = { ...scope, defer: (effect: () => void) => effects.push(effect) };
-      const next = machine.transition(snapshot, event, held as never) as AnyMachineSnapshot;
-      const outbox = next === snapshot ? null : record(event, next);
-      if (outbox) sendOut(outbox, snapshot, scope);
-      for (const effect of effects) scope.defer(effect);
-      return next;
+      const first = unheard(event, snapshot);
+      return step(first ? step(snapshot, first, scope) : snapshot, event, scope);
     },
   });
+};

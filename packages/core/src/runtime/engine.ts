@@ -270,6 +270,15 @@ export const openEngine = (
     run.heard.push({ seq: run.seq, at: clock.now(), heard: heardOf(event) });
   };
 
+  /** What the attempt in flight has used, unless the event says all that it used. */
+  const unheard = (event: AnyEventObject, { context }: AnyMachineSnapshot): AnyEventObject | undefined => {
+    const run = runs.get((context as AgentContext).run.runId);
+    const usage = run?.used;
+    if (!usage) return undefined;
+    run.used = undefined;
+    return saysUsage.has(event.type) ? undefined : { type: 'model.used', usage };
+  };
+
   const begun = (snapshot: AnyMachineSnapshot): void => {
     const run = runs.get((snapshot.context as AgentContext).run.runId);
     // What rested in the store has lost nothing.
@@ -501,6 +510,7 @@ export const openEngine = (
           summarizer: summarizerActor(world),
         },
       }),
+      unheard,
       (event, snapshot) => step(snapshot, event),
     ),
     {
