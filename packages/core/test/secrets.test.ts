@@ -9,7 +9,14 @@ import {
   spawned,
   withCredentials,
 } from '@troupe/core';
-import { FaultError, type JSONValue, keepSecret, type ModelPart, type RunEvent } from '@troupe/protocol';
+import {
+  FaultError,
+  type JSONValue,
+  keepSecret,
+  type ModelPart,
+  type ModelProvider,
+  type RunEvent,
+} from '@troupe/protocol';
 import { type Script, scriptedProvider } from '@troupe/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
@@ -159,6 +166,60 @@ describe('a secret is kept out', () => {
       ),
     ).not.toMatch(secrets);
     expect([report.text, report.calls[0]?.result]).toEqual(['It is [redacted].', expect.not.stringMatching(secrets)]);
+  });
+
+  test('of what is streamed, however a model cuts it, and all that is streamed is what it said', async () => {
+    const text = `It is ${key}, or ${plain}: yes`;
+    const parts = [text.split(''), text.split(/(?=[ -])/), text.match(/.{1,3}/g) ?? []];
+    for (const deltas of parts) {
+      const provider: ModelProvider = {
+        name: 'cutting',
+        async *takeTurn() {
+          for (const delta of deltas) yield { type: 'reasoning', delta };
+          for (const delta of deltas) yield { type: 'text', delta };
+          yield { type: 'finish', reason: 'stop' };
+        },
+      };
+      const { runtime, events } = openRuntime({ provider });
+      const { status } = await runtime.run(leadOf(), 'Go.');
+      expect(status).toBe('completed');
+      const said = 'It is [redacted], or [redacted]: yes';
+      for (const type of ['text.streamed', 'reasoning.streamed'] as const) {
+        const told = only(events, type).map(({ delta }) => delta);
+        expect(told.length).toBeGreaterThan(5);
+        expect(told.join('')).toBe(said);
+      }
+      // Reasoning is told before what is said after it.
+      expect(only(events, 'reasoning.streamed').at(-1)?.part).toBeLessThan(only(events, 'text.streamed')[0]?.part ?? 0);
+    }
+  });
+
+  test('of what a run had said when it was interrupted, or its model broke off, in the middle of one', async () => {
+    for (const how of ['interrupted', 'failed']) {
+      const provider: ModelProvider = {
+        name: 'broken off',
+        async *takeTurn() {
+          yield { type: 'text', delta: 'It is ' };
+          yield { type: 'text', delta: plain.slice(0, -3) };
+          if (how === 'interrupted') await new Promise(() => {});
+        },
+      };
+      const { runtime, events } = openRuntime({ provider });
+      const run = runtime.start(leadOf(), 'Go.');
+      await settle();
+      if (how === 'interrupted') await run.interrupt();
+      expect(await run.ended).toMatchObject({ status: how, partialText: 'It is ' });
+      expect(textOf(events)).not.toMatch(secrets);
+    }
+  });
+
+  test('of a preview that ends in the middle of one', async () => {
+    const result = `${'x'.repeat(190)} ${plain}, and more`;
+    const provider = scriptedProvider([{ calls: [call('go')] }, 'Done.']);
+    const { runtime, events } = openRuntime({ provider });
+    await runtime.run(leadOf({ tools: [toolOf({ execute: () => result })] }), 'Go.');
+    const [{ preview, truncated } = {}] = only(events, 'call.completed');
+    expect([preview, truncated]).toEqual([`${'x'.repeat(190)} [redacted…`, true]);
   });
 
   test('of where a run stands and what it heard; a call that held one is not executed with less after a restart', async () => {

@@ -72,7 +72,7 @@ export {
   textOfIssue,
 } from './ports/schema.ts';
 export { Answer, Question, type Receipt } from './question.ts';
-export { keepSecret, keepSecretsOfUrl, redact } from './redact.ts';
+export { keepSecret, keepSecretsOfUrl, type RedactedParts, redact, redactParts } from './redact.ts';
 export {
   CallReport,
   ChildReport,

@@ -4,6 +4,7 @@ import {
   type ModelPart,
   type ModelRequest,
   noUsage,
+  redactParts,
   type ToolCall,
   toJSON,
   type Usage,
@@ -96,15 +97,26 @@ const takeTurn = async (
   const parts = given
     ? partsOf(given)
     : provider.takeTurn(requestOf(run, model, world), turnOptions(world, run, turn, abort));
+  // A model says a secret in parts, too: what may be the beginning of one is told once it is known to be none.
+  const spoken = redactParts();
+  const thought = redactParts();
+  const tellText = (delta: string): void => {
+    run.partial = spoken.held === 0 ? text : text.slice(0, -spoken.held);
+    if (delta !== '') world.tellLive(run, { type: 'text.streamed', delta });
+  };
+  const tellReasoning = (delta: string): void => {
+    if (delta !== '') world.tellLive(run, { type: 'reasoning.streamed', delta });
+  };
   const take = (part: ModelPart): void => {
     switch (part.type) {
       case 'text':
         text += part.delta;
-        run.partial = text;
-        return world.tellLive(run, { type: 'text.streamed', delta: part.delta });
+        tellReasoning(thought.end());
+        return tellText(spoken.add(part.delta));
       case 'reasoning':
         reasoning += part.delta;
-        return world.tellLive(run, { type: 'reasoning.streamed', delta: part.delta });
+        tellText(spoken.end());
+        return tellReasoning(thought.add(part.delta));
       case 'call':
         calls.push({ id: part.id, name: part.name, arguments: part.arguments });
         return;
@@ -115,6 +127,8 @@ const takeTurn = async (
         return;
       case 'attempt': {
         const fact = attempted(world, run, model, part, usage);
+        spoken.end();
+        thought.end();
         text = run.partial = reasoning = '';
         calls = [];
         usage = noUsage;
@@ -137,6 +151,8 @@ const takeTurn = async (
       `The provider of "${run.model}" ended its answer without saying why. Expected a "finish" part.`,
       { retryable: true },
     );
+  tellReasoning(thought.end());
+  tellText(spoken.end());
 
   const planned = await plannedCalls(world, run, calls);
   const output = calls.length === 0 && run.outputSchema && text.trim() !== '' ? await outputOf(run, text) : undefined;

@@ -13,8 +13,8 @@ export const isSame = (a: unknown, b: unknown): boolean => {
 };
 
 /**
- * Whether an event is what a draft became. Previews were cut before their secrets were blanked: they do not count, what they are
- * previews of does.
+ * Whether an event is what a draft became. Previews may be cut where a secret stands that is known since: they do not count, what
+ * they are previews of does.
  */
 export const isSaid = ({ type, ...data }: Draft, event: StoredEvent): boolean =>
   type === event.type &&

@@ -9,6 +9,8 @@ export type Feed = {
   readonly events$: Subject<RunEvent>;
   /** Tells an event behind everything before it. */
   push(event: RunEvent): void;
+  /** The same, at once where nothing waits to be told. Only on a clean stack: no machine makes a step, no subscriber is being told. */
+  tell(event: RunEvent): void;
   /** Holds everything after it until the events are known that stand here. */
   reserve(): (events: readonly RunEvent[]) => void;
   /** True while something waits to be told. */
@@ -27,15 +29,16 @@ export const openFeed = (told: (event: RunEvent) => void): Feed => {
   const slots: Slot[] = [];
   let scheduled = false;
 
+  const tellOne = (event: RunEvent): void => {
+    told(event);
+    events$.next(event);
+  };
   const flush = () => {
     scheduled = false;
     for (let slot = slots[0]; slot?.events; slot = slots[0]) {
       // What is told from now on comes behind it, and is added to it no more.
       slots.shift();
-      for (const event of slot.events) {
-        told(event);
-        events$.next(event);
-      }
+      for (const event of slot.events) tellOne(event);
     }
   };
   const schedule = () => {
@@ -44,17 +47,23 @@ export const openFeed = (told: (event: RunEvent) => void): Feed => {
     void ready.then(flush);
   };
 
+  const push = (event: RunEvent): void => {
+    const last = slots.at(-1);
+    if (last?.open) last.events.push(event);
+    else slots.push({ events: [event], open: true });
+    schedule();
+  };
+
   return {
     events$,
     isBusy() {
       return slots.length > 0;
     },
-    push(event) {
-      const last = slots.at(-1);
-      if (last?.open) last.events.push(event);
-      else slots.push({ events: [event], open: true });
-      schedule();
+    tell(event) {
+      if (slots.length > 0) push(event);
+      else tellOne(event);
     },
+    push,
     reserve() {
       const slot: { events: readonly RunEvent[] | null; open: false } = { events: null, open: false };
       slots.push(slot);

@@ -82,7 +82,7 @@ export const openDesk = (
     if (!isLive(event)) keep(event);
     const waiting = waiters.get(event.runId);
     if (waiting) for (const waiter of [...waiting]) if (waiter.wanted(event)) waiter.wake();
-    events$.next(event);
+    if (events$.observed) events$.next(event);
   };
 
   return {

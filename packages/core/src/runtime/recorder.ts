@@ -35,6 +35,7 @@ export type Recorder = {
   record(run: LiveRun, drafts: readonly (Draft | Terminal)[], checkpoint?: Checkpoint, mail?: readonly Mail[]): void;
   /** Stores a tree that is whole already, and tells its events. @param told Called with them before they are told. */
   copy(rootId: string, commits: readonly Commit[], told: (events: readonly StoredEvent[]) => void): Promise<void>;
+  /** Tells a live part. Deltas come without secrets: only who streams a text knows of one that several of them hold together. */
   tellLive(run: LiveRun, draft: LiveDraft): void;
   /** The feed of a tree; opened on first use. */
   feedOf(rootId: string): Feed;
@@ -252,7 +253,11 @@ export const openRecorder = (
       const at = clock.now();
       run.progressAt = at;
       const place = { ...run.envelope, at, live: true as const, seq: run.seq, part: run.part };
-      feedOf(run.rootId).push(saidAt(place, draft) as LiveEvent);
+      const event = saidAt(place, draft) as LiveEvent;
+      const feed = feedOf(run.rootId);
+      // A tool tells its progress wherever it is.
+      if (event.type === 'call.progressed') feed.push(event);
+      else feed.tell(event);
     },
     async written(rootId) {
       await (rootId === undefined ? Promise.all(writing) : tails.get(rootId));
@@ -271,12 +276,12 @@ export const openRecorder = (
   };
 };
 
-/** A live event of its place and what was said. There may be hundreds of thousands a second: nothing is copied, only texts are looked at. */
+/** A live event of its place and what was said. There may be hundreds of thousands a second: nothing is copied. */
 const saidAt = <P extends object>(place: P, draft: LiveDraft): P & LiveDraft => {
   if (draft.type === 'call.progressed') return Object.assign(place, redact(draft));
   const event = place as P & { type: LiveDraft['type']; delta: string };
   event.type = draft.type;
-  event.delta = redact(draft.delta);
+  event.delta = draft.delta;
   return event as P & LiveDraft;
 };
 

@@ -75,7 +75,7 @@ const fieldsOf: FieldsOf = {
 
 const plain = /^[\w./:@?,+-]+$/;
 
-const cut = (text: string): string => previewOf(redact(text), longest).preview;
+const cut = (text: string): string => previewOf(text, longest).preview;
 
 /** A text as it is when it is one word, else in quotes; any other value as JSON. */
 const wordOf = (value: unknown): string => {
