@@ -1,6 +1,6 @@
 /** Questions of runs as AG-UI interrupts, and what is sent back as answers. */
 import type { Interrupt, ResumeEntry } from '@ag-ui/core';
-import { type Answer, JSONValue, type Question } from '@troupe/protocol';
+import { type Answer, JSONValue, type Question, redact } from '@troupe/protocol';
 import { z } from 'zod';
 import { Refusal } from './refusal.ts';
 
@@ -42,7 +42,7 @@ export const answerOf = (question: Pick<Question, 'id' | 'kind' | 'options'>, en
   const { kind, options, id } = question;
   const answer = kind === 'confirmation' ? approvalOf(entry, options) : inputOf(entry);
   if (answer !== undefined) return answer;
-  const found = entry.payload === undefined ? 'no payload' : JSON.stringify(entry.payload).slice(0, 200);
+  const found = entry.payload === undefined ? 'no payload' : redact(JSON.stringify(entry.payload)).slice(0, 200);
   const expected = kind === 'confirmation' ? '{ "approved": true } or { "approved": false }' : 'JSON';
   throw new Refusal(
     422,

@@ -1,4 +1,4 @@
-import { type JSONValue, type Question, type ToolCall, toJSON } from '@troupe/protocol';
+import { type JSONValue, type Question, redact, type ToolCall, toJSON } from '@troupe/protocol';
 import type { PlannedCall } from '../agent/context.ts';
 import type { RunView, Tool } from '../define-tool.ts';
 import { check } from './check.ts';
@@ -80,7 +80,7 @@ export const planCall = async (
   if (args === null)
     return {
       ...planned,
-      problem: `The arguments of "${name}" are not a JSON object. Found: ${call.arguments.slice(0, 200)}`,
+      problem: `The arguments of "${name}" are not a JSON object. Found: ${redact(call.arguments).slice(0, 200)}`,
     };
   const asks = await askOf(tool, args, view);
   return { ...planned, ...(asks && { asks }), ...(tool.settle && { delegates: true }) };
