@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +17,17 @@ const packages = readdirSync(join(root, 'packages'), { withFileTypes: true })
 const run = (command: string, args: string[], cwd: string) => {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8', timeout: 240_000 });
   return { ok: status === 0, stdout, output: `${stdout}${stderr}${error?.message ?? ''}` };
+};
+
+/** The Node that the machine has by itself, which may be an older one than the workspace's own. */
+const machineNode = process.env.MACHINE_NODE ?? process.execPath;
+
+/** Whether a version is in a range of the form `>=20.19`. */
+const isAtLeast = (version: string, range: string): boolean => {
+  const [, ...least] = /^>=(\d+)\.(\d+)$/.exec(range)?.map(Number) ?? [];
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  expect(least, range).toHaveLength(2);
+  return major > (least[0] ?? 0) || (major === least[0] && minor >= (least[1] ?? 0));
 };
 
 /** Why the package registry could not be reached, if that is what a failed command says. */
@@ -121,6 +133,24 @@ describe('the packages, as they would be published', () => {
       const lived = run('node', ['stored.ts'], project);
       expect(lived.ok, `${life}: ${lived.output}`).toBe(true);
       expect(lived.stdout).toBe('42\n');
+    }
+
+    // and what says that it runs on the Node that this machine has by itself does
+    const version = run(machineNode, ['--version'], project).stdout.trim().slice(1);
+    const admitted = packages.filter((name) => {
+      const { engines } = JSON.parse(readFileSync(join(project, 'node_modules/@troupe', name, 'package.json'), 'utf8'));
+      return isAtLeast(version, engines.node);
+    });
+    expect(admitted).toContain('core');
+    writeFileSync(join(project, 'all.mjs'), admitted.map((name) => `import '@troupe/${name}';`).join('\n'));
+    const imported = run(machineNode, ['all.mjs'], project);
+    expect(imported, `on Node ${version}`).toMatchObject({ ok: true, output: '' });
+    for (const guide of ['core/README.md', 'core/docs/sinks.md', 'core/docs/background.md', 'delegation/README.md']) {
+      const [, typed = ''] = /^```ts\n(.*?)^```/ms.exec(readFileSync(join(root, 'packages', guide), 'utf8')) ?? [];
+      writeFileSync(join(project, 'guide.mjs'), stripTypeScriptTypes(typed));
+      const guided = run(machineNode, ['guide.mjs'], project);
+      expect(guided.ok, `${guide} on Node ${version}: ${guided.output}`).toBe(true);
+      expect(guided.stdout).not.toBe('');
     }
   }, 300_000);
 });

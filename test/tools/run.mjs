@@ -19,6 +19,8 @@ const pathKey = Object.keys(process.env).find((key) => key.toUpperCase() === 'PA
 const env = {
   // Sources without their types, compiled: every process and thread that is started again has them at once.
   NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled'),
+  // The tests run what is published on it, too.
+  MACHINE_NODE: process.execPath,
   ...process.env,
   [pathKey]: [bin, process.env[pathKey]].filter(Boolean).join(delimiter),
 };

@@ -34,7 +34,7 @@ const saidBy = (thrown: object): string => {
 
 const shortened = (text: string): string => {
   const safe = redact(text);
-  return safe.length > longestMessage ? `${safe.slice(0, longestMessage - 1).toWellFormed()}…` : safe;
+  return safe.length > longestMessage ? `${safe.slice(0, longestMessage - 1).replace(/[\uD800-\uDBFF]$/, '')}…` : safe;
 };
 
 /**

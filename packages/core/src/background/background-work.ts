@@ -1,5 +1,6 @@
 /** What runs and sessions have under way in the background: units, and what was sent to other sessions on their behalf. */
 import type { RunRow, RunStore } from '@troupe/protocol';
+import { groupBy } from '../es2024.ts';
 import { sessionOf } from './dispatch.ts';
 
 export type BackgroundWork = {
@@ -20,8 +21,7 @@ export const openBackgroundWork = (store: Pick<RunStore, 'list'>): BackgroundWor
     return known;
   };
   const byTree = (key: string): Promise<Map<string, RunRow[]>> => {
-    const known =
-      trees.get(key) ?? startedIn(key).then((rows) => Map.groupBy(rows, ({ origin }) => origin?.rootId ?? ''));
+    const known = trees.get(key) ?? startedIn(key).then((rows) => groupBy(rows, ({ origin }) => origin?.rootId ?? ''));
     trees.set(key, known);
     return known;
   };

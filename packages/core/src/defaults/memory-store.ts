@@ -17,6 +17,7 @@ import {
   type RunStore,
   redact,
 } from '@troupe/protocol';
+import { groupBy } from '../es2024.ts';
 
 /** Who holds what was given back. */
 const nobody = '';
@@ -128,7 +129,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     row.sessionKey === sessionKey && row.after !== undefined;
 
   const prune: RunStore['prune'] = ({ olderThan, keep, sentTo }) => {
-    const trees = Map.groupBy(runs.values(), ({ row }) => row.rootId);
+    const trees = groupBy(runs.values(), ({ row }) => row.rootId);
     const old = [...trees]
       .filter(([, tree]) => sentTo === undefined || tree.some((run) => isSentTo(run, sentTo)))
       .filter(([, tree]) => tree.every(({ row }) => isEnded(row.status)))
@@ -251,7 +252,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       const taken = [...runs.values()].flatMap(({ row }) =>
         row.quota === undefined ? [] : { ...row, key: row.quota },
       );
-      return [...Map.groupBy(taken, ({ key }) => key)]
+      return [...groupBy(taken, ({ key }) => key)]
         .filter(([key]) => keys === undefined || keys.includes(key))
         .map(([key, rows]) => ({
           key,

@@ -3,6 +3,7 @@
  * it back when it waits for others. The same wherever it is: on a worker, or in the process that started the run.
  */
 import { type Activation, isFaultError, type RunExecutor } from '@troupe/protocol';
+import { withResolvers } from '../es2024.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Inbox } from '../runtime/inbox.ts';
 import type { Recovery } from '../runtime/recovery.ts';
@@ -74,7 +75,7 @@ export const openExecutor = (
   };
 
   const follow = async (run: LiveRun, signal: AbortSignal): Promise<Activation> => {
-    const { promise, resolve } = Promise.withResolvers<Activation>();
+    const { promise, resolve } = withResolvers<Activation>();
     const leave = (): void => {
       if (!underway.delete(run.runId)) return;
       void letGo(run).then(

@@ -17,6 +17,7 @@ import {
 } from '@troupe/protocol';
 import { concat, distinctUntilChanged, EMPTY, map, type Observable, startWith } from 'rxjs';
 import type { RunCommand } from '../agent/context.ts';
+import { withResolvers } from '../es2024.ts';
 import { listOf } from '../replay/read-run.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import { repeated } from '../run/receipt.ts';
@@ -116,7 +117,7 @@ export const openHandles = (
   const followed = async (run: LiveRun, wanted: (event: RunEvent) => boolean): Promise<boolean> => {
     const { runId } = run;
     const reader = openReader({ store, query: { runId, after: run.seq }, live$: desk.events$ });
-    const gone = Promise.withResolvers<never>();
+    const gone = withResolvers<never>();
     const look = async (): Promise<void> => {
       if (!(await store.get(runId)))
         gone.reject(new FaultError('run.unknown', `Run "${runId}" was forgotten before it was read.`, { runId }));

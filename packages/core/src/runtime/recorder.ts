@@ -23,6 +23,7 @@ import {
 } from '@troupe/protocol';
 import type { Draft } from '../agent/context.ts';
 import { isNoProgress } from '../agent/stalls.ts';
+import { withResolvers } from '../es2024.ts';
 import { type Feed, openFeed } from '../run/feed.ts';
 import { foldHeard } from '../run/journal.ts';
 import { enter } from '../run/ledger.ts';
@@ -156,7 +157,7 @@ export const openRecorder = (
   };
 
   const openGroup = (rootId: string): Group => {
-    const { promise: done, resolve } = Promise.withResolvers<void>();
+    const { promise: done, resolve } = withResolvers<void>();
     const steps: Step[] = [];
     const tree = trees.get(rootId) ?? {};
     trees.set(rootId, tree);

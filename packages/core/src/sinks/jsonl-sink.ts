@@ -1,6 +1,7 @@
 import { FaultError, harmlessJSON, isLive, type Logger, messageOf, type RunEvent, redact } from '@troupe/protocol';
 import type { Observer } from 'rxjs';
 import { consoleLogger } from '../defaults/system.ts';
+import { withResolvers } from '../es2024.ts';
 import { tell } from './console-sink.ts';
 import { type LineTarget, openLines } from './text-file.ts';
 
@@ -41,10 +42,10 @@ export const jsonlSink = (
   const name = typeof target === 'string' ? `"${target}"` : 'the stream';
   const file = typeof target === 'string' ? openLines(target) : undefined;
   const out = file ?? (target as LineTarget);
-  const closed = Promise.withResolvers<void>();
+  const closed = withResolvers<void>();
   // Whoever does not ask is told by the logger.
   closed.promise.catch(() => {});
-  let ready = Promise.withResolvers<void>();
+  let ready = withResolvers<void>();
   ready.resolve();
   let held: string[] = [];
   let dropped = 0;
@@ -85,7 +86,7 @@ export const jsonlSink = (
   const wait = (): void => {
     if (state !== 'open') return;
     state = 'full';
-    ready = Promise.withResolvers();
+    ready = withResolvers();
   };
   const release = (): void => {
     if (state !== 'full') return;

@@ -141,8 +141,9 @@ const liveOnce = async <Store extends RunStore & MemoryStore, P extends Program>
   const before = program(lifeIn(first));
   const { id } = start(before);
   const allEnded = async (): Promise<boolean> => {
-    const runs = Map.groupBy(await eventsOf(base, id), ({ runId }) => runId);
-    return [...runs.values()].every((events) => events.some(isTerminal));
+    const events = await eventsOf(base, id);
+    const ended = new Set(events.filter(isTerminal).map(({ runId }) => runId));
+    return events.every(({ runId }) => ended.has(runId));
   };
   let report = await play(before, id, clock, options, first, allEnded);
   const stored = await eventsOf(base, id);
