@@ -120,54 +120,62 @@ export type RedactedParts = {
   readonly held: number;
 };
 
-/**
- * Redacts a text that comes in parts, as a model streams it: what may be the beginning of a secret is held back until it is known
- * whether it is one. All that is given, put together, is the text without secrets, however it was cut.
- */
-export const redactParts = (): RedactedParts => {
-  let held = '';
+class Parts implements RedactedParts {
+  #held = '';
   /** What was told last. */
-  let last = '';
+  #last = '';
+
+  get held(): number {
+    return this.#held.length;
+  }
+
+  add(part: string): string {
+    if (this.#held === '' && part !== '' && !mayBegin(part)) {
+      this.#last = part;
+      return part;
+    }
+    // So long a word is looked at once more when it ends, not with every part of it.
+    if (this.#held.length > longWord && inWord.test(part)) {
+      this.#held += part;
+      return '';
+    }
+    const context = this.#context();
+    const text = context + this.#held + part;
+    const begun = Math.min(beginnings.exec(text)?.index ?? text.length, knownBegun(text));
+    return this.#release(context.length, text, begun < text.length ? wholeUntil(text, begun) : begun);
+  }
+
+  end(): string {
+    if (this.#held === '') return '';
+    const context = this.#context();
+    const text = context + this.#held;
+    return this.#release(context.length, text, text.length);
+  }
 
   /** What stands in the place of the character before what is held: part of a word or not, and the beginning of nothing. */
-  const before = (): '' | '_' | ' ' => (last === '' ? '' : /\w$/.test(last) ? '_' : ' ');
+  #context(): '' | '_' | ' ' {
+    if (this.#last === '') return '';
+    return /\w$/.test(this.#last) ? '_' : ' ';
+  }
 
-  /** Gives what stands up to there, without secrets, and holds the rest. */
-  const release = (from: number, text: string, to: number): string => {
+  /** Gives what stands between two places, without secrets, and holds the rest. */
+  #release(from: number, text: string, to: number): string {
     const all = clean(text);
     // What is held is cleaned as it stands here, and taken off. Where that is not the end of it all, one secret runs into another.
     const rest = to < text.length ? clean(text.slice(to - 1)).slice(1) : '';
     const isApart = to > from && all.endsWith(rest);
     const told = isApart ? all.slice(from, all.length - rest.length) : '';
-    held = text.slice(isApart ? to : from);
-    if (told !== '') last = told;
+    this.#held = text.slice(isApart ? to : from);
+    if (told !== '') this.#last = told;
     return told;
-  };
-  return {
-    get held() {
-      return held.length;
-    },
-    add(part) {
-      if (held === '' && part !== '' && !mayBegin(part)) {
-        last = part;
-        return part;
-      }
-      // So long a word is looked at once more when it ends, not with every part of it.
-      if (held.length > longWord && inWord.test(part)) {
-        held += part;
-        return '';
-      }
-      const context = before();
-      const text = context + held + part;
-      const begun = Math.min(beginnings.exec(text)?.index ?? text.length, knownBegun(text));
-      return release(context.length, text, begun < text.length ? wholeUntil(text, begun) : begun);
-    },
-    end() {
-      const context = before();
-      return release(context.length, context + held, context.length + held.length);
-    },
-  };
-};
+  }
+}
+
+/**
+ * Redacts a text that comes in parts, as a model streams it: what may be the beginning of a secret is held back until it is known
+ * whether it is one. All that is given, put together, is the text without secrets, however it was cut.
+ */
+export const redactParts = (): RedactedParts => new Parts();
 
 /** The cheap question before the dear ones: where none of this stands no secret begins. */
 const first = /\b[sgxAeB]|:/;

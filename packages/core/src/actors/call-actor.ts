@@ -108,11 +108,18 @@ const answer = async (execution: Execution): Promise<CallOutcome | null> => {
     input.kind === 'input'
       ? { ...(input.arguments as object), [tool.inputKey ?? 'user_input']: input.given }
       : input.arguments;
-  const hookCall = { tool: tool.name, callId: input.callId, runId: run.runId, arguments: toJSON(args) };
+  const { before = [], after = [] } = tool;
+  const hasHooks = before.length + after.length > 0;
+  const hookCall = {
+    tool: tool.name,
+    callId: input.callId,
+    runId: run.runId,
+    arguments: hasHooks ? toJSON(args) : null,
+  };
   let result: ToolResult | Spawned | Dispatched;
   let flags: Pick<CallOutcome, 'timedOut' | 'cancelled'> = {};
   try {
-    for (const hook of tool.before ?? []) await hook.run(hookCall);
+    for (const hook of before) await hook.run(hookCall);
     const checked = await check(tool.inputSchema, args);
     if ('problem' in checked) result = { error: `The arguments of "${tool.name}" do not fit: ${checked.problem}` };
     else ({ result, flags } = await attempt(execution, checked.value));

@@ -8,17 +8,20 @@
  */
 export const lateProperties = <Of, Late extends object>(getters: { [K in keyof Late]: (of: Of) => Late[K] }) => {
   const origin = Symbol('origin');
-  const accessors: PropertyDescriptorMap = {};
-  for (const [key, getter] of Object.entries<(of: Of) => unknown>(getters))
-    accessors[key] = {
+  const accessors = Object.entries<(of: Of) => unknown>(getters).map(([key, getter]): [string, PropertyDescriptor] => [
+    key,
+    {
       enumerable: true,
       configurable: true,
       get(this: { [origin]: Of }) {
         return getter(this[origin]);
       },
-    };
+    },
+  ]);
   return <Rest extends object>(rest: Rest, of: Of): Rest & Readonly<Late> => {
     Object.defineProperty(rest, origin, { value: of });
-    return Object.defineProperties(rest, accessors) as Rest & Readonly<Late>;
+    // One by one: `defineProperties` takes twice as long.
+    for (const [key, accessor] of accessors) Object.defineProperty(rest, key, accessor);
+    return rest as Rest & Readonly<Late>;
   };
 };

@@ -13,6 +13,7 @@ import { type AnyEventObject, fromCallback } from 'xstate';
 import type { TurnInput } from '../agent/agent-machine.ts';
 import type { ClosedTurn, GivenTurn, PlannedCall, RunFact } from '../agent/context.ts';
 import { jsonIn } from '../agent/conversation.ts';
+import type { RunView } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { attempted, priced } from './attempted.ts';
@@ -177,7 +178,11 @@ const takeTurn = async (
 /** Calls as their tools understand them. Most turns have none. */
 const plannedCalls = async (world: World, run: LiveRun, calls: readonly ToolCall[]): Promise<PlannedCall[]> => {
   if (calls.length === 0) return [];
-  const view = viewOf(run, world);
+  let seen: RunView | undefined;
+  const view = (): RunView => {
+    seen ??= viewOf(run, world);
+    return seen;
+  };
   return Promise.all(calls.map((call) => planCall(call, run.tools, view)));
 };
 

@@ -28,10 +28,13 @@ const mustConfirm = async (tool: Tool, args: Arguments): Promise<boolean> => {
   }
 };
 
-const describe = (tool: Tool, view: RunView): string =>
-  typeof tool.description === 'function' ? tool.description(view) : tool.description;
+/** What a tool may know of the run: most want to know nothing. */
+type View = () => RunView;
 
-const askOf = async (tool: Tool, args: Arguments, view: RunView): Promise<Ask | null> => {
+const describe = (tool: Tool, view: View): string =>
+  typeof tool.description === 'function' ? tool.description(view()) : tool.description;
+
+const askOf = async (tool: Tool, args: Arguments, view: View): Promise<Ask | null> => {
   const path = typeof args.path === 'string' ? ` (${args.path})` : '';
   const asked = typeof args.question === 'string' ? args.question : undefined;
   if (tool.askUser)
@@ -52,28 +55,24 @@ const askOf = async (tool: Tool, args: Arguments, view: RunView): Promise<Ask | 
 };
 
 /** How many calls of a tool this turn may hold; a tool that cannot say so allows one. */
-const maxOf = ({ maxPerTurn }: Tool, view: RunView): number | undefined => {
+const maxOf = ({ maxPerTurn }: Tool, view: View): number | undefined => {
   if (typeof maxPerTurn !== 'function') return maxPerTurn;
   try {
-    return Math.max(Math.floor(maxPerTurn(view)) || 1, 1);
+    return Math.max(Math.floor(maxPerTurn(view())) || 1, 1);
   } catch {
     return 1;
   }
 };
 
 /** Understands a call as the model made it: finds its tool, parses its arguments, asks whether a person must be heard. */
-export const planCall = async (
-  call: ToolCall,
-  tools: ReadonlyMap<string, Tool>,
-  view: RunView,
-): Promise<PlannedCall> => {
+export const planCall = async (call: ToolCall, tools: ReadonlyMap<string, Tool>, view: View): Promise<PlannedCall> => {
   const { id: callId, name } = call;
   const args = parse(call.arguments);
   const found = { callId, tool: name, arguments: args ?? {} };
   const tool = tools.get(name);
   if (!tool)
     return { ...found, problem: `Tool not found: ${name}. Available: ${[...tools.keys()].join(', ') || 'none'}.` };
-  const problem = refusalOf(tool, view);
+  const problem = tool.offered && refusalOf(tool, view());
   if (problem !== undefined) return { ...found, problem };
   const maxPerTurn = maxOf(tool, view);
   const planned = { ...found, ...(maxPerTurn !== undefined && Number.isFinite(maxPerTurn) && { maxPerTurn }) };

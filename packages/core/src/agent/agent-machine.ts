@@ -18,7 +18,7 @@
 import type { Fault } from '@troupe/protocol';
 import { type AnyEventObject, fromCallback, type NonReducibleUnknown, type StateMachine, setup } from 'xstate';
 import { readAnswer } from './answers.ts';
-import { answerCall, askingCall, planCalls, settleCall } from './calls.ts';
+import { answerCall, askingCall, isLastCall, planCalls, settleCall } from './calls.ts';
 import { grantSlots, pauseChild, releaseSlot, resumeChild, settleChild, spawn, wantSlot } from './children.ts';
 import type {
   AgentContext,
@@ -162,6 +162,8 @@ export const agentMachine: AgentMachine = base
       isForgetful: ({ context: { run } }) => run.memoryScope === undefined,
       hasOpenCalls: ({ context: { run } }) => run.open > 0,
       hasNoOpenCalls: ({ context: { run } }) => run.open === 0,
+      /** Nothing is left to be waited for once this is answered: straight on, a step less than by way of `acting`. */
+      answersLastCall: ({ context: { run }, event }) => event.type === 'call.settled' && isLastCall(run, event.index),
       waitsForPerson: ({ context: { run } }) => run.open > 0 && run.open === run.stuck,
       canGoOn: ({ context: { run } }) => run.open === 0 || run.open > run.stuck,
       madeTooManyCalls: ({ context: { run } }) => run.overCalls,
@@ -440,6 +442,7 @@ export const agentMachine: AgentMachine = base
             },
           },
           acting: {
+            on: { 'call.settled': { guard: 'answersLastCall', target: 'deciding', actions: 'settleCall' } },
             always: [
               { guard: 'hasNoOpenCalls', target: 'deciding' },
               { guard: 'waitsForPerson', target: '#agent.paused.question' },

@@ -197,6 +197,12 @@ export const settleCall = (step: Step, index: number, outcome: CallOutcome): voi
   tellSettled(step);
 };
 
+/** Whether a call that is settled now is the last of its turn, and waits for no child of its own. */
+export const isLastCall = ({ calls, open }: RunContext, index: number): boolean => {
+  const call = calls[index];
+  return open === 1 && call !== undefined && call.phase !== 'settled' && call.live === 0;
+};
+
 /** What a waiting call does once its last child has ended. */
 export const afterLastChild = (step: Step, index: number): void => {
   const call = step.run.calls[index];

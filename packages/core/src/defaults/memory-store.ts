@@ -81,11 +81,13 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       last.set(step.runId, step);
     }
     // What is no JSON is refused before anything is written.
-    const left = commits.map(({ mail: sent = [] }) => sent.map(copyOf));
-    const stored = commits.flatMap(write);
+    const left = commits.map(({ mail: sent }) => sent?.map(copyOf));
+    const stored: ReadEvent[] = [];
+    for (const step of commits) write(step, stored);
     for (const [i, { runId, rootId, journal = [], receipts = [] }] of commits.entries()) {
       const rootSeq = roots.get(rootId)?.length ?? 0;
-      for (const entry of journal) runs.get(runId)?.journal.push({ rootSeq, ...entry });
+      const heard = runs.get(runId)?.journal;
+      for (const entry of journal) heard?.push({ rootSeq, ...entry });
       for (const sent of left[i] ?? []) leave(sent);
       for (const { mailId, receipt } of receipts) answer(mailId, receipt);
     }
@@ -107,22 +109,24 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     return sent.receipt;
   };
 
-  const write = ({ runId, rootId, owner, epoch, events, row, checkpoint }: Commit): ReadEvent[] => {
-    claims.set(runId, { epoch, owner });
+  /** @param told Where its events are added, as they are read. */
+  const write = ({ runId, rootId, owner, epoch, events, row, checkpoint }: Commit, told: ReadEvent[]): void => {
+    const claim = claims.get(runId);
+    if (claim?.epoch !== epoch || claim.owner !== owner) claims.set(runId, { epoch, owner });
     const root = roots.get(rootId) ?? [];
-    roots.set(rootId, root);
+    if (root.length === 0) roots.set(rootId, root);
     const run: Stored = runs.get(runId) ?? { row, events: [], journal: [] };
-    runs.set(runId, run);
+    if (run.events.length === 0) runs.set(runId, run);
     run.row = row;
     if (isEnded(row.status)) delete run.checkpoint;
     else if (checkpoint) run.checkpoint = checkpoint;
-    return events.map((event) => {
+    for (const event of events) {
       const stored = { ...event, rootSeq: root.length + 1, cursor: String(gone + all.length + 1) };
       run.events.push(stored);
       root.push(stored);
       all.push(stored);
-      return stored;
-    });
+      told.push(stored);
+    }
   };
 
   const isSentTo = ({ row }: Stored, sessionKey: string): boolean =>

@@ -207,49 +207,24 @@ const envelopeOf = ({
   });
 type Envelope = ReturnType<typeof envelopeOf>;
 
-/** The run as a list shows it. */
+/** The run as a list shows it. Made with every step: what is missing is left out without a spread for each. */
 export const rowOf = (run: LiveRun): RunRow => {
-  const {
-    runId,
-    rootId,
-    parentId,
-    callId,
-    agent,
-    model,
-    depth,
-    sessionKey,
-    after,
-    origin,
-    job,
-    ledger,
-    quota,
-    fingerprint,
-    made,
-    placed,
-  } = run;
-  return {
-    runId,
-    rootId,
-    ...(parentId !== undefined && { parentId }),
-    ...(callId !== undefined && { callId }),
-    agent: agent.name,
-    model,
-    depth,
-    ...(sessionKey !== undefined && { sessionKey }),
-    ...(after !== undefined && { after }),
-    ...(origin && { origin }),
-    job,
-    status: ledger.status,
-    ...(ledger.exitReason && { exitReason: ledger.exitReason }),
-    usage: ledger.usage,
-    createdAt: ledger.createdAt,
-    ...(ledger.endedAt !== undefined && { endedAt: ledger.endedAt }),
-    ...(run.detached && { detached: true }),
-    ...(quota !== undefined && { quota }),
-    ...(fingerprint !== undefined && { fingerprint }),
-    ...(made && { made }),
-    ...(placed && { placed }),
-  };
+  const { runId, rootId, agent, model, depth, job, ledger } = run;
+  const { status, usage, createdAt } = ledger;
+  const row: RunRow = { runId, rootId, agent: agent.name, model, depth, job, status, usage, createdAt };
+  if (run.parentId !== undefined) row.parentId = run.parentId;
+  if (run.callId !== undefined) row.callId = run.callId;
+  if (run.sessionKey !== undefined) row.sessionKey = run.sessionKey;
+  if (run.after !== undefined) row.after = run.after;
+  if (run.origin) row.origin = run.origin;
+  if (ledger.exitReason) row.exitReason = ledger.exitReason;
+  if (ledger.endedAt !== undefined) row.endedAt = ledger.endedAt;
+  if (run.detached) row.detached = true;
+  if (run.quota !== undefined) row.quota = run.quota;
+  if (run.fingerprint !== undefined) row.fingerprint = run.fingerprint;
+  if (run.made) row.made = run.made;
+  if (run.placed) row.placed = run.placed;
+  return row;
 };
 
 /** What the run gave so far. */
