@@ -2,7 +2,7 @@ import { withRetry } from '@troupe/core';
 import type { ModelPart, ModelProvider, Pricing, Usage } from '@troupe/protocol';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
-import { SimulatedClock } from 'xstate';
+import { type AnyActorRef, SimulatedClock } from 'xstate';
 import { openRuntime, settle } from '../../../test/support/open-runtime.ts';
 import { call, leadOf, only, toolOf } from './lead.ts';
 
@@ -87,6 +87,28 @@ describe("[BG-088] every turn's cost", () => {
       { usage: { costUsd: 0.3 }, fault: { code: 'model.aborted' } },
     ]);
   });
+});
+
+test('[BG-088] what an attempt used is charged also where the machine breaks', async () => {
+  const actors: AnyActorRef[] = [];
+  const { runtime } = open([{ ...used(300), hang: true }], {
+    inspect: (event) => event.type === '@xstate.actor' && actors.push(event.actorRef as AnyActorRef),
+  });
+  const run = runtime.start(leadOf(), 'Go.', { runId: 'r' });
+  await settle();
+  const broken = {
+    type: 'deliver',
+    get mail(): never {
+      throw new Error('a bug');
+    },
+  };
+  actors.find(({ id }) => id === 'r')?.send(broken);
+  expect(await run.ended).toMatchObject({
+    status: 'failed',
+    exitReason: 'error',
+    usage: { total: { inputTokens: 300 } },
+  });
+  expect((await runtime.replay('r')).steps.length).toBeGreaterThan(0);
 });
 
 test('[BG-088] what an aborted turn used counts against the limit', async () => {

@@ -8,6 +8,7 @@ import {
   memoryStore,
   spawned,
   withCredentials,
+  withRetry,
 } from '@troupe/core';
 import {
   FaultError,
@@ -192,6 +193,36 @@ describe('a secret is kept out', () => {
       // Reasoning is told before what is said after it.
       expect(only(events, 'reasoning.streamed').at(-1)?.part).toBeLessThan(only(events, 'text.streamed')[0]?.part ?? 0);
     }
+  });
+
+  test('of what is streamed behind an attempt that came to nothing, and between two thoughts', async () => {
+    const parts: ModelPart[][] = [
+      [{ type: 'text', delta: 'Hello' }],
+      [
+        { type: 'text', delta: `${key} is it, ` },
+        { type: 'text', delta: 'or sk-abc' },
+        { type: 'reasoning', delta: 'hm, sk-' },
+        { type: 'text', delta: 'defgh12345678.' },
+        { type: 'reasoning', delta: 'abcdefgh12345678' },
+        { type: 'finish', reason: 'stop' },
+      ],
+    ];
+    const provider: ModelProvider = {
+      name: 'trying again',
+      async *takeTurn() {
+        yield* parts.shift() ?? [];
+        if (parts.length > 0) throw new FaultError('model.stream_cut', 'cut', { retryable: true });
+      },
+    };
+    const { runtime, events } = openRuntime({ provider: withRetry(provider, { baseMs: 0 }) });
+    expect((await runtime.run(leadOf(), 'Go.')).status).toBe('completed');
+    expect(only(events, 'text.streamed').map(({ delta }) => delta)).toEqual([
+      'Hello',
+      '[redacted] is it, ',
+      'or ',
+      '[redacted].',
+    ]);
+    expect(only(events, 'reasoning.streamed').map(({ delta }) => delta)).toEqual(['hm, ', '[redacted]']);
   });
 
   test('of what a run had said when it was interrupted, or its model broke off, in the middle of one', async () => {

@@ -16,7 +16,7 @@ const mostAttempts = 50;
 
 /**
  * Puts the folder `aside` in the place of `target`, whatever else does the same at the same time: whoever finds a folder of its own
- * stamp there leaves it there. `aside` is still there then, and its maker's to remove.
+ * stamp there leaves it there. `aside` is still there then, and its maker's to remove. Between two of them there may be nothing for a moment.
  */
 export const takePlace = async (
   target: string,
@@ -29,8 +29,11 @@ export const takePlace = async (
     await rename(target, before).catch((error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
     });
-    await rename(aside, target);
+    // Somebody has put the same there since it was looked at: that stays.
+    await rename((await readStamp(before)) === stamp ? before : aside, target);
   } catch (error) {
+    // What stood there before is better than nothing.
+    await rename(before, target).catch(() => {});
     if (!taken.includes(codeOf(error)) || attempt === mostAttempts) throw error;
     await takePlace(target, { aside, stamp }, attempt + 1);
   } finally {

@@ -15,7 +15,7 @@ const secretShapes: readonly Shape[] = [
   { secret: raw`\bAKIA[0-9A-Z]{16}\b`, begins: [raw`\bA`, ...parts('KIA'), '[0-9A-Z]{0,16}'] },
   { secret: raw`\bAIza[0-9A-Za-z_-]{30,}`, begins: [raw`\bA`, ...parts('Iza'), '[0-9A-Za-z_-]*'] },
   {
-    secret: raw`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}`,
+    secret: raw`\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}`,
     begins: [raw`\be`, 'y', 'J', raw`[A-Za-z0-9_-]*`, raw`\.[A-Za-z0-9_-]*`, raw`\.[A-Za-z0-9_-]*`],
   },
   {
@@ -41,9 +41,19 @@ const wholes = anyOf(
   'g',
 );
 /** What may be the beginning of one, broken off anywhere, at the end of a text. */
-const beginnings = new RegExp(
-  `(?:${secretShapes.map(({ begins }) => begins.reduceRight((then, part) => `${part}(?:${then})?`)).join('|')})$`,
-);
+const beginningOf = (those: readonly Shape[]): RegExp =>
+  new RegExp(`(?:${those.map(({ begins }) => begins.reduceRight((then, part) => `${part}(?:${then})?`)).join('|')})$`);
+const leadBegun = beginningOf(secretShapes.filter(({ lead }) => lead));
+const keyBegun = beginningOf(secretShapes.filter(({ lead }) => !lead));
+const inKey = /[\w.-]/;
+
+/** Where one may have begun; the text's end, where none has. Keys are looked for in the last word alone, or each would be in every one. */
+const shapeBegun = (text: string): number => {
+  let word = text.length;
+  while (word > 0 && inKey.test(text.charAt(word - 1))) word -= 1;
+  const key = keyBegun.exec(text.slice(word))?.index;
+  return Math.min(leadBegun.exec(text)?.index ?? text.length, key === undefined ? text.length : word + key);
+};
 /** The cheap question before the dear one: none of the shapes can match where none of these stands. */
 const hints = /sk-|gh[pousr]_|github_pat_|xox|AKIA|AIza|eyJ|Bearer|:\/\//;
 
@@ -141,7 +151,7 @@ class Parts implements RedactedParts {
     }
     const context = this.#context();
     const text = context + this.#held + part;
-    const begun = Math.min(beginnings.exec(text)?.index ?? text.length, knownBegun(text));
+    const begun = Math.min(shapeBegun(text), knownBegun(text));
     return this.#release(context.length, text, begun < text.length ? wholeUntil(text, begun) : begun);
   }
 

@@ -58,8 +58,16 @@ describe('a text in parts', () => {
     const word = `eyJ${'YWJjZGVm'.repeat(50_000)}`;
     const parts = word.match(/.{1,4}/gs) ?? [];
     expect(told([...parts, ' is no token']).join('')).toBe(`${word} is no token`);
-    expect(told([...parts, '.', ...parts, '.', ...parts, ', is it?']).join('')).toBe('[redacted], is it?');
+    expect(told(['eyJhbGciOiJI', '.', ...parts, '.', ...parts, ', is it?']).join('')).toBe('[redacted], is it?');
   });
+
+  test.each(['sk-', 'AIza-', 'xoxb-', 'ghp_', 'eyJ-', 'Bearer ', '://u:', ':', 's '])(
+    'costs no more than its length where all of it is "%s"',
+    (piece) => {
+      const text = `${piece.repeat(40_000)}!`;
+      expect(told(text.match(/.{1,4}/gs) ?? []).join('')).toBe(redact(text));
+    },
+  );
 
   test('tells what it ends with', () => {
     expect(told(['yes, s'])).toEqual(['yes, ', 's']);

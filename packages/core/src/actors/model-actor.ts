@@ -99,24 +99,22 @@ const takeTurn = async (
     ? partsOf(given)
     : provider.takeTurn(requestOf(run, model, world), turnOptions(world, run, turn, abort));
   // A model says a secret in parts, too: what may be the beginning of one is told once it is known to be none.
-  const spoken = redactParts();
-  const thought = redactParts();
+  let spoken = redactParts();
+  let thought = redactParts();
   const tellText = (delta: string): void => {
     run.partial = spoken.held === 0 ? text : text.slice(0, -spoken.held);
-    if (delta !== '') world.tellLive(run, { type: 'text.streamed', delta });
+    if (delta !== '' && !abort.aborted) world.tellLive(run, { type: 'text.streamed', delta });
   };
   const tellReasoning = (delta: string): void => {
-    if (delta !== '') world.tellLive(run, { type: 'reasoning.streamed', delta });
+    if (delta !== '' && !abort.aborted) world.tellLive(run, { type: 'reasoning.streamed', delta });
   };
   const take = (part: ModelPart): void => {
     switch (part.type) {
       case 'text':
         text += part.delta;
-        tellReasoning(thought.end());
         return tellText(spoken.add(part.delta));
       case 'reasoning':
         reasoning += part.delta;
-        tellText(spoken.end());
         return tellReasoning(thought.add(part.delta));
       case 'call':
         calls.push({ id: part.id, name: part.name, arguments: part.arguments });
@@ -128,8 +126,8 @@ const takeTurn = async (
         return;
       case 'attempt': {
         const fact = attempted(world, run, model, part, usage);
-        spoken.end();
-        thought.end();
+        spoken = redactParts();
+        thought = redactParts();
         text = run.partial = reasoning = '';
         calls = [];
         usage = noUsage;
@@ -141,8 +139,8 @@ const takeTurn = async (
   };
   for await (const part of parts) {
     if (abort.aborted) return;
-    // What is told is noted as progress when it is told.
-    if (part.type !== 'text' && part.type !== 'reasoning') run.progressAt = world.clock.now();
+    // Also where nothing is told of it yet.
+    run.progressAt = world.clock.now();
     take(part);
   }
   if (abort.aborted) return;
@@ -154,6 +152,7 @@ const takeTurn = async (
     );
   tellReasoning(thought.end());
   tellText(spoken.end());
+  if (abort.aborted) return;
 
   const planned = await plannedCalls(world, run, calls);
   const output = calls.length === 0 && run.outputSchema && text.trim() !== '' ? await outputOf(run, text) : undefined;

@@ -236,6 +236,7 @@ export const openEngine = (
     const outbox = takeOutbox(snapshot);
     const run = runs.get(context.runId);
     if (!run) return outbox;
+    if (event && saysUsage.has(event.type)) run.used = undefined;
     const isNews = (outbox && outbox.events.length + outbox.messages.length > 0) || isProgress(run, snapshot);
     if (event && (isNews || run.context?.pendingUsage !== context.pendingUsage)) hear(run, event);
     if (snapshot.value === 'interrupting' && run.value !== 'interrupting') desk.stopAsking();
@@ -274,9 +275,9 @@ export const openEngine = (
   const unheard = (event: AnyEventObject, { context }: AnyMachineSnapshot): AnyEventObject | undefined => {
     const run = runs.get((context as AgentContext).run.runId);
     const usage = run?.used;
-    if (!usage) return undefined;
+    if (!usage || saysUsage.has(event.type)) return undefined;
     run.used = undefined;
-    return saysUsage.has(event.type) ? undefined : { type: 'model.used', usage };
+    return { type: 'model.used', usage };
   };
 
   const begun = (snapshot: AnyMachineSnapshot): void => {
@@ -304,7 +305,13 @@ export const openEngine = (
         });
       return;
     }
-    let context = (snapshot.context as AgentContext | undefined)?.run ?? run.context;
+    // Of a step that threw the machine keeps nothing; what was recorded before it stands.
+    const last = ending.how === 'error' ? undefined : (snapshot.context as AgentContext | undefined)?.run;
+    let context = last ?? run.context;
+    if (run.used && context) {
+      hear(run, { type: 'model.used', usage: run.used });
+      context = { ...context, pendingUsage: run.used };
+    }
     let leaves = false;
     if (!run.suspended && context) {
       const closed = { how: ending.how, ends: [...run.unheard.values()] };
@@ -324,9 +331,9 @@ export const openEngine = (
       // In the same commit: a run that has ended has left what it leaves.
       if (letter) recorder.record(run, [], undefined, [letter]);
       leaves = letter !== undefined;
-      const last = away.lastNote(run, endFor(run, context));
-      if (last) recorder.record(run, [], undefined, [last]);
-      if (last) away.wakeAbove(run);
+      const note = away.lastNote(run, endFor(run, context));
+      if (note) recorder.record(run, [], undefined, [note]);
+      if (note) away.wakeAbove(run);
     }
     run.ended = true;
     if (run.broken && !run.suspended) tellBroken(run, run.broken.error);

@@ -56,7 +56,7 @@ describe('a replay', () => {
     expect(taken).toEqual([
       ['deciding: '],
       ['thinking: turn.closed'],
-      ['agent: call.settled', 'acting: ', 'deciding: '],
+      ['acting: call.settled', 'deciding: '],
       ['thinking: turn.closed'],
       [],
     ]);

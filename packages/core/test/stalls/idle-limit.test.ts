@@ -43,6 +43,18 @@ describe('[HM-134] a run that makes no progress for as long as budget.idleMs', (
     expect((await runtime.replay(rootId)).snapshot.value).toBe('failed');
   });
 
+  test.each([
+    ['may be the beginning of a secret, and is not told yet', 'eyJhbGciOi'],
+    ['is empty', ''],
+  ])('makes progress also with a part that %s', async (_what, delta) => {
+    const { run, pass, speak, events } = await alone({ budget });
+    for (let i = 0; i < 5; i += 1) {
+      await pass(700);
+      await speak(rootId, delta);
+    }
+    expect([run.status, ofType(events, 'text.streamed')]).toEqual(['running', []]);
+  });
+
   test('names the tool that was at work, and answers its call', async () => {
     const { run, pass, call } = await alone({ budget });
     await pass(300);
