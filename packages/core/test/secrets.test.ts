@@ -265,7 +265,7 @@ describe('a secret is kept out', () => {
       createRuntime({ provider: scriptedProvider(script), model: 'm', store, agents: [leadOf({ tools: [tool] })] });
     const first = open();
     await first.start(leadOf({ tools: [tool] }), 'Go.', { runId: 'r' }).report;
-    expect(store.checkpoint('r')).toMatchObject({ context: { calls: [{ arguments: { text: '[redacted]' } }] } });
+    expect(store.checkpoint('r')).toMatchObject({ context: { calls: [[{ arguments: { text: '[redacted]' } }]] } });
     expect(textOf(store.checkpoint('r'), store.journal('r'))).not.toMatch(secrets);
     await first.close({ runs: 'suspend' });
     const second = open();

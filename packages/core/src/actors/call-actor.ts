@@ -14,6 +14,7 @@ import { type AnyEventObject, fromCallback } from 'xstate';
 import type { RunFact, SpawnRequest } from '../agent/context.ts';
 import { tightest } from '../agent/limits.ts';
 import { asToolResult, type CallOutcome, notExecuted, outcomeOf, type ToolResult } from '../agent/outcome.ts';
+import { itemAt } from '../agent/rows.ts';
 import { isUnit, ownProviderOf } from '../background/unit.ts';
 import type { Agent } from '../define-agent.ts';
 import {
@@ -61,6 +62,9 @@ type Execution = {
   children: string[];
   tell(fact: RunFact): void;
 };
+
+/** The call as its run knows it. */
+const callNow = ({ run: { context }, input }: Execution) => context && itemAt(context.calls, input.index);
 
 /** The key of the call: the same whenever it is executed again. */
 const keyOf = ({ run, input }: Execution): string => callKeyOf(run.runId, input.turn, input.index);
@@ -205,7 +209,7 @@ const close = async (execution: Execution, { reports, data, round }: SettledChil
         `each call has ${maxRounds} rounds of them at most. Where its context is "final", give a result, or raise maxRounds.`,
       );
     if (requests.length === 0) return refuse('it named none. Expected one request or more, or a result.');
-    ask(execution, requests, run.context?.calls[input.index]?.children.length ?? 0, { allOrNone });
+    ask(execution, requests, callNow(execution)?.children.length ?? 0, { allOrNone });
     return null;
   } catch (error) {
     return outcomeOf({ error: redact(messageOf(error)) });
@@ -357,7 +361,7 @@ const ask = (
           message: `"${agent.name}" was not started: spawning is paused. Try again later, or do this work yourself.`,
         },
       };
-    const isThere = run.context?.calls[input.index]?.children[from + i] !== undefined;
+    const isThere = callNow(execution)?.children[from + i] !== undefined;
     if (quota && !isThere && !world.quotas.take(quota.key, quota.max, childId))
       return { ...data, refused: { kind: 'quota', limit: quota.max, message: quota.message } };
     return data;

@@ -8,6 +8,7 @@ import { type ActorLogic, type AnyActorRef, type AnyEventObject, createActor, ty
 import type { CrewMessage } from '../agent/agent-machine.ts';
 import { roundsOf } from '../agent/children.ts';
 import type { CallState, CrewOrder, RunCommand } from '../agent/context.ts';
+import { itemAt } from '../agent/rows.ts';
 import { type ChildResult, keepResult, type LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { type CallInput, callActor, type SettledChildren } from './call-actor.ts';
@@ -88,7 +89,7 @@ export const crewActor = (world: World): CrewLogic => {
       }
       case 'crew.close': {
         const { index, turn } = order;
-        const waiting = run.context?.calls[index];
+        const waiting = run.context && itemAt(run.context.calls, index);
         if (!waiting) return;
         return startCall(crew, scope, {
           runId: run.runId,
@@ -202,7 +203,7 @@ const crewOf = (input: { runId: string }): CrewSnapshot => ({
 const forgetReports = ({ runId, reports, context }: LiveRun, id: string): void => {
   if (reports.size === 0) return;
   const [turn = 0, index = 0] = id.slice('call.'.length).split('-').map(Number);
-  const call = context?.turn === turn ? context?.calls[index] : undefined;
+  const call = context?.turn === turn ? itemAt(context.calls, index) : undefined;
   if (call && call.phase !== 'settled' && !call.outcome) return;
   reports.delete(callKeyOf(runId, turn, index));
 };

@@ -4,6 +4,7 @@
  */
 import { matchesState } from 'xstate';
 import type { CallState, RunFact } from '../agent/context.ts';
+import { itemsOf } from '../agent/rows.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 
@@ -40,7 +41,7 @@ const lastProgressOf = (run: LiveRun, runs: Runs): number => {
 const isHeldUp = ({ value, context, away }: LiveRun, runs: Runs): boolean => {
   if (!context || value === undefined) return false;
   if (['queued', 'paused', { running: 'waiting' }].some((state) => matchesState(state, value))) return true;
-  const open = context.calls.filter(({ phase }) => phase !== 'settled');
+  const open = itemsOf(context.calls).filter(({ phase }) => phase !== 'settled');
   return open.length > 0 && open.every((call) => isCallHeldUp(call, runs, away));
 };
 

@@ -35,6 +35,7 @@ import type {
 import * as life from './life.ts';
 import { exhaustedBy } from './limits.ts';
 import { raiseLimits, raiseProblem } from './raise.ts';
+import { itemAt } from './rows.ts';
 import { openContext, type Step, say, stepOf } from './step.ts';
 import * as turns from './turns.ts';
 
@@ -197,7 +198,7 @@ export const agentMachine: AgentMachine = base
       endsInterrupted: ({ context: { run } }) => run.open === 0,
       isAnswer: ({ context: { run }, event }) => {
         if (event.type !== 'answer') return false;
-        const question = run.calls[askingCall(run, event.questionId)]?.question;
+        const question = itemAt(run.calls, askingCall(run, event.questionId))?.question;
         return question !== undefined && readAnswer(question, event.answer).decision !== 'unclear';
       },
       mayRaise: ({ context: { run }, event }) => event.type === 'raise' && raiseProblem(run, event.limits) === null,

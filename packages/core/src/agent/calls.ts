@@ -6,6 +6,7 @@ import { readAnswer } from './answers.ts';
 import { decisionOn, whyDenied } from './approval.ts';
 import type { CallState, PlannedCall, RunContext, UnknownOutcome } from './context.ts';
 import { type CallOutcome, declined, notExecuted, previewOf } from './outcome.ts';
+import { itemAt, itemsOf, rowsOf } from './rows.ts';
 import { putCall, type Step, say, setCall, tell, warn } from './step.ts';
 
 const settledAs = (call: PlannedCall, outcome: CallOutcome): CallState => ({
@@ -101,8 +102,8 @@ export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => 
     };
     return { ...blank(call), phase: 'asking', kind: question.kind, question };
   });
-  run.calls = calls;
-  step.ownsCalls = true;
+  run.calls = rowsOf(calls);
+  step.ownRows = run.calls.map((_, row) => row);
   run.told = 0;
   run.overCalls = over;
   run.open = 0;
@@ -149,7 +150,8 @@ const execute = (
 /** Answers go into the conversation in call order: as far as everything before is settled. */
 const tellSettled = (step: Step): void => {
   const { run } = step;
-  for (let call = run.calls[run.told]; call?.phase === 'settled' && call.outcome; call = run.calls[run.told]) {
+  const next = () => itemAt(run.calls, run.told);
+  for (let call = next(); call?.phase === 'settled' && call.outcome; call = next()) {
     const { callId, tool, outcome } = call;
     const { preview, truncated } = previewOf(outcome.result, outcome.previewLength);
     const data = outcome.data === undefined ? {} : { data: outcome.data };
@@ -187,7 +189,7 @@ const answered = ({ callId, tool }: CallState): CallState => ({
 
 /** A call has its outcome. A call that still has children waits for them: no child outlives its call. */
 export const settleCall = (step: Step, index: number, outcome: CallOutcome): void => {
-  const call = step.run.calls[index];
+  const call = itemAt(step.run.calls, index);
   if (!call || call.phase === 'settled') return;
   if (call.live > 0)
     return setCall(step, index, { ...call, phase: 'waiting', shares: 0, outcome: call.outcome ?? outcome });
@@ -199,13 +201,13 @@ export const settleCall = (step: Step, index: number, outcome: CallOutcome): voi
 
 /** Whether a call that is settled now is the last of its turn, and waits for no child of its own. */
 export const isLastCall = ({ calls, open }: RunContext, index: number): boolean => {
-  const call = calls[index];
+  const call = itemAt(calls, index);
   return open === 1 && call !== undefined && call.phase !== 'settled' && call.live === 0;
 };
 
 /** What a waiting call does once its last child has ended. */
 export const afterLastChild = (step: Step, index: number): void => {
-  const call = step.run.calls[index];
+  const call = itemAt(step.run.calls, index);
   if (call?.phase !== 'waiting' || call.live > 0) return;
   if (call.outcome) return settleCall(step, index, call.outcome);
   if (step.run.graceOver) return settleCall(step, index, cancelled(step.run.end?.reason));
@@ -224,7 +226,7 @@ const isItsChildren = ({ phase, outcome }: CallState): boolean => phase === 'wai
  * is finished is not lost with what is not.
  */
 export const cancelCalls = (step: Step, reason: string): void => {
-  step.run.calls.forEach((call, index) => {
+  itemsOf(step.run.calls).forEach((call, index) => {
     // What was making a result was stopped with all the tools.
     if (call.phase === 'closing') step.orders.push({ type: 'crew.close', index, turn: step.run.turn });
     else if (call.phase !== 'settled' && !isItsChildren(call)) settleCall(step, index, cancelled(reason));
@@ -234,14 +236,14 @@ export const cancelCalls = (step: Step, reason: string): void => {
 /** Nothing is waited for any more. */
 export const giveUpCalls = (step: Step): void => {
   step.run.graceOver = true;
-  step.run.calls.forEach((call, index) => {
+  itemsOf(step.run.calls).forEach((call, index) => {
     if (call.phase === 'closing') settleCall(step, index, cancelled(step.run.end?.reason));
   });
 };
 
 /** The call that asked, by the question's id. */
 export const askingCall = (run: RunContext, questionId: string): number =>
-  run.calls.findIndex((call) => call.question?.id === questionId && call.phase === 'asking');
+  itemsOf(run.calls).findIndex((call) => call.question?.id === questionId && call.phase === 'asking');
 
 /** A person's answer: the call goes on, or is declined. `paused` runs start it when they are resumed. */
 export const answerCall = (
@@ -250,7 +252,7 @@ export const answerCall = (
   paused: boolean,
 ): void => {
   const index = askingCall(step.run, questionId);
-  const call = step.run.calls[index];
+  const call = itemAt(step.run.calls, index);
   if (!call?.question) return;
   const decision = readAnswer(call.question, answer);
   if (decision.decision === 'unclear') return;
@@ -272,10 +274,10 @@ const leftUnknown = (tool: string, why = ''): CallOutcome =>
 /** After a restart: calls that were executing run again, wait for a person, or fail; children and results are taken up again. */
 export const recoverCalls = (step: Step, unknown: Readonly<Record<number, UnknownOutcome>>): void => {
   const { run, orders } = step;
-  for (const { children } of run.calls)
+  for (const { children } of itemsOf(run.calls))
     for (const { runId, status } of children)
       if (status !== 'ended') orders.push({ type: 'crew.attach', childId: runId });
-  run.calls.forEach((call, index) => {
+  itemsOf(run.calls).forEach((call, index) => {
     if (call.phase === 'closing') orders.push({ type: 'crew.close', index, turn: run.turn });
     if (call.phase === 'waiting') afterLastChild(step, index);
     if (call.phase === 'running') recoverCall(step, index, call, unknown[index] ?? 'again');
@@ -311,7 +313,7 @@ const recoverCall = (step: Step, index: number, call: CallState, verdict: Unknow
 
 /** Starts what was answered while the run was paused. */
 export const startReady = (step: Step): void => {
-  step.run.calls.forEach((call, index) => {
+  itemsOf(step.run.calls).forEach((call, index) => {
     if (call.phase !== 'ready') return;
     setCall(step, index, { ...call, phase: 'running' });
     execute(step, index, call);
@@ -320,11 +322,11 @@ export const startReady = (step: Step): void => {
 
 /** Questions that wait for a person in this run itself. */
 export const openQuestions = (run: Pick<RunContext, 'calls'>): Question[] =>
-  run.calls.flatMap((call) => (call.phase === 'asking' && call.question ? [call.question] : []));
+  itemsOf(run.calls).flatMap((call) => (call.phase === 'asking' && call.question ? [call.question] : []));
 
 /** Answers for calls that a run left open when it was stopped or broke, so that its conversation stays whole. */
 export const closeOpenCalls = (step: Step, fault: Pick<Fault, 'message'>): void => {
-  step.run.calls.forEach((call, index) => {
+  itemsOf(step.run.calls).forEach((call, index) => {
     if (call.phase === 'settled') return;
     const outcome = call.outcome ?? notExecuted('error', fault.message, { cancelled: true });
     setCall(step, index, { ...call, phase: 'settled', outcome });

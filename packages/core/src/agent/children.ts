@@ -16,6 +16,7 @@ import {
   reservationOf,
   takePool,
 } from './limits.ts';
+import { itemAt } from './rows.ts';
 import { type Step, say, setCall, stepOf, warn } from './step.ts';
 
 type Place = { index: number; n: number; call: CallState; child: ChildState };
@@ -25,7 +26,7 @@ export const locate = (run: Pick<RunContext, 'runId' | 'turn' | 'calls'>, childI
   if (!childId.startsWith(`${run.runId}/`)) return null;
   const [key = '', n = ''] = childId.slice(run.runId.length + 1).split('/');
   const [turn, index] = key.split('-').map(Number);
-  const call = turn === run.turn && index !== undefined ? run.calls[index] : undefined;
+  const call = turn === run.turn && index !== undefined ? itemAt(run.calls, index) : undefined;
   const child = call?.children[Number(n)];
   return call && child?.runId === childId && index !== undefined ? { index, n: Number(n), call, child } : null;
 };
@@ -62,7 +63,9 @@ const whyNotAll = (step: Step, asked: Asked): SpawnRequest['refused'] => {
   const { allOrNone: _, ...each } = asked;
   const trial = stepOf(step.run);
   spawn(trial, each);
-  const refused = trial.run.calls[asked.index]?.children.slice(asked.from).find(({ refusal }) => refusal);
+  const refused = itemAt(trial.run.calls, asked.index)
+    ?.children.slice(asked.from)
+    .find(({ refusal }) => refusal);
   return refused?.refusal;
 };
 
@@ -72,7 +75,7 @@ export const spawn = (step: Step, asked: Asked): void => {
   const refused = asked.allOrNone && whyNotAll(step, asked);
   const requests = refused ? asked.requests.map((request) => ({ ...request, refused })) : asked.requests;
   const { run, orders } = step;
-  const asking = run.calls[index];
+  const asking = itemAt(run.calls, index);
   if (!asking) return;
   // A call that is its children asks for more of them.
   const isFurther = asking.phase === 'closing' && !run.end;
@@ -84,7 +87,7 @@ export const spawn = (step: Step, asked: Asked): void => {
   // Nobody knew of these before: they share with all that live.
   const alive = isFurther ? run.live : 0;
   requests.forEach((request, i) => {
-    const call = run.calls[index];
+    const call = itemAt(run.calls, index);
     if (!call) return;
     if (planned) setCall(step, index, { ...call, shares: requests.length - i });
     const n = from + i;
@@ -144,7 +147,7 @@ export const spawn = (step: Step, asked: Asked): void => {
     orders.push({ type: 'crew.start', index, turn: run.turn, childId, grant, slot: given, allowance });
   });
   warn(step);
-  const call = run.calls[index];
+  const call = itemAt(run.calls, index);
   if (!call || !planned || gone) return;
   const rounds = isFurther && { rounds: roundsOf(call) + 1 };
   setCall(step, index, { ...call, phase: 'waiting', shares: 0, ...rounds });
@@ -162,7 +165,7 @@ const again = ({ orders }: Step, index: number, { runId: childId, agent, refusal
 };
 
 const addChild = (step: Step, index: number, child: ChildState): void => {
-  const call = step.run.calls[index];
+  const call = itemAt(step.run.calls, index);
   if (call)
     setCall(step, index, {
       ...call,
@@ -265,4 +268,4 @@ export const resumeChild = (step: Step, childId: string): void => {
 
 /** True when every open call is nothing but its children: the run itself does no work now. */
 export const onlyWaitsForChildren = (run: RunContext): boolean =>
-  run.open > 0 && run.calls.every((call) => call.phase === 'settled' || call.phase === 'waiting');
+  run.open > 0 && run.calls.every((row) => row.every(({ phase }) => phase === 'settled' || phase === 'waiting'));

@@ -22,6 +22,7 @@ import type {
 import type { Approval } from './approval.ts';
 import type { Allowance, Ledger, Limits, Pool } from './limits.ts';
 import type { CallOutcome } from './outcome.ts';
+import type { Rows } from './rows.ts';
 
 /** A child as its parent's call keeps it. */
 export type ChildState = {
@@ -175,7 +176,7 @@ export type RunContext = RunInput &
     pendingUsage: Usage | null;
     /** The turn in hand, from 1. */
     turn: number;
-    calls: CallState[];
+    calls: Rows<CallState>;
     /** Calls without an answer; of these, how many wait for a person. */
     open: number;
     stuck: number;

@@ -3,6 +3,7 @@ import type { ExitReason } from '@troupe/protocol';
 import { cancelCalls, closeOpenCalls, giveUpCalls, openQuestions, recoverCalls, startReady } from './calls.ts';
 import { grantSlots, onlyWaitsForChildren, settleChild } from './children.ts';
 import type { ChildEnd, Letter, RunCommand, RunContext, RunFact, TimeKind } from './context.ts';
+import { itemAt } from './rows.ts';
 import { type FailedEnd, idleTimeout, stalled, stallMessage, stallWarning } from './stalls.ts';
 import { type Step, say, setCall, stepOf } from './step.ts';
 import { chargeAborted } from './turns.ts';
@@ -197,7 +198,7 @@ export const fork = (step: Step, { known, laterMs, begins }: Forked): void => {
   run.mail = [];
   run.laterMs = (run.laterMs ?? 0) + laterMs;
   for (const [index, outcome] of Object.entries(known)) {
-    const call = run.calls[Number(index)];
+    const call = itemAt(run.calls, Number(index));
     if (call?.phase === 'running') setCall(step, Number(index), { ...call, phase: 'waiting', shares: 0, outcome });
   }
   if (!begins) return;

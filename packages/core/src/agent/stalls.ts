@@ -1,6 +1,7 @@
 /** Runs that make no progress: where they stand still, and what is said of it. Who watches them is `actors/silence.ts`. */
 import type { ExitReason, Fault } from '@troupe/protocol';
 import type { Heartbeat, RunContext } from './context.ts';
+import { itemsOf } from './rows.ts';
 
 /** A heartbeat with its defaults. */
 export const heartbeatOf = ({
@@ -23,7 +24,7 @@ export const isNoProgress = (event: { type: string; kind?: unknown; code?: unkno
 /** What a run does: it executes a call, of which the first is named, or it waits for its model. */
 export type Phase = { phase: 'turn' } | { phase: 'call'; tool: string };
 export const phaseOf = ({ calls }: Pick<RunContext, 'calls'>): Phase => {
-  const call = calls.find(({ phase }) => phase === 'running' || phase === 'waiting' || phase === 'closing');
+  const call = itemsOf(calls).find(({ phase }) => phase === 'running' || phase === 'waiting' || phase === 'closing');
   return call ? { phase: 'call', tool: call.tool } : { phase: 'turn' };
 };
 

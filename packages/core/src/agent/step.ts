@@ -5,21 +5,22 @@
 import type { Message } from '@troupe/protocol';
 import type { CallState, CrewOrder, Draft, ParentNote, RunContext, RunInput } from './context.ts';
 import { emptyPool, warningsOf } from './limits.ts';
+import { itemAt, putItem } from './rows.ts';
 
 export type Step = {
   readonly run: RunContext;
   /** What the crew is to do, and what the run above is told: sent once the step is recorded. */
   readonly orders: CrewOrder[];
   readonly notes: ParentNote[];
-  /** Whether the calls of `run` are a copy by now, to write on. */
-  ownsCalls: boolean;
+  /** The rows of the calls of `run` that are copies by now, to write on; none as long as no call was changed. */
+  ownRows: number[] | undefined;
 };
 
-/** Opens a step. `calls` is copied on the first write: see {@link putCall}. */
+/** Opens a step. Of `calls` a row is copied when it is written on first: see {@link putCall}. */
 export const stepOf = (context: RunContext): Step => {
   const { events, messages, orders, notes } = context.outbox;
   const outbox = { events: [...events], messages: [...messages], orders: [...orders], notes: [...notes] };
-  return { run: { ...context, outbox }, orders: outbox.orders, notes: outbox.notes, ownsCalls: false };
+  return { run: { ...context, outbox }, orders: outbox.orders, notes: outbox.notes, ownRows: undefined };
 };
 
 export const say = ({ run }: Step, ...events: Draft[]): void => {
@@ -35,17 +36,17 @@ export const tell = ({ run }: Step, ...messages: Message[]): void => {
 const isStuck = (call: CallState): boolean =>
   call.phase === 'asking' || call.phase === 'ready' || (call.live > 0 && call.asking === call.live);
 
-/** Puts a call in the place of another. A step of a wide run copies its calls once, however many it changes. */
+/** Puts a call in the place of another. */
 export const putCall = (step: Step, index: number, call: CallState): void => {
-  if (!step.ownsCalls) step.run.calls = [...step.run.calls];
-  step.ownsCalls = true;
-  step.run.calls[index] = call;
+  if (!step.ownRows) step.run.calls = [...step.run.calls];
+  step.ownRows ??= [];
+  putItem(step.run.calls, index, call, step.ownRows);
 };
 
 /** Replaces one call and keeps the counts of open and waiting ones. */
 export const setCall = (step: Step, index: number, next: CallState): void => {
   const { run } = step;
-  const before = run.calls[index];
+  const before = itemAt(run.calls, index);
   if (!before) return;
   putCall(step, index, next);
   if (before.phase !== 'settled' && next.phase === 'settled') run.open -= 1;

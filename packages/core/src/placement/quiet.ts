@@ -4,6 +4,7 @@
  */
 import { matchesState, type StateValue } from 'xstate';
 import type { RunContext } from '../agent/context.ts';
+import { itemsOf } from '../agent/rows.ts';
 
 const resting = ['queued', 'paused', { running: 'waiting' }] as const;
 
@@ -22,7 +23,7 @@ export const nearMs = 30_000;
 export const mayRest = (value: StateValue | undefined, context: RunContext | undefined, now: number): boolean => {
   if (value === undefined || !context) return false;
   if (isDone(value)) return true;
-  const isWaiting = context.calls.every(
+  const isWaiting = itemsOf(context.calls).every(
     ({ phase }) => phase === 'settled' || phase === 'waiting' || phase === 'asking',
   );
   if (value === 'interrupting') return isWaiting;

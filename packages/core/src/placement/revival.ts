@@ -1,5 +1,6 @@
 /** What differs when a run is brought back that is executed by itself: its tree may be wide, and it may have nothing to do. */
 import { isEnded, type RunRow, type RunStore, type StoredEvent } from '@troupe/protocol';
+import { itemsOf } from '../agent/rows.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import { contextIn } from '../run/checkpoint.ts';
 import type { LiveRun } from '../run/live-run.ts';
@@ -47,7 +48,7 @@ export const childrenAway = (
   rows: Rows,
   agentFor: (row: RunRow) => AnyAgent | undefined,
 ): LiveRun[] =>
-  contextIn(checkpoint).calls.flatMap(({ children }) =>
+  itemsOf(contextIn(checkpoint).calls).flatMap(({ children }) =>
     children.flatMap(({ runId, status }) => {
       const row = rows.get(runId);
       if (status === 'ended' || !row?.placed) return [];
@@ -69,7 +70,7 @@ export const openRevival = (store: RunStore, owner: string, now: () => number) =
     const descend = async (runId: string): Promise<void> => {
       const checkpoint = await store.checkpoint(runId);
       if (!checkpoint) return;
-      for (const child of contextIn(checkpoint).calls.flatMap(({ children }) => children)) {
+      for (const child of itemsOf(contextIn(checkpoint).calls).flatMap(({ children }) => children)) {
         const row = await store.get(child.runId);
         if (!row) continue;
         rows.set(row.runId, row);

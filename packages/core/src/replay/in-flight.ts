@@ -4,6 +4,7 @@ import type { SnapshotFrom } from 'xstate';
 import type { AgentMachine } from '../agent/agent-machine.ts';
 import type { ClosedTurn, GivenTurn, RunFact } from '../agent/context.ts';
 import type { CallOutcome } from '../agent/outcome.ts';
+import { itemsOf } from '../agent/rows.ts';
 import type { RunRecord } from './read-run.ts';
 import { heardIn } from './replay.ts';
 
@@ -72,7 +73,9 @@ export const knownOutcomes = (later: readonly RunFact[], snapshot: Snapshot): Re
   const known: Record<number, CallOutcome> = {};
   const { calls } = snapshot.context.run;
   const open = new Set(
-    calls.flatMap(({ phase, children }, index) => (phase === 'running' && children.length === 0 ? [index] : [])),
+    itemsOf(calls).flatMap(({ phase, children }, index) =>
+      phase === 'running' && children.length === 0 ? [index] : [],
+    ),
   );
   for (const fact of later) {
     if (breaks.has(fact.type)) break;

@@ -3,6 +3,7 @@ import { type Answer, type Receipt, type RunStatus, redact } from '@troupe/proto
 import { readAnswer } from '../agent/answers.ts';
 import type { AgentContext, RunCommand, RunContext } from '../agent/context.ts';
 import { raiseProblem } from '../agent/raise.ts';
+import { itemsOf } from '../agent/rows.ts';
 
 /** Where a machine stands: its own snapshot, or one that was made of what is stored. */
 export type Standing = { context: AgentContext; can(event: RunCommand): boolean; matches(value: never): boolean };
@@ -22,7 +23,9 @@ const answerProblem = (
   context: RunContext,
   { questionId, answer }: Extract<RunCommand, { type: 'answer' }>,
 ): string => {
-  const question = context.calls.find((call) => call.question?.id === questionId && call.phase === 'asking')?.question;
+  const question = itemsOf(context.calls).find(
+    (call) => call.question?.id === questionId && call.phase === 'asking',
+  )?.question;
   if (!question) return `no open question "${questionId}"`;
   const read = readAnswer(question, answer);
   return `the answer is not clear: expected ${read.decision === 'unclear' ? read.expected : 'another answer'}`;

@@ -31,6 +31,7 @@ import { openQuestions } from '../agent/calls.ts';
 import { locate } from '../agent/children.ts';
 import type { AgentContext, ChildEnd, Outbox, RunCommand, RunContext, UnknownOutcome } from '../agent/context.ts';
 import { closeRun, endOf } from '../agent/life.ts';
+import { itemAt, itemsOf } from '../agent/rows.ts';
 import { openDispatch, sessionOf } from '../background/dispatch.ts';
 import { letterOf } from '../background/letter.ts';
 import { isUnit } from '../background/unit.ts';
@@ -220,7 +221,7 @@ export const openEngine = (
   /** What a run and those below it have just asked: in their contexts before it is told. */
   const askedBelow = ({ context }: LiveRun): Question[] => {
     if (!context) return [];
-    const asking = context.calls.flatMap((call) => call.children.filter(({ status }) => status === 'asking'));
+    const asking = itemsOf(context.calls).flatMap((call) => call.children.filter(({ status }) => status === 'asking'));
     const below = asking.flatMap(({ runId }) => {
       const child = runs.get(runId);
       return child ? askedBelow(child) : desk.questionsOf(runId);
@@ -457,7 +458,7 @@ export const openEngine = (
       parent.spawns.delete(childId);
       if (!pending) throw new Error(`Child "${childId}" was admitted, but nobody asked for it.`);
       const { agent, quota, data } = pending.request;
-      const call = parent.context?.turn === turn ? parent.context.calls[index] : undefined;
+      const call = parent.context?.turn === turn ? itemAt(parent.context.calls, index) : undefined;
       const about = {
         runId: childId,
         rootId: parent.rootId,
@@ -573,7 +574,7 @@ export const openEngine = (
   /** What becomes of calls that were executing: what may run again runs again. */
   const unknownOutcomes = ({ checkpoint, tools }: FoundRun): Record<number, UnknownOutcome> => {
     const unknown: Record<number, UnknownOutcome> = {};
-    contextIn(checkpoint).calls.forEach(({ phase, kind, ...call }, index) => {
+    itemsOf(contextIn(checkpoint).calls).forEach(({ phase, kind, ...call }, index) => {
       if (phase !== 'running') return;
       const tool = tools.get(call.tool);
       const isSafe = !tool || tool.idempotent || tool.settle || kind === 'handoff';

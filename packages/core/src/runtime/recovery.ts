@@ -18,6 +18,7 @@ import {
   type Usage,
   unfinished,
 } from '@troupe/protocol';
+import { itemsOf } from '../agent/rows.ts';
 import { openBackgroundWork } from '../background/background-work.ts';
 import { sessionOf } from '../background/dispatch.ts';
 import { isUnit } from '../background/unit.ts';
@@ -274,7 +275,7 @@ export const openRecovery = (
 
   /** Children that had ended, for calls that are not answered yet. */
   const findFormer = async (parent: FoundRun, rows: Rows, family: Rows): Promise<void> => {
-    for (const { children } of contextIn(parent.checkpoint).calls)
+    for (const { children } of itemsOf(contextIn(parent.checkpoint).calls))
       for (const { runId, status, letGo } of children) {
         const row = rows.get(runId);
         if (!row || (status !== 'ended' && (!isEnded(row.status) || isPlaced(row)))) continue;

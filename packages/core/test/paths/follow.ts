@@ -22,6 +22,7 @@ export const next = (state: State, event: AnyEventObject): State =>
 /** Where a step leads, with what follows by itself: a crew that is stopped, or breaks, takes the children along. */
 const whereto = (before: State, event: AnyEventObject, after: State): State => {
   const ends = before.context.run.calls
+    .flat()
     .flatMap(({ children }) => children)
     .filter(({ status }) => status !== 'ended')
     .map((child) => stopped(child));

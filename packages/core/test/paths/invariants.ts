@@ -18,9 +18,9 @@ const invariants: Record<string, (moment: Moment) => boolean> = {
     return stage.outside.inFlight(stage.runId).length === Number(thinks);
   },
   'L3 a call that executes has an actor, and no other has': ({ stage, context, active }) => {
-    const executing = context.calls.flatMap(({ phase, outcome }, at) =>
-      (phase === 'running' || phase === 'closing') && !outcome ? [at] : [],
-    );
+    const executing = context.calls
+      .flat()
+      .flatMap(({ phase, outcome }, at) => ((phase === 'running' || phase === 'closing') && !outcome ? [at] : []));
     return !active || stage.callActors().join() === executing.join();
   },
   'L2 nobody works for a run that has ended': ({ stage, active }) =>
@@ -31,24 +31,24 @@ const invariants: Record<string, (moment: Moment) => boolean> = {
         reserved[kind] === 0 || spent[kind] + reserved[kind] <= (allowance.limits[kind] ?? Number.POSITIVE_INFINITY),
     ),
   'L4 nothing is promised to children that have ended': ({ context: { calls, reserved } }) =>
-    calls.some(({ live }) => live > 0) || poolKinds.every((kind) => reserved[kind] === 0),
+    calls.flat().some(({ live }) => live > 0) || poolKinds.every((kind) => reserved[kind] === 0),
   'L4 no more turns than its budget': ({ context }) =>
     context.turns <= (context.allowance.limits.turns ?? Number.POSITIVE_INFINITY),
   'L1 it has told one end if it has ended, and none before': ({ stage, active }) =>
     stage.endings().length === Number(!active),
   'a person is asked exactly while a call waits for one': ({ stage, context, active }) =>
-    !active || stage.run.questions.length > 0 === context.calls.some(({ phase }) => phase === 'asking'),
+    !active || stage.run.questions.length > 0 === context.calls.flat().some(({ phase }) => phase === 'asking'),
   'nobody is asked where a policy says so': ({ stage, context }) =>
     context.approval === undefined || stage.events.every(({ type }) => type !== 'question.asked'),
   'what a person answered waits only as long as the run is paused': ({ context, active, isIn }) =>
     !active ||
     isIn({ paused: 'command' }) ||
     isIn('interrupting') ||
-    context.calls.every(({ phase }) => phase !== 'ready'),
+    context.calls.flat().every(({ phase }) => phase !== 'ready'),
   'it waits for a person only when a call or a child does': ({ context, active, isIn }) =>
     !active ||
     !isIn({ paused: 'question' }) ||
-    context.calls.some(({ phase, asking }) => phase === 'asking' || asking > 0),
+    context.calls.flat().some(({ phase, asking }) => phase === 'asking' || asking > 0),
   'what it says of itself is how it stands': ({ stage, context, active, isIn }) =>
     !active ||
     stage.run.status ===
@@ -62,6 +62,7 @@ const invariants: Record<string, (moment: Moment) => boolean> = {
   'a command reaches the children that live': ({ stage, context, event }) =>
     !['pause', 'resume', 'interrupt'].includes(event.type) ||
     context.calls
+      .flat()
       .flatMap(({ children }) => children)
       .filter(({ status }) => status !== 'ended')
       .every(({ runId }) => stage.heardBy(runId).at(-1) === event.type || event.type === 'resume'),

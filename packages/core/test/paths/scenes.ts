@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { AgentMachine } from '../../src/agent/agent-machine.ts';
 import type {
   AgentContext,
+  CallState,
   ChildEnd,
   ChildState,
   ClosedTurn,
@@ -58,9 +59,9 @@ const raise = (turns: number): RunMachineEvent => ({ type: 'raise', limits: { tu
 const deliver: RunMachineEvent = { type: 'deliver', mail: [{ id: 'unit', text: 'It is done.' }] };
 
 const inCalls =
-  (of: (call: RunContext['calls'][number], index: number) => RunMachineEvent[]): Told =>
+  (of: (call: CallState, index: number) => RunMachineEvent[]): Told =>
   ({ calls }) =>
-    calls.flatMap(of);
+    calls.flat().flatMap(of);
 /** Tools that are executed answer; `how` says in which ways. */
 const settling = (...how: ('ok' | 'error')[]) =>
   inCalls((call, index) =>
@@ -97,11 +98,13 @@ const spawning = (count: number, onPaused: SpawnRequest['onPaused'] = 'bubble') 
   );
 /** A call that is its children asks for one more, once, where its run has not ended. */
 const spawningAgain: Told = ({ calls, end }) =>
-  calls.flatMap(({ phase, children, rounds }, index) =>
-    phase === 'closing' && rounds === undefined && !end
-      ? [{ type: 'call.spawns', index, from: children.length, at: 0, requests: [request('bubble')] }]
-      : [],
-  );
+  calls
+    .flat()
+    .flatMap(({ phase, children, rounds }, index) =>
+      phase === 'closing' && rounds === undefined && !end
+        ? [{ type: 'call.spawns', index, from: children.length, at: 0, requests: [request('bubble')] }]
+        : [],
+    );
 const endOf = ({ runId }: ChildState, status: ChildEnd['status'], exitReason: ChildEnd['exitReason']): ChildEnd => ({
   childId: runId,
   status,
@@ -116,6 +119,7 @@ export const stopped = (child: ChildState): RunMachineEvent => ({
 });
 const ofChildren: Told = ({ calls, allowance }) =>
   calls
+    .flat()
     .flatMap(({ children }) => children)
     .filter(({ status, started }) => status !== 'ended' && started)
     .flatMap((child) => {
@@ -175,11 +179,13 @@ const telling = (by: {
 /** What tells two states of a run apart. */
 export const abstract = ({ run: context }: AgentContext) => ({
   turn: [context.turn, context.turns],
-  calls: context.calls.map(({ phase, outcome, children }) => [
-    phase,
-    outcome !== undefined,
-    children.map(({ status, slot, started }) => [status, slot, started].join()),
-  ]),
+  calls: context.calls
+    .flat()
+    .map(({ phase, outcome, children }) => [
+      phase,
+      outcome !== undefined,
+      children.map(({ status, slot, started }) => [status, slot, started].join()),
+    ]),
   slot: context.slot,
   waits: [context.inbox.length > 0, context.mail.length > 0],
   tries: [

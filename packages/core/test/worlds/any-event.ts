@@ -229,9 +229,14 @@ export const eventIn = (
   { fits, any, turn, requests, outcome, end, n }: Happening,
 ): RunMachineEvent => {
   const pick = <T>(items: readonly T[]): T | undefined => items[n % Math.max(1, items.length)];
-  const index = pick(context.calls.flatMap(({ phase }, at) => (phase === 'settled' ? [] : [at])));
-  const call = index === undefined ? undefined : context.calls[index];
-  const child = pick(context.calls.flatMap(({ children }) => children).filter(({ status }) => status !== 'ended'));
+  const index = pick(context.calls.flat().flatMap(({ phase }, at) => (phase === 'settled' ? [] : [at])));
+  const call = index === undefined ? undefined : context.calls.flat()[index];
+  const child = pick(
+    context.calls
+      .flat()
+      .flatMap(({ children }) => children)
+      .filter(({ status }) => status !== 'ended'),
+  );
   const state = JSON.stringify(value);
   if (!fits) return any;
   if (state.includes('recalling')) return { type: 'memory.recalled' };
@@ -250,7 +255,7 @@ export const eventIn = (
   if (state.includes('concluding')) return { type: 'memory.stored' };
   if (state.includes('command')) return { type: 'resume' };
   const asked = pick(
-    context.calls.flatMap(({ question, phase }) => (question && phase === 'asking' ? [question] : [])),
+    context.calls.flat().flatMap(({ question, phase }) => (question && phase === 'asking' ? [question] : [])),
   );
   if (asked && n % 2 === 0) return { type: 'answer', questionId: asked.id, answer: n % 3 > 0, by: 'user' };
   if (child && n % 4 === 0)

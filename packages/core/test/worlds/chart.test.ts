@@ -78,7 +78,7 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
         answersIn(context.outbox.messages);
         const called = context.outbox.messages.flatMap(({ calls = [] }) => calls).length;
         const answered = context.outbox.messages.filter(({ role }) => role === 'tool').length;
-        const open = context.calls.slice(context.told).length;
+        const open = context.calls.flat().slice(context.told).length;
         expect(called - answered).toBe(open);
         if (status === 'done') expect(open).toBe(0);
       }
@@ -98,7 +98,10 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
     holds((states) => {
       states.forEach(({ context: { run: context } }, at) => {
         const { limits } = context.allowance;
-        const live = context.calls.flatMap(({ children }) => children).filter(({ status }) => status !== 'ended');
+        const live = context.calls
+          .flat()
+          .flatMap(({ children }) => children)
+          .filter(({ status }) => status !== 'ended');
         expect(context.reserved).toEqual(live.map(({ reserved }) => reserved).reduce(addPool, emptyPool));
         const before = states[at - 1]?.context.run;
         if (!before || before.children === context.children) return;
@@ -150,7 +153,9 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
       for (const {
         context: { run: context },
       } of states)
-        expect(context.calls.filter(({ tool, phase }) => tool === 'few' && phase !== 'settled').length).toBeLessThan(2);
+        expect(
+          context.calls.flat().filter(({ tool, phase }) => tool === 'few' && phase !== 'settled').length,
+        ).toBeLessThan(2);
     });
   });
 
@@ -193,7 +198,8 @@ const countsOf = ({ open, stuck, live, shares, working, queue }: RunContext) => 
   working,
   queue: queue.toSorted(),
 });
-const recount = ({ calls }: RunContext): ReturnType<typeof countsOf> => {
+const recount = (context: RunContext): ReturnType<typeof countsOf> => {
+  const calls = context.calls.flat();
   const children = calls.flatMap((call) => call.children);
   return {
     open: calls.filter(({ phase }) => phase !== 'settled').length,
