@@ -72,7 +72,8 @@ export {
   textOfIssue,
 } from './ports/schema.ts';
 export { Answer, Question, type Receipt } from './question.ts';
-export { keepSecret, keepSecretsOfUrl, type RedactedParts, redact, redactParts } from './redact.ts';
+export { keepSecret, keepSecretsOfUrl, redact } from './redact.ts';
+export { type RedactedParts, redactParts } from './redact-parts.ts';
 export {
   CallReport,
   ChildReport,
@@ -84,4 +85,5 @@ export {
   UsageReport,
   unfinished,
 } from './report.ts';
+export { beginningOf, shorten } from './shorten.ts';
 export { addUsage, lessUsage, noUsage, tokensOf, Usage } from './usage.ts';

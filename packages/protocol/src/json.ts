@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { redact } from './redact.ts';
+import { shorten } from './shorten.ts';
 
 /** Anything that survives `JSON.parse(JSON.stringify(value))`. */
 export type JSONValue = string | number | boolean | null | JSONValue[] | { [key: string]: JSONValue };
@@ -32,10 +33,7 @@ const saidBy = (thrown: object): string => {
   }
 };
 
-const shortened = (text: string): string => {
-  const safe = redact(text);
-  return safe.length > longestMessage ? `${safe.slice(0, longestMessage - 1).replace(/[\uD800-\uDBFF]$/, '')}…` : safe;
-};
+const shortened = (text: string): string => shorten(redact(text), longestMessage);
 
 /**
  * JSON that a terminal cannot take for a command, and that says the same: control characters, and marks that turn the direction of writing

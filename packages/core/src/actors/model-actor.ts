@@ -13,7 +13,6 @@ import { type AnyEventObject, fromCallback } from 'xstate';
 import type { TurnInput } from '../agent/agent-machine.ts';
 import type { ClosedTurn, GivenTurn, PlannedCall, RunFact } from '../agent/context.ts';
 import { jsonIn } from '../agent/conversation.ts';
-import type { RunView } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { attempted, priced } from './attempted.ts';
@@ -21,7 +20,7 @@ import { check } from './check.ts';
 import { LazyAbort } from './lazy-abort.ts';
 import { planCall } from './plan-call.ts';
 import { turnOptions } from './turn-options.ts';
-import { specsOf, viewOf } from './view.ts';
+import { oneView, specsOf } from './view.ts';
 
 type Tell = (fact: RunFact) => void;
 
@@ -101,12 +100,12 @@ const takeTurn = async (
   // A model says a secret in parts, too: what may be the beginning of one is told once it is known to be none.
   let spoken = redactParts();
   let thought = redactParts();
+  const stream = (type: 'text.streamed' | 'reasoning.streamed', delta: string): void => {
+    if (delta !== '' && !abort.aborted) world.tellLive(run, { type, delta });
+  };
   const tellText = (delta: string): void => {
     run.partial = spoken.held === 0 ? text : text.slice(0, -spoken.held);
-    if (delta !== '' && !abort.aborted) world.tellLive(run, { type: 'text.streamed', delta });
-  };
-  const tellReasoning = (delta: string): void => {
-    if (delta !== '' && !abort.aborted) world.tellLive(run, { type: 'reasoning.streamed', delta });
+    stream('text.streamed', delta);
   };
   const take = (part: ModelPart): void => {
     switch (part.type) {
@@ -115,7 +114,7 @@ const takeTurn = async (
         return tellText(spoken.add(part.delta));
       case 'reasoning':
         reasoning += part.delta;
-        return tellReasoning(thought.add(part.delta));
+        return stream('reasoning.streamed', thought.add(part.delta));
       case 'call':
         calls.push({ id: part.id, name: part.name, arguments: part.arguments });
         return;
@@ -150,7 +149,7 @@ const takeTurn = async (
       `The provider of "${run.model}" ended its answer without saying why. Expected a "finish" part.`,
       { retryable: true },
     );
-  tellReasoning(thought.end());
+  stream('reasoning.streamed', thought.end());
   tellText(spoken.end());
   if (abort.aborted) return;
 
@@ -177,11 +176,7 @@ const takeTurn = async (
 /** Calls as their tools understand them. Most turns have none. */
 const plannedCalls = async (world: World, run: LiveRun, calls: readonly ToolCall[]): Promise<PlannedCall[]> => {
   if (calls.length === 0) return [];
-  let seen: RunView | undefined;
-  const view = (): RunView => {
-    seen ??= viewOf(run, world);
-    return seen;
-  };
+  const view = oneView(run, world);
   return Promise.all(calls.map((call) => planCall(call, run.tools, view)));
 };
 

@@ -1,8 +1,8 @@
 import { type JSONValue, type Question, redact, type ToolCall, toJSON } from '@troupe/protocol';
 import type { PlannedCall } from '../agent/context.ts';
-import type { RunView, Tool } from '../define-tool.ts';
+import type { Tool } from '../define-tool.ts';
 import { check } from './check.ts';
-import { refusalOf } from './view.ts';
+import { describe, refusalOf, type View } from './view.ts';
 
 type Ask = Pick<Question, 'kind' | 'prompt' | 'options' | 'inputKey'>;
 type Arguments = { [key: string]: JSONValue };
@@ -27,12 +27,6 @@ const mustConfirm = async (tool: Tool, args: Arguments): Promise<boolean> => {
     return true;
   }
 };
-
-/** What a tool may know of the run: most want to know nothing. */
-type View = () => RunView;
-
-const describe = (tool: Tool, view: View): string =>
-  typeof tool.description === 'function' ? tool.description(view()) : tool.description;
 
 const askOf = async (tool: Tool, args: Arguments, view: View): Promise<Ask | null> => {
   const path = typeof args.path === 'string' ? ` (${args.path})` : '';
@@ -72,7 +66,7 @@ export const planCall = async (call: ToolCall, tools: ReadonlyMap<string, Tool>,
   const tool = tools.get(name);
   if (!tool)
     return { ...found, problem: `Tool not found: ${name}. Available: ${[...tools.keys()].join(', ') || 'none'}.` };
-  const problem = tool.offered && refusalOf(tool, view());
+  const problem = refusalOf(tool, view);
   if (problem !== undefined) return { ...found, problem };
   const maxPerTurn = maxOf(tool, view);
   const planned = { ...found, ...(maxPerTurn !== undefined && Number.isFinite(maxPerTurn) && { maxPerTurn }) };

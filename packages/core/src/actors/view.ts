@@ -69,15 +69,27 @@ export const viewOf = (run: LiveRun, world: Seer): RunView =>
     { run, world },
   );
 
+/** What a tool may know of a run: most want to know nothing, and it is made for those that do. */
+export type View = () => RunView;
+
+/** The same view, whoever asks for it. */
+export const oneView = (run: LiveRun, world: Seer): View => {
+  let made: RunView | undefined;
+  return () => {
+    made ??= viewOf(run, world);
+    return made;
+  };
+};
+
 /** Why a tool may not be called now; `undefined` when it may. */
-export const refusalOf = (tool: Tool, view: RunView): string | undefined => {
-  const offered = tool.offered?.(view) ?? true;
+export const refusalOf = (tool: Tool, view: View): string | undefined => {
+  const offered = tool.offered?.(view()) ?? true;
   if (offered === true) return undefined;
   return offered || `Tool "${tool.name}" is not available to this run.`;
 };
 
-const describe = ({ description }: Tool, view: RunView): string =>
-  typeof description === 'function' ? description(view) : description;
+export const describe = ({ description }: Tool, view: View): string =>
+  typeof description === 'function' ? description(view()) : description;
 
 const fixed = new WeakMap<ReadonlyMap<string, Tool>, ToolSpec[]>();
 const isFixed = (tool: Tool): boolean => tool.offered === undefined && typeof tool.description === 'string';
@@ -86,7 +98,7 @@ const isFixed = (tool: Tool): boolean => tool.offered === undefined && typeof to
 export const specsOf = (run: LiveRun, world: Seer): ToolSpec[] => {
   const known = fixed.get(run.tools);
   if (known) return known;
-  const view = viewOf(run, world);
+  const view = oneView(run, world);
   const tools = [...run.tools.values()];
   const specs = tools
     .filter((tool) => refusalOf(tool, view) === undefined)

@@ -18,7 +18,7 @@
 import type { Fault } from '@troupe/protocol';
 import { type AnyEventObject, fromCallback, type NonReducibleUnknown, type StateMachine, setup } from 'xstate';
 import { readAnswer } from './answers.ts';
-import { answerCall, askingCall, isLastCall, planCalls, settleCall } from './calls.ts';
+import { answerCall, isLastCall, openQuestion, planCalls, settleCall } from './calls.ts';
 import { grantSlots, pauseChild, releaseSlot, resumeChild, settleChild, spawn, wantSlot } from './children.ts';
 import type {
   AgentContext,
@@ -35,7 +35,6 @@ import type {
 import * as life from './life.ts';
 import { exhaustedBy } from './limits.ts';
 import { raiseLimits, raiseProblem } from './raise.ts';
-import { itemAt } from './rows.ts';
 import { openContext, type Step, say, stepOf } from './step.ts';
 import * as turns from './turns.ts';
 
@@ -198,7 +197,7 @@ export const agentMachine: AgentMachine = base
       endsInterrupted: ({ context: { run } }) => run.open === 0,
       isAnswer: ({ context: { run }, event }) => {
         if (event.type !== 'answer') return false;
-        const question = itemAt(run.calls, askingCall(run, event.questionId))?.question;
+        const question = openQuestion(run, event.questionId);
         return question !== undefined && readAnswer(question, event.answer).decision !== 'unclear';
       },
       mayRaise: ({ context: { run }, event }) => event.type === 'raise' && raiseProblem(run, event.limits) === null,

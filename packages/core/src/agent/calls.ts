@@ -242,8 +242,12 @@ export const giveUpCalls = (step: Step): void => {
 };
 
 /** The call that asked, by the question's id. */
-export const askingCall = (run: RunContext, questionId: string): number =>
+const askingCall = (run: RunContext, questionId: string): number =>
   itemsOf(run.calls).findIndex((call) => call.question?.id === questionId && call.phase === 'asking');
+
+/** The question that waits under an id; none where nobody asks it, or not any more. */
+export const openQuestion = (run: RunContext, questionId: string): Question | undefined =>
+  itemAt(run.calls, askingCall(run, questionId))?.question;
 
 /** A person's answer: the call goes on, or is declined. `paused` runs start it when they are resumed. */
 export const answerCall = (

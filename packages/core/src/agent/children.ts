@@ -16,7 +16,7 @@ import {
   reservationOf,
   takePool,
 } from './limits.ts';
-import { itemAt } from './rows.ts';
+import { everyItem, itemAt } from './rows.ts';
 import { type Step, say, setCall, stepOf, warn } from './step.ts';
 
 type Place = { index: number; n: number; call: CallState; child: ChildState };
@@ -268,4 +268,4 @@ export const resumeChild = (step: Step, childId: string): void => {
 
 /** True when every open call is nothing but its children: the run itself does no work now. */
 export const onlyWaitsForChildren = (run: RunContext): boolean =>
-  run.open > 0 && run.calls.every((row) => row.every(({ phase }) => phase === 'settled' || phase === 'waiting'));
+  run.open > 0 && everyItem(run.calls, ({ phase }) => phase === 'settled' || phase === 'waiting');

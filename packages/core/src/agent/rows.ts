@@ -18,6 +18,9 @@ export const itemAt = <T>(rows: Rows<T>, index: number): T | undefined =>
 /** All of them, in order. */
 export const itemsOf = <T>(rows: Rows<T>): readonly T[] => (rows.length === 1 && rows[0]) || rows.flat();
 
+export const everyItem = <T>(rows: Rows<T>, test: (item: T) => boolean): boolean =>
+  rows.every((row) => row.every(test));
+
 /** Puts an item in the place of another, where there is one, in rows that may be written on. @param owned Rows that are copies by now. */
 export const putItem = <T>(rows: Rows<T>, index: number, item: T, owned: number[]): void => {
   const number = Math.floor(index / rowLength);

@@ -111,12 +111,11 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
 
   /** @param told Where its events are added, as they are read. */
   const write = ({ runId, rootId, owner, epoch, events, row, checkpoint }: Commit, told: ReadEvent[]): void => {
-    const claim = claims.get(runId);
-    if (claim?.epoch !== epoch || claim.owner !== owner) claims.set(runId, { epoch, owner });
+    claims.set(runId, { epoch, owner });
     const root = roots.get(rootId) ?? [];
-    if (root.length === 0) roots.set(rootId, root);
+    roots.set(rootId, root);
     const run: Stored = runs.get(runId) ?? { row, events: [], journal: [] };
-    if (run.events.length === 0) runs.set(runId, run);
+    runs.set(runId, run);
     run.row = row;
     if (isEnded(row.status)) delete run.checkpoint;
     else if (checkpoint) run.checkpoint = checkpoint;

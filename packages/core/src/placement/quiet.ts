@@ -4,7 +4,7 @@
  */
 import { matchesState, type StateValue } from 'xstate';
 import type { RunContext } from '../agent/context.ts';
-import { itemsOf } from '../agent/rows.ts';
+import { everyItem } from '../agent/rows.ts';
 
 const resting = ['queued', 'paused', { running: 'waiting' }] as const;
 
@@ -23,7 +23,8 @@ export const nearMs = 30_000;
 export const mayRest = (value: StateValue | undefined, context: RunContext | undefined, now: number): boolean => {
   if (value === undefined || !context) return false;
   if (isDone(value)) return true;
-  const isWaiting = itemsOf(context.calls).every(
+  const isWaiting = everyItem(
+    context.calls,
     ({ phase }) => phase === 'settled' || phase === 'waiting' || phase === 'asking',
   );
   if (value === 'interrupting') return isWaiting;

@@ -1,9 +1,9 @@
 /** What a command to a run comes to, read off its machine: the same words before and after it is given. */
 import { type Answer, type Receipt, type RunStatus, redact } from '@troupe/protocol';
 import { readAnswer } from '../agent/answers.ts';
+import { openQuestion } from '../agent/calls.ts';
 import type { AgentContext, RunCommand, RunContext } from '../agent/context.ts';
 import { raiseProblem } from '../agent/raise.ts';
-import { itemsOf } from '../agent/rows.ts';
 
 /** Where a machine stands: its own snapshot, or one that was made of what is stored. */
 export type Standing = { context: AgentContext; can(event: RunCommand): boolean; matches(value: never): boolean };
@@ -23,9 +23,7 @@ const answerProblem = (
   context: RunContext,
   { questionId, answer }: Extract<RunCommand, { type: 'answer' }>,
 ): string => {
-  const question = itemsOf(context.calls).find(
-    (call) => call.question?.id === questionId && call.phase === 'asking',
-  )?.question;
+  const question = openQuestion(context, questionId);
   if (!question) return `no open question "${questionId}"`;
   const read = readAnswer(question, answer);
   return `the answer is not clear: expected ${read.decision === 'unclear' ? read.expected : 'another answer'}`;

@@ -180,7 +180,7 @@ export const openIntake = (
       }
       const event = taken.pop();
       if (event) {
-        const verdict = sieve.hear(event, event === sought, relay !== undefined && relayed.has(event));
+        const verdict = sieve.hear(event, event === sought, relayed.has(event));
         if (verdict === 'news' && isWanted(event)) return give(event);
         if (verdict !== 'gap') continue;
         taken.push(event);
@@ -191,11 +191,6 @@ export const openIntake = (
       if (mustRead) {
         mustRead = false;
         source = iteratorOf(store.events(sieve.from));
-        continue;
-      }
-      if (held.length === 1) {
-        // Most come one at a time.
-        taken.push(held.pop() as RunEvent);
         continue;
       }
       if (held.length > 0) {

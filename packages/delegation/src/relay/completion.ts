@@ -1,6 +1,6 @@
-import { messageOf, redact, type TerminalEvent } from '@troupe/protocol';
+import { messageOf, redact, shorten, type TerminalEvent } from '@troupe/protocol';
 import { answerOf, type EntryStatus, entryStatusOf, problemOf, tokenCountsOf } from '../results/entry.ts';
-import { shorten, shortLine } from '../results/shorten.ts';
+import { shortLine } from '../results/shorten.ts';
 import { secondsOf } from '../results/timeout-text.ts';
 import type { ChildCompletion, ChildEvent } from './child-event.ts';
 import { outcomeOf, type WatchedChild, workedMs } from './watched-child.ts';

@@ -1,6 +1,5 @@
-import { hashOf, type JSONValue, type Report, redact, textOfMessage } from '@troupe/protocol';
+import { hashOf, type JSONValue, type Report, redact, shorten, textOfMessage } from '@troupe/protocol';
 import { durationMsOf, entryStatusOf } from './entry.ts';
-import { shorten } from './shorten.ts';
 import { secondsOf } from './timeout-text.ts';
 
 /** What a diagnosis says of a child beside its report. What is missing is left out. */

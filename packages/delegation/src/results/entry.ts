@@ -1,6 +1,5 @@
 /** What the model of a parent is told of one child: one shape, however the child ended (B-60). */
-import type { ExitReason, Report, Usage } from '@troupe/protocol';
-import { beginningOf, shorten } from './shorten.ts';
+import { beginningOf, type ExitReason, type Report, shorten, type Usage } from '@troupe/protocol';
 import { timeoutTextOf } from './timeout-text.ts';
 import { type OutputTailEntry, outputTailOf, type ToolTraceEntry, toolTraceOf } from './tool-trace.ts';
 

@@ -1,6 +1,5 @@
-import type { CallReport, JSONValue, Report } from '@troupe/protocol';
+import { type CallReport, type JSONValue, type Report, shorten } from '@troupe/protocol';
 import { flatTextOf, isErrorResult } from './error-result.ts';
-import { shorten } from './shorten.ts';
 
 /** One tool call of a child, as its parent's model is told of it. Sizes are bytes of UTF-8. */
 export type ToolTraceEntry = { tool: string; args_bytes: number; result_bytes: number; status: 'ok' | 'error' };

@@ -1,6 +1,5 @@
 /** What sub-agents are called: ids for programs, names and labels for people and models. */
-import { hashOf, type IdSource } from '@troupe/protocol';
-import { beginningOf } from '../results/shorten.ts';
+import { beginningOf, hashOf, type IdSource } from '@troupe/protocol';
 
 /** What `sub_` and ten digits take. */
 const idLength = 14;

@@ -1,6 +1,6 @@
 /** What a model reads of sub-agents: each text from data alone. */
-import { tokensOf } from '@troupe/protocol';
-import { beginningOf, shortLine } from '../results/shorten.ts';
+import { beginningOf, tokensOf } from '@troupe/protocol';
+import { shortLine } from '../results/shorten.ts';
 import { type Role, roleCatalogue } from './roles.ts';
 import { mayDelegate } from './subagent-config.ts';
 import type {

@@ -96,6 +96,9 @@ export const openRelay = ({ self, send, want, leave }: Around): Relay => {
         send(`{"by":"${self}","number":${++numbers},"live":${text}}`, store);
     }
   };
+  const flushSoon = (): void => {
+    gathering ??= setTimeout(flush, gatherMs).unref();
+  };
   /** Those who follow a tree, and have said so lately. */
   const followersOf = function* (rootId: string): Generator<Follower> {
     const now = performance.now();
@@ -106,7 +109,7 @@ export const openRelay = ({ self, send, want, leave }: Around): Relay => {
   const gather = ({ events }: Follower, event: LiveEvent): void => {
     if (events.length >= mostEvents) return;
     events.push(event);
-    gathering ??= setTimeout(flush, gatherMs).unref();
+    flushSoon();
   };
   const keepEarly = (event: LiveEvent): void => {
     if (!early) return;
@@ -154,7 +157,7 @@ export const openRelay = ({ self, send, want, leave }: Around): Relay => {
     stored(rootId) {
       for (const follower of followersOf(rootId)) {
         follower.stored.add(rootId);
-        gathering ??= setTimeout(flush, gatherMs).unref();
+        flushSoon();
       }
     },
     listen(rootId, heard) {
