@@ -18,11 +18,16 @@ import {
   redact,
 } from '@troupe/protocol';
 import { groupBy } from '../es2024.ts';
+import { shelfOf } from './shelf.ts';
 
 /** Who holds what was given back. */
 const nobody = '';
 
 const copyOf = (sent: Mail): Mail => JSON.parse(JSON.stringify(sent)) as Mail;
+
+function* behind(events: readonly ReadEvent[], place = 0): Iterable<ReadEvent> {
+  for (let i = place; i < events.length; i++) yield events[i] as ReadEvent;
+}
 
 type Stored = { row: RunRow; events: ReadEvent[]; journal: ReadEntry[]; checkpoint?: Checkpoint };
 
@@ -37,10 +42,8 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
   const claims = new Map<string, { epoch: number; owner: string }>();
   const runs = new Map<string, Stored>();
   const roots = new Map<string, ReadEvent[]>();
-  /** Every event in the order of commits; those of forgotten trees are gaps, so that cursors stay what they were. */
-  let all: (ReadEvent | undefined)[] = [];
-  /** How many events at its beginning are forgotten, and not even gaps. */
-  let gone = 0;
+  /** Every event in the order of commits: its place is its cursor. */
+  const all = shelfOf<ReadEvent>();
   const memories = new Map<string, Map<string, JSONValue>>();
   const mail = new Map<string, { mail: Mail; receipt?: Receipt }>();
   /** Those that nobody has answered. */
@@ -120,10 +123,10 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     if (isEnded(row.status)) delete run.checkpoint;
     else if (checkpoint) run.checkpoint = checkpoint;
     for (const event of events) {
-      const stored = { ...event, rootSeq: root.length + 1, cursor: String(gone + all.length + 1) };
+      const stored = { ...event, rootSeq: root.length + 1, cursor: String(all.count + 1) };
       run.events.push(stored);
       root.push(stored);
-      all.push(stored);
+      all.put(stored);
       told.push(stored);
     }
   };
@@ -141,6 +144,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       .slice(keep)
       .filter(({ endedAt }) => endedAt < olderThan);
     for (const { rootId, tree } of old) {
+      for (const { cursor } of roots.get(rootId) ?? []) all.remove(Number(cursor));
       roots.delete(rootId);
       for (const { row } of tree) {
         runs.delete(row.runId);
@@ -159,29 +163,20 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       mail.delete(id);
       waiting.delete(id);
     }
-    forgetEvents(new Set(old.map(({ rootId }) => rootId)));
     return old.length;
   };
 
-  const forgetEvents = (rootIds: ReadonlySet<string>): void => {
-    if (rootIds.size === 0) return;
-    const left = all.map((event) => (event && rootIds.has(event.rootId) ? undefined : event));
-    const first = left.findIndex((event) => event !== undefined);
-    const leading = first < 0 ? left.length : first;
-    gone += leading;
-    all = left.slice(leading);
-  };
-
-  const slice = (query: EventQuery): { events: readonly (ReadEvent | undefined)[]; from: number } => {
-    if ('rootId' in query) return { events: roots.get(query.rootId) ?? [], from: query.after ?? 0 };
-    if ('runId' in query) return { events: runs.get(query.runId)?.events ?? [], from: query.after ?? 0 };
+  /** What is behind a place of a tree, of a run, or of all. */
+  const found = (query: EventQuery): Iterable<ReadEvent> => {
+    if ('rootId' in query) return behind(roots.get(query.rootId) ?? [], query.after);
+    if ('runId' in query) return behind(runs.get(query.runId)?.events ?? [], query.after);
     const from = query.after === undefined ? 0 : Number(query.after);
     if (!Number.isInteger(from) || from < 0)
       refuse(
         'store.cursor',
         `"${query.after}" is no cursor of this store. Use the cursor of an event it gave, or none.`,
       );
-    return { events: all, from: Math.max(0, from - gone) };
+    return all.after(from);
   };
 
   return {
@@ -264,11 +259,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
         }));
     },
     *events(query) {
-      const { events, from } = slice(query);
-      for (let i = from; i < events.length; i++) {
-        const event = events[i];
-        if (event) yield event;
-      }
+      yield* found(query);
     },
     read: (scope, key) => memories.get(scope)?.get(key),
     write(scope, key, value) {

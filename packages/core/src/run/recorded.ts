@@ -3,10 +3,9 @@
  * carries out a single effect of that step. Then the outbox goes out, ahead of what the step starts and stops: who is about to be
  * stopped still hears it. The outbox of a snapshot that anybody sees is empty.
  */
-import type { ActorScope, AnyActorRef, AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from 'xstate';
+import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import type { AgentContext, Outbox } from '../agent/context.ts';
-
-type Scope = ActorScope<AnyMachineSnapshot, AnyEventObject>;
+import { type Scope, shortLived } from './short-lived.ts';
 
 /** What every outbox is between steps. */
 export const emptyOutbox: Outbox = Object.freeze({ events: [], messages: [], orders: [], notes: [] });
@@ -45,14 +44,18 @@ export const recorded = <M extends AnyStateMachine>(
 ): M => {
   const step = (snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope): AnyMachineSnapshot => {
     const effects: (() => void)[] = [];
-    const held = { ...scope, defer: (effect: () => void) => effects.push(effect) };
-    const next = machine.transition(snapshot, event, held as never) as AnyMachineSnapshot;
+    const defer = (effect: () => void) => effects.push(effect);
+    const next = shortLived({ ...scope, defer }, (held) =>
+      machine.transition(snapshot, event, held as never),
+    ) as AnyMachineSnapshot;
     const outbox = next === snapshot ? null : record(event, next);
     if (outbox) sendOut(outbox, snapshot, scope);
     for (const effect of effects) scope.defer(effect);
     return next;
   };
   return Object.assign(Object.create(machine) as M, {
+    getInitialSnapshot: (scope: Scope, input: unknown) =>
+      shortLived(scope, (held) => machine.getInitialSnapshot(held as never, input as never)),
     transition: (snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope) => {
       const first = unheard(event, snapshot);
       return step(first ? step(snapshot, first, scope) : snapshot, event, scope);

@@ -1,0 +1,54 @@
+const boardLength = 256;
+
+type Board<T> = { items: (T | undefined)[]; left: number };
+
+/**
+ * Items in the order in which they were put there, each with its place for good. What is removed costs its own place to find,
+ * whatever is before and behind it, and a board that nothing is left of is gone.
+ */
+export type Shelf<T> = {
+  /** How many were ever put here: the place that the next one gets, less one. */
+  readonly count: number;
+  put(item: T): void;
+  /** @param place From 1. */
+  remove(place: number): void;
+  /** Those behind a place, also such as are put there meanwhile. */
+  after(place: number): Iterable<T>;
+};
+
+export const shelfOf = <T>(): Shelf<T> => {
+  const boards = new Map<number, Board<T>>();
+  let last: Board<T> = { items: [], left: 0 };
+  let count = 0;
+  return {
+    get count() {
+      return count;
+    },
+    put(item) {
+      if (count % boardLength === 0) last = { items: [], left: 0 };
+      if (last.left === 0) boards.set(Math.floor(count / boardLength), last);
+      last.items.push(item);
+      last.left += 1;
+      count += 1;
+    },
+    remove(place) {
+      const number = Math.floor((place - 1) / boardLength);
+      const board = boards.get(number);
+      const index = (place - 1) % boardLength;
+      if (board?.items[index] === undefined) return;
+      board.items[index] = undefined;
+      board.left -= 1;
+      if (board.left === 0) boards.delete(number);
+    },
+    *after(place) {
+      const number = Math.floor(place / boardLength);
+      for (const [at, { items }] of boards) {
+        if (at < number) continue;
+        for (let i = at === number ? place % boardLength : 0; i < items.length; i++) {
+          const item = items[i];
+          if (item !== undefined) yield item;
+        }
+      }
+    },
+  };
+};
