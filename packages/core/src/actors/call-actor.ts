@@ -85,77 +85,83 @@ export const callActor = (world: World) =>
       return sendBack({ type: 'crew.settled', id: self.id });
     }
     const execution: Execution = { world, run, input, tool, abort, children: [], tell };
-    void answer(execution)
-      .catch((error: unknown) => outcomeOf({ error: redact(messageOf(error)) }))
-      .then((outcome) => {
-        if (outcome) tell({ type: 'call.settled', index: input.index, outcome: withPreview(tool, outcome) });
-        sendBack({ type: 'crew.settled', id: self.id });
-      });
+    void answer(execution).then((outcome) => {
+      if (outcome) tell({ type: 'call.settled', index: input.index, outcome: withPreview(tool, outcome) });
+      sendBack({ type: 'crew.settled', id: self.id });
+    });
     return () => abort.abort(() => new FaultError('call.cancelled', `The call "${input.tool}" was cancelled.`));
   });
 
 const withPreview = ({ previewLength }: Tool, outcome: CallOutcome): CallOutcome =>
   previewLength === undefined ? outcome : { ...outcome, previewLength };
 
+/** What came of the call; `null` where that is yet to come, of its children. Whatever throws is an error in the result. */
 const answer = async (execution: Execution): Promise<CallOutcome | null> => {
-  const { run, input, tool } = execution;
-  await run.writing;
-  if (input.settled) return close(execution, input.settled);
-  const given = [input.arguments, isUnit(run) && run.made?.data];
-  if (input.turn === run.restoredTurn && JSON.stringify(given).includes('[redacted]'))
-    return notExecuted(
-      'error',
-      `Not executed: the arguments of "${tool.name}" held a secret, and it is gone since the restart: secrets are not stored. Call again.`,
-    );
-  if (input.kind === 'handoff') return outcomeOf(asToolResult(input.given));
-  const args =
-    input.kind === 'input'
-      ? { ...(input.arguments as object), [tool.inputKey ?? 'user_input']: input.given }
-      : input.arguments;
-  const { before = [], after = [] } = tool;
-  const hasHooks = before.length + after.length > 0;
-  const hookCall = {
-    tool: tool.name,
-    callId: input.callId,
-    runId: run.runId,
-    arguments: hasHooks ? toJSON(args) : null,
-  };
-  let result: ToolResult | Spawned | Dispatched;
-  let flags: Pick<CallOutcome, 'timedOut' | 'cancelled'> = {};
+  const { run, input, tool, abort } = execution;
   try {
-    for (const hook of before) await hook.run(hookCall);
+    await run.writing;
+    if (input.settled) return await close(execution, input.settled);
+    if (hasLostSecret(execution))
+      return notExecuted(
+        'error',
+        `Not executed: the arguments of "${tool.name}" held a secret, and it is gone since the restart: secrets are not stored. Call again.`,
+      );
+    if (input.kind === 'handoff') return outcomeOf(asToolResult(input.given));
+    const args = argumentsOf(execution);
+    const hooked = tool.before || tool.after ? hookCallOf(execution, args) : undefined;
+    if (hooked) for (const hook of tool.before ?? []) await hook.run(hooked);
     const checked = await check(tool.inputSchema, args);
-    if ('problem' in checked) result = { error: `The arguments of "${tool.name}" do not fit: ${checked.problem}` };
-    else ({ result, flags } = await attempt(execution, checked.value));
+    const { result, flags }: Attempted =
+      'problem' in checked
+        ? { result: { error: `The arguments of "${tool.name}" do not fit: ${checked.problem}` } }
+        : await attempt(execution, checked.value);
+    // A call that has ended meanwhile asks for nothing: whatever it took would never be given back.
+    if (abort.aborted && (isSpawned(result) || isDispatched(result))) return null;
+    if (isSpawned(result)) {
+      if (result.requests.length === 0) return await close(execution, { reports: [], data: [], round: 0 });
+      ask(execution, result.requests, 0, { allOrNone: result.allOrNone });
+      return null;
+    }
+    const given = isDispatched(result) ? await dispatch(execution, args, result) : result;
+    return outcomeOf(hooked ? await afterHooks(execution, hooked, given) : given, flags);
   } catch (error) {
     return outcomeOf({ error: redact(messageOf(error)) });
   }
-  if (isSpawned(result)) {
-    // A call that has ended meanwhile asks for nothing: whatever it took would never be given back.
-    if (execution.abort.aborted) return null;
-    if (result.requests.length === 0) return close(execution, { reports: [], data: [], round: 0 });
-    ask(execution, result.requests, 0, { allOrNone: result.allOrNone });
-    return null;
-  }
-  if (isDispatched(result)) {
-    if (execution.abort.aborted) return null;
-    const call = {
-      key: keyOf(execution),
-      callId: input.callId,
-      tool,
-      input: toJSON(args),
-      isCancelled: () => execution.abort.aborted,
-    };
-    result = await execution.world.dispatch(run, call, result.dispatch);
-  }
-  return outcomeOf(await afterHooks(execution, hookCall, result), flags);
 };
 
-const afterHooks = async (
-  { tool }: Execution,
-  call: Parameters<NonNullable<Tool['after']>[number]['run']>[0],
-  result: ToolResult,
-): Promise<ToolResult> => {
+/** Stores keep no secrets: what a call was brought back with may lack one. */
+const hasLostSecret = ({ run, input }: Execution): boolean =>
+  input.turn === run.restoredTurn &&
+  JSON.stringify([input.arguments, isUnit(run) && run.made?.data]).includes('[redacted]');
+
+/** What its tool is given: with what a person answered, where one was asked for it. */
+const argumentsOf = ({ input, tool }: Execution): unknown =>
+  input.kind === 'input'
+    ? { ...(input.arguments as object), [tool.inputKey ?? 'user_input']: input.given }
+    : input.arguments;
+
+type HookCall = Parameters<NonNullable<Tool['before']>[number]['run']>[0];
+
+const hookCallOf = ({ run, input, tool }: Execution, args: unknown): HookCall => ({
+  tool: tool.name,
+  callId: input.callId,
+  runId: run.runId,
+  arguments: toJSON(args),
+});
+
+const dispatch = (execution: Execution, args: unknown, { dispatch: unit }: Dispatched): Promise<ToolResult> => {
+  const { world, run, input, tool, abort } = execution;
+  const call = {
+    key: keyOf(execution),
+    callId: input.callId,
+    tool,
+    input: toJSON(args),
+    isCancelled: () => abort.aborted,
+  };
+  return world.dispatch(run, call, unit);
+};
+
+const afterHooks = async ({ tool }: Execution, call: HookCall, result: ToolResult): Promise<ToolResult> => {
   let out = result;
   for (const hook of tool.after ?? []) {
     try {
@@ -216,15 +222,21 @@ const close = async (execution: Execution, { reports, data, round }: SettledChil
   }
 };
 
-type Attempted = { result: ToolResult | Spawned | Dispatched; flags: Pick<CallOutcome, 'timedOut' | 'cancelled'> };
+type Attempted = {
+  result: ToolResult | Spawned | Dispatched;
+  flags?: Pick<CallOutcome, 'timedOut' | 'cancelled'>;
+};
 
-/** Runs the tool, again as often as it allows. A call that was cancelled is not tried again. */
-const attempt = async (execution: Execution, value: unknown): Promise<Attempted> => {
+/** Runs the tool, again as often as it allows. */
+const attempt = (execution: Execution, value: unknown): Promise<Attempted> =>
+  execution.tool.retries ? persist(execution, value, execution.tool.retries) : once(execution, value);
+
+/** A call that was cancelled is not tried again. */
+const persist = async (execution: Execution, value: unknown, retries: number): Promise<Attempted> => {
   const { tool, abort, world, run, input } = execution;
-  const { retries = 0, retryDelayMs = 0 } = tool;
+  const { retryDelayMs = 0 } = tool;
   const note = (text: string) => world.tellLive(run, { type: 'call.progressed', callId: input.callId, note: text });
   for (let number = 0; ; number++) {
-    if (abort.aborted) return { result: { error: 'Cancelled' }, flags: { cancelled: true } };
     const attempted = await once(execution, value);
     const { result } = attempted;
     const failed = !isSpawned(result) && !isDispatched(result) && result.error !== undefined;
@@ -247,23 +259,28 @@ const wait = (world: World, ms: number, abort: LazyAbort): Promise<void> =>
     abort.signal.addEventListener('abort', done);
   });
 
-const once = async (execution: Execution, value: unknown): Promise<Attempted> => {
+const once = (execution: Execution, value: unknown): Promise<Attempted> =>
+  execution.tool.timeoutMs === undefined
+    ? execute(execution, value, execution.abort)
+    : limited(execution, value, execution.tool.timeoutMs);
+
+/** @param own Of this attempt. */
+const execute = async (execution: Execution, value: unknown, own: LazyAbort): Promise<Attempted> => {
+  const { tool, abort } = execution;
+  if (abort.aborted) return { result: { error: 'Cancelled' }, flags: { cancelled: true } };
+  try {
+    const output = await tool.execute(value as never, contextOf(execution, own));
+    if (isSpawned(output) || isDispatched(output)) return { result: output };
+    return { result: tool.outputSchema ? await resultOfTool(tool, output) : asToolResult(output) };
+  } catch (error) {
+    return { result: { error: redact(messageOf(error)) } };
+  }
+};
+
+const limited = async (execution: Execution, value: unknown, timeoutMs: number): Promise<Attempted> => {
   const { world, tool, abort } = execution;
-  const own = tool.timeoutMs === undefined ? abort : new LazyAbort();
-  const context = contextOf(execution, own);
-  const work = (async (): Promise<Attempted> => {
-    try {
-      const output = await tool.execute(value as never, context);
-      return {
-        result: isSpawned(output) || isDispatched(output) ? output : await resultOfTool(tool, output),
-        flags: {},
-      };
-    } catch (error) {
-      return { result: { error: redact(messageOf(error)) }, flags: {} };
-    }
-  })();
-  const { timeoutMs } = tool;
-  if (timeoutMs === undefined) return work;
+  const own = new LazyAbort();
+  const work = execute(execution, value, own);
   let timer: unknown;
   const onAbort = () => own.abort(() => abort.signal.reason);
   abort.signal.addEventListener('abort', onAbort);

@@ -5,11 +5,16 @@ import type { Tool } from '../define-tool.ts';
 /** Issues of a check as one sentence: where, what. */
 const sentenceOf = (issues: readonly SchemaIssue[]): string => issues.map(textOfIssue).join('; ');
 
-/** Checks a value; waits only when the schema does. */
-export const check = async (schema: Schema, value: unknown): Promise<{ value: unknown } | { problem: string }> => {
-  const answer = schema['~standard'].validate(value);
-  const result = answer instanceof Promise ? await answer : answer;
-  return result.issues ? { problem: sentenceOf(result.issues) } : { value: result.value };
+type Checked = { value: unknown } | { problem: string };
+type Verdict = Awaited<ReturnType<Schema['~standard']['validate']>>;
+
+const checkedOf = (verdict: Verdict): Checked =>
+  verdict.issues ? { problem: sentenceOf(verdict.issues) } : { value: verdict.value };
+
+/** Checks a value; to be waited for only when the schema is. */
+export const check = (schema: Schema, value: unknown): Checked | Promise<Checked> => {
+  const verdict = schema['~standard'].validate(value);
+  return verdict instanceof Promise ? verdict.then(checkedOf) : checkedOf(verdict);
 };
 
 /**

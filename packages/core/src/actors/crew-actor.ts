@@ -9,7 +9,7 @@ import type { CrewMessage } from '../agent/agent-machine.ts';
 import { roundsOf } from '../agent/children.ts';
 import type { CallState, CrewOrder, RunCommand } from '../agent/context.ts';
 import { itemAt } from '../agent/rows.ts';
-import { type ChildResult, keepResult, type LiveRun } from '../run/live-run.ts';
+import { type ChildResult, keepResult, type LiveRun, offspringOf } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { type CallInput, callActor, type SettledChildren } from './call-actor.ts';
 
@@ -62,7 +62,7 @@ export const crewActor = (world: World): CrewLogic => {
   const settledIn = (run: LiveRun, call: CallState): SettledChildren => {
     const results = call.children.flatMap(({ runId, agent, refusal }): ChildResult[] => {
       if (refusal) return [{ report: refusedReport(runId, agent, world.refusal(refusal.message, refusal)) }];
-      return [run.reports.get(callKeyOfChild(runId))?.get(runId) ?? []].flat();
+      return [run.offspring?.reports.get(callKeyOfChild(runId))?.get(runId) ?? []].flat();
     });
     return {
       reports: results.map(({ report }) => report),
@@ -74,7 +74,7 @@ export const crewActor = (world: World): CrewLogic => {
   const cascade = (crew: CrewSnapshot, run: LiveRun, command: RunCommand): void => {
     for (const child of [...crew.children.values()]) child.send(command);
     if (command.type !== 'interrupt') return;
-    for (const id of run.letGo) {
+    for (const id of run.offspring?.letGo ?? []) {
       const child = world.runs.get(id);
       if (child?.ledger.letGo === 'unanswered') child.actor?.send(command);
       else if (!child && world.questionsOf(id).length > 0) world.tellAway(run, id, command);
@@ -102,15 +102,15 @@ export const crewActor = (world: World): CrewLogic => {
         });
       }
       case 'crew.start': {
-        const { accept } = run.spawns.get(order.childId) ?? {};
+        const { accept } = run.offspring?.spawns.get(order.childId) ?? {};
         const { child, actor } = world.startChild(run, order, scope.self);
         if (actor?.getSnapshot().status === 'active') crew.children.set(order.childId, actor);
         return accept?.(child);
       }
       case 'crew.refuse': {
         const { childId, refusal } = order;
-        const pending = run.spawns.get(childId);
-        run.spawns.delete(childId);
+        const pending = run.offspring?.spawns.get(childId);
+        run.offspring?.spawns.delete(childId);
         const error = world.refusal(refusal.message, refusal);
         if (pending?.request.quota) world.quotas.settle(pending.request.quota.key, childId, false);
         return pending?.refuse?.(error);
@@ -121,10 +121,12 @@ export const crewActor = (world: World): CrewLogic => {
         return;
       }
       case 'crew.reuse': {
-        const pending = run.spawns.get(order.childId);
-        run.spawns.delete(order.childId);
+        const pending = run.offspring?.spawns.get(order.childId);
+        run.offspring?.spawns.delete(order.childId);
         const child =
-          world.runs.get(order.childId) ?? run.away?.get(order.childId)?.child ?? run.former.get(order.childId);
+          world.runs.get(order.childId) ??
+          run.away?.get(order.childId)?.child ??
+          run.offspring?.former.get(order.childId);
         if (child) return pending?.accept?.(child);
         return pending?.refuse?.(
           world.refusal(`Run "${order.childId}" was started before, and is not stored.`, { kind: 'lost' }),
@@ -138,7 +140,7 @@ export const crewActor = (world: World): CrewLogic => {
         const live = away ? undefined : world.runs.get(order.childId);
         if (!child || !(live || away)) return;
         crew.children.delete(order.childId);
-        run.letGo.add(order.childId);
+        offspringOf(run).letGo.add(order.childId);
         if (live) keepResult(run, live, world.reportPaused(live));
         else if (away) keepResult(run, away.child, away.report);
         // One that others execute has left already: its envoy has nothing more to say.
@@ -200,12 +202,12 @@ const crewOf = (input: { runId: string }): CrewSnapshot => ({
 });
 
 /** Once a call has its result nobody makes it again; one that has asked for more children will make it of all of them. */
-const forgetReports = ({ runId, reports, context }: LiveRun, id: string): void => {
-  if (reports.size === 0) return;
+const forgetReports = ({ runId, offspring, context }: LiveRun, id: string): void => {
+  if (!offspring?.reports.size) return;
   const [turn = 0, index = 0] = id.slice('call.'.length).split('-').map(Number);
   const call = context?.turn === turn ? itemAt(context.calls, index) : undefined;
   if (call && call.phase !== 'settled' && !call.outcome) return;
-  reports.delete(callKeyOf(runId, turn, index));
+  offspring.reports.delete(callKeyOf(runId, turn, index));
 };
 
 /** A child's actor has ended: its end was told to the run before, by its lifecycle. */

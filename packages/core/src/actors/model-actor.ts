@@ -153,7 +153,7 @@ const takeTurn = async (
   tellText(spoken.end());
   if (abort.aborted) return;
 
-  const planned = await plannedCalls(world, run, calls);
+  const planned = calls.length === 0 ? [] : await plannedCalls(world, run, calls);
   const output = calls.length === 0 && run.outputSchema && text.trim() !== '' ? await outputOf(run, text) : undefined;
   const costUsd = world.priceOf(answering, usage);
   if (costUsd === null) warnOfPrice(world, run, answering, tell);
@@ -173,9 +173,8 @@ const takeTurn = async (
   });
 };
 
-/** Calls as their tools understand them. Most turns have none. */
-const plannedCalls = async (world: World, run: LiveRun, calls: readonly ToolCall[]): Promise<PlannedCall[]> => {
-  if (calls.length === 0) return [];
+/** Calls as their tools understand them. */
+const plannedCalls = (world: World, run: LiveRun, calls: readonly ToolCall[]): Promise<PlannedCall[]> => {
   const view = oneView(run, world);
   return Promise.all(calls.map((call) => planCall(call, run.tools, view)));
 };

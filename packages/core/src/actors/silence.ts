@@ -30,7 +30,7 @@ const longestMs = 2 ** 31 - 1;
 
 const lastProgressOf = (run: LiveRun, runs: Runs): number => {
   let last = run.progressAt;
-  for (const id of run.below) {
+  for (const id of run.offspring?.below ?? []) {
     const child = runs.get(id);
     if (child) last = Math.max(last, lastProgressOf(child, runs));
   }
@@ -57,7 +57,7 @@ const isCallHeldUp = ({ phase, live, children }: CallState, runs: Runs, away: Li
 
 /** The lowest first: when a run ends, those above it have made progress. */
 const lookBelow = (run: LiveRun, runs: Runs, id: Patience['id']): void => {
-  for (const childId of run.below) {
+  for (const childId of run.offspring?.below ?? []) {
     const child = runs.get(childId);
     if (!child) continue;
     lookBelow(child, runs, id);

@@ -13,7 +13,7 @@ import {
 } from '@troupe/protocol';
 import { createActor, fromPromise } from 'xstate';
 import type { Letter, RunFact } from '../agent/context.ts';
-import type { LiveRun } from '../run/live-run.ts';
+import { giveLetters, type LiveRun } from '../run/live-run.ts';
 import type { Delivery } from '../session/session.ts';
 import { deliveryMachine, type Outlook, type SealedLetter, type Woken } from './delivery-machine.ts';
 import type { LetterMessage } from './letter.ts';
@@ -72,7 +72,7 @@ export const openCourier = (
   const read = async (key: string): Promise<{ mail: Mail[]; free: Mail[]; runs: Set<LiveRun> }> => {
     const runs = new Set(of.atWork(key));
     const mail = await store.sessionInbox(key);
-    const isGiven = ({ id }: Mail): boolean => [...runs, ...of.atWork(key)].some(({ letters }) => letters.has(id));
+    const isGiven = ({ id }: Mail): boolean => [...runs, ...of.atWork(key)].some(({ letters }) => letters?.has(id));
     const free = mail.filter((letter) => !isGiven(letter));
     for (const run of of.atWork(key)) if (!runs.has(run)) return read(key);
     return { mail, free, runs };
@@ -130,9 +130,12 @@ export const openCourier = (
     // One that cannot hear it any more is about to end, which is news.
     if (!run || !mayHear(run)) return;
     const runs = [...of.atWork(key)];
-    const mail = letters.filter(({ id }) => !runs.some(({ letters: given }) => given.has(id)));
+    const mail = letters.filter(({ id }) => !runs.some(({ letters: given }) => given?.has(id)));
     if (mail.length === 0) return;
-    for (const { id } of mail) run.letters.add(id);
+    giveLetters(
+      run,
+      mail.map(({ id }) => id),
+    );
     run.actor?.send({ type: 'deliver', mail: mail.map(opened) });
   };
 

@@ -43,8 +43,8 @@ export const openExecutor = (
   };
   const isQuiet = (run: LiveRun): boolean =>
     mayRest(run.value, run.context, now()) &&
-    run.spawns.size === 0 &&
-    [...run.below].every((id) => {
+    !run.offspring?.spawns.size &&
+    [...(run.offspring?.below ?? [])].every((id) => {
       const child = runs.get(id);
       return child === undefined || isQuiet(child);
     });

@@ -4,7 +4,7 @@ import { matchesState } from 'xstate';
 import { locate } from '../agent/children.ts';
 import type { ChildEnd } from '../agent/context.ts';
 import { endOf } from '../agent/life.ts';
-import type { AwayChild, LiveRun } from '../run/live-run.ts';
+import { type AwayChild, type LiveRun, offspringOf } from '../run/live-run.ts';
 import type { Desk } from '../runtime/desk.ts';
 import type { Recorder } from '../runtime/recorder.ts';
 import type { Away } from './away.ts';
@@ -65,7 +65,7 @@ export const openHearing = (
     run.left.set(end.childId, known);
     if (known.child.quota) gaveBack(known.child.quota, end.childId, false);
     if (isActive(run)) run.actor?.send({ type: 'child.paused', end, questionIds: [] });
-    else run.unheard.set(end.childId, end);
+    else offspringOf(run).unheard.set(end.childId, end);
     alone(run);
   };
 

@@ -79,7 +79,7 @@ export type LiveRun = {
   /** What came of messages from other processes, until the next commit says so. */
   receipts: { mailId: string; receipt: Receipt }[];
   /** Letters that it was given, heard or not: nobody else is given them before its end is stored. */
-  readonly letters: Set<string>;
+  letters: Set<string> | undefined;
   /** The turn whose calls were brought back from a store, which keeps no secrets of theirs. */
   restoredTurn?: number;
   /** When what is below a run that is being interrupted is stopped. */
@@ -106,21 +106,49 @@ export type LiveRun = {
   stopReason?: { exitReason: 'stopped' | 'closed'; reason: string };
   /** Writes that are not acknowledged; absent when all are. */
   writing: Promise<void> | undefined;
+  /** Its children: `undefined` until it has asked for one. See {@link offspringOf}. */
+  offspring: Offspring | undefined;
+  /** Children elsewhere that have not ended, and those that were let go. */
+  away?: Map<string, AwayChild>;
+  left?: Map<string, AwayChild>;
+  /** What is left to do once no child is left, here or elsewhere (L2). */
+  whenAlone?: () => void;
+};
+
+/** The children of a run, as far as it has to know of them. */
+export type Offspring = {
   readonly spawns: Map<string, PendingSpawn>;
   /** What children came to, by the call that started them and by id, until that has its result. */
   readonly reports: Map<string, Map<string, ChildResult>>;
-  /** Runs below this one that were let go while they waited for a person: interrupted with it until they are answered. */
+  /** Runs below that were let go while they waited for a person: interrupted with the run until they are answered. */
   readonly letGo: Set<string>;
-  /** Children here that have not ended, and those elsewhere; and what is left to do once all have (L2). */
+  /** Children here that have not ended. */
   readonly below: Set<string>;
-  away?: Map<string, AwayChild>;
-  /** Children elsewhere that were let go. */
-  left?: Map<string, AwayChild>;
-  whenAlone?: () => void;
   /** Ends of children that the machine has not taken note of. */
   readonly unheard: Map<string, ChildEnd>;
   /** Children that had ended when the run was brought back, for calls that ask for them again. */
   readonly former: Map<string, LiveRun>;
+};
+
+/** The offspring of a run, to add to: most runs have none. */
+export const offspringOf = (run: LiveRun): Offspring => {
+  run.offspring ??= {
+    spawns: new Map(),
+    reports: new Map(),
+    letGo: new Set(),
+    below: new Set(),
+    unheard: new Map(),
+    former: new Map(),
+  };
+  return run.offspring;
+};
+
+/** Takes note that a run was given letters. */
+export const giveLetters = (run: LiveRun, ids: Iterable<string>): void => {
+  for (const id of ids) {
+    run.letters ??= new Set();
+    run.letters.add(id);
+  }
 };
 
 /** A child that is executed elsewhere: as it is known here, and who hands it its parent's messages. */
@@ -162,7 +190,7 @@ export const openLiveRun = (
   actor: undefined,
   heard: [],
   receipts: [],
-  letters: new Set(),
+  letters: undefined,
   graceUntil: undefined,
   epoch: 1,
   seq: 0,
@@ -175,12 +203,7 @@ export const openLiveRun = (
   ended: false,
   suspended: false,
   writing: undefined,
-  spawns: new Map(),
-  reports: new Map(),
-  letGo: new Set(),
-  below: new Set(),
-  unheard: new Map(),
-  former: new Map(),
+  offspring: undefined,
 });
 
 /** @throws FaultError `run.invalid` when a root cannot be called so */
@@ -253,7 +276,8 @@ export const reportOf = (run: LiveRun, questions: Report['questions'], now: numb
 };
 
 /** Keeps what a child came to, for the call that makes its result of it. */
-export const keepResult = ({ reports }: Pick<LiveRun, 'reports'>, { runId, made }: LiveRun, report: Report): void => {
+export const keepResult = (run: LiveRun, { runId, made }: LiveRun, report: Report): void => {
+  const { reports } = offspringOf(run);
   const callKey = callKeyOfChild(runId);
   const results = reports.get(callKey) ?? new Map<string, ChildResult>();
   results.set(runId, { report, ...(made && { data: made.data }) });

@@ -46,7 +46,7 @@ import { checkpointOf, contextIn, isProgress, snapshotFrom } from '../run/checkp
 import { heardOf } from '../run/journal.ts';
 import { activeMsOf, enter, noteWaiting } from '../run/ledger.ts';
 import { type Ending, lifecycle } from '../run/lifecycle.ts';
-import { keepResult, type LiveRun, reportOf } from '../run/live-run.ts';
+import { giveLetters, keepResult, type LiveRun, offspringOf, reportOf } from '../run/live-run.ts';
 import { recorded, takeOutbox } from '../run/recorded.ts';
 import { type Run, receiptOf } from '../run/run.ts';
 import { outputOf, toolsOf } from './definition-of.ts';
@@ -207,7 +207,7 @@ export const openEngine = (
   /** A run and what is below it here. */
   const treeOf = (run: LiveRun): LiveRun[] => [
     run,
-    ...[...run.below].flatMap((id) => runs.get(id) ?? []).flatMap(treeOf),
+    ...[...(run.offspring?.below ?? [])].flatMap((id) => runs.get(id) ?? []).flatMap(treeOf),
   ];
   const stop = (run: LiveRun): void => {
     const actor = run.actor as unknown as { _stop(): void } | undefined;
@@ -296,7 +296,7 @@ export const openEngine = (
     const run = runs.get(runId);
     if (!run) return;
     // A run that broke while its children are at work on the stack waits for them; and any waits for those that are executed elsewhere.
-    if (run.below.size > 0 || (run.away?.size && !run.suspended && !run.broken)) {
+    if (run.offspring?.below.size || (run.away?.size && !run.suspended && !run.broken)) {
       run.whenAlone = () => finish(runId, snapshot, ending);
       for (const childId of run.away?.keys() ?? [])
         away.tell(run, childId, {
@@ -315,7 +315,7 @@ export const openEngine = (
     }
     let leaves = false;
     if (!run.suspended && context) {
-      const closed = { how: ending.how, ends: [...run.unheard.values()] };
+      const closed = { how: ending.how, ends: [...(run.offspring?.unheard.values() ?? [])] };
       hear(run, { type: 'run.closed', ...closed });
       context = closeRun(context, closed);
       run.transcript.push(...context.outbox.messages);
@@ -386,11 +386,11 @@ export const openEngine = (
     run.parentId === undefined || run.placed ? undefined : runs.get(run.parentId);
 
   const alone = (run: LiveRun): void => {
-    if (run.below.size === 0 && !run.away?.size) run.whenAlone?.();
+    if (!run.offspring?.below.size && !run.away?.size) run.whenAlone?.();
   };
   const leave = (run: LiveRun): void => {
     const parent = parentOf(run);
-    if (parent?.below.delete(run.runId)) alone(parent);
+    if (parent?.offspring?.below.delete(run.runId)) alone(parent);
   };
 
   const endFor = ({ ledger: { status, exitReason } }: LiveRun, context: RunContext): ChildEnd =>
@@ -400,9 +400,10 @@ export const openEngine = (
   const settleIn = (parent: LiveRun, child: LiveRun, end: ChildEnd): void => {
     const place = () => parent.context && locate(parent.context, child.runId);
     if (place()?.call.phase === 'waiting') keepResult(parent, child, report(child));
-    parent.unheard.set(child.runId, end);
+    const { unheard } = offspringOf(parent);
+    unheard.set(child.runId, end);
     if (parent.actor?.getSnapshot().status === 'active') parent.actor.send({ type: 'child.settled', end });
-    if ((place()?.child.status ?? 'ended') === 'ended') parent.unheard.delete(child.runId);
+    if ((place()?.child.status ?? 'ended') === 'ended') unheard.delete(child.runId);
   };
 
   const tellParent = (run: LiveRun, context: RunContext | undefined): void => {
@@ -410,7 +411,7 @@ export const openEngine = (
     const parent = run.detached ? undefined : parentOf(run);
     // Nobody waits for a run that was let go; the actor above it may have ended long ago.
     if (run.detached) Object.assign(run.actor ?? {}, { _parent: undefined });
-    for (const id of run.letGo) parent?.letGo.add(id);
+    if (parent) for (const id of run.offspring?.letGo ?? []) offspringOf(parent).letGo.add(id);
     if (!parent?.actor || !context || run.suspended) return;
     settleIn(parent, run, endFor(run, context));
   };
@@ -446,7 +447,7 @@ export const openEngine = (
     prepare(run, childId, { agent, job, ...request }) {
       const data = jobDataOf(job, `"${agent.name}"`);
       outputOf(agent, job);
-      run.spawns.set(childId, {
+      offspringOf(run).spawns.set(childId, {
         ...(request as { accept?: never; refuse?: never }),
         request: { agent, job, ...request },
         job: data,
@@ -454,8 +455,8 @@ export const openEngine = (
       });
     },
     startChild(parent, { childId, allowance, slot, turn, index }, crew) {
-      const pending = parent.spawns.get(childId);
-      parent.spawns.delete(childId);
+      const pending = parent.offspring?.spawns.get(childId);
+      parent.offspring?.spawns.delete(childId);
       if (!pending) throw new Error(`Child "${childId}" was admitted, but nobody asked for it.`);
       const { agent, quota, data } = pending.request;
       const call = parent.context?.turn === turn ? itemAt(parent.context.calls, index) : undefined;
@@ -560,7 +561,10 @@ export const openEngine = (
   /** Starts the actor of a stored run where its checkpoint left it, and those of its children below it. */
   const bringBack = (run: FoundRun, parent?: AnyActorRef): LiveRun => {
     const { turn, mail } = contextIn(run.checkpoint);
-    for (const { id } of mail) run.letters.add(id);
+    giveLetters(
+      run,
+      mail.map(({ id }) => id),
+    );
     enlist(run);
     run.restoredTurn = turn;
     run.graceUntil = run.checkpoint.graceUntil as number | undefined;
@@ -588,7 +592,7 @@ export const openEngine = (
     const parent = run.detached ? undefined : parentOf(run);
     // Whoever comes to life below a run that is about to stop is as unstorable as the run is.
     if (parent?.broken) Object.assign(run, { broken: parent.broken, suspended: parent.suspended });
-    parent?.below.add(run.runId);
+    if (parent) offspringOf(parent).below.add(run.runId);
     alive.set(run.rootId, (alive.get(run.rootId) ?? 0) + 1);
     lease.hold();
     inbox.attend();

@@ -8,7 +8,7 @@ import { heartbeatOf } from '../agent/stalls.ts';
 import { isUnit } from '../background/unit.ts';
 import { type AnyAgent, fingerprintOf } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
-import { type LiveRun, openLiveRun } from '../run/live-run.ts';
+import { giveLetters, type LiveRun, openLiveRun } from '../run/live-run.ts';
 import { outputOf, toolsOf } from './definition-of.ts';
 import { makingOf } from './makers.ts';
 import type { Settled } from './options.ts';
@@ -55,7 +55,11 @@ export const makeRun = (
   });
   run.transcript = goingOn(openingOf(agent.instructions, data), before);
   for (const mailId of delivers) run.receipts.push({ mailId, receipt: { status: 'accepted' } });
-  for (const id of [...delivers, ...mail.map((letter) => letter.id)]) run.letters.add(id);
+  giveLetters(run, delivers);
+  giveLetters(
+    run,
+    mail.map(({ id }) => id),
+  );
   const { memoryScope = options.remembers ? `agent:${agent.name}` : null } = agent;
   const approval = approvalBelow(above, agent.approval);
   const input: RunInput = {

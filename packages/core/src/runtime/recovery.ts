@@ -29,7 +29,7 @@ import { mayRest } from '../placement/quiet.ts';
 import { activatedFor, childrenAway, headOf, openRevival, poisonOf } from '../placement/revival.ts';
 import { listOf } from '../replay/read-run.ts';
 import { contextIn } from '../run/checkpoint.ts';
-import { keepResult, type LiveRun, reportOf } from '../run/live-run.ts';
+import { keepResult, type LiveRun, offspringOf, reportOf } from '../run/live-run.ts';
 import type { SessionRuns } from '../session/session-machine.ts';
 import { type AgentFound, agentOf } from './agent-of.ts';
 import type { Engine } from './engine.ts';
@@ -282,7 +282,7 @@ export const openRecovery = (
         const events = await eventsOf(runId);
         const run = storedRun(row, letGo ? untilLetGo(events) : events, agentFor(row, family).agent);
         if (status !== 'ended') found.set(runId, run as FoundRun);
-        parent.former.set(runId, run);
+        offspringOf(parent).former.set(runId, run);
         keepResult(parent, run, reportOf(run, [], run.ledger.lastAt));
       }
   };
@@ -303,7 +303,8 @@ export const openRecovery = (
     if (ledger.letGo !== 'unanswered') return;
     let above = parentId;
     while (above !== undefined && !world.runs.has(above)) above = rows.get(above)?.parentId;
-    if (above !== undefined) world.runs.get(above)?.letGo.add(runId);
+    const adopter = above === undefined ? undefined : world.runs.get(above);
+    if (adopter) offspringOf(adopter).letGo.add(runId);
   };
 
   const demand = (runs: readonly RunRow[], all: Rows): void => {
@@ -362,7 +363,7 @@ export const openRecovery = (
       for (const child of await revival.childrenLeft(run)) {
         run.left ??= new Map();
         run.left.set(child.runId, { child, queue: child.placed?.queue ?? '', envoy: undefined });
-        run.letGo.add(child.runId);
+        offspringOf(run).letGo.add(child.runId);
         if (!world.runs.has(child.runId)) desk.restore(await eventsOf(child.runId));
       }
       run.rested = mayBeLeft === true && mayRest(value as never, contextIn(run.checkpoint), world.clock.now());
