@@ -93,7 +93,7 @@ const base = setup({
   actors: {
     /** Takes one turn. Leaving `thinking` aborts it. */
     model: absent<TurnInput>('model'),
-    /** Everything that works for the run and may outlive a turn's state: calls and children. Survives a pause. */
+    /** Everything that works for the run and may outlive a turn's state: calls and children. From the first call on, also in a pause. */
     crew: absent<{ runId: string }>('crew'),
     /** Says when time is up. */
     alarm: absent<AlarmInput>('alarm'),
@@ -250,9 +250,16 @@ export const agentMachine: AgentMachine = base
       }),
       attempt: act<'model.attempted'>((step, { attempt, costUsd }) => turns.recordAttempt(step, attempt, costUsd)),
       recordTurn: act<'turn.closed'>((step, { turn }) => turns.recordTurn(step, turn)),
-      recordCalls: act<'turn.closed'>((step, { turn }) => {
+      /** The first calls of a run bring its crew to life, to last as long as the run does. */
+      recordCalls: base.assign(({ context, event, spawn }) => {
+        const step = stepOf(context.run);
+        const { run } = step;
+        const { turn } = event as EventOf<'turn.closed'>;
         turns.recordTurn(step, turn);
         planCalls(step, turn.planned);
+        if (!run.hasCrew) spawn('crew', { id: 'crew', input: { runId: run.runId } });
+        run.hasCrew = true;
+        return { run };
       }),
       recordAnswer: act<'turn.closed'>((step, { turn }) => {
         turns.recordTurn(step, turn);
@@ -338,14 +345,9 @@ export const agentMachine: AgentMachine = base
       setAlarm(run, spawn);
       return { run };
     },
-    invoke: {
-      id: 'crew',
-      src: 'crew',
-      input: ({ context: { run } }) => ({ runId: run.runId }),
-      onError: { target: '.failed', actions: 'failBug' },
-    },
     initial: 'running',
     on: {
+      'xstate.error.actor.crew': { target: '.failed', actions: 'failBug' },
       // Wherever the run is, its calls and children keep reporting.
       'call.spawns': { actions: 'spawn' },
       'call.settled': { actions: 'settleCall' },

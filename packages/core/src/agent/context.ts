@@ -207,6 +207,8 @@ export type RunContext = RunInput &
     askedForAnswer: boolean;
     announced: 'no' | 'queued' | 'started';
     recalled: boolean;
+    /** Whether its crew is there: from its first calls on. */
+    hasCrew: boolean;
     detached: boolean;
     /** It is refused new children, and so is each below it. */
     spawningPaused?: boolean;

@@ -98,6 +98,7 @@ export const openContext = (input: RunInput): RunContext => ({
   askedForAnswer: false,
   announced: 'no',
   recalled: false,
+  hasCrew: false,
   detached: false,
   text: '',
   outbox: { events: [], messages: [], orders: [], notes: [] },
