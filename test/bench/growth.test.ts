@@ -3,7 +3,7 @@
 import { type AnyAgent, createRuntime, memoryStore } from '@troupe/core';
 import type { Commit, RunStore } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
-import { leading, looping, provider } from './work.ts';
+import { leading, looping, provider, spreading } from './work.ts';
 
 const run = async (agent: AnyAgent, store: RunStore = memoryStore()): Promise<void> => {
   const runtime = createRuntime({ provider, model: 'none', store });
@@ -63,6 +63,10 @@ const storedBy = async (agent: AnyAgent) => {
 describe('the cost of a run', { timeout: 180_000 }, () => {
   test('a child costs as much beside two thousand as beside a hundred', async () => {
     expect(await growth((size) => leading(size, 0), 100, 2_000)).toBeLessThan(bound);
+  });
+
+  test('so it does where one call has them all, and most of them wait', async () => {
+    expect(await growth((size) => spreading(size, 20), 200, 16_000)).toBeLessThan(bound);
   });
 
   test('the four-hundredth turn costs as much as the twentieth', async () => {

@@ -25,13 +25,20 @@ const inputSchema = z.object({ n: z.number() });
 const add = defineTool({ name: 'add', description: 'Adds one.', inputSchema, execute: ({ n }) => n + 1 });
 const approve = defineTool({ name: 'approve', description: 'Asks.', inputSchema, confirm: true, execute: () => 'yes' });
 
-const agentOf = (name: string, tools: Parameters<typeof defineAgent>[0]['tools'], plan: Partial<Plan>): AnyAgent =>
+type Options = Parameters<typeof defineAgent>[0];
+
+const agentOf = (
+  name: string,
+  tools: Options['tools'],
+  plan: Partial<Plan>,
+  budget: Options['budget'] = {},
+): AnyAgent =>
   defineAgent({
     name,
     instructions: 'Work.',
     tools: tools ?? [],
     settings: { turns: 1, width: 1, tool: 'add', delayMs: 0, ...plan },
-    budget: { turns: 5_000, toolCalls: 100_000 },
+    budget: { turns: 5_000, toolCalls: 100_000, ...budget },
   });
 
 /** Takes `turns` turns that call a tool, and a last one. */
@@ -48,6 +55,19 @@ export const leading = (children: number, turns: number, delayMs = 0): AnyAgent 
     settle: ([report]) => ({ content: report?.text ?? '' }),
   });
   return agentOf('lead', [delegate], { width: children, tool: 'delegate', delayMs });
+};
+
+/** Starts `children` runs of one turn in one call, so many at a time. */
+export const spreading = (children: number, concurrency: number): AnyAgent => {
+  const child = looping(0);
+  const spread = defineTool({
+    name: 'spread',
+    description: 'Starts children.',
+    inputSchema,
+    execute: () => spawned(Array.from({ length: children }, () => ({ agent: child, job: 'go' }))),
+    settle: (reports) => ({ content: `${reports.length} done` }),
+  });
+  return agentOf('lead', [spread], { tool: 'spread' }, { concurrency });
 };
 
 /** Asks a person, and answers then. */

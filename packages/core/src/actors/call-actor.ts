@@ -14,7 +14,7 @@ import { type AnyEventObject, fromCallback } from 'xstate';
 import type { RunFact, SpawnRequest } from '../agent/context.ts';
 import { tightest } from '../agent/limits.ts';
 import { asToolResult, type CallOutcome, notExecuted, outcomeOf, type ToolResult } from '../agent/outcome.ts';
-import { itemAt } from '../agent/rows.ts';
+import { countOf, itemAt } from '../agent/rows.ts';
 import { isUnit, ownProviderOf } from '../background/unit.ts';
 import type { Agent } from '../define-agent.ts';
 import {
@@ -215,7 +215,7 @@ const close = async (execution: Execution, { reports, data, round }: SettledChil
         `each call has ${maxRounds} rounds of them at most. Where its context is "final", give a result, or raise maxRounds.`,
       );
     if (requests.length === 0) return refuse('it named none. Expected one request or more, or a result.');
-    ask(execution, requests, callNow(execution)?.children.length ?? 0, { allOrNone });
+    ask(execution, requests, countOf(callNow(execution)?.children ?? []), { allOrNone });
     return null;
   } catch (error) {
     return outcomeOf({ error: redact(messageOf(error)) });
@@ -378,7 +378,7 @@ const ask = (
           message: `"${agent.name}" was not started: spawning is paused. Try again later, or do this work yourself.`,
         },
       };
-    const isThere = callNow(execution)?.children[from + i] !== undefined;
+    const isThere = itemAt(callNow(execution)?.children ?? [], from + i) !== undefined;
     if (quota && !isThere && !world.quotas.take(quota.key, quota.max, childId))
       return { ...data, refused: { kind: 'quota', limit: quota.max, message: quota.message } };
     return data;

@@ -8,7 +8,7 @@ import { type ActorLogic, type AnyActorRef, type AnyEventObject, createActor, ty
 import type { CrewMessage } from '../agent/agent-machine.ts';
 import { roundsOf } from '../agent/children.ts';
 import type { CallState, CrewOrder, RunCommand } from '../agent/context.ts';
-import { itemAt } from '../agent/rows.ts';
+import { itemAt, itemsOf } from '../agent/rows.ts';
 import { type ChildResult, keepResult, type LiveRun, offspringOf } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { type CallInput, callActor, type SettledChildren } from './call-actor.ts';
@@ -60,7 +60,7 @@ export const crewActor = (world: World): CrewLogic => {
   };
 
   const settledIn = (run: LiveRun, call: CallState): SettledChildren => {
-    const results = call.children.flatMap(({ runId, agent, refusal }): ChildResult[] => {
+    const results = itemsOf(call.children).flatMap(({ runId, agent, refusal }): ChildResult[] => {
       if (refusal) return [{ report: refusedReport(runId, agent, world.refusal(refusal.message, refusal)) }];
       return [run.offspring?.reports.get(callKeyOfChild(runId))?.get(runId) ?? []].flat();
     });

@@ -4,7 +4,7 @@
  */
 import { matchesState } from 'xstate';
 import type { CallState, RunFact } from '../agent/context.ts';
-import { itemsOf } from '../agent/rows.ts';
+import { everyItem, itemsOf } from '../agent/rows.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 
@@ -50,7 +50,7 @@ const isCallHeldUp = ({ phase, live, children }: CallState, runs: Runs, away: Li
   phase === 'asking' ||
   phase === 'ready' ||
   (live > 0 &&
-    children.every(({ runId, status }) => {
+    everyItem(children, ({ runId, status }) => {
       const child = status === 'live' ? runs.get(runId) : undefined;
       return status !== 'live' || away?.has(runId) || (child !== undefined && isHeldUp(child, runs));
     }));

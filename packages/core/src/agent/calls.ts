@@ -279,7 +279,7 @@ const leftUnknown = (tool: string, why = ''): CallOutcome =>
 export const recoverCalls = (step: Step, unknown: Readonly<Record<number, UnknownOutcome>>): void => {
   const { run, orders } = step;
   for (const { children } of itemsOf(run.calls))
-    for (const { runId, status } of children)
+    for (const { runId, status } of itemsOf(children))
       if (status !== 'ended') orders.push({ type: 'crew.attach', childId: runId });
   itemsOf(run.calls).forEach((call, index) => {
     if (call.phase === 'closing') orders.push({ type: 'crew.close', index, turn: run.turn });

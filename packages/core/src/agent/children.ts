@@ -16,7 +16,7 @@ import {
   reservationOf,
   takePool,
 } from './limits.ts';
-import { everyItem, itemAt } from './rows.ts';
+import { added, changed, everyItem, itemAt, itemsOf, without } from './rows.ts';
 import { type Step, say, setCall, stepOf, warn } from './step.ts';
 
 type Place = { index: number; n: number; call: CallState; child: ChildState };
@@ -27,7 +27,7 @@ export const locate = (run: Pick<RunContext, 'runId' | 'turn' | 'calls'>, childI
   const [key = '', n = ''] = childId.slice(run.runId.length + 1).split('/');
   const [turn, index] = key.split('-').map(Number);
   const call = turn === run.turn && index !== undefined ? itemAt(run.calls, index) : undefined;
-  const child = call?.children[Number(n)];
+  const child = call && itemAt(call.children, Number(n));
   return call && child?.runId === childId && index !== undefined ? { index, n: Number(n), call, child } : null;
 };
 
@@ -36,7 +36,7 @@ const setChild = (step: Step, { index, n, call, child }: Place, next: ChildState
   const asking = Number(next.status === 'asking') - Number(child.status === 'asking');
   setCall(step, index, {
     ...call,
-    children: call.children.with(n, next),
+    children: changed(call.children, n, next),
     live: call.live - ended,
     asking: call.asking + asking,
   });
@@ -63,8 +63,8 @@ const whyNotAll = (step: Step, asked: Asked): SpawnRequest['refused'] => {
   const { allOrNone: _, ...each } = asked;
   const trial = stepOf(step.run);
   spawn(trial, each);
-  const refused = itemAt(trial.run.calls, asked.index)
-    ?.children.slice(asked.from)
+  const refused = itemsOf(itemAt(trial.run.calls, asked.index)?.children ?? [])
+    .slice(asked.from)
     .find(({ refusal }) => refusal);
   return refused?.refusal;
 };
@@ -92,7 +92,7 @@ export const spawn = (step: Step, asked: Asked): void => {
     if (planned) setCall(step, index, { ...call, shares: requests.length - i });
     const n = from + i;
     const childId = childIdOf(callKeyOf(run.runId, run.turn, index), n);
-    const there = call.children[n];
+    const there = itemAt(call.children, n);
     if (there) {
       again(step, index, there);
       return;
@@ -140,7 +140,7 @@ export const spawn = (step: Step, asked: Asked): void => {
       onPaused: request.onPaused,
     });
     say(step, { type: 'child.requested', childId, callId, childAgent: request.agent, grant });
-    if (slot === 'queued') run.queue = [...run.queue, childId];
+    if (slot === 'queued') run.queue = added(run.queue, childId);
     else say(step, { type: 'child.started', childId, callId, childAgent: request.agent, grant });
     if (slot === 'held') run.working += 1;
     const given = run.allowance.limits.concurrency === undefined ? 'free' : slot === 'held' ? 'held' : 'wanted';
@@ -169,7 +169,7 @@ const addChild = (step: Step, index: number, child: ChildState): void => {
   if (call)
     setCall(step, index, {
       ...call,
-      children: [...call.children, child],
+      children: added(call.children, child),
       live: call.live + Number(child.status === 'live'),
     });
 };
@@ -185,8 +185,8 @@ export const grantSlots = (step: Step): void => {
   const { run, orders } = step;
   const { concurrency } = run.allowance.limits;
   while (concurrency !== undefined && run.working < concurrency && run.queue.length > 0) {
-    const [childId = '', ...queue] = run.queue;
-    run.queue = queue;
+    const childId = run.queue[0]?.[0] ?? '';
+    run.queue = without(run.queue, childId);
     const place = locate(run, childId);
     if (!place || place.child.status === 'ended') continue;
     run.working += 1;
@@ -201,7 +201,7 @@ export const grantSlots = (step: Step): void => {
 const dropSlot = (step: Step, place: Place, next: ChildState): void => {
   const { run } = step;
   if (place.child.slot === 'held') run.working -= 1;
-  if (place.child.slot === 'queued') run.queue = run.queue.filter((id) => id !== place.child.runId);
+  if (place.child.slot === 'queued') run.queue = without(run.queue, place.child.runId);
   setChild(step, place, { ...next, slot: 'none' });
 };
 
@@ -218,7 +218,7 @@ export const wantSlot = (step: Step, childId: string): void => {
   const place = locate(step.run, childId);
   if (!place || place.child.status === 'ended' || place.child.slot !== 'none') return;
   setChild(step, place, { ...place.child, slot: 'queued' });
-  step.run.queue = [...step.run.queue, childId];
+  step.run.queue = added(step.run.queue, childId);
   grantSlots(step);
 };
 

@@ -22,7 +22,7 @@ import type {
 import type { Approval } from './approval.ts';
 import type { Allowance, Ledger, Limits, Pool } from './limits.ts';
 import type { CallOutcome } from './outcome.ts';
-import type { Rows } from './rows.ts';
+import type { Queue, Rows } from './rows.ts';
 
 /** A child as its parent's call keeps it. */
 export type ChildState = {
@@ -60,7 +60,7 @@ export type CallState = {
   phase: 'asking' | 'ready' | 'running' | 'waiting' | 'closing' | 'settled';
   /** Spawns this call is still expected to make, so that siblings share what is left. */
   shares: number;
-  children: ChildState[];
+  children: Rows<ChildState>;
   /** How often it became its children, where that was more than once. */
   rounds?: number;
   /** Children that have not ended, and how many of them wait for a person. */
@@ -188,7 +188,7 @@ export type RunContext = RunInput &
     /** The model asked for more calls than the run may make. */
     overCalls: boolean;
     /** Children that wait for a slot, first in first out; and slots in use. */
-    queue: string[];
+    queue: Queue<string>;
     working: number;
     /** What the run is told before its next turn: steering, and notes on its own answers. */
     inbox: string[];

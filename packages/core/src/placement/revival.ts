@@ -49,7 +49,7 @@ export const childrenAway = (
   agentFor: (row: RunRow) => AnyAgent | undefined,
 ): LiveRun[] =>
   itemsOf(contextIn(checkpoint).calls).flatMap(({ children }) =>
-    children.flatMap(({ runId, status }) => {
+    itemsOf(children).flatMap(({ runId, status }) => {
       const row = rows.get(runId);
       if (status === 'ended' || !row?.placed) return [];
       const child = storedRun(row, [], agentFor(row));
@@ -70,7 +70,7 @@ export const openRevival = (store: RunStore, owner: string, now: () => number) =
     const descend = async (runId: string): Promise<void> => {
       const checkpoint = await store.checkpoint(runId);
       if (!checkpoint) return;
-      for (const child of itemsOf(contextIn(checkpoint).calls).flatMap(({ children }) => children)) {
+      for (const child of itemsOf(contextIn(checkpoint).calls).flatMap(({ children }) => itemsOf(children))) {
         const row = await store.get(child.runId);
         if (!row) continue;
         rows.set(row.runId, row);

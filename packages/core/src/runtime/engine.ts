@@ -221,7 +221,9 @@ export const openEngine = (
   /** What a run and those below it have just asked: in their contexts before it is told. */
   const askedBelow = ({ context }: LiveRun): Question[] => {
     if (!context) return [];
-    const asking = itemsOf(context.calls).flatMap((call) => call.children.filter(({ status }) => status === 'asking'));
+    const asking = itemsOf(context.calls).flatMap((call) =>
+      itemsOf(call.children).filter(({ status }) => status === 'asking'),
+    );
     const below = asking.flatMap(({ runId }) => {
       const child = runs.get(runId);
       return child ? askedBelow(child) : desk.questionsOf(runId);

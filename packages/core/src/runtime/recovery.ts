@@ -276,7 +276,7 @@ export const openRecovery = (
   /** Children that had ended, for calls that are not answered yet. */
   const findFormer = async (parent: FoundRun, rows: Rows, family: Rows): Promise<void> => {
     for (const { children } of itemsOf(contextIn(parent.checkpoint).calls))
-      for (const { runId, status, letGo } of children) {
+      for (const { runId, status, letGo } of itemsOf(children)) {
         const row = rows.get(runId);
         if (!row || (status !== 'ended' && (!isEnded(row.status) || isPlaced(row)))) continue;
         const events = await eventsOf(runId);

@@ -1,11 +1,21 @@
 /** Lists that a step copies a part of: the same as plain ones, and what was there before stays as it was. */
-import { createRuntime, memoryStore } from '@troupe/core';
-import type { Message } from '@troupe/protocol';
+import { createRuntime, memoryStore, spawned } from '@troupe/core';
+import type { Message, ModelProvider } from '@troupe/protocol';
 import { checkRunLaws, scriptedProvider } from '@troupe/testing';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
-import { itemAt, itemsOf, putItem, rowsOf } from '../../src/agent/rows.ts';
+import {
+  added,
+  changed,
+  countOf,
+  itemAt,
+  itemsOf,
+  putItem,
+  type Queue,
+  rowsOf,
+  without,
+} from '../../src/agent/rows.ts';
 import { call, leadOf, toolOf } from '../lead.ts';
 
 const sizes = fc.oneof(fc.nat(3), fc.integer({ min: 60, max: 70 }), fc.integer({ min: 120, max: 200 }));
@@ -29,6 +39,70 @@ test('what is put is there, and nothing else is changed', () => {
         expect(step.map((index) => itemAt(rows, index))).toEqual(step.map((index) => plain[index]));
         // Rows that nobody wrote on are the very same.
         expect(rows.filter((row, at) => row !== before[at]).length).toBe(owned.length);
+      }
+    }),
+  );
+});
+
+const changes = fc.array(
+  fc.oneof(
+    fc.record({ add: fc.integer({ min: 1, max: 90 }) }),
+    fc.record({ change: fc.nat(220) }),
+    fc.record({ remove: fc.nat(220) }),
+  ),
+  { maxLength: 12 },
+);
+
+test('what is added or changed one at a time is there, and what was there before stays as it was', () => {
+  fc.assert(
+    fc.property(changes, (steps) => {
+      let plain: number[] = [];
+      let rows = rowsOf<number>([]);
+      let next = 0;
+      for (const step of steps) {
+        const [before, was] = [rows, JSON.stringify(rows)];
+        if ('add' in step)
+          for (let i = 0; i < step.add; i++) {
+            plain.push(next);
+            rows = added(rows, next++);
+          }
+        else if ('change' in step) {
+          rows = changed(rows, step.change, -1);
+          plain = plain.map((item, i) => (i === step.change ? -1 : item));
+        }
+        expect(JSON.stringify(before)).toBe(was);
+        expect(rows).toEqual(rowsOf(plain));
+        expect(countOf(rows)).toBe(plain.length);
+        // A change of one item copies one row.
+        if (!('add' in step)) expect(rows.filter((row) => !before.includes(row)).length).toBeLessThan(2);
+      }
+    }),
+  );
+});
+
+test('a queue gives up the first, or any other, and keeps the order of the rest', () => {
+  fc.assert(
+    fc.property(changes, (steps) => {
+      let plain: number[] = [];
+      let queue: Queue<number> = [];
+      let next = 0;
+      for (const step of steps) {
+        const was = JSON.stringify(queue);
+        const before = queue;
+        if ('add' in step)
+          for (let i = 0; i < step.add; i++) {
+            plain.push(next);
+            queue = added(queue, next++);
+          }
+        else {
+          const gone = 'remove' in step ? step.remove : (queue[0]?.[0] ?? -1);
+          queue = without(queue, gone);
+          plain = plain.filter((item) => item !== gone);
+        }
+        expect(JSON.stringify(before)).toBe(was);
+        expect(queue.flat()).toEqual(plain);
+        expect(queue.length > 0).toBe(plain.length > 0);
+        expect(queue[0]?.[0]).toBe(plain[0]);
       }
     }),
   );
@@ -77,4 +151,33 @@ test('so it is after a restart in the middle, and where it is interrupted then [
   const { status, messages } = (await run?.ended) ?? {};
   expect([status, answersIn(messages ?? [])]).toEqual(['interrupted', ids]);
   expect(messages?.filter(({ content }) => content === 'n148' || content === 'n2')).toHaveLength(2);
+});
+
+const spreadOver = (concurrency: number) => {
+  const leaf = leadOf({ name: 'leaf' });
+  const spread = toolOf({
+    execute: () => spawned(Array.from({ length: wide }, (_, n) => ({ agent: leaf, job: `${n}` }))),
+    settle: (reports) => ({ content: reports.map(({ text }) => text).join() }),
+  });
+  return leadOf({ tools: [spread], budget: { children: wide, concurrency } });
+};
+
+test('a call of more children than stand in a row has each of them once, in order, a few at a time [L3, L4]', async () => {
+  const provider: ModelProvider = {
+    async *takeTurn({ messages }, { context }) {
+      const isLead = context.agent === 'lead';
+      if (isLead && context.turn === 1) yield { type: 'call', id: 'c', name: 'echo', arguments: '{"text":"go"}' };
+      else yield { type: 'text', delta: isLead ? 'Done.' : String(messages.at(-1)?.content) };
+      yield { type: 'finish', reason: isLead && context.turn === 1 ? 'calls' : 'stop' };
+    },
+  };
+  const { runtime, events } = openRuntime({ provider });
+  const { status, messages, children } = await runtime.run(spreadOver(7), 'Go.');
+  const [answer] = messages.flatMap(({ role, content }) => (role === 'tool' ? [content] : []));
+  expect([status, answer, children.length]).toEqual([
+    'completed',
+    Array.from({ length: wide }, (_, n) => n).join(),
+    wide,
+  ]);
+  expect(checkRunLaws(events)).toEqual([]);
 });

@@ -23,7 +23,7 @@ export const next = (state: State, event: AnyEventObject): State =>
 const whereto = (before: State, event: AnyEventObject, after: State): State => {
   const ends = before.context.run.calls
     .flat()
-    .flatMap(({ children }) => children)
+    .flatMap(({ children }) => children.flat())
     .filter(({ status }) => status !== 'ended')
     .map((child) => stopped(child));
   if (event.type === 'grace.over') return ends.reduce(next, after);

@@ -63,7 +63,7 @@ const invariants: Record<string, (moment: Moment) => boolean> = {
     !['pause', 'resume', 'interrupt'].includes(event.type) ||
     context.calls
       .flat()
-      .flatMap(({ children }) => children)
+      .flatMap(({ children }) => children.flat())
       .filter(({ status }) => status !== 'ended')
       .every(({ runId }) => stage.heardBy(runId).at(-1) === event.type || event.type === 'resume'),
 };

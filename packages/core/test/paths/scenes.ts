@@ -102,7 +102,7 @@ const spawningAgain: Told = ({ calls, end }) =>
     .flat()
     .flatMap(({ phase, children, rounds }, index) =>
       phase === 'closing' && rounds === undefined && !end
-        ? [{ type: 'call.spawns', index, from: children.length, at: 0, requests: [request('bubble')] }]
+        ? [{ type: 'call.spawns', index, from: children.flat().length, at: 0, requests: [request('bubble')] }]
         : [],
     );
 const endOf = ({ runId }: ChildState, status: ChildEnd['status'], exitReason: ChildEnd['exitReason']): ChildEnd => ({
@@ -120,7 +120,7 @@ export const stopped = (child: ChildState): RunMachineEvent => ({
 const ofChildren: Told = ({ calls, allowance }) =>
   calls
     .flat()
-    .flatMap(({ children }) => children)
+    .flatMap(({ children }) => children.flat())
     .filter(({ status, started }) => status !== 'ended' && started)
     .flatMap((child) => {
       const about = { childId: child.runId };
@@ -184,7 +184,7 @@ export const abstract = ({ run: context }: AgentContext) => ({
     .map(({ phase, outcome, children }) => [
       phase,
       outcome !== undefined,
-      children.map(({ status, slot, started }) => [status, slot, started].join()),
+      children.flat().map(({ status, slot, started }) => [status, slot, started].join()),
     ]),
   slot: context.slot,
   waits: [context.inbox.length > 0, context.mail.length > 0],

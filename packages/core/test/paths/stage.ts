@@ -120,7 +120,7 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
 
   const slotOf = (childId: string) => {
     const { run } = (actorOf(rootId).getSnapshot() as AnyMachineSnapshot).context as AgentContext;
-    return run.calls[0]?.[0]?.children.find((child) => child.runId === childId)?.slot;
+    return run.calls[0]?.[0]?.children.flat().find((child) => child.runId === childId)?.slot;
   };
   /** What a played run tells its parent. */
   const note = (childId: string, fact: RunFact): void => cast.actors.get(childId)?._parent?.send(fact);

@@ -234,7 +234,7 @@ export const eventIn = (
   const child = pick(
     context.calls
       .flat()
-      .flatMap(({ children }) => children)
+      .flatMap(({ children }) => children.flat())
       .filter(({ status }) => status !== 'ended'),
   );
   const state = JSON.stringify(value);
@@ -269,9 +269,9 @@ export const eventIn = (
   if (child && n % 4 < 3) return { type: 'child.settled', end: { ...end, childId: child.runId } };
   if (index === undefined || !call) return any;
   if (call.phase === 'running' && (call.shares > 0 || n % 3 === 0))
-    return { type: 'call.spawns', index, from: call.children.length, at: 0, requests };
+    return { type: 'call.spawns', index, from: call.children.flat().length, at: 0, requests };
   // A call that is its children may ask for more of them.
   if (call.phase === 'closing' && requests.length > 0 && n % 2 === 0)
-    return { type: 'call.spawns', index, from: call.children.length, at: 0, requests };
+    return { type: 'call.spawns', index, from: call.children.flat().length, at: 0, requests };
   return { type: 'call.settled', index, outcome };
 };

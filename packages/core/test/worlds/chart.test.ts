@@ -100,7 +100,7 @@ describe('whatever a run hears, in whatever order, it', { timeout: 60_000 }, () 
         const { limits } = context.allowance;
         const live = context.calls
           .flat()
-          .flatMap(({ children }) => children)
+          .flatMap(({ children }) => children.flat())
           .filter(({ status }) => status !== 'ended');
         expect(context.reserved).toEqual(live.map(({ reserved }) => reserved).reduce(addPool, emptyPool));
         const before = states[at - 1]?.context.run;
@@ -196,11 +196,11 @@ const countsOf = ({ open, stuck, live, shares, working, queue }: RunContext) => 
   live,
   shares,
   working,
-  queue: queue.toSorted(),
+  queue: queue.flat().toSorted(),
 });
 const recount = (context: RunContext): ReturnType<typeof countsOf> => {
   const calls = context.calls.flat();
-  const children = calls.flatMap((call) => call.children);
+  const children = calls.flatMap((call) => call.children.flat());
   return {
     open: calls.filter(({ phase }) => phase !== 'settled').length,
     stuck: calls.filter(isStuck).length,
