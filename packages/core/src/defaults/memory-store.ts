@@ -23,13 +23,17 @@ import { shelfOf } from './shelf.ts';
 /** Who holds what was given back. */
 const nobody = '';
 
+type PruneOptions = Parameters<RunStore['prune']>[0];
+
 const copyOf = (sent: Mail): Mail => JSON.parse(JSON.stringify(sent)) as Mail;
 
 function* behind(events: readonly ReadEvent[], place = 0): Iterable<ReadEvent> {
   for (let i = place; i < events.length; i++) yield events[i] as ReadEvent;
 }
 
-type Stored = { row: RunRow; events: ReadEvent[]; journal: ReadEntry[]; checkpoint?: Checkpoint };
+type Stored = { row: RunRow; events: ReadEvent[]; journal: ReadEntry[]; checkpoint: Checkpoint | undefined };
+/** `open`: how many of its runs have not ended. */
+type Tree = { events: ReadEvent[]; runs: Stored[]; open: number };
 
 /**
  * Runs and memories for the life of the process. Keeps every promise of the ports but the one of outliving it;
@@ -41,7 +45,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
   const leases = new Map<string, number>();
   const claims = new Map<string, { epoch: number; owner: string }>();
   const runs = new Map<string, Stored>();
-  const roots = new Map<string, ReadEvent[]>();
+  const trees = new Map<string, Tree>();
   /** Every event in the order of commits: its place is its cursor. */
   const all = shelfOf<ReadEvent>();
   const memories = new Map<string, Map<string, JSONValue>>();
@@ -88,7 +92,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     const stored: ReadEvent[] = [];
     for (const step of commits) write(step, stored);
     for (const [i, { runId, rootId, journal = [], receipts = [] }] of commits.entries()) {
-      const rootSeq = roots.get(rootId)?.length ?? 0;
+      const rootSeq = trees.get(rootId)?.events.length ?? 0;
       const heard = runs.get(runId)?.journal;
       for (const entry of journal) heard?.push({ rootSeq, ...entry });
       for (const sent of left[i] ?? []) leave(sent);
@@ -115,17 +119,24 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
   /** @param told Where its events are added, as they are read. */
   const write = ({ runId, rootId, owner, epoch, events, row, checkpoint }: Commit, told: ReadEvent[]): void => {
     claims.set(runId, { epoch, owner });
-    const root = roots.get(rootId) ?? [];
-    roots.set(rootId, root);
-    const run: Stored = runs.get(runId) ?? { row, events: [], journal: [] };
-    runs.set(runId, run);
+    const tree = trees.get(rootId) ?? { events: [], runs: [], open: 0 };
+    trees.set(rootId, tree);
+    let run = runs.get(runId);
+    if (!run) {
+      run = { row, events: [], journal: [], checkpoint: undefined };
+      runs.set(runId, run);
+      tree.runs.push(run);
+      tree.open += 1;
+    }
     run.row = row;
-    if (isEnded(row.status)) delete run.checkpoint;
-    else if (checkpoint) run.checkpoint = checkpoint;
+    if (isEnded(row.status)) {
+      tree.open -= 1;
+      run.checkpoint = undefined;
+    } else if (checkpoint) run.checkpoint = checkpoint;
     for (const event of events) {
-      const stored = { ...event, rootSeq: root.length + 1, cursor: String(all.count + 1) };
+      const stored = { ...event, rootSeq: tree.events.length + 1, cursor: String(all.count + 1) };
       run.events.push(stored);
-      root.push(stored);
+      tree.events.push(stored);
       all.put(stored);
       told.push(stored);
     }
@@ -134,24 +145,29 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
   const isSentTo = ({ row }: Stored, sessionKey: string): boolean =>
     row.sessionKey === sessionKey && row.after !== undefined;
 
-  const prune: RunStore['prune'] = ({ olderThan, keep, sentTo }) => {
-    const trees = groupBy(runs.values(), ({ row }) => row.rootId);
+  const prune = (options: PruneOptions): number => {
+    const { olderThan, keep, sentTo } = options;
     const old = [...trees]
-      .filter(([, tree]) => sentTo === undefined || tree.some((run) => isSentTo(run, sentTo)))
-      .filter(([, tree]) => tree.every(({ row }) => isEnded(row.status)))
-      .map(([rootId, tree]) => ({ rootId, tree, endedAt: Math.max(...tree.map(({ row }) => row.endedAt ?? 0)) }))
+      .filter(([, tree]) => tree.open === 0 && (sentTo === undefined || tree.runs.some((run) => isSentTo(run, sentTo))))
+      .map(([rootId, tree]) => ({ rootId, tree, endedAt: Math.max(...tree.runs.map(({ row }) => row.endedAt ?? 0)) }))
       .sort((a, b) => b.endedAt - a.endedAt)
       .slice(keep)
       .filter(({ endedAt }) => endedAt < olderThan);
     for (const { rootId, tree } of old) {
-      for (const { cursor } of roots.get(rootId) ?? []) all.remove(Number(cursor));
-      roots.delete(rootId);
-      for (const { row } of tree) {
+      trees.delete(rootId);
+      for (const { cursor } of tree.events) all.remove(Number(cursor));
+      for (const { row } of tree.runs) {
         runs.delete(row.runId);
         claims.delete(row.runId);
       }
     }
-    const forgotten = new Set(old.flatMap(({ tree }) => tree.map(({ row }) => row.runId)));
+    if (mail.size > 0) forgetMail(old, options);
+    return old.length;
+  };
+
+  /** Of trees that are forgotten, and such as no tree takes along. */
+  const forgetMail = (old: readonly { tree: Tree }[], { olderThan, sentTo }: PruneOptions): void => {
+    const forgotten = new Set(old.flatMap(({ tree }) => tree.runs.map(({ row }) => row.runId)));
     for (const [id, { mail: its, receipt }] of mail) {
       const { sessionKey, runId, at } = its;
       const isToSession = sessionKey !== undefined;
@@ -163,12 +179,11 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       mail.delete(id);
       waiting.delete(id);
     }
-    return old.length;
   };
 
   /** What is behind a place of a tree, of a run, or of all. */
   const found = (query: EventQuery): Iterable<ReadEvent> => {
-    if ('rootId' in query) return behind(roots.get(query.rootId) ?? [], query.after);
+    if ('rootId' in query) return behind(trees.get(query.rootId)?.events ?? [], query.after);
     if ('runId' in query) return behind(runs.get(query.runId)?.events ?? [], query.after);
     const from = query.after === undefined ? 0 : Number(query.after);
     if (!Number.isInteger(from) || from < 0)

@@ -30,45 +30,50 @@ const textsIn = (said: readonly object[], before: number): Map<string, Place> =>
   return places;
 };
 
-/** @param said What came of it, in order. @param before Events that the run had until then. */
-export const foldHeard = (heard: Heard, said: readonly object[], before: number): Heard => {
-  let places: Map<string, Place> | undefined;
-  const foldText = (text: string): unknown => {
-    if (text.length < shortest) return redact(text);
-    places ??= textsIn(said, before);
-    const place = places.get(text);
-    return place ? { [mark]: place } : redact(text);
-  };
-  const fold = (value: unknown): unknown => {
-    if (typeof value === 'string') return foldText(value);
-    if (Array.isArray(value)) return foldItems(value);
-    return isObject(value) ? foldFields(value) : value;
-  };
-  const foldItems = (items: unknown[]): unknown[] => {
-    let copy: unknown[] | undefined;
-    for (let i = 0; i < items.length; i++) {
-      const folded = fold(items[i]);
-      if (folded === items[i]) continue;
-      copy ??= [...items];
-      copy[i] = folded;
-    }
-    return copy ?? items;
-  };
-  const foldFields = (fields: Record<string, unknown>): Record<string, unknown> => {
-    let copy: Record<string, unknown> | undefined;
-    let looksLikePlace = false;
-    for (const key in fields) {
-      if (key === mark) looksLikePlace = true;
-      const folded = fold(fields[key]);
-      if (folded === fields[key]) continue;
-      copy ??= { ...fields };
-      copy[key] = folded;
-    }
-    // What looks like a place and is none is marked as such.
-    return looksLikePlace ? { [mark]: [0, copy ?? fields] } : (copy ?? fields);
-  };
-  return fold(heard) as Heard;
+/** What came of what was heard, the events that the run had before, and where its long texts stand: looked for once there is one. */
+type Said = { readonly drafts: readonly object[]; readonly before: number; places: Map<string, Place> | undefined };
+
+const foldText = (text: string, said: Said): unknown => {
+  if (text.length < shortest) return redact(text);
+  said.places ??= textsIn(said.drafts, said.before);
+  const place = said.places.get(text);
+  return place ? { [mark]: place } : redact(text);
 };
+
+const foldItems = (items: unknown[], said: Said): unknown[] => {
+  let copy: unknown[] | undefined;
+  for (let i = 0; i < items.length; i++) {
+    const folded = fold(items[i], said);
+    if (folded === items[i]) continue;
+    copy ??= [...items];
+    copy[i] = folded;
+  }
+  return copy ?? items;
+};
+
+const foldFields = (fields: Record<string, unknown>, said: Said): Record<string, unknown> => {
+  let copy: Record<string, unknown> | undefined;
+  let looksLikePlace = false;
+  for (const key in fields) {
+    if (key === mark) looksLikePlace = true;
+    const folded = fold(fields[key], said);
+    if (folded === fields[key]) continue;
+    copy ??= { ...fields };
+    copy[key] = folded;
+  }
+  // What looks like a place and is none is marked as such.
+  return looksLikePlace ? { [mark]: [0, copy ?? fields] } : (copy ?? fields);
+};
+
+const fold = (value: unknown, said: Said): unknown => {
+  if (typeof value === 'string') return foldText(value, said);
+  if (Array.isArray(value)) return foldItems(value, said);
+  return isObject(value) ? foldFields(value, said) : value;
+};
+
+/** @param drafts What came of it, in order. @param before Events that the run had until then. */
+export const foldHeard = (heard: Heard, drafts: readonly object[], before: number): Heard =>
+  fold(heard, { drafts, before, places: undefined }) as Heard;
 
 /** @param event An event of the run, by its `seq`. */
 export const unfoldHeard = (heard: Heard, event: (seq: number) => StoredEvent | undefined): Heard => {

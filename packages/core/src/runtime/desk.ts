@@ -15,6 +15,7 @@ import {
 } from '@troupe/protocol';
 import { Subject } from 'rxjs';
 import type { LiveRun } from '../run/live-run.ts';
+import { openQuestionsBook } from './open-questions.ts';
 import type { RuntimeOptions } from './options.ts';
 
 type Waiter = { wanted(event: RunEvent): boolean; wake(): void; giveUp(why: FaultError): void };
@@ -43,7 +44,7 @@ export const openDesk = (
   hooks: RuntimeOptions['hooks'],
   shield: (what: string, act: () => void) => void,
 ) => {
-  const questions = new Map<string, Question>();
+  const questions = openQuestionsBook();
   const answers = new Map<string, Answer>();
   const waiters = new Map<string, Set<Waiter>>();
   const events$ = new Subject<RunEvent>();
@@ -54,11 +55,11 @@ export const openDesk = (
 
   const keepQuestions = (event: RunEvent): void => {
     if (event.type === 'question.asked') {
-      questions.set(event.question.id, event.question);
+      questions.add(event.question);
       // Another run may have had the id, and be forgotten.
       answers.delete(event.question.id);
     } else if (event.type === 'question.answered') {
-      questions.delete(event.questionId);
+      questions.remove(event.questionId);
       answers.set(event.questionId, event.answer);
     } else if (isTerminal(event)) return dropQuestions(event.runId);
     else return;
@@ -67,7 +68,7 @@ export const openDesk = (
 
   const dropQuestions = (of: string): void => {
     let changed = false;
-    for (const [id, { runId }] of questions) if (runId === of) changed = questions.delete(id) || changed;
+    for (const { id, runId } of questions.within(of)) if (runId === of) changed = questions.remove(id) || changed;
     if (changed) questionsChanged$.next();
   };
 
@@ -94,9 +95,9 @@ export const openDesk = (
     question: (id: string): Question | undefined => questions.get(id),
     /** Open questions of a run and everything below it, oldest first. */
     questionsOf: (runId: string): Question[] =>
-      [...questions.values()].filter((asked) => {
+      questions.within(runId).filter((asked) => {
         const asker = find(asked.runId);
-        return isWithin(asked.runId, runId) && !(asker && isOver(asker));
+        return !(asker && isOver(asker));
       }),
     /** What `take` gives at the moment such an event of the run is told. Rejects with `runtime.closed` when the run is suspended. */
     next: <T>(run: LiveRun, wanted: (event: RunEvent) => boolean, take: () => T): Promise<T> =>
@@ -132,20 +133,25 @@ export const openDesk = (
     },
     /** Forgets what was asked and answered in a tree: what of it is true stands in the store. */
     forget(rootId: string): void {
-      for (const kept of [questions, answers])
-        for (const id of kept.keys()) if (isWithin(runOfQuestion(id) ?? '', rootId)) kept.delete(id);
+      for (const { id } of questions.within(rootId)) questions.remove(id);
+      for (const id of answers.keys()) if (isWithin(runOfQuestion(id) ?? '', rootId)) answers.delete(id);
       questionsChanged$.next();
     },
     /** Takes note of what a stored run asked and was answered, without telling anybody. */
     restore(events: readonly RunEvent[]): void {
-      const before = [...questions.keys()].join();
+      const touched = new Map<string, boolean>();
+      const touch = (id: string) => touched.has(id) || touched.set(id, questions.get(id) !== undefined);
       for (const event of events) {
-        if (event.type === 'question.asked') questions.set(event.question.id, event.question);
+        if (event.type === 'question.asked') {
+          touch(event.question.id);
+          questions.add(event.question);
+        }
         if (event.type !== 'question.answered') continue;
-        questions.delete(event.questionId);
+        touch(event.questionId);
+        questions.remove(event.questionId);
         answers.set(event.questionId, event.answer);
       }
-      if ([...questions.keys()].join() !== before) questionsChanged$.next();
+      if ([...touched].some(([id, was]) => was !== (questions.get(id) !== undefined))) questionsChanged$.next();
     },
     /** Sends everybody who waits away, or those who wait for one run. */
     dismiss(runId?: string, why: FaultError = closedError()): void {

@@ -140,8 +140,9 @@ export const openRecorder = (
       Object.assign(before, { row, ...(checkpoint && { checkpoint }) });
       if (mail) before.mail = [...(before.mail ?? []), ...mail];
     } else {
-      const about = { runId, rootId, owner, epoch, expectedSeq, events, journal, receipts, row };
-      const commit: Commit = { ...about, ...(checkpoint && { checkpoint }), ...(mail && { mail }) };
+      const commit: Commit = { runId, rootId, owner, epoch, expectedSeq, events, journal, receipts, row };
+      if (checkpoint) commit.checkpoint = checkpoint;
+      if (mail) commit.mail = mail;
       group.steps.push({ run, commit });
       group.latest.set(run, commit);
     }
