@@ -23,12 +23,16 @@ type Place = { index: number; n: number; call: CallState; child: ChildState };
 
 /** Finds a child of the turn in hand by its id: `run/turn-index/n`. */
 export const locate = (run: Pick<RunContext, 'runId' | 'turn' | 'calls'>, childId: string): Place | null => {
-  if (!childId.startsWith(`${run.runId}/`)) return null;
-  const [key = '', n = ''] = childId.slice(run.runId.length + 1).split('/');
-  const [turn, index] = key.split('-').map(Number);
-  const call = turn === run.turn && index !== undefined ? itemAt(run.calls, index) : undefined;
-  const child = call && itemAt(call.children, Number(n));
-  return call && child?.runId === childId && index !== undefined ? { index, n: Number(n), call, child } : null;
+  const { runId } = run;
+  if (!childId.startsWith(runId) || childId[runId.length] !== '/') return null;
+  const dash = childId.indexOf('-', runId.length);
+  const slash = childId.indexOf('/', dash);
+  if (Number(childId.slice(runId.length + 1, dash)) !== run.turn) return null;
+  const index = Number(childId.slice(dash + 1, slash));
+  const n = Number(childId.slice(slash + 1));
+  const call = itemAt(run.calls, index);
+  const child = call && itemAt(call.children, n);
+  return call && child?.runId === childId ? { index, n, call, child } : null;
 };
 
 const setChild = (step: Step, { index, n, call, child }: Place, next: ChildState): void => {

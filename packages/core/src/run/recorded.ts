@@ -44,10 +44,11 @@ export const recorded = <M extends AnyStateMachine>(
 ): M => {
   const step = (snapshot: AnyMachineSnapshot, event: AnyEventObject, scope: Scope): AnyMachineSnapshot => {
     const effects: (() => void)[] = [];
-    const defer = (effect: () => void) => effects.push(effect);
-    const next = shortLived({ ...scope, defer }, (held) =>
-      machine.transition(snapshot, event, held as never),
-    ) as AnyMachineSnapshot;
+    const next = shortLived(
+      scope,
+      (held) => machine.transition(snapshot, event, held as never) as AnyMachineSnapshot,
+      (effect) => effects.push(effect),
+    );
     const outbox = next === snapshot ? null : record(event, next);
     if (outbox) sendOut(outbox, snapshot.children.crew ?? next.children.crew, scope);
     for (const effect of effects) scope.defer(effect);

@@ -11,8 +11,12 @@ type Action = Parameters<Scope['actionExecutor']>[0];
 /** An action that may be emptied. */
 type Spent = { -readonly [K in keyof Action]?: Action[K] | undefined };
 
-/** Works in a scope that knows of nothing once the work is done. Actions are executed as copies, and emptied. */
-export const shortLived = <T>(scope: Scope, work: (scope: Scope) => T): T => {
+/**
+ * Works in a scope that knows of nothing once the work is done. Actions are executed as copies, and emptied.
+ *
+ * @param defer Where effects go. Default: to whom the scope gives them.
+ */
+export const shortLived = <T>(scope: Scope, work: (scope: Scope) => T, defer: Scope['defer'] = scope.defer): T => {
   let execute: Scope['actionExecutor'] | undefined = scope.actionExecutor;
   const actionExecutor = (action: Spent): void => {
     const { type, info, params, exec } = action;
@@ -20,7 +24,7 @@ export const shortLived = <T>(scope: Scope, work: (scope: Scope) => T): T => {
     execute?.({ type, info, params, exec } as Action);
   };
   try {
-    return work({ ...scope, actionExecutor });
+    return work({ ...scope, defer, actionExecutor });
   } finally {
     execute = undefined;
   }
