@@ -250,15 +250,17 @@ export const agentMachine: AgentMachine = base
       }),
       attempt: act<'model.attempted'>((step, { attempt, costUsd }) => turns.recordAttempt(step, attempt, costUsd)),
       recordTurn: act<'turn.closed'>((step, { turn }) => turns.recordTurn(step, turn)),
-      /** The first calls of a run bring its crew to life, to last as long as the run does. */
+      /** The first call that is executed, or waits, brings the run's crew to life, to last as long as the run does. */
       recordCalls: base.assign(({ context, event, spawn }) => {
         const step = stepOf(context.run);
         const { run } = step;
         const { turn } = event as EventOf<'turn.closed'>;
         turns.recordTurn(step, turn);
         planCalls(step, turn.planned);
-        if (!run.hasCrew) spawn('crew', { id: 'crew', input: { runId: run.runId } });
-        run.hasCrew = true;
+        if (!run.hasCrew && run.open > 0) {
+          spawn('crew', { id: 'crew', input: { runId: run.runId } });
+          run.hasCrew = true;
+        }
         return { run };
       }),
       recordAnswer: act<'turn.closed'>((step, { turn }) => {

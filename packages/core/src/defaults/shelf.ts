@@ -41,10 +41,12 @@ export const shelfOf = <T>(): Shelf<T> => {
       if (board.left === 0) boards.delete(number);
     },
     *after(place) {
-      const number = Math.floor(place / boardLength);
-      for (const [at, { items }] of boards) {
-        if (at < number) continue;
-        for (let i = at === number ? place % boardLength : 0; i < items.length; i++) {
+      // A board of which all was removed comes again when something is put there.
+      let read = place;
+      for (const [number, { items }] of boards) {
+        const before = number * boardLength;
+        for (let i = Math.max(read - before, 0); i < items.length; i++) {
+          read = before + i + 1;
           const item = items[i];
           if (item !== undefined) yield item;
         }

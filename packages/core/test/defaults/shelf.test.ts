@@ -45,3 +45,39 @@ test('what is put while somebody reads is read, too', () => {
   }
   expect(read).toEqual(Array.from({ length: 600 }, (_, i) => i + 1));
 });
+
+test('a reader who pauses finds each item once, in order, whatever is put and removed meanwhile', () => {
+  const deeds = fc.array(
+    fc.oneof(
+      fc.record({ put: fc.integer({ min: 1, max: 60 }) }),
+      fc.record({ removeTo: fc.oneof(fc.nat(900), fc.constant(Number.POSITIVE_INFINITY)) }),
+      fc.record({ read: fc.integer({ min: 1, max: 20 }) }),
+    ),
+    { maxLength: 30 },
+  );
+  fc.assert(
+    fc.property(deeds, (steps) => {
+      const shelf = shelfOf<{ place: number }>();
+      const reader = shelf.after(0)[Symbol.iterator]();
+      let gone = 0;
+      let read = 0;
+      let isDone = false;
+      for (const step of steps) {
+        if ('put' in step) for (let i = 0; i < step.put; i++) shelf.put({ place: shelf.count + 1 });
+        else if ('removeTo' in step)
+          while (gone < Math.min(step.removeTo, shelf.count)) {
+            gone += 1;
+            shelf.remove(gone);
+          }
+        else
+          for (let i = 0; i < step.read && !isDone; i++) {
+            const { value, done } = reader.next();
+            const next = Math.max(read, gone) + 1;
+            isDone = done === true;
+            expect(value?.place).toBe(next <= shelf.count ? next : undefined);
+            read = value?.place ?? read;
+          }
+      }
+    }),
+  );
+});
