@@ -207,7 +207,7 @@ export type RunContext = RunInput &
     askedForAnswer: boolean;
     announced: 'no' | 'queued' | 'started';
     recalled: boolean;
-    /** Whether its crew is there: from its first calls on. */
+    /** Whether its crew is there: from the first call on that is executed, or waits. */
     hasCrew: boolean;
     detached: boolean;
     /** It is refused new children, and so is each below it. */
