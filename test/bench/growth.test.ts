@@ -3,7 +3,7 @@
 import { type AnyAgent, createRuntime, memoryStore } from '@troupe/core';
 import type { Commit, RunStore } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
-import { leading, looping, provider, spreading } from './work.ts';
+import { asking, leading, looping, provider, spreading } from './work.ts';
 
 const run = async (agent: AnyAgent, store: RunStore = memoryStore()): Promise<void> => {
   const runtime = createRuntime({ provider, model: 'none', store });
@@ -67,6 +67,22 @@ describe('the cost of a run', { timeout: 180_000 }, () => {
 
   test('so it does where one call has them all, and most of them wait', async () => {
     expect(await growth((size) => spreading(size, 20), 200, 16_000)).toBeLessThan(bound);
+  });
+
+  test('a run costs as much beside three thousand that wait for a person as it does alone', async () => {
+    const runtime = createRuntime({ provider, model: 'none' });
+    const [single, clerk] = [looping(0), asking()];
+    const some = async (): Promise<void> => {
+      for (let i = 0; i < 300; i++) await runtime.run(single, 'go');
+    };
+    /** The shortest of a few: what is collected in between is not of one run. */
+    const shortest = async (): Promise<number> =>
+      Math.min(...[await ownTimeOf(some), await ownTimeOf(some), await ownTimeOf(some)]);
+    await some();
+    const alone = await shortest();
+    for (let i = 0; i < 3_000; i++) expect((await runtime.start(clerk, 'go').report).status).toBe('paused');
+    expect((await shortest()) / alone).toBeLessThan(bound);
+    await runtime.close({ graceMs: 0 });
   });
 
   test('the four-hundredth turn costs as much as the twentieth', async () => {
