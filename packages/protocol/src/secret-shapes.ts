@@ -53,5 +53,15 @@ export const shapeBegun = (text: string): number => {
   return Math.min(leadBegun.exec(text)?.index ?? text.length, key === undefined ? text.length : word + key);
 };
 
+/** What one begins with, as far as all of a kind are alike: where none of this stands, there is none. */
+const alike = (begins: readonly string[]): string =>
+  begins
+    .slice(
+      0,
+      begins.findIndex((part) => /[*}]$/.test(part)),
+    )
+    .join('');
+export const hints = anyOf(secretShapes.map(({ begins }) => alike(begins)));
+
 /** What one begins with: where none of this stands, none begins. */
 export const firstOfShapes = anyOf(secretShapes.map(({ begins: [first = ''] }) => first));

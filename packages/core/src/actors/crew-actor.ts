@@ -9,7 +9,7 @@ import type { CrewMessage } from '../agent/agent-machine.ts';
 import { roundsOf } from '../agent/children.ts';
 import type { CallState, CrewOrder, RunCommand } from '../agent/context.ts';
 import { itemAt, itemsOf } from '../agent/rows.ts';
-import { type ChildResult, keepResult, type LiveRun, offspringOf } from '../run/live-run.ts';
+import { type ChildResult, keepResult, type LiveRun, offspringOf, takeSpawn } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { type CallInput, callActor, type SettledChildren } from './call-actor.ts';
 
@@ -109,8 +109,7 @@ export const crewActor = (world: World): CrewLogic => {
       }
       case 'crew.refuse': {
         const { childId, refusal } = order;
-        const pending = run.offspring?.spawns.get(childId);
-        run.offspring?.spawns.delete(childId);
+        const pending = takeSpawn(run, childId);
         const error = world.refusal(refusal.message, refusal);
         if (pending?.request.quota) world.quotas.settle(pending.request.quota.key, childId, false);
         return pending?.refuse?.(error);
@@ -121,8 +120,7 @@ export const crewActor = (world: World): CrewLogic => {
         return;
       }
       case 'crew.reuse': {
-        const pending = run.offspring?.spawns.get(order.childId);
-        run.offspring?.spawns.delete(order.childId);
+        const pending = takeSpawn(run, order.childId);
         const child =
           world.runs.get(order.childId) ??
           run.away?.get(order.childId)?.child ??

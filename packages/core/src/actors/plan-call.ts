@@ -75,6 +75,6 @@ export const planCall = async (call: ToolCall, tools: ReadonlyMap<string, Tool>,
       ...planned,
       problem: `The arguments of "${name}" are not a JSON object. Found: ${redact(call.arguments).slice(0, 200)}`,
     };
-  const asks = tool.askUser || tool.handoff || tool.confirm ? await askOf(tool, args, view) : null;
+  const asks = await askOf(tool, args, view);
   return { ...planned, ...(asks && { asks }), ...(tool.settle && { delegates: true }) };
 };

@@ -5,7 +5,7 @@
 import { matchesState } from 'xstate';
 import type { CallState, RunFact } from '../agent/context.ts';
 import { everyItem, itemsOf } from '../agent/rows.ts';
-import type { LiveRun } from '../run/live-run.ts';
+import { childrenHere, type LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 
 type Runs = World['runs'];
@@ -30,10 +30,7 @@ const longestMs = 2 ** 31 - 1;
 
 const lastProgressOf = (run: LiveRun, runs: Runs): number => {
   let last = run.progressAt;
-  for (const id of run.offspring?.below ?? []) {
-    const child = runs.get(id);
-    if (child) last = Math.max(last, lastProgressOf(child, runs));
-  }
+  for (const child of childrenHere(run, runs)) last = Math.max(last, lastProgressOf(child, runs));
   return last;
 };
 
@@ -57,9 +54,7 @@ const isCallHeldUp = ({ phase, live, children }: CallState, runs: Runs, away: Li
 
 /** The lowest first: when a run ends, those above it have made progress. */
 const lookBelow = (run: LiveRun, runs: Runs, id: Patience['id']): void => {
-  for (const childId of run.offspring?.below ?? []) {
-    const child = runs.get(childId);
-    if (!child) continue;
+  for (const child of childrenHere(run, runs)) {
     lookBelow(child, runs, id);
     child.actor?.getSnapshot().children[id]?.send({ type: 'alarm.look' });
   }

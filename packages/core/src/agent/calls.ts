@@ -103,7 +103,6 @@ export const planCalls = (step: Step, planned: readonly PlannedCall[]): void => 
     return { ...blank(call), phase: 'asking', kind: question.kind, question };
   });
   run.calls = rowsOf(calls);
-  step.ownRows = run.calls.map((_, row) => row);
   run.told = 0;
   run.overCalls = over;
   run.open = 0;

@@ -30,7 +30,7 @@ export const added = <T>(rows: Rows<T>, item: T): Rows<T> => {
   return last && last.length < rowLength ? rows.with(-1, [...last, item]) : [...rows, [item]];
 };
 
-/** With an item in the place of another. */
+/** With an item in the place of another, where there is one. */
 export const changed = <T>(rows: Rows<T>, index: number, item: T): Rows<T> => {
   const number = Math.floor(index / rowLength);
   const row = rows[number];
@@ -47,17 +47,4 @@ export const without = <T>(queue: Queue<T>, item: T): Queue<T> => {
   if (!row) return queue;
   const left = row.filter((other) => other !== item);
   return left.length > 0 ? queue.with(number, left) : queue.toSpliced(number, 1);
-};
-
-/** Puts an item in the place of another, where there is one, in rows that may be written on. @param owned Rows that are copies by now. */
-export const putItem = <T>(rows: Rows<T>, index: number, item: T, owned: number[]): void => {
-  const number = Math.floor(index / rowLength);
-  const row = rows[number];
-  if (!row || index % rowLength >= row.length) return;
-  const mine = owned.includes(number) ? row : [...row];
-  if (mine !== row) {
-    rows[number] = mine;
-    owned.push(number);
-  }
-  mine[index % rowLength] = item;
 };

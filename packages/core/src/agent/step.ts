@@ -5,22 +5,20 @@
 import type { Message } from '@troupe/protocol';
 import type { CallState, CrewOrder, Draft, ParentNote, RunContext, RunInput } from './context.ts';
 import { emptyPool, warningsOf } from './limits.ts';
-import { itemAt, putItem } from './rows.ts';
+import { changed, itemAt } from './rows.ts';
 
 export type Step = {
   readonly run: RunContext;
   /** What the crew is to do, and what the run above is told: sent once the step is recorded. */
   readonly orders: CrewOrder[];
   readonly notes: ParentNote[];
-  /** The rows of the calls of `run` that are copies by now, to write on; none as long as no call was changed. */
-  ownRows: number[] | undefined;
 };
 
-/** Opens a step. Of `calls` a row is copied when it is written on first: see {@link putCall}. */
+/** Opens a step. */
 export const stepOf = (context: RunContext): Step => {
   const { events, messages, orders, notes } = context.outbox;
   const outbox = { events: [...events], messages: [...messages], orders: [...orders], notes: [...notes] };
-  return { run: { ...context, outbox }, orders: outbox.orders, notes: outbox.notes, ownRows: undefined };
+  return { run: { ...context, outbox }, orders: outbox.orders, notes: outbox.notes };
 };
 
 export const say = ({ run }: Step, ...events: Draft[]): void => {
@@ -37,10 +35,8 @@ const isStuck = (call: CallState): boolean =>
   call.phase === 'asking' || call.phase === 'ready' || (call.live > 0 && call.asking === call.live);
 
 /** Puts a call in the place of another. */
-export const putCall = (step: Step, index: number, call: CallState): void => {
-  if (!step.ownRows) step.run.calls = [...step.run.calls];
-  step.ownRows ??= [];
-  putItem(step.run.calls, index, call, step.ownRows);
+export const putCall = ({ run }: Step, index: number, call: CallState): void => {
+  run.calls = changed(run.calls, index, call);
 };
 
 /** Replaces one call and keeps the counts of open and waiting ones. */

@@ -132,10 +132,7 @@ export const openCourier = (
     const runs = [...of.atWork(key)];
     const mail = letters.filter(({ id }) => !runs.some(({ letters: given }) => given?.has(id)));
     if (mail.length === 0) return;
-    giveLetters(
-      run,
-      mail.map(({ id }) => id),
-    );
+    giveLetters(run, mail);
     run.actor?.send({ type: 'deliver', mail: mail.map(opened) });
   };
 

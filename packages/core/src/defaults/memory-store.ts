@@ -1,7 +1,6 @@
 import {
   type Checkpoint,
   type Commit,
-  type EventQuery,
   FaultError,
   isEnded,
   type JSONValue,
@@ -181,19 +180,6 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     }
   };
 
-  /** What is behind a place of a tree, of a run, or of all. */
-  const found = (query: EventQuery): Iterable<ReadEvent> => {
-    if ('rootId' in query) return behind(trees.get(query.rootId)?.events ?? [], query.after);
-    if ('runId' in query) return behind(runs.get(query.runId)?.events ?? [], query.after);
-    const from = query.after === undefined ? 0 : Number(query.after);
-    if (!Number.isInteger(from) || from < 0)
-      refuse(
-        'store.cursor',
-        `"${query.after}" is no cursor of this store. Use the cursor of an event it gave, or none.`,
-      );
-    return all.after(from);
-  };
-
   return {
     lasting: false,
     claim(runId, owner, { leaseMs }) {
@@ -274,7 +260,15 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
         }));
     },
     *events(query) {
-      yield* found(query);
+      if ('rootId' in query) return yield* behind(trees.get(query.rootId)?.events ?? [], query.after);
+      if ('runId' in query) return yield* behind(runs.get(query.runId)?.events ?? [], query.after);
+      const from = query.after === undefined ? 0 : Number(query.after);
+      if (!Number.isInteger(from) || from < 0)
+        refuse(
+          'store.cursor',
+          `"${query.after}" is no cursor of this store. Use the cursor of an event it gave, or none.`,
+        );
+      yield* all.after(from);
     },
     read: (scope, key) => memories.get(scope)?.get(key),
     write(scope, key, value) {

@@ -4,7 +4,7 @@
  */
 import { type Activation, isFaultError, type RunExecutor } from '@troupe/protocol';
 import { withResolvers } from '../es2024.ts';
-import type { LiveRun } from '../run/live-run.ts';
+import { childrenHere, type LiveRun } from '../run/live-run.ts';
 import type { Inbox } from '../runtime/inbox.ts';
 import type { Recovery } from '../runtime/recovery.ts';
 import { mayRest } from './quiet.ts';
@@ -44,10 +44,7 @@ export const openExecutor = (
   const isQuiet = (run: LiveRun): boolean =>
     mayRest(run.value, run.context, now()) &&
     !run.offspring?.spawns.size &&
-    [...(run.offspring?.below ?? [])].every((id) => {
-      const child = runs.get(id);
-      return child === undefined || isQuiet(child);
-    });
+    [...childrenHere(run, runs)].every(isQuiet);
 
   const rest = (head: LiveRun): void => {
     const tell = underway.get(head.runId);

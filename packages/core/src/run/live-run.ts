@@ -143,9 +143,24 @@ export const offspringOf = (run: LiveRun): Offspring => {
   return run.offspring;
 };
 
+/** Children of a run that are alive here. */
+export function* childrenHere(run: LiveRun, runs: ReadonlyMap<string, LiveRun>): Iterable<LiveRun> {
+  for (const id of run.offspring?.below ?? []) {
+    const child = runs.get(id);
+    if (child) yield child;
+  }
+}
+
+/** Takes what was asked for under a child's id: whoever does so admits it, or refuses it. */
+export const takeSpawn = ({ offspring }: LiveRun, childId: string): PendingSpawn | undefined => {
+  const pending = offspring?.spawns.get(childId);
+  offspring?.spawns.delete(childId);
+  return pending;
+};
+
 /** Takes note that a run was given letters. */
-export const giveLetters = (run: LiveRun, ids: Iterable<string>): void => {
-  for (const id of ids) {
+export const giveLetters = (run: LiveRun, letters: Iterable<{ id: string }>): void => {
+  for (const { id } of letters) {
     run.letters ??= new Set();
     run.letters.add(id);
   }

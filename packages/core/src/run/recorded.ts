@@ -24,10 +24,10 @@ export const takeOutbox = (snapshot: AnyMachineSnapshot): Outbox | null => {
 type System = { _relay(from: AnyActorRef, to: AnyActorRef, event: AnyEventObject): void };
 
 /** Sends what a step left for others: in the name of the run, as if its machine had. */
-const sendOut = ({ orders, notes }: Outbox, crew: AnyActorRef | undefined, { self, system, defer }: Scope): void => {
+const sendOut = ({ orders, notes }: Outbox, { children }: AnyMachineSnapshot, { self, system, defer }: Scope): void => {
   const send = (to: AnyActorRef | undefined, event: AnyEventObject) =>
     to && (system as unknown as System)._relay(self, to, event);
-  if (orders.length > 0) defer(() => send(crew, { type: 'crew.orders', orders }));
+  if (orders.length > 0) defer(() => send(children.crew as AnyActorRef, { type: 'crew.orders', orders }));
   for (const note of notes) defer(() => send((self as AnyActorRef)._parent, note));
 };
 
@@ -50,7 +50,7 @@ export const recorded = <M extends AnyStateMachine>(
       (effect) => effects.push(effect),
     );
     const outbox = next === snapshot ? null : record(event, next);
-    if (outbox) sendOut(outbox, snapshot.children.crew ?? next.children.crew, scope);
+    if (outbox) sendOut(outbox, next, scope);
     for (const effect of effects) scope.defer(effect);
     return next;
   };

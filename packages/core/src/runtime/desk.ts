@@ -36,6 +36,12 @@ const isOver = ({ ended, suspended, value }: LiveRun): boolean => (ended && !sus
 export const isAsking = (run: LiveRun): boolean => run.ledger.pausedFor === 'question' && !isOver(run);
 export const isSettled = (run: LiveRun): boolean => isEnded(run.ledger.status) || isAsking(run);
 
+/** The question that an event asks or answers, by its id. */
+const questionIn = (event: RunEvent): string | undefined => {
+  if (event.type === 'question.asked') return event.question.id;
+  return event.type === 'question.answered' ? event.questionId : undefined;
+};
+
 export type Desk = ReturnType<typeof openDesk>;
 
 /** @param find Finds a run that is alive here, or about to leave. @param shield Keeps what a hook throws from everybody else. */
@@ -139,19 +145,16 @@ export const openDesk = (
     },
     /** Takes note of what a stored run asked and was answered, without telling anybody. */
     restore(events: readonly RunEvent[]): void {
-      const touched = new Map<string, boolean>();
-      const touch = (id: string) => touched.has(id) || touched.set(id, questions.get(id) !== undefined);
+      const ids = events.flatMap((event) => questionIn(event) ?? []);
+      const openNow = () => ids.filter((id) => questions.get(id) !== undefined).join();
+      const before = openNow();
       for (const event of events) {
-        if (event.type === 'question.asked') {
-          touch(event.question.id);
-          questions.add(event.question);
-        }
+        if (event.type === 'question.asked') questions.add(event.question);
         if (event.type !== 'question.answered') continue;
-        touch(event.questionId);
         questions.remove(event.questionId);
         answers.set(event.questionId, event.answer);
       }
-      if ([...touched].some(([id, was]) => was !== (questions.get(id) !== undefined))) questionsChanged$.next();
+      if (openNow() !== before) questionsChanged$.next();
     },
     /** Sends everybody who waits away, or those who wait for one run. */
     dismiss(runId?: string, why: FaultError = closedError()): void {

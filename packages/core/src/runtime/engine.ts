@@ -46,7 +46,15 @@ import { checkpointOf, contextIn, isProgress, snapshotFrom } from '../run/checkp
 import { heardOf } from '../run/journal.ts';
 import { activeMsOf, enter, noteWaiting } from '../run/ledger.ts';
 import { type Ending, lifecycle } from '../run/lifecycle.ts';
-import { giveLetters, keepResult, type LiveRun, offspringOf, reportOf } from '../run/live-run.ts';
+import {
+  childrenHere,
+  giveLetters,
+  keepResult,
+  type LiveRun,
+  offspringOf,
+  reportOf,
+  takeSpawn,
+} from '../run/live-run.ts';
 import { recorded, takeOutbox } from '../run/recorded.ts';
 import { type Run, receiptOf } from '../run/run.ts';
 import { outputOf, toolsOf } from './definition-of.ts';
@@ -205,10 +213,7 @@ export const openEngine = (
     looked: on.looked,
   });
   /** A run and what is below it here. */
-  const treeOf = (run: LiveRun): LiveRun[] => [
-    run,
-    ...[...(run.offspring?.below ?? [])].flatMap((id) => runs.get(id) ?? []).flatMap(treeOf),
-  ];
+  const treeOf = (run: LiveRun): LiveRun[] => [run, ...[...childrenHere(run, runs)].flatMap(treeOf)];
   const stop = (run: LiveRun): void => {
     const actor = run.actor as unknown as { _stop(): void } | undefined;
     actor?._stop();
@@ -457,8 +462,7 @@ export const openEngine = (
       });
     },
     startChild(parent, { childId, allowance, slot, turn, index }, crew) {
-      const pending = parent.offspring?.spawns.get(childId);
-      parent.offspring?.spawns.delete(childId);
+      const pending = takeSpawn(parent, childId);
       if (!pending) throw new Error(`Child "${childId}" was admitted, but nobody asked for it.`);
       const { agent, quota, data } = pending.request;
       const call = parent.context?.turn === turn ? itemAt(parent.context.calls, index) : undefined;
@@ -563,10 +567,7 @@ export const openEngine = (
   /** Starts the actor of a stored run where its checkpoint left it, and those of its children below it. */
   const bringBack = (run: FoundRun, parent?: AnyActorRef): LiveRun => {
     const { turn, mail } = contextIn(run.checkpoint);
-    giveLetters(
-      run,
-      mail.map(({ id }) => id),
-    );
+    giveLetters(run, mail);
     enlist(run);
     run.restoredTurn = turn;
     run.graceUntil = run.checkpoint.graceUntil as number | undefined;

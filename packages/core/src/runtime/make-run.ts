@@ -55,11 +55,7 @@ export const makeRun = (
   });
   run.transcript = goingOn(openingOf(agent.instructions, data), before);
   for (const mailId of delivers) run.receipts.push({ mailId, receipt: { status: 'accepted' } });
-  giveLetters(run, delivers);
-  giveLetters(
-    run,
-    mail.map(({ id }) => id),
-  );
+  giveLetters(run, [...delivers.map((id) => ({ id })), ...mail]);
   const { memoryScope = options.remembers ? `agent:${agent.name}` : null } = agent;
   const approval = approvalBelow(above, agent.approval);
   const input: RunInput = {
