@@ -48,7 +48,7 @@ describe('opening', () => {
     const pragma = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
     expect(pragma('journal_mode')).toBe('wal');
     expect(pragma('auto_vacuum')).toBe(2);
-    expect(db.prepare(`SELECT value FROM meta WHERE name = 'schema'`).get()).toEqual({ value: 3 });
+    expect(db.prepare(`SELECT value FROM meta WHERE name = 'schema'`).get()).toEqual({ value: 1 });
     db.close();
   });
 
@@ -109,10 +109,10 @@ describe('opening', () => {
     run(path, `UPDATE meta SET value = 7 WHERE name = 'schema'`);
     expect(thrown(() => sqliteStore(path))).toMatchObject({
       code: 'store.newer',
-      message: expect.stringMatching(/version 7; this version .* knows 3\. Update the package/),
-      details: { found: 7, known: 3 },
+      message: expect.stringMatching(/version 7; this version .* knows 1\. Update the package/),
+      details: { found: 7, known: 1 },
     });
-    run(path, `UPDATE meta SET value = 3 WHERE name = 'schema'`);
+    run(path, `UPDATE meta SET value = 1 WHERE name = 'schema'`);
     const store = openAt({ path });
     expect(store.get('r')).toBeDefined();
     await store.close();

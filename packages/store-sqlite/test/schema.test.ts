@@ -36,66 +36,34 @@ describe('tables', () => {
     db.close();
   });
 
-  test('of the first version are brought up to date with what they hold', async () => {
-    const path = freshPath();
-    const old = new DatabaseSync(path);
-    old.exec('PRAGMA journal_mode = WAL');
-    migrate(old, migrations.slice(0, 1));
-    const row = JSON.stringify({ runId: 'r', rootId: 'r', agent: 'a', status: 'running' });
-    old.exec(`INSERT INTO runs (run_id, root_id, agent, status, ended, seq, data) VALUES ('r', 'r', 'a', 'running', 0, 1, '${row}');
-      INSERT INTO jobs VALUES ('r', '{"input":"go"}');
-      INSERT INTO events (root_id, root_seq, run_id, seq, type, data) VALUES ('r', 1, 'r', 1, 'run.started', '{"id":"r:1"}')`);
-    old.close();
-    const store = sqliteStore(path);
-    expect(store.get('r')).toMatchObject({ runId: 'r', job: { input: 'go' } });
-    expect([store.journal('r'), [...(store.events({ runId: 'r' }) as Iterable<object>)]]).toMatchObject([
-      [],
-      [{ id: 'r:1' }],
+  test('keep a tree together whose root was only named', async () => {
+    // given a run whose root has not been written, and a claim on that root by an owner that is gone
+    const store = openFresh();
+    await store.claim('root', 'gone', { leaseMs: 1_000 });
+    await store.release('gone');
+    await store.commit([stepOf({ runId: 'child', rootId: 'root' }), stepOf({ runId: 'other', rootId: 'unclaimed' })]);
+    // when claims are tidied up, and other runs are written
+    await store.prune({ olderThan: 0, keep: 0 });
+    await store.commit([lastStepOf({ runId: 'next' })]);
+    await store.commit([stepOf({ runId: 'unclaimed' })]);
+    // then nothing has come to their trees that is not theirs
+    const idsOf = async (rootId: string) => (await Array.fromAsync(store.events({ rootId }))).map(({ id }) => id);
+    expect(await Promise.all(['root', 'unclaimed', 'next'].map(idsOf))).toEqual([
+      ['child:1'],
+      ['other:1', 'unclaimed:1'],
+      ['next:1'],
     ]);
-    const claim = await store.claim('r', 'owner', { leaseMs: 1_000 });
-    const heard = { seq: 1, at: 0, heard: { type: 'said' } };
-    const step = stepOf({ runId: 'r', expectedSeq: 1, events: [] });
-    await store.commit([{ ...step, owner: 'owner', epoch: claim?.epoch ?? 0, journal: [heard] }]);
-    expect(store.journal('r')).toEqual([{ ...heard, rootSeq: 1 }]);
+    expect(store.list({ rootId: 'root' })).toMatchObject([{ runId: 'child' }]);
+    // and when such a tree is forgotten, nothing of it stays
+    await store.commit([lastStepOf({ runId: 'child', rootId: 'root', expectedSeq: 1 }, 5)]);
+    expect(await store.prune({ olderThan: 10, keep: 0 })).toBe(2);
     await store.close();
-  });
-
-  test('of the second version are brought up to date with what they hold', async () => {
-    // given a file of version 2 with a run, mail that waits and mail that was answered
-    const path = freshPath();
-    const old = new DatabaseSync(path);
-    old.exec('PRAGMA journal_mode = WAL');
-    migrate(old, migrations.slice(0, 2));
-    const row = JSON.stringify({ runId: 'r', rootId: 'r', agent: 'a', status: 'running', sessionKey: 'k' });
-    old.exec(`INSERT INTO runs (run_id, root_id, agent, status, ended, sent_to, seq, data) VALUES ('r', 'r', 'a', 'running', 0, 'k', 1, '${row}');
-      INSERT INTO jobs VALUES ('r', '{"input":"go"}');
-      INSERT INTO claims VALUES ('r', 'owner', 1);
-      INSERT INTO events (root_id, root_seq, run_id, seq, type, data) VALUES ('r', 1, 'r', 1, 'run.started', '{"id":"r:1"}');
-      INSERT INTO mail (mail_id, run_id, at, message, receipt) VALUES ('a', 'r', 1, '{"type":"steer"}', NULL),
-        ('b', 'r', 1, '{"type":"steer"}', '{"status":"accepted"}')`);
-    old.close();
-    // when it is opened by this version
-    const store = sqliteStore(path);
-    // then mail to runs is mail to runs, and no run is in the background of its session
-    const a = { id: 'a', runId: 'r', at: 1, message: { type: 'steer' } };
-    expect([store.inbox('owner'), store.sessionInbox(), store.receipt('b')]).toEqual([[a], [], { status: 'accepted' }]);
-    expect(store.list({ sentTo: 'k' })).toHaveLength(1);
-    expect(store.list({ unitsOf: 'k' })).toEqual([]);
-    // and it takes what there was not before
-    const claim = await store.claim('r', 'owner', { leaseMs: 1_000 });
-    const mail = [{ ...a, id: 'c', sessionKey: 'k' }];
-    const step = stepOf({
-      runId: 'r',
-      expectedSeq: 1,
-      mail,
-      receipts: [{ mailId: 'a', receipt: { status: 'accepted' } }],
-    });
-    await store.commit([{ ...step, owner: 'owner', epoch: claim?.epoch ?? 0 }]);
-    const origin = { runId: 'r', rootId: 'r', callId: 'call_1' };
-    await store.commit([stepOf({ runId: 'u', row: { sessionKey: 'k', origin } })]);
-    expect([store.inbox('owner'), store.sessionInbox('k')]).toEqual([[], mail]);
-    expect(store.list({ unitsOf: 'k' })).toMatchObject([{ runId: 'u', origin }]);
-    await store.close();
+    const db = new DatabaseSync(pathOfStore(store), { readOnly: true });
+    expect(db.prepare('SELECT run_id FROM claims ORDER BY run_id').all()).toEqual([
+      { run_id: 'other' },
+      { run_id: 'unclaimed' },
+    ]);
+    db.close();
   });
 
   test('let no question about mail or units look at everything that is stored', () => {
@@ -133,7 +101,7 @@ describe('tables', () => {
     await store.commit([lastStepOf({ runId: 'r' })]);
     await store.close();
     const db = new DatabaseSync(pathOfStore(store));
-    const add = `INSERT INTO events (root_id, root_seq, run_id, seq, type, data) VALUES ('r', 2, 'r', 2, 'run.failed', '{}')`;
+    const add = `INSERT INTO events (root, root_seq, run, seq, type, data) SELECT root, 2, run, 2, 'run.failed', '{}' FROM runs`;
     expect(() => db.exec(add)).toThrow('UNIQUE constraint failed');
     db.close();
   });

@@ -84,9 +84,8 @@ describe('writing', () => {
     const store = openFresh();
     await store.commit([stepOf({ runId: 'r', checkpoint: { n: 1 } })]);
     await store.commit([lastStepOf({ runId: 'r', expectedSeq: 1, checkpoint: { n: 2 } })]);
-    expect(rows(store, 'SELECT * FROM checkpoints')).toEqual([]);
-    expect(rows(store, 'SELECT run_id, status, ended, seq FROM runs')).toEqual([
-      { run_id: 'r', status: 'completed', ended: 1, seq: 2 },
+    expect(rows(store, 'SELECT run_id, status, ended, seq, checkpoint FROM runs')).toEqual([
+      { run_id: 'r', status: 'completed', ended: 1, seq: 2, checkpoint: null },
     ]);
     await store.close();
   });

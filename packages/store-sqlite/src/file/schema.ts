@@ -1,44 +1,14 @@
 /**
  * The tables. What is JSON is TEXT that a person can read with the sqlite3 shell; what is looked for, or looked at most, is a
  * column beside it. No column is GENERATED: SQLite would parse the JSON at every write. The README explains every table.
+ *
+ * Each table and each index that a step changes is another page on the disk, 4 KB whatever was changed. So runs are known by
+ * numbers, which need no index of their own, and where a run stands is a column of its row.
  */
 import type { DatabaseSync } from 'node:sqlite';
 
 /** "Trou" in ASCII: by this a file is known for one of ours. */
 export const applicationId = 0x54726f75;
-
-/** A view of all calls. The first version called it otherwise; its text is part of both, and stays. */
-const callsAs = (
-  name: string,
-): string => `-- Calls of a run are answered in the order in which they were started: the n-th answer belongs to the n-th call.
-CREATE VIEW ${name} AS
-WITH
-  started AS (
-    SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM events WHERE type = 'call.started'
-  ),
-  answered AS (
-    SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM events
-    WHERE type IN ('call.completed', 'call.failed')
-  )
-SELECT
-  started.run_id,
-  started.n,
-  started.root_id,
-  started.data ->> '$.agent' AS agent,
-  started.data ->> '$.callId' AS call_id,
-  started.data ->> '$.tool' AS tool,
-  started.data ->> '$.arguments' AS arguments,
-  strftime('%Y-%m-%d %H:%M:%f', started.at / 1000.0, 'unixepoch') AS started_at,
-  CASE answered.type
-    WHEN 'call.completed' THEN 'ok'
-    WHEN 'call.failed' THEN coalesce(answered.data ->> '$.status', 'error')
-    ELSE 'unanswered'
-  END AS status,
-  answered.data ->> '$.result' AS result,
-  strftime('%Y-%m-%d %H:%M:%f', answered.at / 1000.0, 'unixepoch') AS answered_at,
-  answered.at - started.at AS took_ms
-FROM started
-LEFT JOIN answered ON answered.run_id = started.run_id AND answered.n = started.n;`;
 
 const first = `
 PRAGMA application_id = ${applicationId};
@@ -51,15 +21,18 @@ CREATE TABLE owners (
   lease_until INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- Who may write a run, and the number by which every other table knows it. Roots that were only named have no owner.
 CREATE TABLE claims (
-  run_id TEXT PRIMARY KEY,
-  owner TEXT NOT NULL,
+  run INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL UNIQUE,
+  owner TEXT,
   epoch INTEGER NOT NULL
-) WITHOUT ROWID;
+);
 
 CREATE TABLE runs (
-  id INTEGER PRIMARY KEY,
-  run_id TEXT NOT NULL UNIQUE,
+  run INTEGER PRIMARY KEY,
+  root INTEGER NOT NULL,
+  run_id TEXT NOT NULL,
   root_id TEXT NOT NULL,
   parent_id TEXT,
   agent TEXT NOT NULL,
@@ -67,41 +40,67 @@ CREATE TABLE runs (
   ended INTEGER NOT NULL,
   quota TEXT,
   sent_to TEXT,
+  unit_of TEXT,
   seq INTEGER NOT NULL,
   created_at INTEGER,
   ended_at INTEGER,
-  data TEXT NOT NULL
+  data TEXT NOT NULL,
+  checkpoint TEXT
 );
-CREATE INDEX runs_by_root ON runs (root_id, ended, ended_at);
+CREATE INDEX runs_by_root ON runs (root, ended, ended_at);
 CREATE INDEX runs_by_status ON runs (status);
 CREATE INDEX runs_by_session ON runs (sent_to) WHERE sent_to IS NOT NULL;
+CREATE INDEX runs_by_unit ON runs (unit_of) WHERE unit_of IS NOT NULL;
 CREATE INDEX runs_by_quota ON runs (quota) WHERE quota IS NOT NULL;
 
 CREATE TABLE jobs (
-  run_id TEXT PRIMARY KEY REFERENCES runs (run_id) ON DELETE CASCADE,
-  data TEXT NOT NULL
-);
-
-CREATE TABLE checkpoints (
-  run_id TEXT PRIMARY KEY REFERENCES runs (run_id) ON DELETE CASCADE,
+  run INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE,
   data TEXT NOT NULL
 );
 
 CREATE TABLE events (
   id INTEGER PRIMARY KEY,
-  root_id TEXT NOT NULL,
+  root INTEGER NOT NULL,
   root_seq INTEGER NOT NULL,
-  run_id TEXT NOT NULL,
+  run INTEGER NOT NULL,
   seq INTEGER NOT NULL,
   type TEXT NOT NULL,
   at INTEGER,
   data TEXT NOT NULL,
-  UNIQUE (root_id, root_seq),
-  UNIQUE (run_id, seq)
+  -- What the run heard before the step whose first event this is, and how many events its tree had once that was written.
+  heard TEXT,
+  whole INTEGER,
+  UNIQUE (root, root_seq),
+  UNIQUE (run, seq)
 );
-CREATE UNIQUE INDEX events_one_end ON events (run_id)
+CREATE UNIQUE INDEX events_one_end ON events (run)
   WHERE type IN ('run.completed', 'run.failed', 'run.interrupted');
-CREATE INDEX events_questions ON events (run_id) WHERE type = 'question.asked';
+CREATE INDEX events_questions ON events (run) WHERE type = 'question.asked';
+
+-- What was heard before a step without events.
+CREATE TABLE quiet_steps (
+  id INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  heard TEXT NOT NULL,
+  whole INTEGER NOT NULL
+);
+CREATE INDEX quiet_steps_by_run ON quiet_steps (run);
+
+-- Of a message to a session, run_id is the run that sent it; of another one, the run that it is for. Either may not be there yet.
+CREATE TABLE mail (
+  id INTEGER PRIMARY KEY,
+  mail_id TEXT NOT NULL UNIQUE,
+  run_id TEXT NOT NULL,
+  session TEXT,
+  at INTEGER NOT NULL,
+  message TEXT NOT NULL,
+  receipt TEXT
+);
+CREATE INDEX mail_by_run ON mail (run_id);
+CREATE INDEX mail_unanswered ON mail (id) WHERE receipt IS NULL AND session IS NULL;
+CREATE INDEX mail_to_sessions ON mail (session) WHERE receipt IS NULL AND session IS NOT NULL;
+CREATE INDEX mail_to_sessions_answered ON mail (run_id) WHERE receipt IS NOT NULL AND session IS NOT NULL;
 
 CREATE TABLE memories (
   id INTEGER PRIMARY KEY,
@@ -122,9 +121,9 @@ SELECT
     WHEN runs.ended THEN 'dropped'
     ELSE 'open'
   END AS status,
-  asked.run_id,
-  asked.root_id,
-  asked.data ->> '$.agent' AS agent,
+  runs.run_id,
+  runs.root_id,
+  runs.agent,
   asked.data ->> '$.question.kind' AS kind,
   asked.data ->> '$.question.tool' AS tool,
   asked.data ->> '$.question.prompt' AS prompt,
@@ -134,77 +133,62 @@ SELECT
   answered.data ->> '$.by' AS answered_by,
   strftime('%Y-%m-%d %H:%M:%f', answered.at / 1000.0, 'unixepoch') AS answered_at
 FROM events AS asked
-LEFT JOIN runs ON runs.run_id = asked.run_id
+JOIN runs ON runs.run = asked.run
 LEFT JOIN events AS answered
-  ON answered.run_id = asked.run_id
+  ON answered.run = asked.run
   AND answered.type = 'question.answered'
   AND answered.data ->> '$.questionId' = asked.data ->> '$.question.id'
 WHERE asked.type = 'question.asked';
 
-${callsAs('journal')}
-`;
-
-/** What runs heard, and messages to them. */
-const second = `
-ALTER TABLE events ADD COLUMN heard TEXT;
-ALTER TABLE events ADD COLUMN whole INTEGER;
-
--- What runs heard stands beside the first event of the step that came of it; here, when nothing was said.
-CREATE TABLE quiet_steps (
-  id INTEGER PRIMARY KEY,
-  run_id TEXT NOT NULL,
-  seq INTEGER NOT NULL,
-  heard TEXT NOT NULL,
-  whole INTEGER NOT NULL
-);
-CREATE INDEX quiet_steps_by_run ON quiet_steps (run_id);
-
-CREATE TABLE mail (
-  id INTEGER PRIMARY KEY,
-  mail_id TEXT NOT NULL UNIQUE,
-  run_id TEXT NOT NULL,
-  at INTEGER NOT NULL,
-  message TEXT NOT NULL,
-  receipt TEXT
-);
-CREATE INDEX mail_by_run ON mail (run_id);
-CREATE INDEX mail_unanswered ON mail (id) WHERE receipt IS NULL;
-
-DROP VIEW journal;
-
-${callsAs('calls')}
+-- Calls of a run are answered in the order in which they were started: the n-th answer belongs to the n-th call.
+CREATE VIEW calls AS
+WITH
+  started AS (
+    SELECT *, row_number() OVER (PARTITION BY run ORDER BY seq) AS n FROM events WHERE type = 'call.started'
+  ),
+  answered AS (
+    SELECT *, row_number() OVER (PARTITION BY run ORDER BY seq) AS n FROM events
+    WHERE type IN ('call.completed', 'call.failed')
+  )
+SELECT
+  runs.run_id,
+  started.n,
+  runs.root_id,
+  runs.agent,
+  started.data ->> '$.callId' AS call_id,
+  started.data ->> '$.tool' AS tool,
+  started.data ->> '$.arguments' AS arguments,
+  strftime('%Y-%m-%d %H:%M:%f', started.at / 1000.0, 'unixepoch') AS started_at,
+  CASE answered.type
+    WHEN 'call.completed' THEN 'ok'
+    WHEN 'call.failed' THEN coalesce(answered.data ->> '$.status', 'error')
+    ELSE 'unanswered'
+  END AS status,
+  answered.data ->> '$.result' AS result,
+  strftime('%Y-%m-%d %H:%M:%f', answered.at / 1000.0, 'unixepoch') AS answered_at,
+  answered.at - started.at AS took_ms
+FROM started
+JOIN runs ON runs.run = started.run
+LEFT JOIN answered ON answered.run = started.run AND answered.n = started.n;
 
 CREATE VIEW journal AS
 WITH steps AS (
-  SELECT run_id, seq, 1 AS said, id, heard, whole FROM events WHERE heard IS NOT NULL
+  SELECT run, seq, 1 AS said, id, heard FROM events WHERE heard IS NOT NULL
   UNION ALL
-  SELECT run_id, seq + 1, 0, id, heard, whole FROM quiet_steps
+  SELECT run, seq + 1, 0, id, heard FROM quiet_steps
 )
 SELECT
-  steps.run_id,
+  runs.run_id,
   entry.value ->> '$.seq' AS after_seq,
   strftime('%Y-%m-%d %H:%M:%f', (entry.value ->> '$.at') / 1000.0, 'unixepoch') AS at,
   entry.value ->> '$.heard.type' AS type,
   entry.value -> '$.heard' AS heard
-FROM steps, json_each(steps.heard) AS entry
-ORDER BY steps.run_id, steps.seq, steps.said, steps.id, entry.key;
-`;
-
-/** Messages to sessions, and runs in the background of one. */
-const third = `
-ALTER TABLE runs ADD COLUMN unit_of TEXT;
-CREATE INDEX runs_by_unit ON runs (unit_of) WHERE unit_of IS NOT NULL;
-
--- Of a message to a session: which. run_id is then the run that sent it.
-ALTER TABLE mail ADD COLUMN session TEXT;
-DROP INDEX mail_unanswered;
-CREATE INDEX mail_unanswered ON mail (id) WHERE receipt IS NULL AND session IS NULL;
-CREATE INDEX mail_to_sessions ON mail (session) WHERE receipt IS NULL AND session IS NOT NULL;
-CREATE INDEX mail_to_sessions_answered ON mail (run_id) WHERE receipt IS NOT NULL AND session IS NOT NULL;
+FROM steps JOIN runs USING (run), json_each(steps.heard) AS entry
+ORDER BY steps.run, steps.seq, steps.said, steps.id, entry.key;
 `;
 
 /** What brings a file from each version to the next. Numbered by its place, and never changed once published. */
-export const migrations: readonly string[] = [first, second, third];
+export const migrations: readonly string[] = [first];
 
 /** The version of a file's tables: 0 when it has none. */
 export const versionOf = (db: DatabaseSync): number => {

@@ -1,6 +1,7 @@
 /** Events in pages by key, so that no log is too long and nothing is held open between two pages. */
 import { setImmediate } from 'node:timers/promises';
 import { type EventQuery, FaultError, type ReadEvent, type RunStore } from '@troupe/protocol';
+import { numberOf } from './read-runs.ts';
 import type { Reader } from './statements.ts';
 
 /** A page ends with this many events, or when it has this many characters. */
@@ -12,8 +13,8 @@ type Found = { id: number; rootSeq: number; seq: number; data: string };
 const select = (where: string, order: string): string =>
   `SELECT id, root_seq AS rootSeq, seq, data FROM events WHERE ${where} ORDER BY ${order} LIMIT ${pageEvents}`;
 
-const ofRun = select('run_id = ? AND seq > ?', 'seq');
-const ofTree = select('root_id = ? AND root_seq > ?', 'root_seq');
+const ofRun = select(`run = ${numberOf} AND seq > ?`, 'seq');
+const ofTree = select(`root = ${numberOf} AND root_seq > ?`, 'root_seq');
 const ofAll = select('id > ?', 'id');
 
 const eventOf = ({ id, rootSeq, data }: Found): ReadEvent => ({

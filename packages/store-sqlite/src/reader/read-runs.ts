@@ -6,16 +6,19 @@ import type { Reader } from './statements.ts';
 
 type Found = { data: string; job: string };
 
-const columns = 'SELECT runs.data, jobs.data AS job FROM runs JOIN jobs USING (run_id)';
+/** The number of a run. */
+export const numberOf = '(SELECT run FROM claims WHERE run_id = ?)';
+const columns = 'SELECT runs.data, jobs.data AS job FROM runs JOIN jobs USING (run)';
 
 /**
  * Steps that said something and steps that did not, in the order in which they were: from the last one that may hold what was heard
  * after `?2` events, for what stands beside an event may have been heard after later ones of its commit.
  */
 const steps = `
-  SELECT heard, whole, seq, 1 AS said, id FROM events WHERE run_id = ?1 AND heard IS NOT NULL AND seq >= coalesce(
-    (SELECT seq FROM events WHERE run_id = ?1 AND seq <= ?2 AND heard IS NOT NULL ORDER BY seq DESC LIMIT 1), 0)
-  UNION ALL SELECT heard, whole, seq + 1, 0, id FROM quiet_steps WHERE run_id = ?1 AND seq >= ?2
+  WITH wanted AS MATERIALIZED (SELECT run FROM claims WHERE run_id = ?1)
+  SELECT heard, whole, seq, 1 AS said, id FROM events WHERE run = (SELECT run FROM wanted) AND heard IS NOT NULL AND seq >= coalesce(
+    (SELECT seq FROM events WHERE run = (SELECT run FROM wanted) AND seq <= ?2 AND heard IS NOT NULL ORDER BY seq DESC LIMIT 1), 0)
+  UNION ALL SELECT heard, whole, seq + 1, 0, id FROM quiet_steps WHERE run = (SELECT run FROM wanted) AND seq >= ?2
   ORDER BY seq, said, id`;
 
 const entriesOf = ({ heard, whole }: Record<string, unknown>): ReadEntry[] =>
@@ -31,7 +34,7 @@ const rowOf = ({ data, job }: Found): RunRow => ({
 
 const quotas = `
   SELECT quota AS key, count(*) FILTER (WHERE status = 'completed') AS completed,
-    json_group_array(run_id ORDER BY id) FILTER (WHERE ended = 0 AND data ->> '$.detached' IS NULL) AS holders
+    json_group_array(run_id ORDER BY run) FILTER (WHERE ended = 0 AND data ->> '$.detached' IS NULL) AS holders
   FROM runs WHERE quota IS NOT NULL AND (?1 IS NULL OR quota IN (SELECT value FROM json_each(?1))) GROUP BY quota`;
 
 /** What is asked of a run; nothing, where its value is missing. */
@@ -46,7 +49,7 @@ const joined = (wanted: readonly Wanted[]): { sql: string; values: string[] } =>
 type Holder = ProcessIdentity & { owner: string; lease_until: number };
 const holder = `
   SELECT claims.owner, host, pid, started, lease_until FROM claims
-  JOIN owners ON owners.owner = claims.owner LEFT JOIN runs ON runs.run_id = claims.run_id
+  JOIN owners ON owners.owner = claims.owner LEFT JOIN runs USING (run)
   WHERE claims.run_id = ? AND coalesce(runs.ended, 0) = 0`;
 
 type RunReader = AtOnce<Pick<RunStore, 'get' | 'list' | 'quotas' | 'checkpoint' | 'journal'>> & {
@@ -62,7 +65,7 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
     }),
 
   get: (runId) =>
-    reader.read(`${columns} WHERE run_id = ?`, (statement) => {
+    reader.read(`${columns} WHERE run = ${numberOf}`, (statement) => {
       const found = statement.get(runId) as Found | undefined;
       return found && rowOf(found);
     }),
@@ -71,12 +74,12 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
     const most = Math.min(limit, Number.MAX_SAFE_INTEGER);
     const statuses = status === undefined ? undefined : [status].flat();
     const all = (sql: string, values: readonly (string | number)[]): RunRow[] =>
-      reader.read(`${columns} ${sql} ORDER BY id DESC LIMIT ?`, (statement) =>
+      reader.read(`${columns} ${sql} ORDER BY run DESC LIMIT ?`, (statement) =>
         (statement.all(...values, most) as Found[]).map(rowOf),
       );
-    const older = 'id < (SELECT id FROM runs WHERE run_id = ?)';
+    const older = `run < ${numberOf}`;
     const few: Wanted[] = [
-      ['root_id = ?', rootId],
+      [`root = ${numberOf}`, rootId],
       ['sent_to = ?', sentTo],
       ['unit_of = ?', unitsOf],
     ];
@@ -88,12 +91,12 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
           [older, before],
         ]);
         return {
-          sql: `SELECT * FROM (SELECT id FROM runs ${sql} ORDER BY id DESC LIMIT ?)`,
+          sql: `SELECT * FROM (SELECT run FROM runs ${sql} ORDER BY run DESC LIMIT ?)`,
           values: [...values, most],
         };
       });
       return all(
-        `WHERE id IN (${newest.map(({ sql }) => sql).join(' UNION ALL ')})`,
+        `WHERE run IN (${newest.map(({ sql }) => sql).join(' UNION ALL ')})`,
         newest.flatMap(({ values }) => values),
       );
     }
@@ -121,8 +124,11 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
     ),
 
   checkpoint: (runId) =>
-    reader.read('SELECT data FROM checkpoints WHERE run_id = ?', (statement) => {
-      const found = statement.get(runId) as { data: string } | undefined;
-      return found && (JSON.parse(found.data) as Checkpoint);
-    }),
+    reader.read(
+      `SELECT checkpoint AS data FROM runs WHERE run = ${numberOf} AND checkpoint IS NOT NULL`,
+      (statement) => {
+        const found = statement.get(runId) as { data: string } | undefined;
+        return found && (JSON.parse(found.data) as Checkpoint);
+      },
+    ),
 });

@@ -4,6 +4,9 @@ import type { RowText, StepText } from './messages.ts';
 
 type RunState = {
   readonly runId: string;
+  /** By which the file knows the run, and its root; `null` until it has to. */
+  run: number | null;
+  root: number | null;
   rootId: string;
   /** 0 and `null` when nobody has claimed it. */
   epoch: number;
@@ -16,15 +19,17 @@ type RunState = {
   /** What is to be written at the end of the batch. */
   row?: RowText;
   checkpoint?: string;
-  changed: boolean;
 };
+
+/** The numbers of a run and of its root. */
+export type Numbers = { run: number; root: number };
 
 export type RunStates = {
   of(runId: string): RunState;
   /** Writes a claim. */
   claim(runId: string, owner: string, epoch: number): void;
   /** Takes note of a step that was checked. */
-  enter(step: StepText): void;
+  enter(step: StepText): Numbers;
   /** Writes what the batch has left to write. */
   flush(): void;
   /** Forgets everything: another batch begins. */
@@ -33,31 +38,32 @@ export type RunStates = {
 
 export const openRunStates = (db: DatabaseSync): RunStates => {
   const find = db.prepare(`
-    SELECT claims.epoch, claims.owner, runs.root_id, runs.seq, runs.status, runs.ended
-    FROM claims LEFT JOIN runs USING (run_id) WHERE run_id = ?`);
-  const setClaim = db.prepare(`
-    INSERT INTO claims (run_id, owner, epoch) VALUES (?, ?, ?)
-    ON CONFLICT (run_id) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch`);
+    SELECT claims.run, claims.epoch, claims.owner, runs.root, runs.seq, runs.status, runs.ended
+    FROM claims LEFT JOIN runs USING (run) WHERE claims.run_id = ?`);
+  const addClaim = db.prepare('INSERT INTO claims (run_id, owner, epoch) VALUES (?, ?, ?)');
+  const setClaim = db.prepare('UPDATE claims SET owner = ?, epoch = ? WHERE run = ?');
   const addRow = db.prepare(`
-    INSERT INTO runs (run_id, root_id, parent_id, agent, status, ended, quota, sent_to, unit_of, seq, created_at, ended_at, data)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    INSERT INTO runs (run, root, run_id, root_id, parent_id, agent, status, ended, quota, sent_to, unit_of, seq, created_at,
+      ended_at, data, checkpoint)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   // What an index holds is written only when it changes: an index that is touched is another page on the disk.
-  const setRow = db.prepare('UPDATE runs SET seq = ?, data = ? WHERE run_id = ?');
+  const setRow = db.prepare('UPDATE runs SET seq = ?, data = ?, checkpoint = coalesce(?, checkpoint) WHERE run = ?');
   const setStatus = db.prepare(
-    'UPDATE runs SET seq = ?, data = ?, status = ?, ended = ?, ended_at = ? WHERE run_id = ?',
+    'UPDATE runs SET seq = ?, data = ?, checkpoint = coalesce(?, checkpoint), status = ? WHERE run = ?',
   );
-  const setJob = db.prepare('INSERT OR REPLACE INTO jobs (run_id, data) VALUES (?, ?)');
-  const setCheckpoint = db.prepare(`
-    INSERT INTO checkpoints (run_id, data) VALUES (?, ?) ON CONFLICT (run_id) DO UPDATE SET data = excluded.data`);
-  const dropCheckpoint = db.prepare('DELETE FROM checkpoints WHERE run_id = ?');
+  const setEnd = db.prepare(
+    'UPDATE runs SET seq = ?, data = ?, checkpoint = NULL, status = ?, ended = 1, ended_at = ? WHERE run = ?',
+  );
+  const setJob = db.prepare('INSERT OR REPLACE INTO jobs (run, data) VALUES (?, ?)');
   const states = new Map<string, RunState>();
 
   const load = (runId: string): RunState => {
     const found = find.get(runId) as
       | {
+          run: number;
           epoch: number;
-          owner: string;
-          root_id: string | null;
+          owner: string | null;
+          root: number | null;
           seq: number | null;
           status: string | null;
           ended: number | null;
@@ -65,14 +71,15 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
       | undefined;
     return {
       runId,
-      rootId: found?.root_id ?? '',
+      run: found?.run ?? null,
+      root: found?.root ?? null,
+      rootId: '',
       epoch: found?.epoch ?? 0,
       owner: found?.owner ?? null,
       seq: found?.seq ?? 0,
       status: found?.status ?? null,
       stored: found?.status ?? null,
       ended: found?.ended === 1,
-      changed: false,
     };
   };
 
@@ -84,10 +91,29 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
     return state;
   };
 
-  const writeRow = ({ runId, rootId, status, stored, ended, seq }: RunState, row: RowText): void => {
+  const claim = (state: RunState, owner: string | null, epoch: number): number => {
+    if (state.run === null) state.run = Number(addClaim.run(state.runId, owner, epoch).lastInsertRowid);
+    else setClaim.run(owner, epoch, state.run);
+    Object.assign(state, { owner, epoch });
+    return state.run;
+  };
+
+  /** A root that was never written is known by a claim that is nobody's. */
+  const numberOf = (rootId: string): number => {
+    const root = of(rootId);
+    return root.run ?? claim(root, null, 0);
+  };
+
+  const write = (
+    { run, root, runId, rootId, status, stored, ended, seq, checkpoint }: RunState,
+    row: RowText,
+  ): void => {
     const { parentId, agent, quota, sentTo, unitOf, createdAt, endedAt, data, job } = row;
+    const left = ended ? null : (checkpoint ?? null);
     if (stored === null)
       addRow.run(
+        run,
+        root,
         runId,
         rootId,
         parentId,
@@ -101,39 +127,35 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
         createdAt,
         endedAt,
         data,
+        left,
       );
-    else if (stored === status) setRow.run(seq, data, runId);
-    else setStatus.run(seq, data, status, Number(ended), endedAt, runId);
-    if (job !== null) setJob.run(runId, job);
-  };
-
-  const write = (state: RunState): void => {
-    const { runId, ended, row, checkpoint } = state;
-    if (row) writeRow(state, row);
-    if (ended) dropCheckpoint.run(runId);
-    else if (checkpoint !== undefined) setCheckpoint.run(runId, checkpoint);
+    else if (ended) setEnd.run(seq, data, status, endedAt, run);
+    else if (stored === status) setRow.run(seq, data, left, run);
+    else setStatus.run(seq, data, left, status, run);
+    if (job !== null) setJob.run(run, job);
   };
 
   return {
     of,
     claim(runId, owner, epoch) {
-      setClaim.run(runId, owner, epoch);
-      Object.assign(of(runId), { owner, epoch });
+      claim(of(runId), owner, epoch);
     },
     enter({ runId, rootId, owner, epoch, status, ended, events, row, checkpoint }) {
       const state = of(runId);
-      if (state.owner === null) this.claim(runId, owner, epoch);
+      const run = state.run === null || state.owner === null ? claim(state, owner, epoch) : state.run;
+      const root = state.root ?? numberOf(rootId);
+      state.root = root;
       state.rootId = rootId;
       state.seq += events.length;
       state.status = status;
       state.ended = ended;
-      state.changed = true;
       // A job is brought once only.
       if (row) state.row = { ...row, job: row.job ?? state.row?.job ?? null };
       if (checkpoint !== null) state.checkpoint = checkpoint;
+      return { run, root };
     },
     flush() {
-      for (const state of states.values()) if (state.changed) write(state);
+      for (const state of states.values()) if (state.row) write(state, state.row);
     },
     clear: () => states.clear(),
   };

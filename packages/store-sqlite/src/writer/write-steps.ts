@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Place, StepText } from './messages.ts';
 import { Refused } from './refused.ts';
-import type { RunStates } from './run-states.ts';
+import type { Numbers, RunStates } from './run-states.ts';
 import type { MailWriter } from './write-mail.ts';
 
 export type StepWriter = {
@@ -14,14 +14,16 @@ export type StepWriter = {
 /** @param mail Writes the messages that a step leaves, and what came of others. */
 export const openStepWriter = (db: DatabaseSync, mail: Pick<MailWriter, 'post' | 'answer'>): StepWriter => {
   const addEvent = db.prepare(
-    'INSERT INTO events (id, root_id, root_seq, run_id, seq, type, at, data, heard, whole) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO events (id, root, root_seq, run, seq, type, at, data, heard, whole) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
-  const addQuiet = db.prepare('INSERT INTO quiet_steps (run_id, seq, heard, whole) VALUES (?, ?, ?, ?)');
+  const addQuiet = db.prepare('INSERT INTO quiet_steps (run, seq, heard, whole) VALUES (?, ?, ?, ?)');
   // Numbers are never given twice, also when the last events were forgotten: readers hold them as cursors.
   const findLast = db.prepare(`
     SELECT max((SELECT coalesce(max(id), 0) FROM events), (SELECT coalesce(max(value), 0) FROM meta WHERE name = 'forgotten'))
       AS id`);
-  const findPlace = db.prepare('SELECT coalesce(max(root_seq), 0) AS place FROM events WHERE root_id = ?');
+  const findPlace = db.prepare(
+    'SELECT coalesce(max(root_seq), 0) AS place FROM events WHERE root = (SELECT run FROM claims WHERE run_id = ?)',
+  );
   /** Where the file and the trees of this batch stand. */
   let last: number | undefined;
   const places = new Map<string, number>();
@@ -33,21 +35,25 @@ export const openStepWriter = (db: DatabaseSync, mail: Pick<MailWriter, 'post' |
   };
 
   /** @param whole The place of the commit's last event. */
-  const addEvents = ({ rootId, runId, expectedSeq, events, heard }: StepText, whole: number): Place => {
+  const addEvents = (
+    { rootId, expectedSeq, events, heard }: StepText,
+    { run, root }: Numbers,
+    whole: number,
+  ): Place => {
     const before = placeIn(rootId);
     last ??= Number(findLast.get()?.id);
     const place = { rootSeq: before + 1, id: last + 1 };
     for (const [i, { type, at, data }] of events.entries()) {
       last += 1;
       const [mine, until] = i === 0 && heard !== null ? [heard, whole] : [null, null];
-      addEvent.run(last, rootId, before + i + 1, runId, expectedSeq + i + 1, type, at, data, mine, until);
+      addEvent.run(last, root, before + i + 1, run, expectedSeq + i + 1, type, at, data, mine, until);
     }
     places.set(rootId, before + events.length);
     return place;
   };
-  /** What led to a step without events; its run is written by then. */
-  const addHeard = ({ runId, expectedSeq, events, heard }: StepText, whole: number): void => {
-    if (heard !== null && events.length === 0) addQuiet.run(runId, expectedSeq, heard, whole);
+  /** What led to a step without events. */
+  const addHeard = ({ expectedSeq, events, heard }: StepText, run: number, whole: number): void => {
+    if (heard !== null && events.length === 0) addQuiet.run(run, expectedSeq, heard, whole);
   };
 
   return {
@@ -61,11 +67,11 @@ export const openStepWriter = (db: DatabaseSync, mail: Pick<MailWriter, 'post' |
       const whole = placeIn(steps[0]?.rootId ?? '') + said;
       return steps.map((step) => {
         register(step.owner);
-        states.enter(step);
-        addHeard(step, whole);
+        const numbers = states.enter(step);
+        addHeard(step, numbers.run, whole);
         for (const left of step.mail) mail.post(left);
         for (const [mailId, receipt] of step.receipts) mail.answer(mailId, receipt);
-        return addEvents(step, whole);
+        return addEvents(step, numbers, whole);
       });
     },
     clear() {
