@@ -3,6 +3,7 @@
 import { type AnyAgent, createRuntime, memoryStore } from '@troupe/core';
 import type { Commit, RunStore } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
+import { bound, growthOf, ownTimeOf } from '../support/growth.ts';
 import { asking, leading, looping, provider, spreading } from './work.ts';
 
 const run = async (agent: AnyAgent, store: RunStore = memoryStore()): Promise<void> => {
@@ -12,36 +13,13 @@ const run = async (agent: AnyAgent, store: RunStore = memoryStore()): Promise<vo
   expect({ status, fault }).toEqual({ status: 'completed', fault: undefined });
 };
 
-/** Milliseconds of this thread's own: what else the machine does takes none of them. */
-const ownTimeOf = async (work: () => Promise<void>): Promise<number> => {
-  const from = process.threadCpuUsage();
-  await work();
-  const { user, system } = process.threadCpuUsage(from);
-  return (user + system) / 1_000;
-};
-
-/**
- * It is about 1 where nothing grows, and rises with the square of what does. The rest is for garbage that is collected in one half and
- * was made in the other.
- */
-const bound = 2;
-
-/** One large run to as many small ones as make the same work. Of several rounds the first that is within the bound, or the best. */
+/** One large run to as many small ones as make the same work. */
 const growth = async (agentFor: (size: number) => AnyAgent, few: number, many: number): Promise<number> => {
   const [small, large] = [agentFor(few), agentFor(many)];
   const smallOnes = async (): Promise<void> => {
     for (let i = 0; i < many / few; i++) await run(small);
   };
-  // What is not compiled yet would make the first ones slow.
-  await smallOnes();
-  await run(large);
-  let best = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 3 && best >= bound; round++) {
-    const apart = await ownTimeOf(smallOnes);
-    const together = await ownTimeOf(() => run(large));
-    best = Math.min(best, together / apart);
-  }
-  return best;
+  return growthOf(smallOnes, () => run(large));
 };
 
 /** Characters of all that a run hands to its store, and of its largest checkpoint. */
@@ -93,5 +71,10 @@ describe('the cost of a run', { timeout: 180_000 }, () => {
     const [few, many] = [await storedBy(looping(20)), await storedBy(looping(400))];
     expect(many.characters / 400).toBeLessThan(1.05 * (few.characters / 20));
     expect(many.checkpoint).toBeLessThan(1.05 * few.checkpoint);
+  });
+
+  test('each child hands its store as much, however many run beside it and end one by one', async () => {
+    const bySize = async (size: number) => (await storedBy(spreading(size, 20, { inLine: true }))).characters / size;
+    expect(await bySize(800)).toBeLessThan(1.05 * (await bySize(50)));
   });
 });

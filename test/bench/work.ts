@@ -4,14 +4,25 @@ import { type AnyAgent, defineAgent, defineTool, spawned } from '@troupe/core';
 import type { ModelPart, ModelProvider } from '@troupe/protocol';
 import { z } from 'zod';
 
-/** Calls `tool` for `turns` turns, `width` times in each, then answers; each turn takes about `delayMs`. */
-type Plan = { turns: number; width: number; tool: string; delayMs: number };
+/**
+ * Calls `tool` for `turns` turns, `width` times in each, then answers; each turn takes about `delayMs`, or ends when those that were
+ * asked for before have ended (`inLine`).
+ */
+type Plan = { turns: number; width: number; tool: string; delayMs: number; inLine: boolean };
+
+let line: Promise<unknown> = Promise.resolve();
+/** Resolves after all that were asked for before, in a turn of the event loop of its own. */
+const turnInLine = (): Promise<unknown> => {
+  line = line.then(() => new Promise((resolve) => setImmediate(resolve)));
+  return line;
+};
 
 const usage: ModelPart = { type: 'usage', usage: { inputTokens: 10, outputTokens: 5 } };
 
 export const provider: ModelProvider = {
   async *takeTurn({ settings }, { context }) {
-    const { turns, width, tool, delayMs } = settings as unknown as Plan;
+    const { turns, width, tool, delayMs, inLine } = settings as unknown as Plan;
+    if (inLine) await turnInLine();
     if (delayMs > 0) await sleep(delayMs * (0.5 + Math.random()));
     const calls = context.turn <= turns;
     if (!calls) yield { type: 'text', delta: 'done' };
@@ -37,7 +48,7 @@ const agentOf = (
     name,
     instructions: 'Work.',
     tools: tools ?? [],
-    settings: { turns: 1, width: 1, tool: 'add', delayMs: 0, ...plan },
+    settings: { turns: 1, width: 1, tool: 'add', delayMs: 0, inLine: false, ...plan },
     budget: { turns: 5_000, toolCalls: 100_000, ...budget },
   });
 
@@ -57,9 +68,9 @@ export const leading = (children: number, turns: number, delayMs = 0): AnyAgent 
   return agentOf('lead', [delegate], { width: children, tool: 'delegate', delayMs });
 };
 
-/** Starts `children` runs of one turn in one call, so many at a time. */
-export const spreading = (children: number, concurrency: number): AnyAgent => {
-  const child = looping(0);
+/** Starts `children` runs of one turn in one call, so many at a time. @param plan Of the children. */
+export const spreading = (children: number, concurrency: number, plan: Partial<Plan> = {}): AnyAgent => {
+  const child = agentOf('worker', [add], { turns: 0, ...plan });
   const spread = defineTool({
     name: 'spread',
     description: 'Starts children.',

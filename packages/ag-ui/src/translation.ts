@@ -49,6 +49,8 @@ export type Translation = {
 export const openTranslation = (options: StreamOptions = {}): Translation => {
   const { answering, ignored = [], custom = () => true } = options;
   const questions = new Map<string, Question>();
+  /** The ids of those that a run asks. */
+  const askedBy = new Map<string, Set<string>>();
   const voices = new Map<string, Voice>();
   const usage = usageSum();
   let root = '';
@@ -77,8 +79,23 @@ export const openTranslation = (options: StreamOptions = {}): Translation => {
    * The nearest run above that goes on and is heard of, unless that is the root: a run that was let go may outlast the one that started
    * it, and one that another process executes may not be told of here.
    */
-  const aboveOf = (runId: string): string | undefined =>
-    [...voices.keys()].findLast((id) => id !== runId && id !== root && isWithin(runId, id));
+  const aboveOf = (runId: string): string | undefined => {
+    for (let cut = runId.lastIndexOf('/'); cut > root.length; cut = runId.lastIndexOf('/', cut - 1)) {
+      const above = runId.slice(0, cut);
+      if (voices.has(above)) return above;
+    }
+    return undefined;
+  };
+
+  const ask = (question: Question): void => {
+    questions.set(question.id, question);
+    const asked = askedBy.get(question.runId) ?? new Set();
+    askedBy.set(question.runId, asked.add(question.id));
+  };
+  const dropQuestion = (id: string): void => {
+    askedBy.get(questions.get(id)?.runId ?? '')?.delete(id);
+    questions.delete(id);
+  };
 
   const begin = function* (at: number): Generator<AGUIEvent> {
     state = 'within';
@@ -94,7 +111,7 @@ export const openTranslation = (options: StreamOptions = {}): Translation => {
   /** Closes everything, those below before those above, and then the run. */
   const end = function* (last: AGUIEvent, at: number): Generator<AGUIEvent> {
     for (const voice of [...voices.values()].reverse()) {
-      const interruptIds = [...questions.values()].flatMap(({ id, runId }) => (runId === voice.runId ? [id] : []));
+      const interruptIds = [...(askedBy.get(voice.runId) ?? [])];
       yield* voice.leave(at, { outcome: { type: 'suspended', ...(interruptIds.length > 0 && { interruptIds }) } });
     }
     state = 'over';
@@ -102,7 +119,8 @@ export const openTranslation = (options: StreamOptions = {}): Translation => {
   };
 
   const endRun = function* (event: EventOf<'run.completed' | 'run.failed' | 'run.interrupted'>, voice: Voice) {
-    for (const [id, { runId }] of questions) if (runId === event.runId) questions.delete(id);
+    for (const id of askedBy.get(event.runId) ?? []) questions.delete(id);
+    askedBy.delete(event.runId);
     if (event.runId === root) return yield* end(runEndOf(event, names(), usage.told()), event.at);
     yield* voice.leave(event.at, subagentEndOf(event));
     voices.delete(event.runId);
@@ -110,7 +128,8 @@ export const openTranslation = (options: StreamOptions = {}): Translation => {
 
   /** The run waits for a person; not where all that it asks is being answered. */
   const pause = function* ({ at }: EventOf<'run.paused'>): Generator<AGUIEvent> {
-    const open = [...questions.values()].filter(({ id }) => !answering?.includes(id));
+    const answered = new Set(answering);
+    const open = [...questions.values()].filter(({ id }) => !answered.has(id));
     if (open.length === 0) return;
     const interrupts = open.map((question) => interruptOf(question, tagOf(question.runId)));
     const outcome = { type: 'interrupt', interrupts } as const;
@@ -121,8 +140,8 @@ export const openTranslation = (options: StreamOptions = {}): Translation => {
     const voice = yield* voiceOf(event);
     voice.heard();
     usage.hear(event);
-    if (event.type === 'question.asked') questions.set(event.question.id, event.question);
-    if (event.type === 'question.answered') questions.delete(event.questionId);
+    if (event.type === 'question.asked') ask(event.question);
+    if (event.type === 'question.answered') dropQuestion(event.questionId);
     if (isTerminal(event)) return yield* endRun(event, voice);
     yield* voice.say(event);
     yield* hearRest(event, voice);

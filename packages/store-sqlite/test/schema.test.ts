@@ -2,12 +2,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { lastStepOf, stepOf } from '../../../test/support/steps.ts';
 import { migrate, migrations, versionOf } from '../src/file/schema.ts';
-import { sqliteStore } from '../src/index.ts';
 import { readMail } from '../src/reader/read-mail.ts';
 import { readRuns } from '../src/reader/read-runs.ts';
 import type { Reader } from '../src/reader/statements.ts';
 import { ownIdentity } from '../src/writer/process-identity.ts';
-import { freshPath, openFresh, pathOfStore } from './files.ts';
+import { openFresh, pathOfStore } from './files.ts';
 
 describe('tables', () => {
   test('are brought up to date by every step that a file has not had, once', () => {
@@ -47,7 +46,11 @@ describe('tables', () => {
     await store.commit([lastStepOf({ runId: 'next' })]);
     await store.commit([stepOf({ runId: 'unclaimed' })]);
     // then nothing has come to their trees that is not theirs
-    const idsOf = async (rootId: string) => (await Array.fromAsync(store.events({ rootId }))).map(({ id }) => id);
+    const idsOf = async (rootId: string): Promise<string[]> => {
+      const ids: string[] = [];
+      for await (const { id } of store.events({ rootId })) ids.push(id);
+      return ids;
+    };
     expect(await Promise.all(['root', 'unclaimed', 'next'].map(idsOf))).toEqual([
       ['child:1'],
       ['other:1', 'unclaimed:1'],

@@ -191,7 +191,7 @@ export const openAway = (
         const outbox = takeOutbox(machine);
         child.context = (machine.context as AgentContext).run;
         child.value = machine.value;
-        record(child, outbox?.events ?? [], checkpointOf(machine, undefined));
+        record(child, outbox?.events ?? [], { checkpoint: checkpointOf(machine, undefined) });
       }
       const actor = enter(parent, child, crew);
       const mayBegin = slot !== 'wanted';

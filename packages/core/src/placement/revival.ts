@@ -2,6 +2,7 @@
 import { isEnded, type RunRow, type RunStore, type StoredEvent } from '@troupe/protocol';
 import { itemsOf } from '../agent/rows.ts';
 import type { AnyAgent } from '../define-agent.ts';
+import { standingOf } from '../replay/standing.ts';
 import { contextIn } from '../run/checkpoint.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { FoundRun } from '../runtime/found-run.ts';
@@ -68,7 +69,7 @@ export const openRevival = (store: RunStore, owner: string, now: () => number) =
       above.unshift(row);
     const rows = new Map([...above, head].map((row) => [row.runId, row]));
     const descend = async (runId: string): Promise<void> => {
-      const checkpoint = await store.checkpoint(runId);
+      const checkpoint = await standingOf(store, runId);
       if (!checkpoint) return;
       for (const child of itemsOf(contextIn(checkpoint).calls).flatMap(({ children }) => itemsOf(children))) {
         const row = await store.get(child.runId);

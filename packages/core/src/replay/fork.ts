@@ -31,6 +31,7 @@ import { takeOutbox } from '../run/recorded.ts';
 import { storedRun } from '../runtime/stored-run.ts';
 import type { Cut, ForkChange, TreeRun } from './cut.ts';
 import { type Given, knownAnswer, knownOutcomes, laterThan } from './in-flight.ts';
+import { beginning, placeAfter } from './read-run.ts';
 import { type Renaming, renamedEvent, renamedHeard, renamedId } from './rename.ts';
 import { heardIn, next, stepsOf } from './replay.ts';
 
@@ -203,7 +204,7 @@ const tellForked = (branch: Branch, { cut, now, names }: About, begins?: ForkBeg
 };
 
 /** Where a run goes on: with an answer that is there already, and with alarms for limits that it did not have. */
-const checkpointAt = ({ run, snapshot, given }: Branch, now: number): Checkpoint => {
+const checkpointAt = ({ run, events, journal, snapshot, given }: Branch, now: number): Checkpoint => {
   const graceUntil = snapshot.value === 'interrupting' ? now + snapshot.context.run.graceMs : undefined;
   const { workers, ...checkpoint } = checkpointOf(snapshot, graceUntil) as Checkpoint & {
     workers: Record<string, Worker>;
@@ -213,8 +214,10 @@ const checkpointAt = ({ run, snapshot, given }: Branch, now: number): Checkpoint
   const works = snapshot.matches('running') && !snapshot.matches({ running: 'waiting' });
   const worker = given && workers[given.worker];
   const alarm = (kind: TimeKind): Worker => ({ src: 'alarm', input: { runId, kind } });
+  const place = placeAfter(beginning, { entries: journal, events });
   return redact({
     ...checkpoint,
+    place,
     workers: {
       ...workers,
       ...(limits.deadlineAt !== undefined && { deadline: alarm('deadlineMs') }),

@@ -1,7 +1,6 @@
-import type { Checkpoint, ReadEntry, RunStore, StoredEvent } from '@troupe/protocol';
+import type { Checkpoint, JournalEntry, ReadEntry, RunStore, StoredEvent } from '@troupe/protocol';
+import type { Place } from '../run/checkpoint.ts';
 
-/** A place in a run: after `seq` events, and after so many things that it heard since the last of them. */
-export type Place = { seq: number; heard: number };
 export const beginning: Place = Object.freeze({ seq: 0, heard: 0 });
 
 /** Everything that is stored of one run, or what is stored of it from a place on. */
@@ -30,4 +29,14 @@ export const readRun = async (
     if (entries.length === before.length) return { entries, events, checkpoint };
     before = entries;
   }
+};
+
+/** Where a run is after what was read of it from a place on. */
+export const placeAfter = (
+  from: Place,
+  { entries, events }: { entries: readonly JournalEntry[]; events: readonly StoredEvent[] },
+): Place => {
+  const seq = from.seq + events.length;
+  const heard = entries.filter((entry) => entry.seq === seq).length;
+  return { seq, heard: events.length === 0 ? from.heard + heard : heard };
 };

@@ -13,9 +13,9 @@ import {
 import { type AgentMachine, agentMachine } from '../agent/agent-machine.ts';
 import type { RunContext, RunInput, RunMachineEvent } from '../agent/context.ts';
 import { closeRun } from '../agent/life.ts';
+import type { Place } from '../run/checkpoint.ts';
 import { unfoldHeard } from '../run/journal.ts';
 import { takeOutbox } from '../run/recorded.ts';
-import type { Place } from './read-run.ts';
 import { isSaid } from './same.ts';
 
 type Snapshot = SnapshotFrom<AgentMachine>;

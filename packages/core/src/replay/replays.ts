@@ -1,5 +1,6 @@
 /** Stored runs once more: as they were, or from a moment on in another way. */
 import {
+  type Checkpoint,
   type Clock,
   type Commit,
   FaultError,
@@ -7,18 +8,17 @@ import {
   isEnded,
   isFaultError,
   type Message,
-  type ReadEntry,
   type RunRow,
   type RunStore,
   redact,
 } from '@troupe/protocol';
-import { contextIn } from '../run/checkpoint.ts';
+import { contextIn, type Place, placeOf } from '../run/checkpoint.ts';
 import { checkRunId } from '../run/live-run.ts';
 import { cutAt, type ForkOptions, questionOf } from './cut.ts';
 import { forkOf } from './fork.ts';
-import { beginning, type Place, readRun } from './read-run.ts';
+import { beginning, placeAfter, readRun } from './read-run.ts';
 import { renamedId } from './rename.ts';
-import { heardIn, type Replay, type ReplayOptions, stepsOf } from './replay.ts';
+import { heardIn, type Replay, type ReplayOptions, type ReplayStep, stepsOf } from './replay.ts';
 import { isSame } from './same.ts';
 
 type Host = {
@@ -67,22 +67,36 @@ export const replayOf = async (
   const isWhole = last && steps.reduce((sum, { said }) => sum + said.length, 0) === events.length;
   if (!isWhole)
     throw new FaultError('replay.differs', `Run "${runId}" cannot be replayed: its journal is not whole.`, { runId });
-  if (
-    checkpoint &&
-    !(isSame(last.value, checkpoint.value) && isSame(redact(last.context.run), redact(contextIn(checkpoint))))
-  )
+  if (checkpoint && !isOnTheWay(checkpoint, from, steps, after?.snapshot))
     throw new FaultError(
       'replay.differs',
       `Run "${runId}" does not replay: it comes to another state than the one it was stored in. Replay it with the version of this library that stored it.`,
       { runId },
     );
-  return { runId, agent, steps, snapshot: last, place: placeAfter(from, entries, events.length) };
+  return { runId, agent, steps, snapshot: last, place: placeAfter(from, { entries, events }) };
 };
 
-const placeAfter = (from: Place, entries: readonly ReadEntry[], said: number): Place => {
-  const seq = from.seq + said;
-  const heard = entries.filter((entry) => entry.seq === seq).length;
-  return { seq, heard: said === 0 ? from.heard + heard : heard };
+/** Whether steps lead by a checkpoint. One that is before them was come by already. */
+const isOnTheWay = (
+  checkpoint: Checkpoint,
+  from: Place,
+  steps: readonly ReplayStep[],
+  before: Replay['snapshot'] | undefined,
+): boolean => {
+  const stood = placeOf(checkpoint);
+  let { seq, heard } = from;
+  if (stood.seq < seq || (stood.seq === seq && stood.heard < heard)) return true;
+  const isThere = (snapshot: Replay['snapshot'] | undefined): boolean =>
+    snapshot !== undefined &&
+    isSame(snapshot.value, checkpoint.value) &&
+    isSame(redact(snapshot.context.run), redact(contextIn(checkpoint)));
+  if (stood.seq === seq && stood.heard === heard) return isThere(before);
+  for (const { said, snapshot } of steps) {
+    heard = said.length > 0 ? 0 : heard + 1;
+    seq += said.length;
+    if (stood.seq === seq && stood.heard === heard) return isThere(snapshot);
+  }
+  return false;
 };
 
 const exists = (runId: string) =>

@@ -1,15 +1,53 @@
 /**
  * What a run goes on from: where its machine stands, what it knows, and which of its actors were at work. Its size does not grow
  * with what the run has behind it: the conversation is in its events, and a call that is answered leaves next to nothing.
+ *
+ * It does grow with how wide the run is: each open call and each child of one is a part of it. So a wide run's is not written at each
+ * step: the last one, and what the run heard since, say as much (see {@link standingOf} in `replay/standing.ts`).
  */
 import type { Checkpoint } from '@troupe/protocol';
 import type { AnyActorRef, AnyMachineSnapshot, StateValue } from 'xstate';
 import type { AgentContext, RunContext } from '../agent/context.ts';
+import { countOf, itemsOf } from '../agent/rows.ts';
 import { isDone } from '../placement/quiet.ts';
 import type { LiveRun } from './live-run.ts';
 import { emptyOutbox } from './recorded.ts';
 
 type Worker = { src: unknown; input: unknown };
+
+/** A place in a run: after `seq` events, and after so many things that it heard since the last of them. */
+export type Place = { seq: number; heard: number };
+/** Where a run stood when a checkpoint was taken. */
+export const placeOf = ({ place }: Checkpoint): Place => place as Place;
+
+/** Parts of a run that are written with each checkpoint for each step that may go without one. */
+const partsAStep = 4;
+
+/** How many steps may follow a checkpoint of this size before the next. */
+const stepsWithout = ({ calls, queue }: RunContext): number => {
+  let parts = countOf(calls) + countOf(queue);
+  for (const { children } of itemsOf(calls)) parts += countOf(children);
+  return Math.floor(parts / partsAStep);
+};
+
+/**
+ * The checkpoint of a step that must be stored. None where the one before will do: the run stands where it stood, and has gone fewer
+ * steps since than it would cost to write all its parts again. So a step costs the same however many children run beside it.
+ *
+ * @param before Where it stood before the step.
+ */
+export const checkpointAfter = (
+  run: Pick<LiveRun, 'graceUntil' | 'pace'>,
+  before: StateValue | undefined,
+  after: AnyMachineSnapshot,
+): Checkpoint | undefined => {
+  if (run.pace > 0 && isSameValue(before, after.value)) {
+    run.pace -= 1;
+    return undefined;
+  }
+  run.pace = stepsWithout((after.context as AgentContext).run);
+  return checkpointOf(after, run.graceUntil);
+};
 
 /** Taken after a step, before its effects. @param graceUntil Of a run that is being interrupted: when what is below it is stopped. */
 export const checkpointOf = (
@@ -51,10 +89,10 @@ export const contextIn = ({ context }: Checkpoint): RunContext => ({ ...(context
 export const isProgress = (
   { value, context }: Pick<LiveRun, 'value' | 'context'>,
   after: Pick<AnyMachineSnapshot, 'value' | 'context'>,
-): boolean =>
-  !context ||
-  differ(context, (after.context as AgentContext).run) ||
-  JSON.stringify(value) !== JSON.stringify(after.value);
+): boolean => !context || differ(context, (after.context as AgentContext).run) || !isSameValue(value, after.value);
+
+const isSameValue = (before: StateValue | undefined, after: StateValue): boolean =>
+  JSON.stringify(before) === JSON.stringify(after);
 
 const differ = (before: RunContext, after: RunContext): boolean =>
   (Object.keys(after) as (keyof RunContext)[]).some(

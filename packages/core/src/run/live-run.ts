@@ -76,6 +76,10 @@ export type LiveRun = {
   actor: AnyActorRef | undefined;
   /** What the machine heard since the last step that was recorded. */
   heard: JournalEntry[];
+  /** How many things it heard since its last event that were recorded. */
+  quiet: number;
+  /** How many steps it may go before its checkpoint is written again. See {@link checkpointAfter}. */
+  pace: number;
   /** What came of messages from other processes, until the next commit says so. */
   receipts: { mailId: string; receipt: Receipt }[];
   /** Letters that it was given, heard or not: nobody else is given them before its end is stored. */
@@ -204,6 +208,8 @@ export const openLiveRun = (
   context: undefined,
   actor: undefined,
   heard: [],
+  quiet: 0,
+  pace: 0,
   receipts: [],
   letters: undefined,
   graceUntil: undefined,

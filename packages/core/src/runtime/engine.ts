@@ -42,7 +42,7 @@ import { openHearing } from '../placement/hearing.ts';
 import { isNews, isOrder } from '../placement/messages.ts';
 import { queueBy } from '../placement/queue-by.ts';
 import { openReconciler } from '../placement/reconcile.ts';
-import { checkpointOf, contextIn, isProgress, snapshotFrom } from '../run/checkpoint.ts';
+import { checkpointAfter, contextIn, isProgress, snapshotFrom } from '../run/checkpoint.ts';
 import { heardOf } from '../run/journal.ts';
 import { activeMsOf, enter, noteWaiting } from '../run/ledger.ts';
 import { type Ending, lifecycle } from '../run/lifecycle.ts';
@@ -248,6 +248,7 @@ export const openEngine = (
     const isNews = (outbox && outbox.events.length + outbox.messages.length > 0) || isProgress(run, snapshot);
     if (event && (isNews || run.context?.pendingUsage !== context.pendingUsage)) hear(run, event);
     if (snapshot.value === 'interrupting' && run.value !== 'interrupting') desk.stopAsking();
+    const stood = run.value;
     run.value = snapshot.value;
     const wasHeld = run.context?.spawningPaused === true;
     run.context = context;
@@ -259,7 +260,13 @@ export const openEngine = (
         for (const mailId of said.delivered ?? []) run.receipts.push({ mailId, receipt: { status: 'accepted' } });
     if (snapshot.value === 'interrupting') run.graceUntil ??= clock.now() + context.graceMs;
     const mail = outbox && away.notes(run, outbox.notes);
-    if (isNews) recorder.record(run, outbox?.events ?? [], checkpointOf(snapshot, run.graceUntil), mail ?? undefined);
+    if (isNews)
+      recorder.record(
+        run,
+        outbox?.events ?? [],
+        { checkpoint: checkpointAfter(run, stood, snapshot) },
+        mail ?? undefined,
+      );
     if (mail) away.wakeAbove(run);
     if (wasHeld !== (context.spawningPaused === true)) holdAway(run, !wasHeld);
     on.moved(run);

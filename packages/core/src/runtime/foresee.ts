@@ -2,12 +2,13 @@
 import { faultOf, isEnded, type Receipt, type RunRow, type RunStore } from '@troupe/protocol';
 import { agentMachine } from '../agent/agent-machine.ts';
 import type { RunCommand, RunContext } from '../agent/context.ts';
+import { standingOf } from '../replay/standing.ts';
 import { contextIn } from '../run/checkpoint.ts';
 import { afterEnd, receiptAt, repeated, type Standing } from '../run/receipt.ts';
 
 /** What a stored run knew after its last step; `undefined` when it has ended or is not there. */
 export const storedContext = async (store: RunStore, runId: string): Promise<RunContext | undefined> => {
-  const checkpoint = await store.checkpoint(runId);
+  const checkpoint = await standingOf(store, runId);
   return checkpoint && contextIn(checkpoint);
 };
 
@@ -25,7 +26,7 @@ export const foreseeStored = async (
       if (event.type === 'question.answered' && event.questionId === command.questionId)
         return repeated(event.answer, command.answer);
   if (isEnded(row.status)) return afterEnd(row.status);
-  const checkpoint = await store.checkpoint(runId);
+  const checkpoint = await standingOf(store, runId);
   if (!checkpoint) return { status: 'rejected', reason: `the checkpoint of run "${runId}" is not in the store` };
   const at = agentMachine.resolveState({
     value: checkpoint.value as never,

@@ -24,6 +24,7 @@ import {
 import type { Draft } from '../agent/context.ts';
 import { isNoProgress } from '../agent/stalls.ts';
 import { withResolvers } from '../es2024.ts';
+import type { Place } from '../run/checkpoint.ts';
 import { type Feed, openFeed } from '../run/feed.ts';
 import { foldHeard } from '../run/journal.ts';
 import { enter } from '../run/ledger.ts';
@@ -32,8 +33,13 @@ import { type LiveRun, rowOf } from '../run/live-run.ts';
 type Terminal = { type: 'run.completed' | 'run.failed' | 'run.interrupted'; [key: string]: unknown };
 
 export type Recorder = {
-  /** Records one step: all of it or nothing. A terminal draft is the last that a run records. @param mail What it leaves for others. */
-  record(run: LiveRun, drafts: readonly (Draft | Terminal)[], checkpoint?: Checkpoint, mail?: readonly Mail[]): void;
+  /**
+   * Records one step: all of it or nothing. A terminal draft is the last that a run records.
+   *
+   * @param step Of a step of its machine: what it goes on from. Anything else without events was heard of for nothing.
+   * @param mail What it leaves for others.
+   */
+  record(run: LiveRun, drafts: readonly (Draft | Terminal)[], step?: Step, mail?: readonly Mail[]): void;
   /** Stores a tree that is whole already, and tells its events. @param told Called with them before they are told. */
   copy(rootId: string, commits: readonly Commit[], told: (events: readonly StoredEvent[]) => void): Promise<void>;
   /** Tells a live part. Deltas come without secrets: only who streams a text knows of one that several of them hold together. */
@@ -52,14 +58,16 @@ export type Recorder = {
   flushed(): Promise<void>;
 };
 
-type Step = { run: LiveRun; commit: Commit };
+/** `checkpoint`: none where the one before will do. */
+type Step = { checkpoint: Checkpoint | undefined };
+type Entry = { run: LiveRun; commit: Commit };
 
 /** Events that are told one after another: live ones come between two passages of a commit. */
 type Passage = { tell(events: readonly StoredEvent[]): void; events: number };
 
 /** What a tree has recorded since its last commit, in order. */
 type Group = {
-  readonly steps: Step[];
+  readonly steps: Entry[];
   readonly passages: Passage[];
   /** Where the next event is told; absent when something live was told behind the last one. */
   passage: Passage | undefined;
@@ -106,12 +114,12 @@ export const openRecorder = (
     return Object.assign(place, waitedMs > 0 && { waitedMs }, redact(filled(run, draft, at))) as NewEvent;
   };
 
-  const record: Recorder['record'] = (run, drafts, checkpoint, mail) => {
-    const isEmpty = drafts.length === 0 && !checkpoint && !mail && run.receipts.length === 0;
+  const record: Recorder['record'] = (run, drafts, step, mail) => {
+    const isEmpty = drafts.length === 0 && !step && !mail && run.receipts.length === 0;
     if (run.suspended || run.ended || run.broken || isEmpty) return;
     const at = clock.now();
     // What was asked from elsewhere, and came to nothing, is no step.
-    if ((drafts.length > 0 || checkpoint) && !drafts.some(isNoProgress)) run.progressAt = at;
+    if ((drafts.length > 0 || step) && !drafts.some(isNoProgress)) run.progressAt = at;
     const expectedSeq = run.seq;
     const events = drafts.map((draft) => {
       const event = stamp(run, draft, at);
@@ -124,8 +132,11 @@ export const openRecorder = (
     const { runId, rootId, epoch } = run;
     const row = rowOf(run);
     // A receipt alone is no step: what was heard goes with the state that it led to.
-    const journal = drafts.length > 0 || checkpoint ? run.heard : [];
+    const journal = drafts.length > 0 || step ? run.heard : [];
     if (journal === run.heard) run.heard = [];
+    run.quiet = drafts.length > 0 ? 0 : run.quiet + journal.length;
+    const place: Place = { seq: run.seq, heard: run.quiet };
+    const checkpoint = step?.checkpoint && { ...step.checkpoint, place };
     for (const entry of journal) entry.heard = foldHeard(entry.heard, drafts, expectedSeq);
     const { receipts } = run;
     run.receipts = [];
@@ -159,7 +170,7 @@ export const openRecorder = (
 
   const openGroup = (rootId: string): Group => {
     const { promise: done, resolve } = withResolvers<void>();
-    const steps: Step[] = [];
+    const steps: Entry[] = [];
     const tree = trees.get(rootId) ?? {};
     trees.set(rootId, tree);
     const passages: Passage[] = [];

@@ -28,7 +28,8 @@ import { isPlaced } from '../placement/place.ts';
 import { mayRest } from '../placement/quiet.ts';
 import { activatedFor, childrenAway, headOf, openRevival, poisonOf } from '../placement/revival.ts';
 import { listOf } from '../replay/read-run.ts';
-import { contextIn } from '../run/checkpoint.ts';
+import { standingOf } from '../replay/standing.ts';
+import { contextIn, placeOf } from '../run/checkpoint.ts';
 import { keepResult, type LiveRun, offspringOf, reportOf } from '../run/live-run.ts';
 import type { SessionRuns } from '../session/session-machine.ts';
 import { type AgentFound, agentOf } from './agent-of.ts';
@@ -242,7 +243,7 @@ export const openRecovery = (
   const find = async (row: RunRow, family: Rows, epoch: number): Promise<Found> => {
     const { runId, agent: name } = row;
     const events = await eventsOf(runId);
-    const checkpoint = await store.checkpoint(runId);
+    const checkpoint = await standingOf(store, runId);
     if (!checkpoint)
       throw new FaultError(
         'store.unavailable',
@@ -265,6 +266,7 @@ export const openRecovery = (
       run: Object.assign(run, {
         epoch,
         checkpoint,
+        quiet: placeOf(checkpoint).heard,
         warnings,
         rested: false,
         ...(lost && { lost }),

@@ -97,6 +97,12 @@ export const scenes: Record<string, Scene> = {
     helperTools: (life) => [effect(life, 'write')],
     lead: { budget: { concurrency: 1 } },
   },
+  'with more children than it stores at each step': {
+    turns: { lead: [calls(['ask', 12]), 'Done.'], leaf: [calls(['write', 1]), 'Leaf done.'] },
+    tools: (_life, helpers) => [ask(helpers)],
+    helperTools: (life) => [effect(life, 'write')],
+    lead: { budget: { children: 12, concurrency: 5 } },
+  },
   'that may have two children, and asks for three': {
     turns: { lead: [calls(['ask', 3]), 'Done.'], leaf: ['Leaf done.'] },
     tools: (_life, helpers) => [ask(helpers)],

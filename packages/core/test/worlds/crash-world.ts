@@ -19,7 +19,7 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
   const told: RunEvent[] = [];
   let lives = 0;
   let refused = 0;
-  const { stored, open, outsideOf, optionsOf, act, obey, questionsOf, thrown, leftBy } = openHands({
+  const { stored, open, outsideOf, optionsOf, act, obey, questionsOf, thrown, lookAtStanding, leftBy } = openHands({
     plan,
     clock,
     base,
@@ -77,6 +77,7 @@ export const liveAndDie = async (plan: CrashPlan): Promise<string[]> => {
     await settle();
     clock.increment(ms);
     await settle();
+    await lookAtStanding();
     await revive();
   };
 

@@ -2,10 +2,13 @@
  * What random worlds whose processes die have in common: what each process is given, what whoever commands them does, and what must be
  * true of what they leave.
  */
-import { isTerminal, type StoredEvent } from '@troupe/protocol';
+import { isTerminal, redact, type StoredEvent } from '@troupe/protocol';
 import { checkRunLaws, type mortalStore } from '@troupe/testing';
 import type { SimulatedClock } from 'xstate';
 import type { memoryStore } from '../../src/defaults/memory-store.ts';
+import { replayOf } from '../../src/replay/replays.ts';
+import { isSame } from '../../src/replay/same.ts';
+import { standingOf } from '../../src/replay/standing.ts';
 import type { RuntimeOptions } from '../../src/runtime/options.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { type Execution, repeated } from './executions.ts';
@@ -88,6 +91,22 @@ export const openHands = ({ plan, clock, base, program, settle, revive }: World)
     return undefined;
   };
 
+  /** What a run would go on from must be where all that it heard leads, however old its checkpoint is. */
+  const standing: string[] = [];
+  const lookAtStanding = async (): Promise<void> => {
+    for (const runId of open()) {
+      const row = base.get(runId);
+      if (!row || row instanceof Promise) continue;
+      const found = await standingOf(base, runId);
+      const replay = await replayOf(base, row).catch((error: unknown) => standing.push(`L7 ${String(error)}`));
+      // It may have gone on meanwhile.
+      if (typeof replay === 'number' || !found || !isSame(found.place, replay.place)) continue;
+      const { value, context } = replay.snapshot;
+      if (!isSame([found.value, redact(found.context)], [value, redact(context.run)]))
+        standing.push(`L7 "${runId}" would not go on from where it was after event ${replay.place.seq}`);
+    }
+  };
+
   /** Closes `processes`, each within `closing`, and says what is wrong with what they leave: one sentence for each finding. */
   const leftBy = async (processes: readonly Process[], closing = settle): Promise<string[]> => {
     const events = stored();
@@ -102,7 +121,7 @@ export const openHands = ({ plan, clock, base, program, settle, revive }: World)
     for (const { outside } of processes)
       for (const { what, runId, signal } of outside.working)
         if (!signal.aborted) findings.push(`L9 ${what} still works for "${runId}"`);
-    findings.push(...thrown.map((error) => `recover(): ${String(error)}`));
+    findings.push(...standing, ...thrown.map((error) => `recover(): ${String(error)}`));
     const { runtime: last } = program();
     for (const [runId] of runsOf())
       await last.replay(runId).catch((error: unknown) => findings.push(`L6 ${String(error)}`));
@@ -113,5 +132,5 @@ export const openHands = ({ plan, clock, base, program, settle, revive }: World)
     return findings;
   };
 
-  return { stored, open, outsideOf, optionsOf, act, obey, questionsOf, thrown, leftBy };
+  return { stored, open, outsideOf, optionsOf, act, obey, questionsOf, thrown, lookAtStanding, leftBy };
 };

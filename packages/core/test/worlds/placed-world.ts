@@ -25,7 +25,7 @@ export const liveApart = async (plan: CrashPlan): Promise<string[]> => {
   const listeners = new Set<() => void>();
   let lives = 0;
   let workers = 0;
-  const { stored, open, outsideOf, optionsOf, act, obey, questionsOf, thrown, leftBy } = openHands({
+  const { stored, open, outsideOf, optionsOf, act, obey, questionsOf, thrown, lookAtStanding, leftBy } = openHands({
     plan,
     clock,
     base,
@@ -97,6 +97,7 @@ export const liveApart = async (plan: CrashPlan): Promise<string[]> => {
     await settle();
     clock.increment(ms);
     await settle(10);
+    await lookAtStanding();
     await revive();
   };
 

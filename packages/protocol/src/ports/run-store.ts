@@ -124,7 +124,7 @@ export type Commit = {
   receipts?: { mailId: string; receipt: Receipt }[];
   /** The row as it stands after this step. */
   row: RunRow;
-  /** Takes the place of the one before. A run that has ended keeps none. */
+  /** Takes the place of the one before, which stays where a step brings none. A run that has ended keeps none. */
   checkpoint?: Checkpoint;
 };
 
@@ -188,7 +188,7 @@ export interface RunStore {
   receipt(mailId: string): Promise<Receipt | undefined> | Receipt | undefined;
   /** Takes a message back that nobody has answered. Gives back what came of it: `receipt`, or what a commit had said before. */
   withdraw(mailId: string, receipt: Receipt): Promise<Receipt> | Receipt;
-  /** What the last commit of a run left to go on from; `undefined` when it has ended or does not exist. */
+  /** The last one that a commit of a run brought; `undefined` when it has ended or does not exist. What it heard since is in its journal. */
   checkpoint(runId: string): Promise<Checkpoint | undefined> | Checkpoint | undefined;
   /**
    * All that a run heard, oldest first; nothing of a run that does not exist. With `from` only entries of that `seq` or a later one:

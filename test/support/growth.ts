@@ -1,0 +1,57 @@
+/** How costs grow, on any machine and however much else it does. */
+import { type AnyAgent, createRuntime, memoryStore } from '@troupe/core';
+import type { StoredEvent } from '@troupe/protocol';
+import { provider } from '../bench/work.ts';
+
+/** Milliseconds of this thread's own: what else the machine does takes none of them. */
+export const ownTimeOf = async (work: () => Promise<void>): Promise<number> => {
+  const from = process.threadCpuUsage();
+  await work();
+  const { user, system } = process.threadCpuUsage(from);
+  return (user + system) / 1_000;
+};
+
+/**
+ * It is about 1 where nothing grows, and rises with the square of what does. The rest is for garbage that is collected in one half and
+ * was made in the other.
+ */
+export const bound = 2;
+
+/** A large work to as many small ones as make the same. Of several rounds the first that is within the bound, or the best. */
+export const growthOf = async (smallOnes: () => Promise<void>, large: () => Promise<void>): Promise<number> => {
+  // What is not compiled yet would make the first ones slow.
+  await smallOnes();
+  await large();
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 3 && best >= bound; round++) {
+    const apart = await ownTimeOf(smallOnes);
+    const together = await ownTimeOf(large);
+    best = Math.min(best, together / apart);
+  }
+  return best;
+};
+
+/** All that a run of an agent says. */
+const eventsOf = async (agent: AnyAgent): Promise<StoredEvent[]> => {
+  const store = memoryStore();
+  const runtime = createRuntime({ provider, model: 'none', store });
+  await runtime.run(agent, 'go');
+  await runtime.close();
+  return [...(store.events({}) as Iterable<StoredEvent>)];
+};
+
+/** What reading the events of one large run costs, to reading those of as many small ones as hold the same. */
+export const growthOfReading = async (
+  read: (events: readonly StoredEvent[]) => unknown,
+  agentFor: (size: number) => AnyAgent,
+  few: number,
+  many: number,
+): Promise<number> => {
+  const [small, large] = [await eventsOf(agentFor(few)), await eventsOf(agentFor(many))];
+  const smallOnes = async (): Promise<void> => {
+    for (let i = 0; i < many / few; i++) await read(small);
+  };
+  return growthOf(smallOnes, async () => {
+    await read(large);
+  });
+};
