@@ -1,7 +1,8 @@
 /** How costs grow, on any machine and however much else it does. */
 import { type AnyAgent, createRuntime, memoryStore } from '@troupe/core';
 import type { StoredEvent } from '@troupe/protocol';
-import { provider } from '../bench/work.ts';
+import { expect, test } from 'vitest';
+import { leading, looping, provider, spreading } from '../bench/work.ts';
 
 /** Milliseconds of this thread's own: what else the machine does takes none of them. */
 export const ownTimeOf = async (work: () => Promise<void>): Promise<number> => {
@@ -40,18 +41,28 @@ const eventsOf = async (agent: AnyAgent): Promise<StoredEvent[]> => {
   return [...(store.events({}) as Iterable<StoredEvent>)];
 };
 
-/** What reading the events of one large run costs, to reading those of as many small ones as hold the same. */
-export const growthOfReading = async (
-  read: (events: readonly StoredEvent[]) => unknown,
-  agentFor: (size: number) => AnyAgent,
-  few: number,
-  many: number,
-): Promise<number> => {
-  const [small, large] = [await eventsOf(agentFor(few)), await eventsOf(agentFor(many))];
-  const smallOnes = async (): Promise<void> => {
-    for (let i = 0; i < many / few; i++) await read(small);
-  };
-  return growthOf(smallOnes, async () => {
-    await read(large);
-  });
-};
+const largeOnes = [
+  { what: 'children of one call', agentFor: (size: number) => spreading(size, 20), few: 100, many: 4_000, times: 4 },
+  { what: 'children of a call each', agentFor: (size: number) => leading(size, 0), few: 100, many: 4_000, times: 4 },
+  { what: 'turns', agentFor: (size: number) => looping(size), few: 20, many: 800, times: 20 },
+];
+
+/** Where each looked at all others, the large one would cost twenty times as much. What is kept of it is garbage later than that of small ones. */
+const readingBound = 4;
+
+/** Tests that reading the events of a large run costs as much as reading those of small ones that hold the same. */
+export const testReading = (who: string, read: (events: readonly StoredEvent[]) => unknown): void =>
+  test.each(largeOnes)(
+    `${who} at the same cost, however many there are: $what`,
+    { timeout: 60_000 },
+    async ({ agentFor, few, many, times }) => {
+      const [small, large] = [await eventsOf(agentFor(few)), await eventsOf(agentFor(many))];
+      const smallOnes = async (): Promise<void> => {
+        for (let i = 0; i < (many / few) * times; i++) read(small);
+      };
+      const largeOne = async (): Promise<void> => {
+        for (let i = 0; i < times; i++) read(large);
+      };
+      expect(await growthOf(smallOnes, largeOne)).toBeLessThan(readingBound);
+    },
+  );

@@ -24,4 +24,4 @@ export type { Batch } from './tree/batch.ts';
 export { lineOf } from './tree/line-of.ts';
 export { reportTable } from './tree/report-table.ts';
 export { type RowOptions, rowsOf } from './tree/rows.ts';
-export { emptyTree, growTree, type RunNode, type Tree, treeOf } from './tree/tree.ts';
+export { type GrowingTree, openTree, type RunNode, type Tree, treeOf } from './tree/tree.ts';

@@ -1,7 +1,7 @@
 import { systemClock } from '@troupe/core';
 import type { Clock, RunEvent } from '@troupe/protocol';
 import { isColourful } from '../terminal.ts';
-import { emptyTree, growTree, type Tree } from '../tree/tree.ts';
+import { openTree, type Tree } from '../tree/tree.ts';
 import type { Control } from './control.ts';
 import { openLines } from './lines-view.ts';
 import { openTerminalView } from './terminal-view.ts';
@@ -60,7 +60,7 @@ export type View = {
 export const showLiveTree = (events$: EventSource, options: LiveTreeOptions = {}): LiveTree => {
   const { screen = process.stdout, clock = systemClock, environment = process.env } = options;
   const { control, input = process.stdin } = options;
-  let tree = emptyTree;
+  const growing = openTree();
   const isDrawn = screen.isTTY === true && environment.TERM !== 'dumb';
   const view = isDrawn
     ? openTerminalView({
@@ -69,7 +69,7 @@ export const showLiveTree = (events$: EventSource, options: LiveTreeOptions = {}
         control: input.isTTY === true ? control : undefined,
         isColourful: isColourful(environment),
         clock,
-        treeNow: () => tree,
+        treeNow: () => growing.tree,
       })
     : openLines(screen);
   const { promise: done, resolve } = Promise.withResolvers<void>();
@@ -84,7 +84,7 @@ export const showLiveTree = (events$: EventSource, options: LiveTreeOptions = {}
   };
   const next = (event: RunEvent): void => {
     if (closed) return;
-    tree = growTree(tree, event);
+    growing.take(event);
     view.tell(event);
   };
   subscription = events$.subscribe({ next, error: close, complete: close });
@@ -93,7 +93,7 @@ export const showLiveTree = (events$: EventSource, options: LiveTreeOptions = {}
 
   return {
     get tree() {
-      return tree;
+      return growing.tree;
     },
     done,
     say: (line) => view.say(line),

@@ -5,39 +5,57 @@
  * those that have ended is the pace of the rest. Units that all work at once end when they end.
  */
 
-/** Children of one call. */
-type Crew = { readonly of: number; readonly started: number; readonly done: number };
-
 export type Batch = {
   /** Calls of the turn. */
   readonly calls: number;
   /** Calls without children that have a result. */
   readonly answered: number;
-  /** By call id. */
-  readonly crews: Readonly<Record<string, Crew>>;
+  /** Calls that are children, and these children: how many there are to be, began and have ended. */
+  readonly crews: number;
+  readonly of: number;
+  readonly started: number;
+  readonly done: number;
   /** Epoch milliseconds: when the turn asked for it. */
   readonly since: number;
 };
 
-export const noBatch: Batch = { calls: 0, answered: 0, crews: {}, since: 0 };
-
-/** What a turn with so many calls begins. */
-export const batchOf = (calls: number, at: number): Batch => ({ calls, answered: 0, crews: {}, since: at });
+/** A batch that is being done. */
+export type Counting = {
+  readonly batch: Batch;
+  /** Something happened to a child of a call. */
+  child(callId: string, type: keyof typeof steps): void;
+  /** A call has a result: what its children have not done is not done any more. */
+  answer(callId: string): void;
+};
 
 const steps = { 'child.requested': 'of', 'child.started': 'started', 'child.settled': 'done' } as const;
 
-/** After something happened to a child of a call. */
-export const withChild = (batch: Batch, callId: string, type: keyof typeof steps): Batch => {
-  const crew = batch.crews[callId] ?? { of: 0, started: 0, done: 0 };
-  const step = steps[type];
-  return { ...batch, crews: { ...batch.crews, [callId]: { ...crew, [step]: crew[step] + 1 } } };
-};
-
-/** After a call has a result: what its children have not done is not done any more. */
-export const withAnswer = (batch: Batch, callId: string): Batch => {
-  const crew = batch.crews[callId];
-  if (!crew) return { ...batch, answered: batch.answered + 1 };
-  return { ...batch, crews: { ...batch.crews, [callId]: { of: crew.of, started: crew.of, done: crew.of } } };
+/** What a turn with so many calls begins. */
+export const countBatch = (calls: number, at: number): Counting => {
+  const crews = new Map<string, { of: number; started: number; done: number }>();
+  const sum = { of: 0, started: 0, done: 0 };
+  let answered = 0;
+  return {
+    get batch() {
+      return { calls, answered, crews: crews.size, ...sum, since: at };
+    },
+    child(callId, type) {
+      const crew = crews.get(callId) ?? { of: 0, started: 0, done: 0 };
+      crews.set(callId, crew);
+      crew[steps[type]] += 1;
+      sum[steps[type]] += 1;
+    },
+    answer(callId) {
+      const crew = crews.get(callId);
+      if (!crew) {
+        answered += 1;
+        return;
+      }
+      sum.started += crew.of - crew.started;
+      sum.done += crew.of - crew.done;
+      crew.started = crew.done = crew.of;
+    },
+  };
 };
 
 /** How much of a batch is done. `leftMs` is absent where nobody can know. */
@@ -47,13 +65,12 @@ export type Progress = { done: number; of: number; leftMs?: number };
 const paceFrom = 3;
 
 /** `null` where there is nothing to count: fewer than two units, or all of them done. */
-export const progressOf = ({ calls, answered, crews, since }: Batch, now: number): Progress | null => {
-  const all = Object.values(crews);
-  const sum = (key: keyof Crew): number => all.reduce((total, crew) => total + crew[key], 0);
-  const of = Math.max(calls - all.length, answered) + sum('of');
-  const done = answered + sum('done');
+export const progressOf = (batch: Batch, now: number): Progress | null => {
+  const { calls, answered, crews, started, since } = batch;
+  const of = Math.max(calls - crews, answered) + batch.of;
+  const done = answered + batch.done;
   if (of < 2 || done >= of) return null;
-  const isInLine = sum('started') < sum('of');
-  if (!isInLine || sum('done') < paceFrom) return { done, of };
-  return { done, of, leftMs: ((now - since) / sum('done')) * (sum('of') - sum('done')) };
+  const isInLine = started < batch.of;
+  if (!isInLine || batch.done < paceFrom) return { done, of };
+  return { done, of, leftMs: ((now - since) / batch.done) * (batch.of - batch.done) };
 };

@@ -2,21 +2,21 @@
  * A tree of runs, folded from its events.
  *
  * The tree is a pure function of the stored events: the same events give the same tree, told live or replayed. Live events
- * change nothing. An event copies the path from the root to its run, with the list of siblings at each
- * level, and nothing else: the cost does not grow with history.
+ * change nothing. An event costs the same, however many runs there are and whatever they have behind them; a tree is made when it is
+ * looked at, of what has changed since and of what is above that.
  */
 import {
   addUsage,
   type Budget,
+  type EventOf,
   isEnded,
-  isWithin,
   noUsage,
   type Question,
   type RunEvent,
   type RunStatus,
   type Usage,
 } from '@troupe/protocol';
-import { type Batch, batchOf, noBatch, withAnswer, withChild } from './batch.ts';
+import { type Batch, type Counting, countBatch } from './batch.ts';
 
 /** One run as the tree shows it. */
 export type RunNode = {
@@ -50,20 +50,66 @@ export type RunNode = {
 /** Every root that was heard of, oldest first, with its descendants. */
 export type Tree = { readonly roots: readonly RunNode[] };
 
-export const emptyTree: Tree = { roots: [] };
+/** A tree that grows with what is told. */
+export type GrowingTree = {
+  take(event: RunEvent): void;
+  /** The tree as it is now. Those that were looked at before stay as they were. */
+  readonly tree: Tree;
+};
+
+export const openTree = (): GrowingTree => {
+  const branches = new Map<string, Branch>();
+  const roots: Branch[] = [];
+  let tree: Tree | undefined;
+
+  /** It is not what was looked at last, and so is all that is above it. */
+  const touch = (branch: Branch | undefined): void => {
+    for (let one = branch; one?.node; one = one.above) one.node = undefined;
+    tree = undefined;
+  };
+  /** The nearest run above that was heard of. */
+  const aboveOf = (runId: string): Branch | undefined => {
+    for (let cut = runId.lastIndexOf('/'); cut > 0; cut = runId.lastIndexOf('/', cut - 1)) {
+      const above = branches.get(runId.slice(0, cut));
+      if (above) return above;
+    }
+    return undefined;
+  };
+  const branchOf = (runId: string, about: { at: number; agent: string }): Branch => {
+    const known = branches.get(runId);
+    if (known) return known;
+    const above = aboveOf(runId);
+    const branch = newBranch(runId, about, above);
+    branches.set(runId, branch);
+    (above?.children ?? roots).push(branch);
+    touch(above);
+    return branch;
+  };
+
+  return {
+    take(event) {
+      if ('live' in event) return;
+      const branch = branchOf(event.runId, event);
+      change(branch, event);
+      touch(branch);
+      if (event.type !== 'child.requested' && event.type !== 'child.started' && event.type !== 'child.settled') return;
+      branch.batch.child(event.callId, event.type);
+      const child = branchOf(event.childId, { at: event.at, agent: event.childAgent });
+      if (event.type === 'child.settled') settle(child, event);
+      touch(child);
+    },
+    get tree() {
+      tree ??= { roots: roots.map(nodeOf) };
+      return tree;
+    },
+  };
+};
 
 /** The tree after all of these events. */
 export const treeOf = (events: Iterable<RunEvent>): Tree => {
-  let tree = emptyTree;
-  for (const event of events) tree = growTree(tree, event);
-  return tree;
-};
-
-/** The tree after one more event. */
-export const growTree = (tree: Tree, event: RunEvent): Tree => {
-  if ('live' in event) return tree;
-  const roots = withRun(tree.roots, event, event.runId, (run) => afterEvent(run, event));
-  return roots === tree.roots ? tree : { roots };
+  const growing = openTree();
+  for (const event of events) growing.take(event);
+  return growing.tree;
 };
 
 /** Every run of the tree with its distance from the top, parents first. */
@@ -77,114 +123,103 @@ export function* runsOf(tree: Tree): Generator<{ run: RunNode; level: number }> 
   yield* walk(tree.roots, 0);
 }
 
-/** The named run among these and below, changed by `change`; a run that is not there yet is added under its ancestor. */
-const withRun = (
-  runs: readonly RunNode[],
-  about: { at: number; agent: string },
-  runId: string,
-  change: (run: RunNode) => RunNode,
-): readonly RunNode[] => {
-  const index = runs.findLastIndex((run) => isWithin(runId, run.runId));
-  const found = runs[index];
-  if (found === undefined) return [...runs, change(newRun(runId, about))];
-  const next =
-    found.runId === runId ? change(found) : withChildren(found, withRun(found.children, about, runId, change));
-  return next === found ? runs : runs.with(index, next);
+type Listed = 'calls' | 'batch' | 'questions' | 'children';
+/** A run that grows: what is listed of it is added to, all else is replaced. */
+type Branch = {
+  shown: Omit<RunNode, Listed>;
+  calls: Map<string, string>;
+  batch: Counting;
+  questions: Map<string, Question>;
+  readonly children: Branch[];
+  readonly above: Branch | undefined;
+  /** As it was looked at last, if it still is that. */
+  node: RunNode | undefined;
 };
 
-const withChildren = (run: RunNode, children: readonly RunNode[]): RunNode =>
-  children === run.children ? run : { ...run, children };
-
-const newRun = (runId: string, { at, agent }: { at: number; agent: string }): RunNode => ({
-  runId,
-  agent,
-  status: 'queued',
-  turns: 0,
-  toolCalls: 0,
-  limits: {},
-  calls: {},
-  batch: noBatch,
-  questions: [],
-  usage: noUsage,
-  since: at,
+const newBranch = (runId: string, { at, agent }: { at: number; agent: string }, above: Branch | undefined): Branch => ({
+  shown: { runId, agent, status: 'queued', turns: 0, toolCalls: 0, limits: {}, usage: noUsage, since: at },
+  calls: new Map(),
+  batch: countBatch(0, 0),
+  questions: new Map(),
   children: [],
+  above,
+  node: undefined,
 });
 
-const afterEvent = (run: RunNode, event: Exclude<RunEvent, { live: true }>): RunNode => {
+const nodeOf = (branch: Branch): RunNode => {
+  branch.node ??= {
+    ...branch.shown,
+    calls: Object.fromEntries(branch.calls),
+    batch: branch.batch.batch,
+    questions: [...branch.questions.values()],
+    children: branch.children.map(nodeOf),
+  };
+  return branch.node;
+};
+
+const change = (branch: Branch, event: Exclude<RunEvent, { live: true }>): void => {
+  const { shown } = branch;
+  const show = (what: Partial<Branch['shown']>): void => {
+    branch.shown = { ...shown, ...what };
+  };
   switch (event.type) {
     case 'run.started':
-      return { ...run, agent: event.agent, status: 'running', startedAt: event.at, limits: event.budget };
+      return show({ agent: event.agent, status: 'running', startedAt: event.at, limits: event.budget });
     case 'budget.raised':
-      return { ...run, limits: event.budget };
+      return show({ limits: event.budget });
     case 'run.forked':
-      return event.budget === undefined ? run : { ...run, limits: event.budget };
+      return event.budget && show({ limits: event.budget });
     case 'run.paused':
-      return { ...run, status: 'paused', exitReason: event.reason };
+      return show({ status: 'paused', exitReason: event.reason });
     case 'run.resumed': {
-      const { exitReason: _, ...rest } = run;
-      return { ...rest, status: 'running' };
+      const { exitReason: _, ...rest } = shown;
+      branch.shown = { ...rest, status: 'running' };
+      return;
     }
     case 'run.completed':
-      return ended(run, 'completed', 'answered', event.usage.own, event.at);
+      return end(branch, 'completed', 'answered', event.usage.own, event.at);
     case 'run.failed':
-      return ended(run, 'failed', event.exitReason, event.usage.own, event.at);
+      return end(branch, 'failed', event.exitReason, event.usage.own, event.at);
     case 'run.interrupted':
-      return ended(run, 'interrupted', event.exitReason, event.usage.own, event.at);
+      return end(branch, 'interrupted', event.exitReason, event.usage.own, event.at);
     case 'spawning.paused':
     case 'spawning.resumed':
-      return { ...run, spawningPaused: event.type === 'spawning.paused' };
+      return show({ spawningPaused: event.type === 'spawning.paused' });
     case 'turn.started':
-      return { ...run, turns: Math.max(run.turns, event.turn) };
+      return show({ turns: Math.max(shown.turns, event.turn) });
     case 'turn.attempted':
-      return event.usage === undefined ? run : { ...run, usage: addUsage(run.usage, event.usage) };
-    case 'turn.completed': {
-      const batch = batchOf(event.message.calls?.length ?? 0, event.at);
-      return { ...run, batch, usage: addUsage(run.usage, priced(event.usage, event.costUsd)) };
-    }
+      return event.usage && show({ usage: addUsage(shown.usage, event.usage) });
+    case 'turn.completed':
+      branch.batch = countBatch(event.message.calls?.length ?? 0, event.at);
+      return show({ usage: addUsage(shown.usage, priced(event.usage, event.costUsd)) });
     case 'call.started':
-      return { ...run, toolCalls: run.toolCalls + 1, calls: { ...run.calls, [event.callId]: event.tool } };
+      branch.calls.set(event.callId, event.tool);
+      return show({ toolCalls: shown.toolCalls + 1 });
     case 'call.completed':
-    case 'call.failed': {
-      const { [event.callId]: _, ...calls } = run.calls;
-      return { ...run, calls, batch: withAnswer(run.batch, event.callId) };
-    }
+    case 'call.failed':
+      branch.calls.delete(event.callId);
+      return branch.batch.answer(event.callId);
     case 'question.asked':
-      return { ...run, questions: [...run.questions, event.question] };
+      branch.questions.set(event.question.id, event.question);
+      return;
     case 'question.answered':
-      return { ...run, questions: run.questions.filter(({ id }) => id !== event.questionId) };
-    case 'child.requested':
-    case 'child.started': {
-      const about = { at: event.at, agent: event.childAgent };
-      const batch = withChild(run.batch, event.callId, event.type);
-      return withChildren(
-        { ...run, batch },
-        withRun(run.children, about, event.childId, (child) => child),
-      );
-    }
-    case 'child.settled': {
-      // Tells of the end of a child whose own events are told elsewhere; one that told it itself is left alone.
-      const { status, exitReason, usage, at } = event;
-      const about = { at, agent: event.childAgent };
-      const settle = (child: RunNode): RunNode =>
-        isEnded(child.status) || !isEnded(status) ? child : ended(child, status, exitReason, usage, at);
-      const batch = withChild(run.batch, event.callId, event.type);
-      return withChildren({ ...run, batch }, withRun(run.children, about, event.childId, settle));
-    }
+      branch.questions.delete(event.questionId);
+      return;
     default:
-      return run;
   }
 };
 
-const ended = (run: RunNode, status: RunStatus, exitReason: string, usage: Usage, at: number): RunNode => ({
-  ...run,
-  status,
-  exitReason,
-  usage,
-  calls: {},
-  batch: noBatch,
-  questions: [],
-  endedAt: at,
-});
+/** The end of a child whose own events are told elsewhere; one that told it itself is left alone. */
+const settle = (child: Branch, { status, exitReason, usage, at }: EventOf<'child.settled'>): void => {
+  if (isEnded(status) && !isEnded(child.shown.status)) end(child, status, exitReason, usage, at);
+};
+
+const end = (branch: Branch, status: RunStatus, exitReason: string, usage: Usage, at: number): void => {
+  branch.shown = { ...branch.shown, status, exitReason, usage, endedAt: at };
+  branch.calls.clear();
+  branch.questions.clear();
+  branch.batch = countBatch(0, 0);
+};
 
 const priced = (usage: Usage, costUsd: number | null): Usage => (costUsd === null ? usage : { ...usage, costUsd });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type FrameOptions, frameOf, type Keys, wrap } from '../../src/screen/frame.ts';
 import { textWidth } from '../../src/text-width.ts';
 import { coloured, plain } from '../../src/tree/paint.ts';
-import { emptyTree, runsOf, treeOf } from '../../src/tree/tree.ts';
+import { runsOf, treeOf } from '../../src/tree/tree.ts';
 import { journal } from '../events.ts';
 
 const asks = (runId: string, prompt = 'May I deploy?') => ({
@@ -42,7 +42,7 @@ const size = { columns: 80, rows: 24, paint: plain };
 
 describe('a picture', () => {
   test('is empty before anything is told', () => {
-    expect(frameOf(emptyTree, { ...size, now: 0 })).toEqual([]);
+    expect(frameOf(treeOf([]), { ...size, now: 0 })).toEqual([]);
   });
 
   test('shows the question below the run that asks, with what is being typed', () => {

@@ -1,25 +1,29 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { batchOf, noBatch, progressOf, withAnswer, withChild } from '../../src/tree/batch.ts';
+import { countBatch, progressOf } from '../../src/tree/batch.ts';
 
 const children = (of: number, started: number, done: number) => {
-  let batch = batchOf(1, 1_000);
-  for (let i = 0; i < of; i++) batch = withChild(batch, 'c', 'child.requested');
-  for (let i = 0; i < started; i++) batch = withChild(batch, 'c', 'child.started');
-  for (let i = 0; i < done; i++) batch = withChild(batch, 'c', 'child.settled');
-  return batch;
+  const counting = countBatch(1, 1_000);
+  for (let i = 0; i < of; i++) counting.child('c', 'child.requested');
+  for (let i = 0; i < started; i++) counting.child('c', 'child.started');
+  for (let i = 0; i < done; i++) counting.child('c', 'child.settled');
+  return counting.batch;
 };
 
 describe('what one turn asked for', () => {
   test('counts calls, and the children of a call that has several', () => {
-    expect(progressOf(withAnswer(batchOf(3, 0), 'a'), 0)).toEqual({ done: 1, of: 3 });
+    const alone = countBatch(3, 0);
+    alone.answer('a');
+    expect(progressOf(alone.batch, 0)).toEqual({ done: 1, of: 3 });
     expect(progressOf(children(4, 4, 1), 5_000)).toEqual({ done: 1, of: 4 });
-    const mixed = withAnswer(withChild(batchOf(3, 0), 'c', 'child.requested'), 'c');
-    expect(progressOf(mixed, 0)).toEqual({ done: 1, of: 3 });
+    const mixed = countBatch(3, 0);
+    mixed.child('c', 'child.requested');
+    mixed.answer('c');
+    expect(progressOf(mixed.batch, 0)).toEqual({ done: 1, of: 3 });
   });
 
   test('shows nothing where there is nothing to count', () => {
-    for (const batch of [noBatch, batchOf(1, 0), children(1, 1, 0), children(3, 3, 3)])
+    for (const batch of [countBatch(0, 0).batch, countBatch(1, 0).batch, children(1, 1, 0), children(3, 3, 3)])
       expect(progressOf(batch, 9_000)).toBeNull();
   });
 
@@ -38,10 +42,11 @@ describe('what one turn asked for', () => {
     });
     fc.assert(
       fc.property(fc.nat(5), fc.array(step, { maxLength: 40 }), (calls, steps) => {
-        let batch = batchOf(calls, 0);
+        const counting = countBatch(calls, 0);
         for (const { call, type } of steps)
-          batch = type === 'answer' ? withAnswer(batch, call) : withChild(batch, call, type);
-        const progress = progressOf(batch, 1_000);
+          if (type === 'answer') counting.answer(call);
+          else counting.child(call, type);
+        const progress = progressOf(counting.batch, 1_000);
         if (progress === null) return;
         expect(progress.done).toBeLessThan(progress.of);
         expect(progress.leftMs ?? 0).toBeGreaterThanOrEqual(0);

@@ -2,7 +2,7 @@ import { isLive, type RunEvent } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
 import { textWidth } from '../../src/text-width.ts';
 import { rowsOf } from '../../src/tree/rows.ts';
-import { emptyTree, growTree, runsOf, totalOf, treeOf } from '../../src/tree/tree.ts';
+import { openTree, runsOf, totalOf, treeOf } from '../../src/tree/tree.ts';
 import { journal, usageReport } from '../events.ts';
 
 const lead = 'run_1';
@@ -56,16 +56,16 @@ describe('the rows of a tree', () => {
   test('are the same for the same events, live or replayed', () => {
     const log = busy();
     // told one by one, with live events between them
-    let live = emptyTree;
+    const live = openTree();
     for (const event of log.events) {
-      live = growTree(live, event);
+      live.take(event);
       const { id: _, rootSeq: __, ...about } = event;
-      live = growTree(live, { ...about, type: 'text.streamed', live: true, part: 1, delta: 'hm' });
+      live.take({ ...about, type: 'text.streamed', live: true, part: 1, delta: 'hm' });
     }
     const replayed = treeOf(log.events.filter((event) => !isLive(event)));
-    expect(live).toEqual(replayed);
+    expect(live.tree).toEqual(replayed);
     const at = { now: log.now + 77, width: 80 };
-    expect(rowsOf(live, at)).toEqual(rowsOf(replayed, at));
+    expect(rowsOf(live.tree, at)).toEqual(rowsOf(replayed, at));
   });
 
   test.each([
@@ -220,17 +220,25 @@ describe('the rows of a tree', () => {
     log.start(lead, 'lead');
     const [started] = log.events;
     const turn = (n: number) => ({ ...started, type: 'turn.started', turn: n, model: 'small' }) as RunEvent;
-    let tree = treeOf(log.events);
-    for (let n = 1; n <= 5_000; n++) tree = growTree(tree, turn(n));
-    expect(tree).toEqual(growTree(treeOf(log.events), turn(5_000)));
+    const turns = Array.from({ length: 5_000 }, (_, n) => turn(n + 1));
+    expect(treeOf([...log.events, ...turns])).toEqual(treeOf([...log.events, turn(5_000)]));
   });
 
-  test('leave what they were made from as it was', () => {
+  test('leave each tree that was looked at as it was, and as it is where nothing happened to it since', () => {
     const log = busy();
-    const half = treeOf(log.events.slice(0, 9));
-    const copy = structuredClone(half);
-    for (const event of log.events.slice(9)) growTree(half, event);
-    expect(half).toEqual(copy);
+    const growing = openTree();
+    const looked = log.events.map((event) => {
+      growing.take(event);
+      return { tree: growing.tree, copy: structuredClone(growing.tree), again: growing.tree };
+    });
+    for (const [n, { tree, copy, again }] of looked.entries()) {
+      expect(tree).toEqual(copy);
+      expect(again).toBe(tree);
+      expect(tree).toEqual(treeOf(log.events.slice(0, n + 1)));
+    }
+    // what is beside a run that changed is the same as before
+    const [before, after] = looked.slice(-2).map(({ tree }) => tree.roots[0]?.children ?? []);
+    expect(before?.filter((run, n) => run === after?.[n]).length).toBeGreaterThan(0);
   });
 });
 

@@ -4,6 +4,7 @@ import type { Entry } from '../wire.ts';
 
 type Turn = Extract<Entry, { type: 'turn' }>;
 type Call = Extract<Entry, { type: 'call' }>;
+type Child = Call['children'][number];
 type About = { at: number; eventId: string; rootSeq: number };
 
 export type Conversation = {
@@ -15,26 +16,38 @@ export type Conversation = {
 };
 
 export const openConversation = (): Conversation => {
+  /** Calls without their children: these are put in when they are looked at. */
   const entries = new Map<string, Entry>();
-  const changed = new Set<string>();
+  /** What has changed, by its place among all. */
+  const changed = new Map<string, number>();
+  const places = new Map<string, number>();
+  /** Calls without a result, by their name: models name several alike, and they are answered in order. */
+  const unanswered = new Map<string, string[]>();
+  /** The call of each child, and the children of each call. */
+  const calls = new Map<string, string>();
+  const crews = new Map<string, Map<string, Child>>();
+  /** What was told, by anybody. */
+  const told = new Set<string>();
   let turn: string | undefined;
 
   const put = (entry: Entry): void => {
     entries.set(entry.id, entry);
-    changed.add(entry.id);
+    const place = places.get(entry.id) ?? places.size;
+    places.set(entry.id, place);
+    changed.set(entry.id, place);
+    if (entry.type === 'told') told.add(entry.text);
+  };
+  const shown = (entry: Entry): Entry => {
+    const crew = crews.get(entry.id);
+    return entry.type === 'call' && crew ? { ...entry, children: [...crew.values()] } : entry;
   };
   const about = ({ at, id, rootSeq }: StoredEvent): About => ({ at, eventId: id, rootSeq });
   const openTurn = (): Turn | undefined => {
     const entry = turn === undefined ? undefined : entries.get(turn);
     return entry?.type === 'turn' && entry.streaming ? entry : undefined;
   };
-  /** The first call of this name that is open: models name several alike, and they are answered in order. */
-  const callOf = (callId: string, fits: (call: Call) => boolean): Call | undefined => {
-    for (const entry of entries.values())
-      if (entry.type === 'call' && entry.callId === callId && fits(entry)) return entry;
-    return undefined;
-  };
-  const openCall = (callId: string): Call | undefined => callOf(callId, ({ status }) => status === 'open');
+  const openCall = (callId: string): Call | undefined =>
+    entries.get(unanswered.get(callId)?.[0] ?? '') as Call | undefined;
 
   const takeLive = (event: Extract<RunEvent, { live: true }>): void => {
     if (event.type === 'call.progressed') {
@@ -76,18 +89,19 @@ export const openConversation = (): Conversation => {
     const { callId, tool, result, at, id } = event;
     const unmade: Call = { ...about(event), type: 'call', id, callId, tool, arguments: null, status, children: [] };
     put({ ...(openCall(callId) ?? unmade), status, result, endedAt: at });
+    unanswered.get(callId)?.shift();
   };
 
   const keepChild = (event: EventOf<'child.requested' | 'child.started' | 'child.settled'>): void => {
-    const has = (call: Call) => call.children.some(({ runId }) => runId === event.childId);
-    const call = callOf(event.callId, has) ?? openCall(event.callId);
+    const { childId, callId, childAgent } = event;
+    const call = entries.get(calls.get(childId) ?? '') ?? openCall(callId);
     if (!call) return;
-    const others = call.children.filter(({ runId }) => runId !== event.childId);
-    const child = { runId: event.childId, agent: event.childAgent };
-    put({
-      ...call,
-      children: [...others, event.type === 'child.settled' ? { ...child, status: event.status } : child],
-    });
+    calls.set(childId, call.id);
+    const crew = crews.get(call.id) ?? new Map<string, Child>();
+    crews.set(call.id, crew);
+    const child = { runId: childId, agent: childAgent };
+    crew.set(childId, event.type === 'child.settled' ? { ...child, status: event.status } : child);
+    put(call);
   };
 
   const finish = (event: EventOf<'run.completed' | 'run.failed' | 'run.interrupted'>): void => {
@@ -122,8 +136,7 @@ export const openConversation = (): Conversation => {
       case 'turn.started': {
         turn = `turn-${event.turn}`;
         // What somebody said stands there already, from when it was said.
-        const known = new Set([...entries.values()].map((entry) => (entry.type === 'told' ? entry.text : '')));
-        for (const [n, text] of (event.heard ?? []).filter((each) => !known.has(each)).entries())
+        for (const [n, text] of (event.heard ?? []).filter((each) => !told.has(each)).entries())
           put({ ...it, type: 'told', id: `heard-${event.seq}-${n}`, by: 'system', text });
         return put({ ...it, type: 'turn', id: turn, turn: event.turn, model: event.model, text: '', streaming: true });
       }
@@ -140,6 +153,9 @@ export const openConversation = (): Conversation => {
       case 'call.started': {
         const { callId, tool, arguments: given } = event;
         const id = `call-${event.seq}`;
+        const alike = unanswered.get(callId);
+        if (alike) alike.push(id);
+        else unanswered.set(callId, [id]);
         return put({ ...it, type: 'call', id, callId, tool, arguments: given, status: 'open', children: [] });
       }
       case 'call.completed':
@@ -171,11 +187,11 @@ export const openConversation = (): Conversation => {
 
   return {
     take: (event) => (isLive(event) ? takeLive(event) : takeStored(event)),
-    entries: () => [...entries.values()],
+    entries: () => [...entries.values()].map(shown),
     news() {
-      const news = [...entries.values()].filter(({ id }) => changed.has(id));
+      const news = [...changed].sort(([, a], [, b]) => a - b).flatMap(([id]) => entries.get(id) ?? []);
       changed.clear();
-      return news;
+      return news.map(shown);
     },
   };
 };

@@ -11,7 +11,8 @@ export const callAnswers = ({ runs }: Log): Violation[] => [...runs.values()].fl
 
 const answersOf = ({ events }: RunLog): Violation[] => {
   let calls: readonly ToolCall[] = [];
-  let started: string[] = [];
+  /** By id: how many calls were made and started, and the place of the last of them. */
+  const made = new Map<string, { times: number; started: number; last: number }>();
   let answered = 0;
   const unanswered = () => calls.slice(answered).map(({ id }) => id);
 
@@ -19,6 +20,7 @@ const answersOf = ({ events }: RunLog): Violation[] => {
     const missing = unanswered();
     if (missing.length === 0 || isUnstored(event)) return [];
     calls = [];
+    made.clear();
     answered = 0;
     return [
       at('L3', event, `${event.type}, but of the last turn's calls these have no answer: ${missing.join(', ')}.`),
@@ -30,17 +32,20 @@ const answersOf = ({ events }: RunLog): Violation[] => {
     if (event.type === 'turn.completed') {
       const found = due(event);
       calls = event.message.calls ?? [];
-      started = [];
+      made.clear();
+      for (const [last, { id }] of calls.entries())
+        made.set(id, { times: (made.get(id)?.times ?? 0) + 1, started: 0, last });
       answered = 0;
       return found;
     }
     if (event.type === 'call.started') {
       const { callId } = event;
-      started.push(callId);
-      const times = started.filter((id) => id === callId).length;
-      if (times > calls.filter(({ id }) => id === callId).length)
+      const call = made.get(callId);
+      if (!call || call.started === call.times)
         return [at('L3', event, `call "${callId}" started more often than the model made it.`)];
-      return unanswered().includes(callId) ? [] : [at('L3', event, `call "${callId}" started after it was answered.`)];
+      call.started += 1;
+      const isOpen = calls.length > 0 && call.last >= answered;
+      return isOpen ? [] : [at('L3', event, `call "${callId}" started after it was answered.`)];
     }
     if (event.type === 'call.completed' || event.type === 'call.failed') {
       const expected = calls[answered]?.id;

@@ -15,32 +15,41 @@ type Answered = EventOf<'call.completed' | 'call.failed'>;
 export const honestReports = (log: Log): Violation[] => [...log.runs.values()].flatMap((run) => reportsOf(run, log));
 
 const reportsOf = ({ events }: RunLog, { runs }: Log): Violation[] => {
-  let settled: Settled[] = [];
+  /** Children of the turn's calls that did not complete, by the id of their call; and those that no other child makes up for. */
+  const unfinished = new Map<string, Settled[]>();
+  const unreplaced = new Map<string, Settled[]>();
   const replaced = new Set<Settled>();
   let answered = 0;
   return events.flatMap((placed) => {
     const { event, place } = placed;
     if (event.type === 'turn.completed') {
-      settled = [];
+      unfinished.clear();
+      unreplaced.clear();
       answered = 0;
     }
     if (event.type === 'child.requested') {
-      const before = settled.find((child) => isUnfinished(child) && !replaced.has(child) && areOfOneCall(child, event));
+      const before = unreplaced.get(callOf(event))?.shift();
       if (before) replaced.add(before);
       return [];
     }
     if (event.type === 'child.settled') {
-      settled.push(event);
+      if (event.status !== 'completed') {
+        add(unfinished, event.callId, event);
+        add(unreplaced, callOf(event), event);
+      }
       return disagreement({ event, place }, runs.get(event.childId));
     }
     if (event.type !== 'call.completed' && event.type !== 'call.failed') return [];
     const index = answered++;
-    return embellished(
-      event,
-      settled.filter((child) => child.callId === event.callId && mayBeOf(child, index)),
-      replaced,
-    );
+    const its = unfinished.get(event.callId)?.filter((child) => mayBeOf(child, index));
+    return embellished(event, its ?? [], replaced);
   });
+};
+
+const add = (lists: Map<string, Settled[]>, key: string, child: Settled): void => {
+  const list = lists.get(key);
+  if (list) list.push(child);
+  else lists.set(key, [child]);
 };
 
 /** Which call of its turn a child is of, where its id names one. Calls may share an id. */
@@ -49,8 +58,7 @@ const indexOf = ({ runId, childId }: Settled | Requested): number | undefined =>
   return place ? Number(place[1]) : undefined;
 };
 const mayBeOf = (child: Settled, index: number): boolean => (indexOf(child) ?? index) === index;
-const areOfOneCall = (a: Settled, b: Requested): boolean => a.callId === b.callId && indexOf(a) === indexOf(b);
-const isUnfinished = ({ status }: Settled): boolean => status !== 'completed';
+const callOf = (child: Settled | Requested): string => JSON.stringify([child.callId, indexOf(child) ?? null]);
 
 const disagreement = ({ event, place }: Placed<Settled>, child: RunLog | undefined): Violation[] => {
   if (!child) return [];
@@ -65,8 +73,7 @@ const disagreement = ({ event, place }: Placed<Settled>, child: RunLog | undefin
   return [at('L5', event, `${told}, but it ended with ${end.type} (${reason}).`)];
 };
 
-const embellished = (answer: Answered, children: readonly Settled[], replaced: ReadonlySet<Settled>): Violation[] => {
-  const unfinished = children.filter(isUnfinished);
+const embellished = (answer: Answered, unfinished: readonly Settled[], replaced: ReadonlySet<Settled>): Violation[] => {
   const left = unfinished.find((child) => !replaced.has(child));
   if (unfinished.length === 0 || answer.data === undefined) return [];
   return successesIn(answer.data).flatMap((about) => {
