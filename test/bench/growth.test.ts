@@ -63,6 +63,20 @@ describe('the cost of a run', { timeout: 180_000 }, () => {
     await runtime.close({ graceMs: 0 });
   });
 
+  test('the four-hundredth message to a session costs as much as the twentieth', async () => {
+    const agent = looping(0);
+    const talk = async (sessions: number, messages: number): Promise<void> => {
+      const runtime = createRuntime({ provider, model: 'none' });
+      for (let i = 0; i < sessions; i++) {
+        const session = runtime.session(agent, { sessionKey: `${i}` });
+        for (let n = 0; n < messages; n++) await (await session.send('go')).ended;
+      }
+      await runtime.close();
+    };
+    const [few, many] = [() => talk(20, 20), () => talk(1, 400)];
+    expect(await growthOf(few, many)).toBeLessThan(bound);
+  });
+
   test('the four-hundredth turn costs as much as the twentieth', async () => {
     expect(await growth((size) => looping(size), 20, 400)).toBeLessThan(bound);
   });

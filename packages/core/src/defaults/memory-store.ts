@@ -11,12 +11,12 @@ import {
   type ReadEvent,
   type Receipt,
   type RunFilter,
-  type RunRow,
   type RunStatus,
   type RunStore,
   redact,
 } from '@troupe/protocol';
 import { groupBy } from '../es2024.ts';
+import { type Listed, openRunLists } from './run-lists.ts';
 import { shelfOf } from './shelf.ts';
 
 /** Who holds what was given back. */
@@ -30,7 +30,7 @@ function* behind(events: readonly ReadEvent[], place = 0): Iterable<ReadEvent> {
   for (let i = place; i < events.length; i++) yield events[i] as ReadEvent;
 }
 
-type Stored = { row: RunRow; events: ReadEvent[]; journal: ReadEntry[]; checkpoint: Checkpoint | undefined };
+type Stored = Listed & { events: ReadEvent[]; journal: ReadEntry[]; checkpoint: Checkpoint | undefined };
 /** `open`: how many of its runs have not ended. */
 type Tree = { events: ReadEvent[]; runs: Stored[]; open: number };
 
@@ -45,6 +45,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
   const claims = new Map<string, { epoch: number; owner: string }>();
   const runs = new Map<string, Stored>();
   const trees = new Map<string, Tree>();
+  const lists = openRunLists<Stored>((rootId) => trees.get(rootId)?.runs ?? []);
   /** Every event in the order of commits: its place is its cursor. */
   const all = shelfOf<ReadEvent>();
   const memories = new Map<string, Map<string, JSONValue>>();
@@ -122,14 +123,16 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     trees.set(rootId, tree);
     let run = runs.get(runId);
     if (!run) {
-      run = { row, events: [], journal: [], checkpoint: undefined };
+      run = { row, place: 0, events: [], journal: [], checkpoint: undefined };
       runs.set(runId, run);
+      lists.begin(run);
       tree.runs.push(run);
       tree.open += 1;
     }
     run.row = row;
     if (isEnded(row.status)) {
       tree.open -= 1;
+      lists.end(run);
       run.checkpoint = undefined;
     } else if (checkpoint) run.checkpoint = checkpoint;
     for (const event of events) {
@@ -149,15 +152,17 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     const old = [...trees]
       .filter(([, tree]) => tree.open === 0 && (sentTo === undefined || tree.runs.some((run) => isSentTo(run, sentTo))))
       .map(([rootId, tree]) => ({ rootId, tree, endedAt: Math.max(...tree.runs.map(({ row }) => row.endedAt ?? 0)) }))
+      .reverse()
       .sort((a, b) => b.endedAt - a.endedAt)
       .slice(keep)
       .filter(({ endedAt }) => endedAt < olderThan);
     for (const { rootId, tree } of old) {
       trees.delete(rootId);
       for (const { cursor } of tree.events) all.remove(Number(cursor));
-      for (const { row } of tree.runs) {
-        runs.delete(row.runId);
-        claims.delete(row.runId);
+      for (const run of tree.runs) {
+        lists.forget(run);
+        runs.delete(run.row.runId);
+        claims.delete(run.row.runId);
       }
     }
     if (mail.size > 0) forgetMail(old, options);
@@ -230,22 +235,9 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     },
     prune,
     get: (runId) => runs.get(runId)?.row,
-    list({ status, rootId, sentTo, unitsOf, limit = 100, before }: RunFilter = {}) {
-      const wanted = status === undefined ? null : new Set(typeof status === 'string' ? [status] : status);
-      const rows = [...runs.values()].map(({ row }) => row).reverse();
-      const from = before === undefined ? 0 : rows.findIndex(({ runId }) => runId === before) + 1;
-      if (before !== undefined && from === 0) return [];
-      return rows
-        .slice(from)
-        .filter((row) => !wanted || wanted.has(row.status))
-        .filter((row) => rootId === undefined || row.rootId === rootId)
-        .filter((row) => sentTo === undefined || (row.sessionKey === sentTo && row.after !== undefined))
-        .filter(
-          (row) =>
-            unitsOf === undefined ||
-            (row.origin !== undefined && (row.origin.sessionKey ?? row.sessionKey) === unitsOf),
-        )
-        .slice(0, limit);
+    list({ before, ...filter }: RunFilter = {}) {
+      const older = before === undefined ? undefined : runs.get(before);
+      return before !== undefined && !older ? [] : lists.rows(filter, older);
     },
     quotas(keys) {
       const taken = [...runs.values()].flatMap(({ row }) =>

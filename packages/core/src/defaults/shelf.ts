@@ -14,6 +14,8 @@ export type Shelf<T> = {
   remove(place: number): void;
   /** Those behind a place, also such as are put there meanwhile. */
   after(place: number): Iterable<T>;
+  /** Those before a place, or all that are there now: the last one first. */
+  newest(before?: number): Iterable<T>;
 };
 
 export const shelfOf = <T>(): Shelf<T> => {
@@ -39,6 +41,18 @@ export const shelfOf = <T>(): Shelf<T> => {
       board.items[index] = undefined;
       board.left -= 1;
       if (board.left === 0) boards.delete(number);
+    },
+    *newest(before = count + 1) {
+      let unseen = boards.size;
+      for (let number = Math.floor((before - 2) / boardLength); number >= 0 && unseen > 0; number--) {
+        const items = boards.get(number)?.items;
+        if (!items) continue;
+        unseen -= 1;
+        for (let i = Math.min(before - 2 - number * boardLength, items.length - 1); i >= 0; i--) {
+          const item = items[i];
+          if (item !== undefined) yield item;
+        }
+      }
     },
     *after(place) {
       // A board of which all was removed comes again when something is put there.

@@ -31,7 +31,7 @@ type Host = {
   /** A whole tree, oldest first. */
   rowsOf(rootId: string): Promise<ReadonlyMap<string, RunRow>>;
   /** What was said in the session of a root before it. */
-  saidBefore(runId: string): Promise<Message[]>;
+  saidBefore(runId: string): Promise<readonly Message[]>;
   /** @throws FaultError `runtime.closed` */
   check(): void;
   /** Says why runs of a tree could not go on here. @throws FaultError `agent.unknown`, `agent.changed`, `run.orphaned` */

@@ -101,7 +101,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     owner: engine.owner,
     rowFor: recovery.rowFor,
     rowsOf: recovery.rowsOf,
-    saidBefore: (runId) => recovery.conversation('beginning', runId),
+    saidBefore: async (runId) => (await recovery.conversation('beginning', runId))?.messages ?? [],
     check: checkOpen,
     demand: recovery.demand,
     copy: (rootId, commits) => recorder.copy(rootId, commits, desk.copied),

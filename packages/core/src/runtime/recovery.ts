@@ -31,7 +31,7 @@ import { listOf } from '../replay/read-run.ts';
 import { standingOf } from '../replay/standing.ts';
 import { contextIn, placeOf } from '../run/checkpoint.ts';
 import { keepResult, type LiveRun, offspringOf, reportOf } from '../run/live-run.ts';
-import type { SessionRuns } from '../session/session-machine.ts';
+import type { Said, SessionRuns } from '../session/session-machine.ts';
 import { type AgentFound, agentOf } from './agent-of.ts';
 import type { Engine } from './engine.ts';
 import type { FoundRun } from './found-run.ts';
@@ -72,8 +72,12 @@ export type Recovery = {
   readSession(sessionKey: string, first: string): Promise<SessionRuns>;
   /** What the runs and units of a session have used. */
   usageOf(sessionKey: string): Promise<Usage>;
-  /** What was said in its session up to the end of a stored run, or up to its beginning. */
-  conversation(upTo: 'end' | 'beginning', runId: string): Promise<Message[]>;
+  /**
+   * What was said in its session up to the end of a stored run, or up to its beginning; `undefined` where that is nothing.
+   *
+   * @param known What is known of it already: only what came later is read.
+   */
+  conversation(upTo: 'end' | 'beginning', runId: string, known?: Said): Promise<Said | undefined>;
   /** Brings every tree back that can be claimed. Runs whose agent is unknown or has changed fail. */
   takeUpAll(): Promise<{ recovered: LiveRun[]; skipped: { runId: string; reason: string }[] }>;
 };
@@ -157,7 +161,8 @@ export const openRecovery = (
   ): Promise<LiveRun> => {
     // A run that is queued hears of the conversation when its turn comes.
     const heard = mayBegin || events.some(({ type }) => type === 'run.started');
-    return keep(storedRun(row, events, agent, heard ? await saidUpTo(await previousOf(row)) : []));
+    const said = heard ? await saidUpTo(await previousOf(row)) : undefined;
+    return keep(storedRun(row, events, agent, said?.messages));
   };
 
   /** The run before one of a session; where that was forgotten, the newest before it that was not. */
@@ -167,15 +172,20 @@ export const openRecovery = (
   };
 
   /** What was said in its session up to the end of a run. */
-  const saidUpTo = async (last: RunRow | undefined): Promise<Message[]> => {
+  const saidUpTo = async (last: RunRow | undefined, known?: Said): Promise<Said | undefined> => {
+    if (!last) return undefined;
+    // The oldest runs are forgotten first: what is known of them is not said any more.
+    const isKnown = known && (await store.get(known.first)) !== undefined;
     const rows: RunRow[] = [];
-    for (let row = last; row; row = await previousOf(row)) rows.push(row);
-    let said: Message[] = [];
-    for (const row of rows.reverse()) {
-      const run = storedRun(row, await eventsOf(row.runId), undefined, said);
-      if (run.ledger.begun) said = run.transcript;
+    let before: RunRow | undefined = last;
+    for (; before && !(isKnown && before.runId === known.last); before = await previousOf(before)) rows.push(before);
+    let messages: readonly Message[] = before && isKnown ? known.messages : [];
+    for (const row of rows.toReversed()) {
+      const run = storedRun(row, await eventsOf(row.runId), undefined, messages);
+      if (run.ledger.begun) messages = run.transcript;
     }
-    return said;
+    const first = before && isKnown ? known.first : (rows.at(-1) ?? last).runId;
+    return { messages, first, last: last.runId };
   };
 
   const read = async (runId: string): Promise<LiveRun> => {
@@ -462,9 +472,9 @@ export const openRecovery = (
     },
     agentOf: (row) => agentFor(row, new Map()),
     demand,
-    async conversation(upTo, runId) {
+    async conversation(upTo, runId, known) {
       const row = await store.get(runId);
-      return saidUpTo(upTo === 'end' || !row ? row : await previousOf(row));
+      return saidUpTo(upTo === 'end' || !row ? row : await previousOf(row), known);
     },
     async usageOf(sessionKey) {
       await recorder.written();

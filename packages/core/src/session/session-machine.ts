@@ -11,10 +11,14 @@
  * order stands in the store, too (`after`): an idle session reads it again before it is sent anything, for others may have used it,
  * and one that lost a run reads it until it knows how to go on with those that wait.
  */
+import type { Message } from '@troupe/protocol';
 import { assign, type DoneActorEvent, fromPromise, not, setup } from 'xstate';
 
 /** Runs of a session that have not ended, oldest first, and the newest of all. */
 export type SessionRuns = { open: string[]; last: string | null };
+
+/** What was said in a session, from its first run to the end of the last of those that this is about. */
+export type Said = { messages: readonly Message[]; first: string; last: string };
 
 type Context = {
   /** The run that was sent last, ended or not. */

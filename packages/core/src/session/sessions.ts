@@ -12,7 +12,7 @@ import type { Desk } from '../runtime/desk.ts';
 import { haveOneMaker, makingOf } from '../runtime/makers.ts';
 import { openRest } from './rest.ts';
 import { checkKey, type Delivery, type SendOptions, Session } from './session.ts';
-import { type SessionRuns, sessionMachine } from './session-machine.ts';
+import { type Said, type SessionRuns, sessionMachine } from './session-machine.ts';
 
 type Runtime = {
   readonly runs: ReadonlyMap<string, LiveRun>;
@@ -34,8 +34,8 @@ type Runtime = {
   units(sessionKey: string): Promise<Run[]>;
   /** What its runs and its units have used. */
   usage(sessionKey: string): Promise<Usage>;
-  /** What was said up to the end of a stored run, or up to its beginning. */
-  conversation(upTo: 'end' | 'beginning', runId: string): Promise<Message[]>;
+  /** What was said up to the end of a stored run, or up to its beginning. @param known What is known of it already. */
+  conversation(upTo: 'end' | 'beginning', runId: string, known?: Said): Promise<Said | undefined>;
   readonly clock: Clock;
   /** A run of the session has ended, for its session, too. */
   changed(sessionKey: string): void;
@@ -85,8 +85,9 @@ export const openSessions = (runtime: Runtime) => {
     let isChosen = false;
     /** The run that the conversation began with, where nothing was sent to it. */
     let first = key;
-    /** What was said up to the last run that has ended. */
+    /** What was said up to the last run that has ended, and what of it was read. */
     let said: readonly Message[] = [];
+    let stored: Said | undefined;
     let failure: { error: unknown } | undefined;
     const watched = new Set<string>();
 
@@ -108,8 +109,9 @@ export const openSessions = (runtime: Runtime) => {
       try {
         const found = await runtime.read(key, first);
         const [oldest] = found.open;
-        if (oldest !== undefined) said = await runtime.conversation('beginning', oldest);
-        else said = found.last === null ? [] : await runtime.conversation('end', found.last);
+        if (oldest !== undefined) stored = await runtime.conversation('beginning', oldest, stored);
+        else stored = found.last === null ? undefined : await runtime.conversation('end', found.last, stored);
+        said = stored?.messages ?? [];
         const open = found.open.filter((runId) => runtime.runs.has(runId));
         if (open.length < found.open.length) {
           // What ended while it was read is ended when it is read again.

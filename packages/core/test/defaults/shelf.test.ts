@@ -11,7 +11,7 @@ const orders = fc.array(
   { maxLength: 8 },
 );
 
-test('whoever reads on from a place finds what is left behind it, in order', () => {
+test('whoever reads on from a place, or back, finds what is left there, in order', () => {
   fc.assert(
     fc.property(orders, fc.nat(900), (steps, from) => {
       const shelf = shelfOf<{ place: number }>();
@@ -31,6 +31,8 @@ test('whoever reads on from a place finds what is left behind it, in order', () 
       }
       expect([...shelf.after(0)]).toEqual([...left.values()]);
       expect([...shelf.after(from)]).toEqual([...left.values()].filter(({ place }) => place > from));
+      expect([...shelf.newest()]).toEqual([...left.values()].reverse());
+      expect([...shelf.newest(from)]).toEqual([...left.values()].filter(({ place }) => place < from).reverse());
     }),
   );
 });

@@ -356,9 +356,12 @@ describe('a session over a restart', () => {
       await (await session.send(word)).ended;
     open.clock.increment(10);
     expect(await open.runtime.runs.prune({ olderThan: 11, sentTo: 'k' })).toBe(0);
+    // also where it was read until its end before
+    expect(await open.session.runs()).toEqual([]);
     expect(await open.runtime.runs.prune({ olderThan: 10, sentTo: 'k', keep: 1 })).toBe(1);
     // what is sent and ends in the very moment in which it is to be forgotten is forgotten, too
     await (await open.session.send('now')).ended;
+    expect(heard(open).at(-1)?.slice(1)).toEqual(['user: two', 'assistant: echo: two', 'user: now']);
     expect(await open.runtime.runs.prune({ olderThan: 0, sentTo: 'k' })).toBe(2);
     expect((await open.runtime.runs.list()).map(({ job }) => job)).toEqual([{ input: 'three' }]);
     await (await open.session.send('four')).ended;

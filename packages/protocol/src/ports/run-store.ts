@@ -211,7 +211,8 @@ export interface RunStore {
   live?: LiveRelay;
   /**
    * Forgets whole trees in which every run has ended: those that ended before `olderThan` (epoch milliseconds), but not the `keep`
-   * that ended last. With `sentTo` only trees count whose root that session was sent: all others are left alone. Gives back how many.
+   * that ended last, and of those that ended in one moment began last. With `sentTo` only trees count whose root that session was
+   * sent: all others are left alone. Gives back how many.
    *
    * Messages to sessions that nobody has answered outlive the run that sent them; once they are answered, they are forgotten with it,
    * or, where there is no such run, by the first `prune` that is for their session and for what is older than they are.

@@ -43,8 +43,9 @@ export const oldTrees = (
   }
   const trees = [...Map.groupBy(rows, ({ rootId }) => rootId)].map(([rootId, tree]) => ({ rootId, tree }));
   const ended = trees.filter(({ tree }) => isMeant(tree) && hasEnded(tree));
+  if (bug !== 'keeps what began first of what ended together') ended.reverse();
   if (bug !== 'keeps what began last') ended.sort((a, b) => endOf(b.tree) - endOf(a.tree));
-  if (bug === 'keeps what ended first' || bug === 'keeps what began last') ended.reverse();
+  if (bug === 'keeps what ended first') ended.reverse();
   const places = bug === 'keeps one for each tree that goes on' ? keep + trees.length - ended.length : keep;
   const old = ended.slice(bug === 'keeps nothing' ? 0 : places).filter(({ tree }) => endOf(tree) < limit);
   return {

@@ -165,6 +165,7 @@ export const storeBugs = [
   'keeps nothing',
   'keeps what ended first',
   'keeps what began last',
+  'keeps what began first of what ended together',
   'keeps one for each tree that goes on',
   'counts runs',
   'pruning leaves events',

@@ -45,6 +45,15 @@ export const pruning: Contract<RunStore> = [
     },
   ],
   [
+    'keeps those that began last of trees that ended in one moment',
+    async (open) => {
+      const store = await open();
+      for (const n of [1, 2, 3]) await writeEnded(store, `r${n}`, 10);
+      expect(await store.prune({ olderThan: everything, keep: 2 })).toBe(1);
+      expect(idsOf(await store.list())).toEqual(['r3', 'r2']);
+    },
+  ],
+  [
     'never forgets a tree in which a run has not ended, whatever the other runs of it are',
     async (open) => {
       const store = await open();
