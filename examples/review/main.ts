@@ -142,7 +142,7 @@ function readArgs(args: string[]): Args {
       throw new Error(`--workers is "${values.workers}": give a number from 1 to ${mostWorkers}`);
     if (workers > 0 && (values.store !== undefined || values.resume))
       throw new Error('With --workers a review has a database of its own: it takes no --store and no --resume');
-    const { out, store = join(tmpdir(), 'troupe-review', 'runs.db'), resume = false } = values;
+    const { out, store = join(tmpdir(), 'troupe-demo', 'runs.db'), resume = false } = values;
     const [path = '.', question = usualQuestion, ...rest] = positionals;
     if (rest.length > 0) throw new Error('There are too many arguments: put the question in quotes');
     if (resume && positionals.length > 0) throw new Error('A review that goes on has its folder and its question');

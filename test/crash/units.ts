@@ -4,7 +4,7 @@
 // With `last` it ends what it finds, and then itself.
 import { join } from 'node:path';
 import { createRuntime, defineAgent, defineTool, dispatched, spawned } from '@troupe/core';
-import { isEnded } from '@troupe/protocol';
+import { unfinished } from '@troupe/protocol';
 import { sqliteStore } from '@troupe/store-sqlite';
 import { scriptedProvider } from '@troupe/testing';
 import { z } from 'zod';
@@ -36,11 +36,9 @@ if (skipped.length > 0) throw new Error(`Skipped: ${JSON.stringify(skipped)}`);
 process.stdout.write('ready\n');
 const rows = () => runtime.runs.list({ limit: Number.MAX_SAFE_INTEGER });
 for (let n = (await rows()).length; !last; n++) await runtime.start(lead, 'Go.', { runId: `lead${n}` }).ended;
-/** Until nothing is at work, and nothing is left to tell. */
-for (;;) {
-  const isQuiet = (await rows()).every(({ status }) => isEnded(status)) && store.sessionInbox().length === 0;
-  if (isQuiet) break;
-  await new Promise((resolve) => setTimeout(resolve, 20));
-}
+const nothingLeft = (): boolean => store.sessionInbox().length === 0;
+const nothingAtWork = (): boolean => store.list({ status: unfinished }).length === 0;
+// Until nothing is at work, and nothing is left to tell. The store writes meanwhile: what a unit leaves as it ends is seen afterwards.
+while (!(nothingLeft() && nothingAtWork() && nothingLeft())) await new Promise((resolve) => setTimeout(resolve, 20));
 await runtime.close();
 await store.close();
