@@ -49,17 +49,18 @@ const runCell = (task: Task): Promise<Measured> =>
     });
   });
 
-/** Measures adapters one after another, in any order. @param told Called before each. */
+/** Measures adapters one after another, in any order. @param paths Where they are. @param told Called before each. */
 export const runRound = async (
   { id, without }: Scenario,
   names: readonly string[],
+  paths: Readonly<Record<string, string>>,
   pace: Pick<Task, 'warmMs' | 'sampleMs' | 'atLeast'>,
   told: (name: string) => void,
 ): Promise<Round> => {
   const cells: Round['cells'] = {};
   for (const name of shuffled(names.filter((each) => without?.[each] === undefined))) {
     told(name);
-    cells[name] = await runCell({ adapterPath: adapters[name] ?? '', scenario: id, ...pace });
+    cells[name] = await runCell({ adapterPath: paths[name] ?? '', scenario: id, ...pace });
   }
   return { scenario: id, cells };
 };

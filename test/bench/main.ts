@@ -8,12 +8,12 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
-import { runRound } from './cells.ts';
+import { adapters, runRound } from './cells.ts';
 import { measureCold } from './cold.ts';
 import { type Flags, help, readFlags } from './flags.ts';
 import { measureLooking } from './looking.ts';
 import { measureMillion } from './million.ts';
-import { installPacked, type Project } from './packed.ts';
+import { installPacked, type Project, withPrograms } from './packed.ts';
 import { measurePlaced } from './placed.ts';
 import type { Results } from './results.ts';
 import { scenarios } from './scenarios.ts';
@@ -56,12 +56,26 @@ const progress = (text: string): void => {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${text}`);
 };
 
+/** Troupe is measured as users get it: packed and installed. Where that cannot be, its sources are, and it is said. */
 const runScenarios = async (flags: Flags, results: Results): Promise<void> => {
+  if (flags.scenarios.length === 0) return;
+  const packages = ['protocol', 'core', 'store-sqlite'];
+  const project = await attempt(results, 'Troupe, packed and installed', () => installPacked(packages));
+  results.machine.Troupe = project ? 'as published' : 'from its sources';
+  const troupe = project && withPrograms(project.folder).troupe;
+  try {
+    await runRounds(flags, results, { ...adapters, ...(troupe !== undefined && { troupe }) });
+  } finally {
+    project?.remove();
+  }
+};
+
+const runRounds = async (flags: Flags, results: Results, paths: typeof adapters): Promise<void> => {
   const pace = flags.quick ? { warmMs: 100, sampleMs: 100, atLeast: 1 } : { warmMs: 400, sampleMs: 400, atLeast: 5 };
   for (let i = 1; i <= flags.rounds; i++)
     for (const scenario of scenarios.filter(({ id }) => flags.scenarios.includes(id))) {
       const told = (name: string) => progress(`round ${i} of ${flags.rounds}: ${scenario.id} ${name}`);
-      results.rounds.push(await runRound(scenario, flags.adapters, pace, told));
+      results.rounds.push(await runRound(scenario, flags.adapters, paths, pace, told));
     }
 };
 
@@ -95,7 +109,7 @@ const runParts = async (flags: Flags, results: Results): Promise<void> => {
     if (stored) results.stored = stored;
   }
   if (flags.parts.has('cold') || flags.parts.has('size')) {
-    const project = await attempt(results, 'core, packed and installed', installPacked);
+    const project = await attempt(results, 'core, packed and installed', () => installPacked(['protocol', 'core']));
     if (project) await runPacked(flags, results, project);
   }
   if (flags.parts.has('million')) {

@@ -1,4 +1,4 @@
-// An empty project that has installed core as it would be published, with everything that core depends on and nothing else.
+// An empty project that has installed packages as they would be published, with everything that they depend on and nothing else.
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,18 +18,18 @@ export type Project = {
   remove(): void;
 };
 
-/** Builds and packs protocol and core, and installs them. @throws Error where the registry cannot be reached. */
-export const installPacked = async (): Promise<Project> => {
+/** Builds and packs packages by the names of their folders, and installs them. @throws Error where the registry cannot be reached. */
+export const installPacked = async (names: readonly string[]): Promise<Project> => {
   const folder = mkdtempSync(join(tmpdir(), 'troupe-bench-packed-'));
   try {
-    const rooms = ['protocol', 'core'].map((name) => join(root, 'packages', name));
+    const rooms = names.map((name) => join(root, 'packages', name));
     for (const room of rooms) rmSync(join(room, 'dist'), { recursive: true, force: true });
     await run('tsc', ['-b', ...rooms], { cwd: root });
     const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       packageManager: string;
     };
     const tarballs = join(folder, 'tarballs');
-    const filters = ['protocol', 'core'].map((name) => `--filter=@troupe/${name}`);
+    const filters = names.map((name) => `--filter=@troupe/${name}`);
     await run('npx', ['--yes', packageManager, '--recursive', ...filters, 'pack', '--pack-destination', tarballs], {
       cwd: root,
     });

@@ -69,6 +69,15 @@ describe('tables', () => {
     db.close();
   });
 
+  test('list nothing before a run that was claimed, and never written', async () => {
+    const store = openFresh();
+    await store.commit([stepOf({ runId: 'a' }), stepOf({ runId: 'kid', rootId: 'a' })]);
+    await store.claim('claimed', 'owner', { leaseMs: 1_000 });
+    expect(store.list({ before: 'claimed' })).toEqual([]);
+    expect(store.list({ before: 'kid' })).toMatchObject([{ runId: 'a' }]);
+    await store.close();
+  });
+
   test('let no question about mail or units look at everything that is stored', () => {
     const db = new DatabaseSync(':memory:');
     migrate(db);
@@ -111,6 +120,20 @@ describe('tables', () => {
 });
 
 describe('views for people', () => {
+  // Answers of calls are counted in every run: SQLite does not look through an outer join.
+  test.each([
+    ['questions', 0],
+    ['journal', 0],
+    ['calls', 1],
+  ])('look at one run alone where that is asked for: %s', (view, scans) => {
+    const db = new DatabaseSync(':memory:');
+    migrate(db);
+    const plan = db.prepare(`EXPLAIN QUERY PLAN SELECT * FROM ${view} WHERE run_id = 'r'`).all();
+    const walks = plan.filter(({ detail }) => /^SCAN (events|quiet_steps|runs|claims|asked)/.test(String(detail)));
+    expect(walks).toHaveLength(scans);
+    db.close();
+  });
+
   const question = (id: string) => ({
     type: 'question.asked',
     question: { id, kind: 'confirmation', tool: 'delete', prompt: 'Sure?', arguments: { path: 'a.txt' }, options: [] },

@@ -76,7 +76,7 @@ export const replayOf = async (
   return { runId, agent, steps, snapshot: last, place: placeAfter(from, { entries, events }) };
 };
 
-/** Whether steps lead by a checkpoint. One that is before them was come by already. */
+/** Whether steps pass through where a checkpoint was taken, as it says. One that was taken before them was passed already. */
 const isOnTheWay = (
   checkpoint: Checkpoint,
   from: Place,

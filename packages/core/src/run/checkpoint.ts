@@ -20,7 +20,7 @@ export type Place = { seq: number; heard: number };
 /** Where a run stood when a checkpoint was taken. */
 export const placeOf = ({ place }: Checkpoint): Place => place as Place;
 
-/** Parts of a run that are written with each checkpoint for each step that may go without one. */
+/** For so many parts of a checkpoint one step may follow it before the next is written. */
 const partsAStep = 4;
 
 /** How many steps may follow a checkpoint of this size before the next. */
@@ -37,15 +37,16 @@ const stepsWithout = ({ calls, queue }: RunContext): number => {
  * @param before Where it stood before the step.
  */
 export const checkpointAfter = (
-  run: Pick<LiveRun, 'graceUntil' | 'pace'>,
+  run: Pick<LiveRun, 'graceUntil' | 'stepsUntilCheckpoint' | 'isCheckpointOld'>,
   before: StateValue | undefined,
   after: AnyMachineSnapshot,
 ): Checkpoint | undefined => {
-  if (run.pace > 0 && isSameValue(before, after.value)) {
-    run.pace -= 1;
+  run.isCheckpointOld = run.stepsUntilCheckpoint > 0 && isSameValue(before, after.value);
+  if (run.isCheckpointOld) {
+    run.stepsUntilCheckpoint -= 1;
     return undefined;
   }
-  run.pace = stepsWithout((after.context as AgentContext).run);
+  run.stepsUntilCheckpoint = stepsWithout((after.context as AgentContext).run);
   return checkpointOf(after, run.graceUntil);
 };
 

@@ -77,9 +77,10 @@ export type LiveRun = {
   /** What the machine heard since the last step that was recorded. */
   heard: JournalEntry[];
   /** How many things it heard since its last event that were recorded. */
-  quiet: number;
-  /** How many steps it may go before its checkpoint is written again. See {@link checkpointAfter}. */
-  pace: number;
+  heardSinceEvent: number;
+  /** Steps that it may still go before its checkpoint is written again, and whether it has gone any. See {@link checkpointAfter}. */
+  stepsUntilCheckpoint: number;
+  isCheckpointOld: boolean;
   /** What came of messages from other processes, until the next commit says so. */
   receipts: { mailId: string; receipt: Receipt }[];
   /** Letters that it was given, heard or not: nobody else is given them before its end is stored. */
@@ -208,8 +209,9 @@ export const openLiveRun = (
   context: undefined,
   actor: undefined,
   heard: [],
-  quiet: 0,
-  pace: 0,
+  heardSinceEvent: 0,
+  stepsUntilCheckpoint: 0,
+  isCheckpointOld: false,
   receipts: [],
   letters: undefined,
   graceUntil: undefined,

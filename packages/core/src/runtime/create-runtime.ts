@@ -94,6 +94,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     isClosing: () => closing !== undefined,
     caught,
   });
+  const stored = runsOf(store, clock);
   const replays = openReplays({
     store,
     clock,
@@ -239,7 +240,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   const suspend = (): void => {
-    for (const run of world.runs.values()) run.suspended = true;
+    for (const run of world.runs.values()) engine.suspend(run);
     for (const run of roots()) engine.stop(run);
     desk.dismiss();
   };
@@ -401,7 +402,14 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
         },
       };
     },
-    runs: runsOf(store, clock),
+    runs: {
+      ...stored,
+      async prune(options) {
+        const forgotten = await stored.prune(options);
+        sessions.forgot();
+        return forgotten;
+      },
+    },
     pauseSpawning() {
       world.spawningPaused = true;
     },

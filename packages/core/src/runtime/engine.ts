@@ -42,7 +42,7 @@ import { openHearing } from '../placement/hearing.ts';
 import { isNews, isOrder } from '../placement/messages.ts';
 import { queueBy } from '../placement/queue-by.ts';
 import { openReconciler } from '../placement/reconcile.ts';
-import { checkpointAfter, contextIn, isProgress, snapshotFrom } from '../run/checkpoint.ts';
+import { checkpointAfter, checkpointOf, contextIn, isProgress, snapshotFrom } from '../run/checkpoint.ts';
 import { heardOf } from '../run/journal.ts';
 import { activeMsOf, enter, noteWaiting } from '../run/ledger.ts';
 import { type Ending, lifecycle } from '../run/lifecycle.ts';
@@ -652,11 +652,19 @@ export const openEngine = (
     },
   });
 
+  /** From now on a run says nothing more here. Where it stands is written once more: who goes on may be another version of this library. */
+  const suspend = (run: LiveRun): void => {
+    const snapshot = run.actor?.getSnapshot() as AnyMachineSnapshot | undefined;
+    if (run.isCheckpointOld && snapshot)
+      recorder.record(run, [], { checkpoint: checkpointOf(snapshot, run.graceUntil) });
+    run.suspended = true;
+  };
+
   /** Stops a run and what is below it here as it is stored, and gives it back: whoever activates it goes on. */
   const putBack = async (run: LiveRun): Promise<void> => {
     const tree = treeOf(run);
     for (const each of tree) {
-      each.suspended = true;
+      suspend(each);
       // Whoever goes on with it counts them.
       for (const { child } of each.away?.values() ?? [])
         if (child.quota) quotas.settle(child.quota, child.runId, false);
@@ -676,6 +684,7 @@ export const openEngine = (
     recorder,
     away,
     reconciler,
+    suspend,
     putBack,
     waitsForOthers: (run: LiveRun) => treeOf(run).some((each) => each.away?.size),
     desk,

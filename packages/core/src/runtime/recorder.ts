@@ -36,7 +36,7 @@ export type Recorder = {
   /**
    * Records one step: all of it or nothing. A terminal draft is the last that a run records.
    *
-   * @param step Of a step of its machine: what it goes on from. Anything else without events was heard of for nothing.
+   * @param step Of a step of its machine: what it goes on from. Without it and without events nothing that it heard is recorded yet.
    * @param mail What it leaves for others.
    */
   record(run: LiveRun, drafts: readonly (Draft | Terminal)[], step?: Step, mail?: readonly Mail[]): void;
@@ -134,8 +134,8 @@ export const openRecorder = (
     // A receipt alone is no step: what was heard goes with the state that it led to.
     const journal = drafts.length > 0 || step ? run.heard : [];
     if (journal === run.heard) run.heard = [];
-    run.quiet = drafts.length > 0 ? 0 : run.quiet + journal.length;
-    const place: Place = { seq: run.seq, heard: run.quiet };
+    run.heardSinceEvent = drafts.length > 0 ? 0 : run.heardSinceEvent + journal.length;
+    const place: Place = { seq: run.seq, heard: run.heardSinceEvent };
     const checkpoint = step?.checkpoint && { ...step.checkpoint, place };
     for (const entry of journal) entry.heard = foldHeard(entry.heard, drafts, expectedSeq);
     const { receipts } = run;

@@ -31,7 +31,7 @@ import { listOf } from '../replay/read-run.ts';
 import { standingOf } from '../replay/standing.ts';
 import { contextIn, placeOf } from '../run/checkpoint.ts';
 import { keepResult, type LiveRun, offspringOf, reportOf } from '../run/live-run.ts';
-import type { Said, SessionRuns } from '../session/session-machine.ts';
+import type { Said, SessionRuns, Whole } from '../session/session-machine.ts';
 import { type AgentFound, agentOf } from './agent-of.ts';
 import type { Engine } from './engine.ts';
 import type { FoundRun } from './found-run.ts';
@@ -77,7 +77,7 @@ export type Recovery = {
    *
    * @param known What is known of it already: only what came later is read.
    */
-  conversation(upTo: 'end' | 'beginning', runId: string, known?: Said): Promise<Said | undefined>;
+  conversation(upTo: 'end' | 'beginning', runId: string, known?: Whole): Promise<Said | undefined>;
   /** Brings every tree back that can be claimed. Runs whose agent is unknown or has changed fail. */
   takeUpAll(): Promise<{ recovered: LiveRun[]; skipped: { runId: string; reason: string }[] }>;
 };
@@ -172,20 +172,24 @@ export const openRecovery = (
   };
 
   /** What was said in its session up to the end of a run. */
-  const saidUpTo = async (last: RunRow | undefined, known?: Said): Promise<Said | undefined> => {
+  const saidUpTo = async (last: RunRow | undefined, known?: Whole): Promise<Said | undefined> => {
     if (!last) return undefined;
-    // The oldest runs are forgotten first: what is known of them is not said any more.
-    const isKnown = known && (await store.get(known.first)) !== undefined;
+    // The oldest runs are forgotten first, as a rule: without them what is remembered is out of date.
+    const isValid = known && (await store.get(known.first)) !== undefined;
     const rows: RunRow[] = [];
     let before: RunRow | undefined = last;
-    for (; before && !(isKnown && before.runId === known.last); before = await previousOf(before)) rows.push(before);
-    let messages: readonly Message[] = before && isKnown ? known.messages : [];
+    for (; before && !(isValid && before.runId === known.last); before = await previousOf(before)) rows.push(before);
+    let messages: readonly Message[] = before && isValid ? known.messages : [];
+    let whole = before && isValid ? known : undefined;
+    let isWhole = true;
     for (const row of rows.toReversed()) {
       const run = storedRun(row, await eventsOf(row.runId), undefined, messages);
       if (run.ledger.begun) messages = run.transcript;
+      // What has not ended says more, and is read again.
+      isWhole &&= isEnded(row.status);
+      if (isWhole) whole = { messages, first: whole?.first ?? row.runId, last: row.runId };
     }
-    const first = before && isKnown ? known.first : (rows.at(-1) ?? last).runId;
-    return { messages, first, last: last.runId };
+    return { messages, whole };
   };
 
   const read = async (runId: string): Promise<LiveRun> => {
@@ -276,7 +280,7 @@ export const openRecovery = (
       run: Object.assign(run, {
         epoch,
         checkpoint,
-        quiet: placeOf(checkpoint).heard,
+        heardSinceEvent: placeOf(checkpoint).heard,
         warnings,
         rested: false,
         ...(lost && { lost }),

@@ -17,8 +17,10 @@ import { assign, type DoneActorEvent, fromPromise, not, setup } from 'xstate';
 /** Runs of a session that have not ended, oldest first, and the newest of all. */
 export type SessionRuns = { open: string[]; last: string | null };
 
-/** What was said in a session, from its first run to the end of the last of those that this is about. */
-export type Said = { messages: readonly Message[]; first: string; last: string };
+/** What was said in a session from its first run to the end of a later one, all of which have ended: it stays what it is. */
+export type Whole = { messages: readonly Message[]; first: string; last: string };
+/** What was said in a session, and what of it need not be read again. */
+export type Said = { messages: readonly Message[]; whole: Whole | undefined };
 
 type Context = {
   /** The run that was sent last, ended or not. */

@@ -12,7 +12,7 @@ import type { Desk } from '../runtime/desk.ts';
 import { haveOneMaker, makingOf } from '../runtime/makers.ts';
 import { openRest } from './rest.ts';
 import { checkKey, type Delivery, type SendOptions, Session } from './session.ts';
-import { type Said, type SessionRuns, sessionMachine } from './session-machine.ts';
+import { type Said, type SessionRuns, sessionMachine, type Whole } from './session-machine.ts';
 
 type Runtime = {
   readonly runs: ReadonlyMap<string, LiveRun>;
@@ -35,7 +35,7 @@ type Runtime = {
   /** What its runs and its units have used. */
   usage(sessionKey: string): Promise<Usage>;
   /** What was said up to the end of a stored run, or up to its beginning. @param known What is known of it already. */
-  conversation(upTo: 'end' | 'beginning', runId: string, known?: Said): Promise<Said | undefined>;
+  conversation(upTo: 'end' | 'beginning', runId: string, known?: Whole): Promise<Said | undefined>;
   readonly clock: Clock;
   /** A run of the session has ended, for its session, too. */
   changed(sessionKey: string): void;
@@ -73,6 +73,8 @@ type Open = {
   wake(by: AnyAgent, letters: readonly SealedLetter[], about: { runId: string; first: string }): Promise<Woken>;
   adopt(runId: string, by: AnyAgent): void;
   readonly rest: Pick<ReturnType<typeof openRest>, 'hear'>;
+  /** What was said may not be what is remembered. */
+  forgot(): void;
   close(): void;
 };
 
@@ -85,9 +87,10 @@ export const openSessions = (runtime: Runtime) => {
     let isChosen = false;
     /** The run that the conversation began with, where nothing was sent to it. */
     let first = key;
-    /** What was said up to the last run that has ended, and what of it was read. */
+    /** What was said up to the last run that has ended, and what of it is not read again. */
     let said: readonly Message[] = [];
-    let stored: Said | undefined;
+    let whole: Whole | undefined;
+    let timesForgotten = 0;
     let failure: { error: unknown } | undefined;
     const watched = new Set<string>();
 
@@ -109,9 +112,14 @@ export const openSessions = (runtime: Runtime) => {
       try {
         const found = await runtime.read(key, first);
         const [oldest] = found.open;
-        if (oldest !== undefined) stored = await runtime.conversation('beginning', oldest, stored);
-        else stored = found.last === null ? undefined : await runtime.conversation('end', found.last, stored);
+        const upTo = oldest ?? found.last;
+        const before = timesForgotten;
+        const stored =
+          upTo === null
+            ? undefined
+            : await runtime.conversation(oldest === undefined ? 'end' : 'beginning', upTo, whole);
         said = stored?.messages ?? [];
+        if (timesForgotten === before) whole = stored?.whole;
         const open = found.open.filter((runId) => runtime.runs.has(runId));
         if (open.length < found.open.length) {
           // What ended while it was read is ended when it is read again.
@@ -289,7 +297,11 @@ export const openSessions = (runtime: Runtime) => {
       actor.stop();
       rest.close();
     };
-    return { with: () => ({ agent, isChosen }), choose, session, wake, adopt, rest, close };
+    const forgot = (): void => {
+      timesForgotten += 1;
+      whole = undefined;
+    };
+    return { with: () => ({ agent, isChosen }), choose, session, wake, adopt, rest, forgot, close };
   };
 
   const opened = (agent: AnyAgent, key: string): Open => {
@@ -317,6 +329,10 @@ export const openSessions = (runtime: Runtime) => {
     },
     /** With whom the conversation is, if it is open here; not chosen where that is only known from a run of it. */
     agentOf: (sessionKey: string): ReturnType<Open['with']> | undefined => sessions.get(sessionKey)?.with(),
+    /** Runs were forgotten: whose conversation they were is seen when it is read again. */
+    forgot(): void {
+      for (const { forgot } of sessions.values()) forgot();
+    },
     close(): void {
       isClosed = true;
       for (const { close } of sessions.values()) close();

@@ -1,5 +1,5 @@
 import { defineAgent, defineTool, memoryStore, spawned } from '@troupe/core';
-import type { Checkpoint, RunRow, RunStore } from '@troupe/protocol';
+import type { Checkpoint, ReadEvent, RunRow, RunStore } from '@troupe/protocol';
 import { scriptedProvider } from '@troupe/testing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { placeOf } from '../../src/run/checkpoint.ts';
 import { numbered } from '../recovery/program.ts';
 
 /** A run with children that stand still until they are told to go on; some ask a person first. */
-const wide = (calls: readonly number[], asking: number, concurrency: number | undefined) => {
+const wide = (calls: readonly number[], asking: number, concurrency: number | undefined, open = false) => {
   const store = memoryStore();
   const waiting: (() => void)[] = [];
   let asked = 0;
@@ -45,7 +45,7 @@ const wide = (calls: readonly number[], asking: number, concurrency: number | un
     });
     return 'Leaf done.';
   });
-  const { runtime } = openRuntime({ provider, store });
+  const { runtime } = openRuntime({ provider, store, open });
   return { store, runtime, waiting, run: runtime.start(lead, 'Go.', { runId: 'r' }) };
 };
 
@@ -93,4 +93,31 @@ test('a stored run stands where a replay of it ends, though its checkpoint is ol
   );
   // Or nothing was compared with anything.
   expect(mostBehind).toBeGreaterThan(3);
+});
+
+/** A run of twenty children, some of which have ended since its checkpoint was written. */
+const behind = async (open = false) => {
+  const scene = wide([20], 0, undefined, open);
+  for (await settle(2); (await compare(scene.store, 'r')) < 2; await settle(2)) scene.waiting.shift()?.();
+  return scene;
+};
+
+test('it stands there also where it would be told in other words now, as a later version may', async () => {
+  const { store, runtime } = await behind();
+  const standing = await standingOf(store, 'r');
+  const inOtherWords: RunStore = {
+    ...store,
+    *events(query) {
+      for (const event of store.events(query) as Iterable<ReadEvent>)
+        yield event.type === 'child.settled' ? { ...event, exitReason: 'error' } : event;
+    },
+  };
+  expect(await standingOf(inOtherWords, 'r')).toEqual(standing);
+  await runtime.close({ graceMs: 0 });
+});
+
+test('a run that is suspended leaves a checkpoint that says where it stands', async () => {
+  const { store, runtime } = await behind(true);
+  await runtime.close({ runs: 'suspend' });
+  expect(await compare(store, 'r')).toBe(0);
 });

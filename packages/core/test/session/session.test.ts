@@ -15,6 +15,7 @@ import { SimulatedClock } from 'xstate';
 import { getShortestPaths } from 'xstate/graph';
 import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
+import { stepOf } from '../../../../test/support/steps.ts';
 import { silent } from '../recovery/program.ts';
 
 const ask = defineTool({
@@ -368,6 +369,56 @@ describe('a session over a restart', () => {
     expect(heard(open).at(-1)?.slice(1)).toEqual(['user: four']);
     for (const wrong of [{ olderThan: -1 }, { olderThan: 1, keep: 0.5 }])
       await expect(open.runtime.runs.prune({ ...wrong, sentTo: 'k' })).rejects.toMatchObject({ code: 'query.invalid' });
+  });
+
+  test('reads a run again that had not ended when it was read', async () => {
+    const store = { ...memoryStore({ now: () => 0 }), lasting: true };
+    const there = openRuntime({ store });
+    let meanwhile: (() => Promise<unknown>) | undefined;
+    const here = openRuntime({
+      store: {
+        ...store,
+        async list(filter) {
+          const rows = await store.list(filter);
+          const then = filter?.status === undefined ? undefined : meanwhile;
+          if (then) meanwhile = undefined;
+          await then?.();
+          return rows;
+        },
+      },
+    });
+    await (await here.session.send('one')).ended;
+    // given another process that sends something while the session is read here
+    meanwhile = () => there.session.send('slow two');
+    await here.session.runs();
+    await settle();
+    there.clock.increment(100);
+    await settle();
+    // then all of it is heard later
+    await (await here.session.send('three')).ended;
+    expect(heard(here).at(-1)?.slice(3)).toEqual(['user: slow two', 'assistant: echo: slow two', 'user: three']);
+  });
+
+  test('says nothing more of what was forgotten in its middle', async () => {
+    const store = memoryStore();
+    const open = openRuntime({ store });
+    const [first] = [await open.session.send('one', { runId: 'r1' })];
+    await first.ended;
+    // what the first run began goes on
+    await store.commit([stepOf({ runId: 'r1/9-0/0', rootId: 'r1' })]);
+    for (const word of ['two', 'three']) {
+      await (await open.session.send(word)).ended;
+      open.clock.increment(10);
+    }
+    await open.session.runs();
+    expect(await open.runtime.runs.prune({ olderThan: 15, sentTo: 'k' })).toBe(1);
+    await (await open.session.send('four')).ended;
+    expect(
+      heard(open)
+        .at(-1)
+        ?.filter((said) => said.startsWith('user')),
+    ).toEqual(['user: one', 'user: three', 'user: four']);
+    await open.runtime.close({ graceMs: 0 });
   });
 
   test('goes on with a run that was paused before its turn came, and let go on after a restart', async () => {

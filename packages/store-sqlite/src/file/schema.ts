@@ -7,8 +7,8 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 
-/** "Trou" in ASCII: by this a file is known for one of ours. */
-export const applicationId = 0x54726f75;
+/** "Trpe" in ASCII: by this a file is known for one of ours. */
+export const applicationId = 0x54727065;
 
 const first = `
 PRAGMA application_id = ${applicationId};
@@ -121,7 +121,7 @@ SELECT
     WHEN runs.ended THEN 'dropped'
     ELSE 'open'
   END AS status,
-  runs.run_id,
+  claims.run_id,
   runs.root_id,
   runs.agent,
   asked.data ->> '$.question.kind' AS kind,
@@ -132,8 +132,9 @@ SELECT
   answered.data ->> '$.answer' AS answer,
   answered.data ->> '$.by' AS answered_by,
   strftime('%Y-%m-%d %H:%M:%f', answered.at / 1000.0, 'unixepoch') AS answered_at
-FROM events AS asked
-JOIN runs ON runs.run = asked.run
+FROM claims
+JOIN runs USING (run)
+JOIN events AS asked USING (run)
 LEFT JOIN events AS answered
   ON answered.run = asked.run
   AND answered.type = 'question.answered'
@@ -144,14 +145,15 @@ WHERE asked.type = 'question.asked';
 CREATE VIEW calls AS
 WITH
   started AS (
-    SELECT *, row_number() OVER (PARTITION BY run ORDER BY seq) AS n FROM events WHERE type = 'call.started'
+    SELECT run_id, events.*, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n
+    FROM claims JOIN events USING (run) WHERE type = 'call.started'
   ),
   answered AS (
-    SELECT *, row_number() OVER (PARTITION BY run ORDER BY seq) AS n FROM events
-    WHERE type IN ('call.completed', 'call.failed')
+    SELECT run_id, events.*, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n
+    FROM claims JOIN events USING (run) WHERE type IN ('call.completed', 'call.failed')
   )
 SELECT
-  runs.run_id,
+  started.run_id,
   started.n,
   runs.root_id,
   runs.agent,
@@ -169,21 +171,21 @@ SELECT
   answered.at - started.at AS took_ms
 FROM started
 JOIN runs ON runs.run = started.run
-LEFT JOIN answered ON answered.run = started.run AND answered.n = started.n;
+LEFT JOIN answered ON answered.run_id = started.run_id AND answered.n = started.n;
 
 CREATE VIEW journal AS
 WITH steps AS (
-  SELECT run, seq, 1 AS said, id, heard FROM events WHERE heard IS NOT NULL
+  SELECT run_id, run, seq, 1 AS said, id, heard FROM claims JOIN events USING (run) WHERE heard IS NOT NULL
   UNION ALL
-  SELECT run, seq + 1, 0, id, heard FROM quiet_steps
+  SELECT run_id, run, seq + 1, 0, id, heard FROM claims JOIN quiet_steps USING (run)
 )
 SELECT
-  runs.run_id,
+  steps.run_id,
   entry.value ->> '$.seq' AS after_seq,
   strftime('%Y-%m-%d %H:%M:%f', (entry.value ->> '$.at') / 1000.0, 'unixepoch') AS at,
   entry.value ->> '$.heard.type' AS type,
   entry.value -> '$.heard' AS heard
-FROM steps JOIN runs USING (run), json_each(steps.heard) AS entry
+FROM steps, json_each(steps.heard) AS entry
 ORDER BY steps.run, steps.seq, steps.said, steps.id, entry.key;
 `;
 

@@ -77,7 +77,7 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
       reader.read(`${columns} ${sql} ORDER BY run DESC LIMIT ?`, (statement) =>
         (statement.all(...values, most) as Found[]).map(rowOf),
       );
-    const older = `run < ${numberOf}`;
+    const older = `run < (SELECT run FROM runs WHERE run = ${numberOf})`;
     const few: Wanted[] = [
       [`root = ${numberOf}`, rootId],
       ['sent_to = ?', sentTo],
