@@ -27,17 +27,24 @@ export const openRunLists = <T extends Listed>(runsOfTree: (rootId: string) => r
   const units = new Map<string, List<T>>();
   /** The lists of sessions that a run is in, and where: most are in none. */
   const places = new Map<string, [list: List<T>, place: number][]>();
-  const placesOf = ({ row, place }: T): [list: List<T>, place: number][] => [
-    [every, place],
-    ...(places.get(row.runId) ?? []),
-  ];
-
   const listFor = (lists: Map<string, List<T>>, key: string | undefined): List<T>[] => {
     if (key === undefined) return [];
     const list = lists.get(key) ?? listOf(() => lists.delete(key));
     lists.set(key, list);
     return [list];
   };
+  const add = (list: List<T>, run: T): void => {
+    list.all.put(run);
+    list.open.add(run);
+    list.left += 1;
+  };
+  const remove = (list: List<T>, run: T, place: number): void => {
+    list.all.remove(place);
+    list.open.delete(run);
+    list.left -= 1;
+    if (list.left === 0) list.drop();
+  };
+
   /** Those among which the wanted ones are: as few as can be known. */
   const among = (
     { rootId, sentTo, unitsOf, status }: Omit<RunFilter, 'before'>,
@@ -54,29 +61,24 @@ export const openRunLists = <T extends Listed>(runsOfTree: (rootId: string) => r
   return {
     begin(run) {
       const { row } = run;
-      const others = [...listFor(sent, sentToOf(row)), ...listFor(units, unitOfOf(row))];
-      for (const list of [every, ...others]) {
-        list.all.put(run);
-        list.open.add(run);
-        list.left += 1;
-      }
+      add(every, run);
       run.place = every.all.count;
-      if (others.length > 0)
-        places.set(
-          row.runId,
-          others.map((list) => [list, list.all.count]),
-        );
+      const [sentTo, unitOf] = [sentToOf(row), unitOfOf(row)];
+      if (sentTo === undefined && unitOf === undefined) return;
+      const its = [...listFor(sent, sentTo), ...listFor(units, unitOf)];
+      for (const list of its) add(list, run);
+      places.set(
+        row.runId,
+        its.map((list) => [list, list.all.count]),
+      );
     },
     end(run) {
-      for (const [{ open }] of placesOf(run)) open.delete(run);
+      every.open.delete(run);
+      for (const [{ open }] of places.get(run.row.runId) ?? []) open.delete(run);
     },
     forget(run) {
-      for (const [list, place] of placesOf(run)) {
-        list.all.remove(place);
-        list.open.delete(run);
-        list.left -= 1;
-        if (list.left === 0) list.drop();
-      }
+      remove(every, run, run.place);
+      for (const [list, place] of places.get(run.row.runId) ?? []) remove(list, run, place);
       places.delete(run.row.runId);
     },
     rows(filter, older) {

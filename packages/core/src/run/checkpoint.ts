@@ -25,6 +25,7 @@ const partsAStep = 4;
 
 /** How many steps may follow a checkpoint of this size before the next. */
 const stepsWithout = ({ calls, queue }: RunContext): number => {
+  if (calls.length === 0) return 0;
   let parts = countOf(calls) + countOf(queue);
   for (const { children } of itemsOf(calls)) parts += countOf(children);
   return Math.floor(parts / partsAStep);

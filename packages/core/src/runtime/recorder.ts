@@ -135,8 +135,8 @@ export const openRecorder = (
     const journal = drafts.length > 0 || step ? run.heard : [];
     if (journal === run.heard) run.heard = [];
     run.heardSinceEvent = drafts.length > 0 ? 0 : run.heardSinceEvent + journal.length;
-    const place: Place = { seq: run.seq, heard: run.heardSinceEvent };
-    const checkpoint = step?.checkpoint && { ...step.checkpoint, place };
+    const checkpoint: (Checkpoint & { place?: Place }) | undefined = step?.checkpoint;
+    if (checkpoint) checkpoint.place = { seq: run.seq, heard: run.heardSinceEvent };
     for (const entry of journal) entry.heard = foldHeard(entry.heard, drafts, expectedSeq);
     const { receipts } = run;
     run.receipts = [];
