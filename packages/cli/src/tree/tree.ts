@@ -62,7 +62,7 @@ export const openTree = (): GrowingTree => {
   const roots: Branch[] = [];
   let tree: Tree | undefined;
 
-  /** It is not what was looked at last, and so is all that is above it. */
+  /** What was looked at last of it, and of all that is above it, is out of date. */
   const touch = (branch: Branch | undefined): void => {
     for (let one = branch; one?.node; one = one.above) one.node = undefined;
     tree = undefined;

@@ -27,6 +27,7 @@ export const openRunLists = <T extends Listed>(runsOfTree: (rootId: string) => r
   const units = new Map<string, List<T>>();
   /** The lists of sessions that a run is in, and where: most are in none. */
   const places = new Map<string, [list: List<T>, place: number][]>();
+
   const listFor = (lists: Map<string, List<T>>, key: string | undefined): List<T>[] => {
     if (key === undefined) return [];
     const list = lists.get(key) ?? listOf(() => lists.delete(key));
