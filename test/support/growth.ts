@@ -19,12 +19,16 @@ export const ownTimeOf = async (work: () => Promise<void>): Promise<number> => {
 export const bound = 2;
 
 /** A large work to as many small ones as make the same. Of several rounds the first that is within the bound, or the best. */
-export const growthOf = async (smallOnes: () => Promise<void>, large: () => Promise<void>): Promise<number> => {
+export const growthOf = async (
+  smallOnes: () => Promise<void>,
+  large: () => Promise<void>,
+  within = bound,
+): Promise<number> => {
   // What is not compiled yet would make the first ones slow.
   await smallOnes();
   await large();
   let best = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 3 && best >= bound; round++) {
+  for (let round = 0; round < 3 && best >= within; round++) {
     const apart = await ownTimeOf(smallOnes);
     const together = await ownTimeOf(large);
     best = Math.min(best, together / apart);
@@ -63,6 +67,6 @@ export const testReading = (who: string, read: (events: readonly StoredEvent[]) 
       const largeOne = async (): Promise<void> => {
         for (let i = 0; i < times; i++) read(large);
       };
-      expect(await growthOf(smallOnes, largeOne)).toBeLessThan(readingBound);
+      expect(await growthOf(smallOnes, largeOne, readingBound)).toBeLessThan(readingBound);
     },
   );

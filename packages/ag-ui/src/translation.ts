@@ -11,6 +11,7 @@ import {
   isTerminal,
   isWithin,
   type LiveEvent,
+  lineOf,
   type Question,
   type RunEvent,
   type StoredEvent,
@@ -80,9 +81,9 @@ export const openTranslation = (options: StreamOptions = {}): Translation => {
    * it, and one that another process executes may not be told of here.
    */
   const aboveOf = (runId: string): string | undefined => {
-    for (let cut = runId.lastIndexOf('/'); cut > root.length; cut = runId.lastIndexOf('/', cut - 1)) {
-      const above = runId.slice(0, cut);
-      if (voices.has(above)) return above;
+    for (const id of lineOf(runId)) {
+      if (id === root) break;
+      if (id !== runId && voices.has(id)) return id;
     }
     return undefined;
   };

@@ -34,6 +34,15 @@ export const runOfQuestion = (questionId: QuestionId): RunId | null => {
   return cut > 0 ? key.slice(0, cut) : null;
 };
 
+/**
+ * Every id that a run is within, its own first and the root's last: what `isWithin` says of two, without a look at others. Keys of the
+ * calls between are among them; they name no run.
+ */
+export function* lineOf(runId: RunId): Generator<string> {
+  yield runId;
+  for (let end = runId.lastIndexOf('/'); end > 0; end = runId.lastIndexOf('/', end - 1)) yield runId.slice(0, end);
+}
+
 /** True when `runId` is `ancestorId` or one of its descendants. */
 export const isWithin = (runId: RunId, ancestorId: RunId): boolean =>
   runId === ancestorId || (runId.startsWith(ancestorId) && runId[ancestorId.length] === '/');

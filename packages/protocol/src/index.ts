@@ -19,6 +19,7 @@ export {
   callKeyOfChild,
   childIdOf,
   isWithin,
+  lineOf,
   type QuestionId,
   questionIdOf,
   type RunId,

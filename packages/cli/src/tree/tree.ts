@@ -10,6 +10,7 @@ import {
   type Budget,
   type EventOf,
   isEnded,
+  lineOf,
   noUsage,
   type Question,
   type RunEvent,
@@ -69,8 +70,8 @@ export const openTree = (): GrowingTree => {
   };
   /** The nearest run above that was heard of. */
   const aboveOf = (runId: string): Branch | undefined => {
-    for (let cut = runId.lastIndexOf('/'); cut > 0; cut = runId.lastIndexOf('/', cut - 1)) {
-      const above = branches.get(runId.slice(0, cut));
+    for (const id of lineOf(runId)) {
+      const above = branches.get(id);
       if (above) return above;
     }
     return undefined;

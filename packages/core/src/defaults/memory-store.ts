@@ -16,7 +16,7 @@ import {
   redact,
 } from '@troupe/protocol';
 import { groupBy } from '../es2024.ts';
-import { type Listed, openRunLists } from './run-lists.ts';
+import { type Listed, openRunLists, sentToOf } from './run-lists.ts';
 import { shelfOf } from './shelf.ts';
 
 /** Who holds what was given back. */
@@ -144,13 +144,13 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     }
   };
 
-  const isSentTo = ({ row }: Stored, sessionKey: string): boolean =>
-    row.sessionKey === sessionKey && row.after !== undefined;
-
   const prune = (options: PruneOptions): number => {
     const { olderThan, keep, sentTo } = options;
     const old = [...trees]
-      .filter(([, tree]) => tree.open === 0 && (sentTo === undefined || tree.runs.some((run) => isSentTo(run, sentTo))))
+      .filter(
+        ([, tree]) =>
+          tree.open === 0 && (sentTo === undefined || tree.runs.some(({ row }) => sentToOf(row) === sentTo)),
+      )
       .map(([rootId, tree]) => ({ rootId, tree, endedAt: Math.max(...tree.runs.map(({ row }) => row.endedAt ?? 0)) }))
       .reverse()
       .sort((a, b) => b.endedAt - a.endedAt)

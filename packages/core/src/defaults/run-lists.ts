@@ -17,7 +17,8 @@ export type RunLists<T extends Listed> = {
 };
 
 /** The session that a run was sent to, and the one in whose background it runs. */
-const sentToOf = ({ after, sessionKey }: RunRow): string | undefined => (after === undefined ? undefined : sessionKey);
+export const sentToOf = ({ after, sessionKey }: RunRow): string | undefined =>
+  after === undefined ? undefined : sessionKey;
 const unitOfOf = ({ origin, sessionKey }: RunRow): string | undefined => origin && (origin.sessionKey ?? sessionKey);
 
 export const openRunLists = <T extends Listed>(runsOfTree: (rootId: string) => readonly T[]): RunLists<T> => {

@@ -13,19 +13,17 @@ export const listOf = async <T>(items: Iterable<T> | AsyncIterable<T>): Promise<
   return list;
 };
 
-/** Read as often as something is added meanwhile: what is given back belongs together. */
-export const readRun = async (
-  store: RunStore,
-  runId: string,
-  { seq, heard }: Place = beginning,
-): Promise<RunRecord> => {
+/** What a run heard from a place on. */
+export const heardAfter = async (store: RunStore, runId: string, { seq, heard }: Place): Promise<ReadEntry[]> =>
   // A store or a wrapper that is older than `from` gives all there is, and the compiler does not mind.
-  const heardSince = async () =>
-    (await listOf(store.journal(runId, seq))).filter((entry) => entry.seq >= seq).slice(heard);
-  for (let before: ReadEntry[] = await heardSince(); ; ) {
+  (await listOf(store.journal(runId, seq))).filter((entry) => entry.seq >= seq).slice(heard);
+
+/** Read as often as something is added meanwhile: what is given back belongs together. */
+export const readRun = async (store: RunStore, runId: string, from: Place = beginning): Promise<RunRecord> => {
+  for (let before = await heardAfter(store, runId, from); ; ) {
     const checkpoint = await store.checkpoint(runId);
-    const events = await listOf(store.events({ runId, after: seq }));
-    const entries = await heardSince();
+    const events = await listOf(store.events({ runId, after: from.seq }));
+    const entries = await heardAfter(store, runId, from);
     if (entries.length === before.length) return { entries, events, checkpoint };
     before = entries;
   }

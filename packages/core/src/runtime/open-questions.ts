@@ -1,4 +1,4 @@
-import type { Question } from '@troupe/protocol';
+import { lineOf, type Question } from '@troupe/protocol';
 
 /**
  * Questions that wait for a person, found by the run that asks or by one above it. What a run's own questions cost does not depend on
@@ -12,12 +12,6 @@ export type OpenQuestions = {
   add(question: Question): void;
   /** True when it was there. */
   remove(id: string): boolean;
-};
-
-/** A run and all that its id says is above it. */
-const lineOf = function* (runId: string): Iterable<string> {
-  yield runId;
-  for (let end = runId.lastIndexOf('/'); end > 0; end = runId.lastIndexOf('/', end - 1)) yield runId.slice(0, end);
 };
 
 const none: readonly Question[] = [];
