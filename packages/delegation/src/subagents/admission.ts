@@ -1,7 +1,8 @@
 /** Why a sub-agent is not let in. Pure; the manager's chart asks in its order. */
 import { reparent } from './lineage.ts';
+import { idsUnder, memberNamed, memberOf, membersUnder, treeOf, under } from './members.ts';
 import { isName } from './names.ts';
-import { isActive, memberNamed, type Roster, treeOf } from './roster.ts';
+import { isActive, type Roster } from './roster.ts';
 import { mayDelegate } from './subagent-config.ts';
 import type { SubagentRecord } from './subagent-record.ts';
 
@@ -20,11 +21,11 @@ export type Refusal = {
 
 type Check = (roster: Roster, applicant: Applicant) => Refusal | null;
 
-const parentOf = ({ members }: Roster, { record: { parentId } }: Applicant) =>
-  parentId === null ? undefined : members[parentId];
+const parentOf = (roster: Roster, { record: { parentId } }: Applicant) =>
+  parentId === null ? undefined : memberOf(roster, parentId);
 
-const active: Check = ({ members }, { record: { agentId }, isKnown }) => {
-  const member = isKnown ? members[agentId] : undefined;
+const active: Check = (roster, { record: { agentId }, isKnown }) => {
+  const member = isKnown ? memberOf(roster, agentId) : undefined;
   if (!member || !isActive(member)) return null;
   const { label, name } = member.record;
   return {
@@ -43,7 +44,7 @@ const nesting: Check = (roster, applicant) => {
 };
 
 const place: Check = (roster, { record: { agentId, parentId }, isKnown }) => {
-  if (!isKnown || !roster.members[agentId]) return null;
+  if (!isKnown || !memberOf(roster, agentId)) return null;
   const found = reparent(treeOf(roster), agentId, parentId, roster.limits.maxDepth);
   if (!('refused' in found)) return null;
   return found.refused === 'too_deep'
@@ -61,14 +62,10 @@ const depth: Check = ({ limits: { maxDepth } }, { record }) =>
       };
 
 /** Those at work beside it: below the same sub-agent, or, below none, asked for by the same session. */
-const siblings = ({ members }: Roster, { record }: Applicant): number =>
-  Object.values(members).filter(
-    (member) =>
-      isActive(member) &&
-      member.record.agentId !== record.agentId &&
-      member.record.parentId === record.parentId &&
-      (record.parentId !== null || member.record.requester.sessionKey === record.requester.sessionKey),
-  ).length;
+const siblings = (roster: Roster, { record: { agentId, parentId, requester } }: Applicant): number => {
+  const ids = idsUnder(roster, under.siblings(parentId, requester.sessionKey));
+  return ids.size - Number(ids.has(agentId));
+};
 
 const children: Check = (roster, applicant) => {
   const { parentId, requester } = applicant.record;
@@ -81,14 +78,16 @@ const children: Check = (roster, applicant) => {
   };
 };
 
-const total: Check = ({ members, limits: { maxTotal: limit } }) =>
-  Object.values(members).filter(isActive).length < limit
+const total: Check = (roster) => {
+  const { maxTotal: limit } = roster.limits;
+  return idsUnder(roster, under.active).size < limit
     ? null
     : {
         kind: 'total',
         limit,
         message: `Max total active sub-agents (${limit}) reached. Wait for one of them, or cancel it.`,
       };
+};
 
 const name: Check = (_roster, { record: { name: given, config } }) => {
   if (config.mode === 'run' && given !== undefined)
@@ -112,9 +111,10 @@ const exists: Check = (roster, { record, isKnown }) =>
         message: `A sub-agent named "${record.name}" already exists. Resume it by its name, or choose another one.`,
       };
 
-const persistent: Check = ({ members, limits: { maxPersistent: limit } }, { record, isKnown }) => {
+const persistent: Check = (roster, { record, isKnown }) => {
+  const { maxPersistent: limit } = roster.limits;
   if (isKnown || record.config.mode === 'run') return null;
-  const names = new Set(Object.values(members).flatMap((member) => member.record.name ?? []));
+  const names = new Set(membersUnder(roster, under.named).map((member) => member.record.name));
   if (names.size < limit) return null;
   return {
     kind: 'persistent',

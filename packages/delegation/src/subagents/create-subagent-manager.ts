@@ -10,11 +10,21 @@ import { type OpenRuns, openEffects } from './manager-effects.ts';
 import { managerMachine } from './manager-machine.ts';
 import type { Answer } from './manager-steps.ts';
 import { openViews } from './manager-views.ts';
+import {
+  callKeyOf,
+  idsUnder,
+  memberOf as memberIn,
+  memberNamed,
+  memberOfSession,
+  membersUnder,
+  treeOf,
+  under,
+} from './members.ts';
 import { freeNameOf, labelOf, nameFor, newAgentId, sessionKeyOf, slugOf } from './names.ts';
 import { pastResults } from './past-results.ts';
 import { readRoster } from './read-roster.ts';
 import { resultOfEnd } from './result-of-run.ts';
-import { isActive, type Member, memberNamed, treeOf } from './roster.ts';
+import type { Member } from './roster.ts';
 import { makeSubagent, SubagentMade } from './subagent-agent.ts';
 import { configOf, readConfig, resumedConfig } from './subagent-config.ts';
 import { subagentMachine } from './subagent-machine.ts';
@@ -40,9 +50,6 @@ const internalRequester = ({ agentId, sessionKey }: SubagentRecord): Requester =
 });
 
 const unknown = (what: string): FaultError => new FaultError('subagent.unknown', what);
-
-/** What a call is known by. */
-const callKeyOf = ({ runId, callId, key }: AskedBy): string => key ?? `${runId} ${callId}`;
 
 /** A task is handed on as its owner should take it. */
 const orchestratedTask = (request: string): string =>
@@ -73,7 +80,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
   );
 
   const roster = () => actor.getSnapshot().context;
-  const memberOf = (agentId: string): Member | undefined => roster().members[agentId];
+  const memberOf = (agentId: string): Member | undefined => memberIn(roster(), agentId);
 
   const views = openViews(runtime, policy, roster);
   const effects = openEffects(runtime, policy, {
@@ -241,15 +248,8 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
     () => following.unsubscribe(),
   );
 
-  const bySession = new WeakMap<object, Map<string, string>>();
-  const agentWith = (sessionKey: string | undefined): string | undefined => {
-    const { members } = roster();
-    const known =
-      bySession.get(members) ??
-      new Map(Object.values(members).map(({ record }) => [record.sessionKey, record.agentId] as const));
-    bySession.set(members, known);
-    return sessionKey === undefined ? undefined : known.get(sessionKey);
-  };
+  const agentWith = (sessionKey: string | undefined): string | undefined =>
+    memberOfSession(roster(), sessionKey)?.record.agentId;
 
   // What is shown
 
@@ -278,10 +278,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
 
   /** The sub-agent that a call has asked already: a call that is executed again asks for nothing new. */
   const askedBy = (origin: AskedBy | undefined): Member | undefined =>
-    origin &&
-    Object.values(roster().members).find(
-      ({ record: { run } }) => run?.origin && callKeyOf(run.origin) === callKeyOf(origin),
-    );
+    origin && membersUnder(roster(), under.call(callKeyOf(origin)))[0];
 
   const start = async (record: SubagentRecord, isKnown: boolean): Promise<Spawned> =>
     views.spawned((await put({ type: 'spawn', applicant: { record, isKnown } })) as SubagentRecord);
@@ -487,8 +484,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
     },
 
     agentOf(sessionKey) {
-      const agentId = agentWith(sessionKey);
-      return (agentId !== undefined && memberOf(agentId)?.record) || null;
+      return memberOfSession(roster(), sessionKey)?.record ?? null;
     },
 
     bind(requester) {
@@ -499,7 +495,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
     async adopt(records) {
       const notes: string[] = [];
       await opening;
-      const names = new Set(Object.values(roster().members).flatMap(({ record }) => record.name ?? []));
+      const names = new Set(membersUnder(roster(), under.named).map(({ record }) => record.name));
       const fresh = records.filter(({ agentId, name }) => {
         const isThere = memberOf(agentId) !== undefined || (name !== undefined && names.has(name));
         if (isThere) notes.push(`${name ?? agentId} is there already, and was left out.`);
@@ -522,7 +518,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
       const stops = how === 'interrupt';
       actor.send({ type: 'close', stopping: stops ? 'The manager was closed.' : null });
       if (stops)
-        await waitFor(actor, ({ context: { members } }) => !Object.values(members).some(isActive), {
+        await waitFor(actor, ({ context }) => idsUnder(context, under.active).size === 0, {
           timeout: Number.POSITIVE_INFINITY,
         }).catch(() => {});
     },

@@ -13,6 +13,7 @@ import { type Handed, handoverMachine } from './handover-machine.ts';
 import type { Scope } from './lineage.ts';
 import * as steps from './manager-steps.ts';
 import { type Answer, type Found, handoverIdOf, type Order, type Steering, type Step } from './manager-steps.ts';
+import { memberOf, noMembers } from './members.ts';
 import { notedOf, type Roster } from './roster.ts';
 import { type SubagentNews, subagentMachine } from './subagent-machine.ts';
 import type { CollectRequest, SubagentEvent, SubagentLimits, SubagentResult } from './subagent-manager.ts';
@@ -39,7 +40,7 @@ export type ManagerEvent =
 
 const types = {} as {
   /** `awake`: sub-agents that have an actor now. */
-  context: Roster & { awake: string[]; failure: unknown };
+  context: Roster & { awake: Readonly<Record<string, true>>; failure: unknown };
   events: ManagerEvent;
   emitted: { type: 'answered'; answer: Answer; noted: string[] } | { type: 'told'; event: Omit<SubagentEvent, 'at'> };
   input: { limits: SubagentLimits };
@@ -70,7 +71,26 @@ const base = setup({
 
 type Enqueue = Parameters<Parameters<typeof base.enqueueActions>[0]>[0]['enqueue'];
 
-const perform = (order: Order, { roster: { members } }: Step, enqueue: Enqueue, awake: Set<string>): void => {
+/** Who has an actor, and has one from now on: copied once it changes. */
+const wakingFrom = (before: Readonly<Record<string, true>>) => {
+  let now: Readonly<Record<string, true>> = before;
+  const own = (): Record<string, true> => {
+    if (now === before) now = { ...before };
+    return now;
+  };
+  return {
+    has: (agentId: string): boolean => Object.hasOwn(now, agentId),
+    add(agentId: string): void {
+      own()[agentId] = true;
+    },
+    delete(agentId: string): void {
+      if (Object.hasOwn(now, agentId)) delete own()[agentId];
+    },
+    now: () => now,
+  };
+};
+
+const perform = (order: Order, { roster }: Step, enqueue: Enqueue, awake: ReturnType<typeof wakingFrom>): void => {
   const ensure = (agentId: string, open: string[] = []): void => {
     if (!awake.has(agentId)) enqueue.spawnChild('subagent', { id: agentId, input: { agentId, open } });
     awake.add(agentId);
@@ -81,7 +101,7 @@ const perform = (order: Order, { roster: { members } }: Step, enqueue: Enqueue, 
     case 'tell':
       return enqueue.emit({ type: 'told', event: order.event });
     case 'note': {
-      const member = members[order.agentId];
+      const member = memberOf(roster, order.agentId);
       return member && enqueue({ type: 'note', params: { record: notedOf(member) } });
     }
     case 'erase':
@@ -124,10 +144,10 @@ const act = <Type extends string>(change: (step: Step, event: Extract<ManagerEve
     const step: Step = { roster: context, out: [] };
     change(step, event as never);
     const { members, kept, waiters } = step.roster;
-    const awake = new Set(context.awake);
+    const awake = wakingFrom(context.awake);
     enqueue.assign({ members, kept, waiters });
     for (const order of step.out) perform(order, step, enqueue, awake);
-    enqueue.assign({ awake: [...awake] });
+    if (awake.now() !== context.awake) enqueue.assign({ awake: awake.now() });
   });
 
 const all = Object.keys(checks) as CheckName[];
@@ -149,7 +169,14 @@ export const managerMachine = base
   })
   .createMachine({
     id: 'subagents',
-    context: ({ input: { limits } }) => ({ limits, members: {}, kept: [], waiters: [], awake: [], failure: null }),
+    context: ({ input: { limits } }) => ({
+      limits,
+      members: noMembers,
+      kept: [],
+      waiters: [],
+      awake: {},
+      failure: null,
+    }),
     initial: 'opening',
     states: {
       opening: {

@@ -2,6 +2,7 @@
 
 import { faultOf } from '@troupe/protocol';
 import { type Applicant, type CheckName, checks, type Refusal } from './admission.ts';
+import { awaited } from './awaited.ts';
 import type { Handed } from './handover-machine.ts';
 import {
   cancelOrder,
@@ -15,16 +16,16 @@ import {
   unregister,
 } from './lineage.ts';
 import {
-  type Activity,
-  fits,
-  isActive,
-  isPushed,
-  type Member,
-  type Roster,
-  standing,
+  idsUnder,
+  memberOf,
+  memberOfSession,
+  membersOf,
   treeOf,
-  type Waiter,
-} from './roster.ts';
+  under,
+  withMembers,
+  withoutMembers,
+} from './members.ts';
+import { type Activity, fits, isActive, isPushed, type Member, type Roster, standing, type Waiter } from './roster.ts';
 import type { Ask } from './subagent-machine.ts';
 import type { CollectRequest, SteerOutcome, SubagentEvent, SubagentResult } from './subagent-manager.ts';
 import type { Delivery, SubagentRecord } from './subagent-record.ts';
@@ -84,13 +85,7 @@ export const previewLength = 300;
 export const handoverIdOf = (runId: string): string => `handover.${runId}`;
 
 const put = (step: Step, ...members: Omit<Member, 'state' | 'activity'>[]): void => {
-  step.roster = {
-    ...step.roster,
-    members: {
-      ...step.roster.members,
-      ...Object.fromEntries(members.map((member) => [member.record.agentId, standing(member)])),
-    },
-  };
+  step.roster = { ...step.roster, members: withMembers(step.roster.members, members.map(standing)) };
 };
 
 const answer = (
@@ -143,7 +138,7 @@ const wasSteeredAwayFrom = ({ delivered }: SubagentRecord, runId: string): boole
 /** Moves sub-agents as the tree says; gives back their ids. */
 const move = (step: Step, { changes }: Moves): string[] => {
   const moved = [...changes].flatMap(([agentId, change]) => {
-    const member = step.roster.members[agentId];
+    const member = memberOf(step.roster, agentId);
     return member ? [{ ...member, record: { ...member.record, ...change } }] : [];
   });
   put(step, ...moved);
@@ -160,7 +155,7 @@ export const refuse = (step: Step, requestId: number, applicant: Applicant, chec
 export const admit = (step: Step, ask: Ask): void => {
   const { record } = ask;
   const { agentId } = record;
-  const before = step.roster.members[agentId];
+  const before = memberOf(step.roster, agentId);
   if (before) {
     const found = reparent(treeOf(step.roster), agentId, record.parentId, step.roster.limits.maxDepth);
     if ('changes' in found)
@@ -168,7 +163,7 @@ export const admit = (step: Step, ask: Ask): void => {
   }
   const { cancelled: _, ...now } = record;
   put(step, { ...(before ?? { last: null }), record: now, open: [...(before?.open ?? []), asked(record)] });
-  tell(step, 'spawning', step.roster.members[agentId] as Member);
+  tell(step, 'spawning', memberOf(step.roster, agentId) as Member);
   step.out.push({ type: 'ask', ask: { ...ask, record: now, ...(before && { before }) } });
 };
 
@@ -185,11 +180,9 @@ export const unmade = (step: Step, agentIds: readonly string[]): void => {
 
 /** As many as there is room for, in their order. Gives the ids of those. */
 export const adopt = (step: Step, requestId: number, records: readonly SubagentRecord[]): void => {
-  const { members, limits } = step.roster;
-  const names = Object.values(members).filter(({ record }) => record.name !== undefined);
-  let room = limits.maxPersistent - names.length;
+  let room = step.roster.limits.maxPersistent - idsUnder(step.roster, under.named).size;
   const news = records.filter(({ agentId, name }) => {
-    if (members[agentId]) return false;
+    if (memberOf(step.roster, agentId)) return false;
     if (name !== undefined) room -= 1;
     return name === undefined || room >= 0;
   });
@@ -201,7 +194,7 @@ export const adopt = (step: Step, requestId: number, records: readonly SubagentR
 
 /** Tells once of a run that takes the place of another. */
 const announce = (step: Step, agentId: string, runId: string): void => {
-  const member = step.roster.members[agentId];
+  const member = memberOf(step.roster, agentId);
   const task = member?.open.find((run) => run.runId === runId)?.steers;
   if (!member || task === undefined) return;
   const open = member.open.map(({ steers, ...run }) =>
@@ -220,7 +213,7 @@ const withoutNext = ({ next, ...member }: Member, runId: string | undefined): Me
 /** What was asked for is under way. */
 export const begun = (step: Step, { record, requestId }: Ask): void => {
   const { agentId, run } = record;
-  const member = step.roster.members[agentId];
+  const member = memberOf(step.roster, agentId);
   if (member) {
     // What was handed over meanwhile stays so; what has ended by itself was not stopped.
     const stopped = record.delivered.filter(
@@ -239,7 +232,7 @@ export const begun = (step: Step, { record, requestId }: Ask): void => {
 /** What was asked for never was: it is as if nobody had asked. */
 export const unbegun = (step: Step, { record, before, requestId }: Ask, error: unknown): void => {
   const { agentId, run } = record;
-  const member = step.roster.members[agentId];
+  const member = memberOf(step.roster, agentId);
   if (member) {
     const open = member.open.filter(({ runId }) => runId !== run?.runId);
     const { steeredAt: _, ...rest } = withoutNext(member, run?.runId);
@@ -251,7 +244,7 @@ export const unbegun = (step: Step, { record, before, requestId }: Ask, error: u
         const { parentId } = before.record;
         const found = reparent(treeOf(step.roster), agentId, parentId, Number.POSITIVE_INFINITY);
         if ('changes' in found) for (const moved of move(step, found)) step.out.push({ type: 'note', agentId: moved });
-        const { depth } = step.roster.members[agentId]?.record ?? before.record;
+        const { depth } = memberOf(step.roster, agentId)?.record ?? before.record;
         const { delivered, cancelled } = member.record;
         const record = { ...before.record, depth, delivered, ...(cancelled && { cancelled }) };
         put(step, { ...rest, ...steered, open, record });
@@ -272,7 +265,7 @@ export const steerRefusal = (
   roster: Roster,
   { agentId, scope, at }: { agentId: string; scope: Scope; at: number },
 ): Exclude<SteerOutcome, { status: 'accepted' }> | null => {
-  const member = isVisibleTo(treeOf(roster), agentId, scope) ? roster.members[agentId] : undefined;
+  const member = isVisibleTo(treeOf(roster), agentId, scope) ? memberOf(roster, agentId) : undefined;
   if (!member) return { status: 'not_found', message: `Sub-agent ${agentId} was not found.` };
   if (!isActive(member) || member.isStopping) {
     const state = member.isStopping ? 'cancelled' : member.state;
@@ -305,7 +298,7 @@ export const refuseSteering = (step: Step, event: Steering): void =>
   answer(step, event.requestId, { value: steerRefusal(step.roster, event) });
 
 export const steer = (step: Step, { requestId, agentId, run, at }: Steering): void => {
-  const member = step.roster.members[agentId];
+  const member = memberOf(step.roster, agentId);
   if (!member) return;
   // Whoever is steered again while the first steering is under way has two runs that come to nothing.
   const stopped = member.open.map(({ runId }): Delivery => ({ runId, how: 'steered' }));
@@ -317,7 +310,7 @@ export const steer = (step: Step, { requestId, agentId, run, at }: Steering): vo
 };
 
 const stop = (step: Step, agentId: string, reason: string): boolean => {
-  const member = step.roster.members[agentId];
+  const member = memberOf(step.roster, agentId);
   if (!member || !isActive(member)) return false;
   // What it was steered to and has not begun comes to nothing: what it was to take the place of is what is cancelled.
   const overtaken = member.open.filter(
@@ -336,16 +329,12 @@ const stop = (step: Step, agentId: string, reason: string): boolean => {
 };
 
 /** The sub-agent that something was asked for by. */
-const askerOf = ({ roster }: Step, requester: SubagentRecord['requester'] | undefined): Member | undefined => {
-  const sessionKey = requester?.sessionKey ?? null;
-  return sessionKey === null
-    ? undefined
-    : Object.values(roster.members).find(({ record }) => record.sessionKey === sessionKey);
-};
+const askerOf = ({ roster }: Step, requester: SubagentRecord['requester'] | undefined): Member | undefined =>
+  memberOfSession(roster, requester?.sessionKey);
 
 /** One that waits for those below it waits no more: it is not woken for what they are stopped with. */
 const release = (step: Step, agentId: string, reason: string): void => {
-  const member = step.roster.members[agentId];
+  const member = memberOf(step.roster, agentId);
   if (!member?.waits) return;
   const { waits: _, ...rest } = member;
   const runIds = member.last ? [member.last.activity.runId] : [];
@@ -355,7 +344,7 @@ const release = (step: Step, agentId: string, reason: string): void => {
 
 /** Everything below first, the deepest first. One that another waits for is woken all the same: nobody else would wake that. */
 const stopWithin = (step: Step, agentId: string, reason: string): string[] => {
-  const above = askerOf(step, step.roster.members[agentId]?.record.requester);
+  const above = askerOf(step, memberOf(step.roster, agentId)?.record.requester);
   return cancelOrder(treeOf(step.roster), agentId).flatMap((each) => {
     if (each.agentId !== agentId || !above?.waits) release(step, each.agentId, reason);
     return stop(step, each.agentId, reason) ? each.agentId : [];
@@ -387,7 +376,7 @@ const stopAll = (step: Step, scope: Scope, parentId: string | undefined, reason:
   topLevelVisible(
     treeOf(step.roster),
     scope,
-    ({ agentId, isActive: isAtWork }) => isAtWork || step.roster.members[agentId]?.waits === true,
+    ({ agentId, isActive: isAtWork }) => isAtWork || memberOf(step.roster, agentId)?.waits === true,
     parentId,
   ).flatMap(({ agentId }) => stopWithin(step, agentId, reason));
 
@@ -410,17 +399,17 @@ export const began = (
   step: Step,
   { agentId, runId, model, at }: { agentId: string; runId: string; model: string; at: number },
 ): void => {
-  const member = step.roster.members[agentId];
+  const member = memberOf(step.roster, agentId);
   if (!member) return;
   announce(step, agentId, runId);
-  const { open } = step.roster.members[agentId] as Member;
+  const { open } = memberOf(step.roster, agentId) as Member;
   const known = open.find((run) => run.runId === runId) ?? { runId, model, askedAt: at };
   const activity: Activity = { ...known, model, startedAt: at };
   const isNew = !open.includes(known);
   const { waits: _, ...woken } = member;
   put(step, { ...woken, open: isNew ? [...open, activity] : open.map((run) => (run === known ? activity : run)) });
   step.out.push({ type: 'hear', agentId, runId, heard: 'began' });
-  tell(step, 'started', step.roster.members[agentId] as Member, {
+  tell(step, 'started', memberOf(step.roster, agentId) as Member, {
     runId,
     model,
     ...(activity.restarted && { restarted: true }),
@@ -429,7 +418,7 @@ export const began = (
 
 export const ended = (step: Step, { result, at }: { result: SubagentResult; at: number }): void => {
   const { agentId, runId, state, error, elapsedSeconds, model } = result;
-  const member = step.roster.members[agentId];
+  const member = memberOf(step.roster, agentId);
   if (!member) return;
   step.out.push({ type: 'hear', agentId, runId, heard: 'ended' });
   const open = member.open.filter((run) => run.runId !== runId);
@@ -443,9 +432,9 @@ export const ended = (step: Step, { result, at }: { result: SubagentResult; at: 
     ...(error !== null && { error }),
     ...(result.result !== null && { preview: result.result.slice(0, previewLength) }),
   };
-  const waits = state === 'completed' && awaited(treeOf(step.roster), agentId) > 0;
+  const waits = state === 'completed' && awaited(step.roster, agentId) > 0;
   put(step, { ...member, open, past, last: { state, activity }, ...(waits && { waits }) });
-  tell(step, state, step.roster.members[agentId] as Member, {
+  tell(step, state, memberOf(step.roster, agentId) as Member, {
     runId,
     result: result.result,
     error,
@@ -475,17 +464,9 @@ const withDeliveries = (
   member: Pick<Member, 'past' | 'open'>,
 ): SubagentRecord => deliveries.reduce((now, each) => withDelivery(now, each, member), record);
 
-/** How many below a sub-agent are at work and will wake it, be it by waking those between. */
-const awaited = (tree: ReturnType<typeof treeOf>, agentId: string): number => {
-  const sessionKey = tree.agents.get(agentId)?.sessionKey;
-  return childrenOf(tree, agentId)
-    .filter(({ requester }) => requester.sessionKey === sessionKey && isPushed(requester))
-    .reduce((sum, child) => sum + Number(child.isActive) + awaited(tree, child.agentId), 0);
-};
-
 /** What it is to say more after that is said with it. */
 const asFarAs = ({ roster }: Step, result: SubagentResult): SubagentResult => {
-  const pendingDescendants = awaited(treeOf(roster), result.agentId);
+  const pendingDescendants = awaited(roster, result.agentId);
   return pendingDescendants > 0 ? { ...result, pendingDescendants } : result;
 };
 
@@ -502,7 +483,7 @@ const isLeft = (step: Step, { record: { agentId, config }, open }: Member): bool
 
 /** It was handed over: that stands in its record, and where nothing is to be left of a sub-agent, it goes now. */
 const deliver = (step: Step, { agentId }: SubagentResult, delivery: Delivery): void => {
-  const member = step.roster.members[agentId];
+  const member = memberOf(step.roster, agentId);
   if (!member) return;
   const now = { ...member, record: withDelivery(member.record, delivery, member) };
   put(step, now);
@@ -523,7 +504,7 @@ const give = (step: Step, { id, by }: Pick<Waiter, 'id' | 'by'>, results: readon
 const isWaking = (step: Step, { state, requester, pendingDescendants }: SubagentResult): boolean => {
   if (state !== 'cancelled') return state === 'failed' || pendingDescendants === undefined;
   const above = askerOf(step, requester);
-  return above?.waits === true && awaited(treeOf(step.roster), above.record.agentId) === 0;
+  return above?.waits === true && awaited(step.roster, above.record.agentId) === 0;
 };
 
 /** To whoever waits for it, else to the session that asked for it, else it is kept. */
@@ -574,10 +555,10 @@ export const leave = (step: Step, requestId: number): void => {
 
 /** Those below it go to its parent, and what they were asked for by it, to whoever had asked it. */
 const remove = (step: Step, agentId: string, withRuns: boolean): void => {
-  const member = step.roster.members[agentId];
+  const member = memberOf(step.roster, agentId);
   if (!member) return;
   const { record } = member;
-  const heirs = childrenOf(treeOf(step.roster), agentId).flatMap((child) => step.roster.members[child.agentId] ?? []);
+  const heirs = childrenOf(treeOf(step.roster), agentId).flatMap((child) => memberOf(step.roster, child.agentId) ?? []);
   put(
     step,
     ...heirs
@@ -588,8 +569,7 @@ const remove = (step: Step, agentId: string, withRuns: boolean): void => {
     ...move(step, unregister(treeOf(step.roster), agentId)),
     ...heirs.map((heir) => heir.record.agentId),
   ]);
-  const { [agentId]: _, ...members } = step.roster.members;
-  step.roster = { ...step.roster, members };
+  step.roster = { ...step.roster, members: withoutMembers(step.roster.members, [agentId]) };
   for (const id of moved) step.out.push({ type: 'note', agentId: id });
   step.out.push({ type: 'erase', record, withRuns });
 };
@@ -598,7 +578,7 @@ export const forget = (
   step: Step,
   { requestId, agentId, scope }: { requestId: number; agentId: string; scope: Scope },
 ): void => {
-  const member = isSeen(step, agentId, scope) ? step.roster.members[agentId] : undefined;
+  const member = isSeen(step, agentId, scope) ? memberOf(step.roster, agentId) : undefined;
   const may = member !== undefined && !isActive(member);
   if (may) {
     remove(step, agentId, false);
@@ -610,24 +590,20 @@ export const forget = (
 
 /** Forgets those that were for one task and have been done with it since before. What is to be collected of them still can be. */
 export const sweep = (step: Step, before: number): void => {
-  const old = Object.values(step.roster.members).filter(({ record: { agentId, config, createdAt }, ...member }) => {
+  const old = membersOf(step.roster).filter(({ record: { agentId, config, createdAt }, ...member }) => {
     const isOld = (member.activity?.endedAt ?? createdAt) < before;
     return config.mode === 'run' && !isActive(member) && isOld && !isAtWorkBelow(step, agentId);
   });
   const { childIds } = treeOf(step.roster);
-  const isLeaf = ({ record }: Member): boolean => !childIds.has(record.agentId);
   // Most have nobody below them: those go all at once.
-  const leaves = old.filter(isLeaf);
-  const gone = new Set(leaves.map(({ record }) => record.agentId));
-  if (gone.size > 0)
-    step.roster = {
-      ...step.roster,
-      members: Object.fromEntries(Object.entries(step.roster.members).filter(([agentId]) => !gone.has(agentId))),
-    };
+  const [leaves, others] = [true, false].map((isLeaf) =>
+    old.filter(({ record: { agentId } }) => childIds.has(agentId) !== isLeaf),
+  ) as [Member[], Member[]];
+  const leafIds = leaves.map(({ record }) => record.agentId);
+  step.roster = { ...step.roster, members: withoutMembers(step.roster.members, leafIds) };
   for (const { record } of leaves)
     step.out.push({ type: 'erase', record, withRuns: record.config.cleanup === 'delete' });
-  for (const { record } of old.filter((member) => !isLeaf(member)))
-    remove(step, record.agentId, record.config.cleanup === 'delete');
+  for (const { record } of others) remove(step, record.agentId, record.config.cleanup === 'delete');
 };
 
 // The manager itself
@@ -636,29 +612,29 @@ export const opened = (step: Step, { members, open, asks, results, gone }: Found
   put(step, ...members);
   for (const [agentId, runIds] of Object.entries(open)) {
     step.out.push({ type: 'open', agentId, runIds });
-    const record = step.roster.members[agentId]?.record;
+    const record = memberOf(step.roster, agentId)?.record;
     const stopped = runIds.filter((runId) => record && wasSteeredAwayFrom(record, runId));
     if (stopped.length > 0) step.out.push({ type: 'drop', agentId, runIds: stopped });
   }
   for (const ask of asks) {
     const { agentId } = ask.record;
-    const member = step.roster.members[agentId];
+    const member = memberOf(step.roster, agentId);
     const isThere = member?.open.some(({ runId }) => runId === ask.record.run?.runId);
     if (member && !isThere) put(step, { ...member, open: [...member.open, asked(ask.record)] });
     step.out.push({ type: 'ask', ask });
   }
   // What was told to stop, is.
-  for (const { record, open: runs } of Object.values(step.roster.members))
+  for (const { record, open: runs } of membersOf(step.roster))
     if (runs.some(({ runId }) => record.cancelled?.runIds.includes(runId)))
       stop(step, record.agentId, record.cancelled?.reason ?? '');
   // Whoever had ended before those that it is told of waits for them still.
-  const tree = treeOf(step.roster);
   const isTold = new Set(results.map(({ requester }) => requester.sessionKey));
-  for (const member of Object.values(step.roster.members)) {
+  for (const member of membersOf(step.roster)) {
     const { record, last } = member;
     const isDone = isActive(member) || last?.state !== 'completed';
     if (isDone || record.cancelled?.runIds.includes(last.activity.runId)) continue;
-    if (awaited(tree, record.agentId) > 0 || isTold.has(record.sessionKey)) put(step, { ...member, waits: true });
+    if (awaited(step.roster, record.agentId) > 0 || isTold.has(record.sessionKey))
+      put(step, { ...member, waits: true });
   }
   for (const result of results) handOver(step, asFarAs(step, result));
   for (const record of gone) step.out.push({ type: 'erase', record, withRuns: true });
@@ -672,6 +648,6 @@ export const close = (step: Step, { stopping }: { stopping: string | null }): vo
 
 /** A sub-agent has nothing to do: its actor is not needed until it is asked something. */
 export const rest = (step: Step, agentId: string): void => {
-  const member = step.roster.members[agentId];
+  const member = memberOf(step.roster, agentId);
   if (!member || !isActive(member)) step.out.push({ type: 'dismiss', actorId: agentId });
 };

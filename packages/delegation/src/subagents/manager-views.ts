@@ -1,7 +1,8 @@
 /** What a manager shows of its sub-agents. Reads, and changes nothing. */
 import type { Runtime } from '@troupe/core';
 import { childrenOf, pendingDescendants, visibleTo } from './lineage.ts';
-import { isActive, type Member, type Roster, treeOf } from './roster.ts';
+import { memberOf, treeOf } from './members.ts';
+import { isActive, type Member, type Roster } from './roster.ts';
 import type { SubagentMade } from './subagent-agent.ts';
 import { type Effective, effectiveOf, maySpawn } from './subagent-config.ts';
 import type { Asking, Spawned, SubagentInfo, SubagentStatus, SubagentSummary } from './subagent-manager.ts';
@@ -23,11 +24,11 @@ export const openViews = (
   policy: SubagentPolicy,
   roster: () => Roster,
 ): Views => {
-  const memberOf = (agentId: string): Member | undefined => roster().members[agentId];
+  const find = (agentId: string): Member | undefined => memberOf(roster(), agentId);
 
   /** What holds for it, be it its own or that of those above it. */
   const effective = ({ config, parentId }: SubagentRecord, seen = new Set<string>()): Effective => {
-    const parent = parentId === null || seen.has(parentId) ? undefined : memberOf(parentId);
+    const parent = parentId === null || seen.has(parentId) ? undefined : find(parentId);
     if (parentId !== null) seen.add(parentId);
     const above = parent
       ? effective(parent.record, seen)
@@ -115,7 +116,7 @@ export const openViews = (
       parentId === undefined ? undefined : new Set(childrenOf(tree, parentId).map(({ agentId }) => agentId));
     const seen = visibleTo(tree, scope)
       .filter(({ agentId }) => below?.has(agentId) ?? true)
-      .flatMap(({ agentId }) => memberOf(agentId) ?? []);
+      .flatMap(({ agentId }) => find(agentId) ?? []);
     const byState: Record<SubagentState, number> = {
       idle: 0,
       pending: 0,

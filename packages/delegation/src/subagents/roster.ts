@@ -1,5 +1,5 @@
 /** What a manager knows of its sub-agents. Data: who there is, how each stands, and what is still to be handed over. */
-import { type Lineage, lineageOf } from './lineage.ts';
+import type { Members } from './members.ts';
 import type { CollectRequest, SubagentLimits, SubagentResult } from './subagent-manager.ts';
 import type { Requester, SubagentRecord, SubagentState } from './subagent-record.ts';
 
@@ -45,7 +45,7 @@ export type Waiter = { id: number } & Pick<CollectRequest, 'sessionKey' | 'agent
 
 export type Roster = {
   limits: SubagentLimits;
-  members: Record<string, Member>;
+  members: Members;
   /** Results that nobody was given, oldest first. */
   kept: SubagentResult[];
   /** Who waits for results, in the order in which they came. */
@@ -81,23 +81,6 @@ export const standing = (member: Omit<Member, 'state' | 'activity'>): Member => 
 };
 
 export const isActive = ({ state }: Pick<Member, 'state'>): boolean => state === 'pending' || state === 'running';
-
-type Known = SubagentRecord & { isActive: boolean };
-const lineages = new WeakMap<Roster['members'], Lineage<Known>>();
-
-/** The tree of a roster: worked out once for each of its states that somebody asks about. */
-export const treeOf = ({ members }: Pick<Roster, 'members'>): Lineage<Known> => {
-  const known = lineages.get(members);
-  if (known) return known;
-  const tree = lineageOf(Object.values(members).map((member) => ({ ...member.record, isActive: isActive(member) })));
-  lineages.set(members, tree);
-  return tree;
-};
-
-export const memberNamed = ({ members }: Pick<Roster, 'members'>, name: string): Member | undefined =>
-  Object.values(members)
-    .filter(({ record }) => record.name === name)
-    .sort((a, b) => b.record.updatedAt - a.record.updatedAt)[0];
 
 /** Whether a result is what somebody asks for. */
 export const fits = (

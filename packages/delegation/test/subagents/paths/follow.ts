@@ -4,6 +4,7 @@ import { isEnded } from '@troupe/protocol';
 import { checkRunLaws, keyOf, type Path, pathsOf } from '@troupe/testing';
 import { expect } from 'vitest';
 import { type ManagerEvent, managerMachine } from '../../../src/subagents/manager-machine.ts';
+import { memberOf } from '../../../src/subagents/members.ts';
 import { isActive } from '../../../src/subagents/roster.ts';
 import { expectInvariants } from './invariants.ts';
 import {
@@ -30,27 +31,28 @@ const isNobodysDoing = (scene: Scene, before: State, event: ManagerEvent): boole
   JSON.stringify(followUp(scene, before)) === JSON.stringify(event);
 
 /** After a crash a path may speak of what is not there any more. */
-const isPossible = (stage: Stage, { context: { members } }: State, event: ManagerEvent): boolean => {
+const isPossible = (stage: Stage, { context }: State, event: ManagerEvent): boolean => {
   switch (event.type) {
     case 'spawn': {
       const { record, isKnown } = event.applicant;
       return (
-        isKnown === (members[record.agentId] !== undefined) && (record.parentId === null || !!members[record.parentId])
+        isKnown === (memberOf(context, record.agentId) !== undefined) &&
+        (record.parentId === null || !!memberOf(context, record.parentId))
       );
     }
     case 'steer':
     case 'cancel':
     case 'forget':
-      return members[event.agentId] !== undefined;
+      return memberOf(context, event.agentId) !== undefined;
     case 'collect':
-      return event.wanted.agentId === undefined || members[event.wanted.agentId] !== undefined;
+      return event.wanted.agentId === undefined || memberOf(context, event.wanted.agentId) !== undefined;
     case 'subagent.begun':
     case 'subagent.unbegun': {
-      const member = members[event.ask.record.agentId];
+      const member = memberOf(context, event.ask.record.agentId);
       return member !== undefined && beginningOf(member)?.runId === event.ask.record.run?.runId;
     }
     case 'run.ended': {
-      const member = members[event.result.agentId];
+      const member = memberOf(context, event.result.agentId);
       return member !== undefined && workingOf(member)?.runId === event.result.runId;
     }
     case 'handed':

@@ -3,6 +3,7 @@ import type { Requester, SubagentLimits, SubagentRecord, SubagentResult } from '
 import { type ActorRefFrom, type SnapshotFrom, transition } from 'xstate';
 import type { handoverMachine } from '../../../src/subagents/handover-machine.ts';
 import { type ManagerEvent, managerMachine } from '../../../src/subagents/manager-machine.ts';
+import { membersOf as everyMember, memberOf, noMembers, withMembers } from '../../../src/subagents/members.ts';
 import { type Activity, isActive, type Member } from '../../../src/subagents/roster.ts';
 import { recordOf } from '../asked.ts';
 
@@ -69,7 +70,7 @@ export const scenes = {
 
 // What there is
 
-export const membersOf = ({ context }: State): Member[] => Object.values(context.members);
+export const membersOf = ({ context }: State): Member[] => everyMember(context);
 const isBegun = ({ record: { run } }: Member, { runId }: Activity): boolean =>
   run?.begun === true && run.runId === runId;
 const isSteeredAway = ({ record }: Member, { runId }: Pick<Activity, 'runId'>): boolean =>
@@ -151,11 +152,12 @@ export const followUp = (scene: Scene, state: State): ManagerEvent | undefined =
     .toSorted((a, b) => b.record.depth - a.record.depth)
     .flatMap((member) => followUpOf(member, scene.holds === true) ?? [])[0];
 
-const spawnsOf = ({ cast }: Scene, { context: { members, kept } }: State): ManagerEvent[] =>
+const spawnsOf = ({ cast }: Scene, { context }: State): ManagerEvent[] =>
   Object.entries(cast).flatMap(([name, { parent, leads, leaves, ...rest }], at): ManagerEvent[] => {
-    const isThere = members[name] !== undefined || kept.some(({ agentId }) => agentId === name);
+    const isThere = memberOf(context, name) !== undefined || context.kept.some(({ agentId }) => agentId === name);
     // The first comes first: any other order is the same under other names.
-    if (isThere || (parent !== undefined && !members[parent]) || (at > 0 && !members.a)) return [];
+    if (isThere || (parent !== undefined && !memberOf(context, parent)) || (at > 0 && !memberOf(context, 'a')))
+      return [];
     const plain = recordOf(name, `${name}1`);
     const record: SubagentRecord = {
       ...plain,
@@ -211,9 +213,11 @@ const doings: Record<Scene['does'][number], (state: State) => ManagerEvent[]> = 
     context.waiters.some(({ id }) => id === 2)
       ? [{ type: 'leave', requestId: 2 }]
       : [{ type: 'collect', requestId: 2, wanted: { timeoutMs: waitMs } }],
-  waitForFirst: ({ context: { waiters, members } }) => {
-    if (waiters.some(({ id }) => id === 1)) return [{ type: 'leave', requestId: 1 }];
-    return members.a ? [{ type: 'collect', requestId: 1, wanted: { agentId: 'a', timeoutMs: longWaitMs } }] : [];
+  waitForFirst: ({ context }) => {
+    if (context.waiters.some(({ id }) => id === 1)) return [{ type: 'leave', requestId: 1 }];
+    return memberOf(context, 'a')
+      ? [{ type: 'collect', requestId: 1, wanted: { agentId: 'a', timeoutMs: longWaitMs } }]
+      : [];
   },
   resume: (state) => membersOf(state).flatMap(resumed),
   forget: (state) =>
@@ -307,14 +311,14 @@ export const next = (state: State, event: ManagerEvent): State => transition(man
 /** What is left of a manager in the next life of its program. Waiters are not, nor when somebody was steered last. */
 export const afterCrash = (state: State): State => {
   const { context } = state;
-  const members = Object.fromEntries(
-    membersOf(state).map((member) => {
+  const members = withMembers(
+    noMembers,
+    membersOf(state).map((member): Member => {
       const { steeredAt: _, ...rest } = member;
       const beginning = beginningOf(member);
-      if (!beginning) return [member.record.agentId, rest];
+      if (!beginning) return rest;
       // What was overtaken by a cancel does not begin again.
-      if (isSteeredAway(member, beginning))
-        return [member.record.agentId, { ...rest, open: member.open.filter((run) => run !== beginning) }];
+      if (isSteeredAway(member, beginning)) return { ...rest, open: member.open.filter((run) => run !== beginning) };
       // What was being stored is there, what was to be stored after that is not.
       const { record: asked } = askOf(member, beginning);
       const record = { ...asked, delivered: member.record.delivered };
@@ -322,7 +326,7 @@ export const afterCrash = (state: State): State => {
       const { runId } = open.find((run) => !isSteeredAway({ ...member, record }, run)) ?? beginning;
       const activity = open.find((run) => run.runId === runId) ?? beginning;
       const now = activity.startedAt === undefined ? ('pending' as const) : ('running' as const);
-      return [record.agentId, { ...rest, record, open, activity, state: now }];
+      return { ...rest, record, open, activity, state: now };
     }),
   );
   return managerMachine.resolveState({
@@ -330,11 +334,11 @@ export const afterCrash = (state: State): State => {
     context: {
       ...context,
       members,
-      awake: [],
+      awake: {},
       waiters: [],
       // Of those that are forgotten nothing is left, and what could not be pushed is pushed again.
       kept: context.kept.filter(
-        ({ agentId, requester }) => members[agentId] !== undefined && requester.channel === null,
+        ({ agentId, requester }) => memberOf({ members }, agentId) !== undefined && requester.channel === null,
       ),
     },
   });

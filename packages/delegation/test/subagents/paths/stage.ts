@@ -5,6 +5,7 @@ import { isFaultError, type RunEvent, type RunRow } from '@troupe/protocol';
 import { mortalStore, scriptedProvider, type Turn } from '@troupe/testing';
 import { SimulatedClock } from 'xstate';
 import type { ManagerEvent } from '../../../src/subagents/manager-machine.ts';
+import { memberOf } from '../../../src/subagents/members.ts';
 import { heardIn } from '../heard.ts';
 import { lead, openOffice, settle } from '../office.ts';
 import type { Answered } from './invariants.ts';
@@ -131,7 +132,7 @@ export const openStage = async (scene: Scene) => {
       }
       case 'steer': {
         const { agentId, at } = event;
-        const before = state.context.members[agentId]?.steeredAt;
+        const before = memberOf(state.context, agentId)?.steeredAt;
         const last = steered.get(agentId);
         if (before !== undefined && last !== undefined) clock.increment(last + at - before - clock.now());
         if (last !== undefined) sinceSteeredMs = clock.now() - last;
