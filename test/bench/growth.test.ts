@@ -1,6 +1,6 @@
 // The short form of `npm run bench`: how costs grow, on any machine and however much else it does. A step that looks at everything
 // before it, or at every sibling, makes ten times as many take ten times as long each.
-import { type AnyAgent, createRuntime, memoryStore } from '@troupe/core';
+import { type AnyAgent, createRuntime, memoryStore, type Session } from '@troupe/core';
 import type { Commit, RunStore } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
 import { bound, growthOf, ownTimeOf } from '../support/growth.ts';
@@ -63,18 +63,48 @@ describe('the cost of a run', { timeout: 180_000 }, () => {
     await runtime.close({ graceMs: 0 });
   });
 
-  test('the four-hundredth message to a session costs as much as the twentieth', async () => {
+  const talk = async (
+    sessions: number,
+    messages: number,
+    after: (session: Session<unknown>) => unknown,
+  ): Promise<void> => {
+    const runtime = createRuntime({ provider, model: 'none' });
     const agent = looping(0);
-    const talk = async (sessions: number, messages: number): Promise<void> => {
-      const runtime = createRuntime({ provider, model: 'none' });
-      for (let i = 0; i < sessions; i++) {
-        const session = runtime.session(agent, { sessionKey: `${i}` });
-        for (let n = 0; n < messages; n++) await (await session.send('go')).ended;
+    for (let i = 0; i < sessions; i++) {
+      const session = runtime.session(agent, { sessionKey: `${i}` });
+      for (let n = 0; n < messages; n++) {
+        await (await session.send('go')).ended;
+        await after(session);
       }
-      await runtime.close();
-    };
-    const [few, many] = [() => talk(20, 20), () => talk(1, 400)];
+    }
+    await runtime.close();
+  };
+
+  test('the four-hundredth message to a session costs as much as the twentieth', async () => {
+    const [few, many] = [() => talk(20, 20, () => {}), () => talk(1, 400, () => {})];
     expect(await growthOf(few, many)).toBeLessThan(bound);
+  });
+
+  test('so does it to wait until the session is at rest', async () => {
+    const atRest = (session: Session<unknown>) => session.idle();
+    const [few, many] = [() => talk(20, 20, atRest), () => talk(1, 400, atRest)];
+    expect(await growthOf(few, many)).toBeLessThan(bound);
+  });
+
+  test('a stored child is read as fast beside four thousand as beside a hundred', async () => {
+    const readAll = async (size: number, times: number): Promise<number> => {
+      const store = memoryStore();
+      const runtime = createRuntime({ provider, model: 'none', store });
+      const { children } = await runtime.run(spreading(size, 20), 'go');
+      const some = children.slice(0, 100);
+      const spent = await ownTimeOf(async () => {
+        for (let i = 0; i < times; i++) for (const { runId } of some) await (await runtime.attach(runId)).report;
+      });
+      await runtime.close();
+      return spent;
+    };
+    await readAll(100, 3);
+    expect((await readAll(4_000, 5)) / (await readAll(100, 5))).toBeLessThan(2 * bound);
   });
 
   test('the four-hundredth turn costs as much as the twentieth', async () => {

@@ -73,3 +73,20 @@ export const redact = <T>(value: T): T => {
   }
   return (copy ?? value) as T;
 };
+
+/** Values without secrets, and the secrets that were known then. */
+const safe = new WeakMap<object, { among: readonly string[]; value: object }>();
+
+/** Of fewer values, to look through them takes less time than to remember them. */
+const worthIt = 64;
+
+/** The same of a list of values that never change: of a long one each is looked through once, for as long as no other secret is registered. */
+export const redactEach = <T extends object>(values: readonly T[]): T[] =>
+  values.map((value) => {
+    if (values.length < worthIt) return redact(value);
+    const before = safe.get(value);
+    if (before?.among === known) return before.value as T;
+    const now = redact(value);
+    safe.set(value, { among: known, value: now });
+    return now;
+  });

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { type Commit, unfinished } from '@troupe/protocol';
 import pg from 'pg';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { listOf } from '../../../test/support/list-of.ts';
 import { openProxy } from '../../../test/support/proxy.ts';
-import { stepOf } from '../../../test/support/steps.ts';
+import { lastStepOf, stepOf } from '../../../test/support/steps.ts';
 import { sharedServer } from '../../../test/tools/postgres/server.ts';
 import { freshSchema, openAt, openFresh, patience } from './schemas.ts';
 
@@ -81,5 +82,33 @@ test('whoever listens hears once that the database cannot be reached, and once t
   proxy.heal();
   proxy.cut();
   await expect.poll(() => heard, patience).toBe(3);
+  await store.close();
+});
+
+test.each([
+  ['the newest of a session', { sentTo: 'k', limit: 1 }, 'runs_by_session'],
+  ['what of a session has not ended', { sentTo: 'k', status: unfinished }, 'runs_open_by_session'],
+  ['what of a tree has not ended', { rootId: 'k', status: unfinished }, 'runs_by_root'],
+])('%s is found without a look at all the others', async (_what, filter, index) => {
+  const { store, asked } = await counted();
+  const sent = (sessionKey: string, step: Commit): Commit => ({
+    ...step,
+    row: { ...step.row, sessionKey, after: null },
+  });
+  const old = Array.from({ length: 600 }, (_, n) => sent(n < 6 ? 'k' : `k${n}`, lastStepOf({ runId: `old${n}` })));
+  await Promise.all(old.map((step) => store.commit([step])));
+  await store.commit([sent('k', stepOf({ runId: 'k' }))]);
+  asked.mockClear();
+  expect(await store.list(filter)).toMatchObject([{ runId: 'k' }]);
+  const [{ text, values }] = asked.mock.calls[0] as unknown as [{ text: string; values: unknown[] }];
+  const pool = new pg.Pool({ connectionString: await sharedServer(), max: 1 });
+  // So small a table would be read as a whole.
+  await pool.query('SET enable_seqscan = off');
+  await pool.query(`ANALYZE ${/FROM (\S+\.runs)/.exec(text)?.[1]}`);
+  const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${text}`, values);
+  await pool.end();
+  const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+  expect(plan).toContain(`${index} on`);
+  expect(plan).not.toMatch(/Filter: .*(sent_to|root_id)/);
   await store.close();
 });

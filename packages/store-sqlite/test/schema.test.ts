@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
+import { unfinished } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
 import { lastStepOf, stepOf } from '../../../test/support/steps.ts';
 import { migrate, migrations, versionOf } from '../src/file/schema.ts';
@@ -78,7 +79,7 @@ describe('tables', () => {
     await store.close();
   });
 
-  test('let no question about mail or units look at everything that is stored', () => {
+  test('let no question about mail, units or what is unfinished look at everything that is stored', () => {
     const db = new DatabaseSync(':memory:');
     migrate(db);
     const plans: string[] = [];
@@ -101,6 +102,15 @@ describe('tables', () => {
     const runs = readRuns(reader, ownIdentity());
     runs.list({ unitsOf: 'k' });
     runs.list({ unitsOf: 'k', status: 'running', before: 'r' });
+    const before = plans.length;
+    runs.list({ sentTo: 'k', limit: 1 });
+    runs.list({ sentTo: 'k', status: unfinished });
+    expect(plans.slice(before).filter((plan) => /^(SEARCH runs|USE TEMP)/.test(plan))).toEqual([
+      'SEARCH runs USING INDEX runs_by_session (sent_to=?)',
+      'SEARCH runs USING INDEX runs_open_by_session (sent_to=?)',
+    ]);
+    runs.list({ rootId: 'k', status: unfinished });
+    expect(plans).toContain('SEARCH runs USING INDEX runs_by_root (root=? AND ended=?)');
     // Indexes of what is waiting hold nothing else: to go through one is to read what was asked for.
     const walks = plans.filter((plan) => /^SCAN (?!json_each)/.test(plan));
     expect(walks).toEqual(['SCAN mail USING INDEX mail_unanswered']);

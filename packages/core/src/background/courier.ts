@@ -136,32 +136,36 @@ export const openCourier = (
     run.actor?.send({ type: 'deliver', mail: mail.map(opened) });
   };
 
+  /** The runs that are to hear what was found last, by session. */
+  const hearers = new Map<string, LiveRun | undefined>();
+  /** One for all sessions: to put a chart together takes longer than most deliveries. */
+  const delivering = deliveryMachine.provide({
+    actors: {
+      look: fromPromise(({ input: { key } }) => look(key, (run) => hearers.set(key, run))),
+      wake: fromPromise(({ input: { key, outlook } }) => wake(key, outlook)),
+    },
+    actions: {
+      // On a clean stack: a step of another machine has no place inside an action of this one.
+      hand: ({ context: { key, outlook } }) => queueMicrotask(() => hand(key, outlook.letters, hearers.get(key))),
+      complain: ({ context: { key }, event }) => {
+        const { error } = event as unknown as { error: unknown };
+        logger.warn(
+          `What was left for session "${key}" could not be delivered just now.`,
+          faultOf(error, 'store.unavailable'),
+        );
+      },
+    },
+  });
   const open = (key: string) => {
-    let hearer: LiveRun | undefined;
-    const give = (run: LiveRun | undefined): void => {
-      hearer = run;
-    };
-    const actor = createActor(
-      deliveryMachine.provide({
-        actors: {
-          look: fromPromise(() => look(key, give)),
-          wake: fromPromise(({ input }) => wake(key, input.outlook)),
-        },
-        actions: {
-          // On a clean stack: a step of another machine has no place inside an action of this one.
-          hand: ({ context }) => queueMicrotask(() => hand(key, context.outlook.letters, hearer)),
-          complain: ({ event }) => {
-            const { error } = event as unknown as { error: unknown };
-            logger.warn(
-              `What was left for session "${key}" could not be delivered just now.`,
-              faultOf(error, 'store.unavailable'),
-            );
-          },
-        },
-      }),
-      { input: { key }, clock },
-    );
-    actor.subscribe(() => of.moved(key));
+    const actor = createActor(delivering, { input: { key }, clock });
+    actor.subscribe((now) => {
+      of.moved(key);
+      // What has nothing to do is forgotten.
+      if (!now.matches('idle') || deliveries.get(key) !== actor) return;
+      deliveries.delete(key);
+      hearers.delete(key);
+      actor.stop();
+    });
     return actor.start();
   };
 
@@ -179,13 +183,7 @@ export const openCourier = (
       for (const key of new Set(mail.flatMap(({ sessionKey }) => sessionKey ?? []))) news(key);
     },
     changed(key) {
-      const delivery = deliveries.get(key);
-      if (!delivery || isClosed) return;
-      // What has nothing to do is forgotten.
-      if (delivery.getSnapshot().matches('idle')) {
-        delivery.stop();
-        deliveries.delete(key);
-      } else delivery.send({ type: 'news' });
+      if (!isClosed) deliveries.get(key)?.send({ type: 'news' });
     },
     isDelivering(key) {
       const now = deliveries.get(key)?.getSnapshot();

@@ -10,6 +10,7 @@ import {
   type Report,
   type RunRow,
   redact,
+  redactEach,
   type Schema,
   toJSON,
   type Usage,
@@ -294,7 +295,7 @@ export const reportOf = (run: LiveRun, questions: Report['questions'], now: numb
     usage: { ...ledger.usage, activeMs: activeMsOf(ledger, now) },
     calls: [...ledger.calls],
     children: [...ledger.children],
-    messages: redact([...run.transcript]),
+    messages: redactEach(run.transcript),
   };
 };
 

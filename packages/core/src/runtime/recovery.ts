@@ -10,6 +10,7 @@ import {
   faultOf,
   isEnded,
   isFaultError,
+  isWithin,
   type Message,
   noUsage,
   type RunRow,
@@ -183,7 +184,7 @@ export const openRecovery = (
     let whole = before && isValid ? known : undefined;
     let isWhole = true;
     for (const row of rows.toReversed()) {
-      const run = storedRun(row, await eventsOf(row.runId), undefined, messages);
+      const run = storedRun(row, await eventsOf(row.runId), agentFor(row, new Map()).agent, messages);
       if (run.ledger.begun) messages = run.transcript;
       // What has not ended says more, and is read again.
       isWhole &&= isEnded(row.status);
@@ -192,14 +193,24 @@ export const openRecovery = (
     return { messages, whole };
   };
 
+  /** A run and those above it; of a background unit, with those above the run that has dispatched it. */
+  const lineFor = async (row: RunRow): Promise<RunRow[]> => {
+    const aboveId = row.parentId ?? (isUnit(row) ? row.origin?.runId : undefined);
+    const above = aboveId === undefined ? undefined : await store.get(aboveId);
+    return above ? [...(await lineFor(above)), row] : [row];
+  };
+
+  /** What a run is and what is asked below it: what that costs does not grow with the rest of its tree. */
   const read = async (runId: string): Promise<LiveRun> => {
     const row = await rowFor(runId);
-    const rows = await rowsOf(row.rootId);
-    const run = await restored(row, await eventsOf(runId), agentFor(row, await familyOf(rows)).agent);
+    const line = new Map((await lineFor(row)).map((each) => [each.runId, each]));
+    const events = await eventsOf(runId);
+    const run = await restored(row, events, agentFor(row, line).agent);
     if (world.runs.has(runId)) return run;
-    for (const { runId: id, status } of rows.values()) if (isEnded(status)) desk.dropQuestions(id);
+    const below = events.some(({ type }) => type === 'child.started') ? await openBelow(row) : [];
+    await dropAnswered(runId, below);
     if (run.ended) {
-      await learnQuestions(rows);
+      await learnQuestions(below);
       return run;
     }
     // It may have come to life and ended while it was read. From here on it would come to life as what is given back.
@@ -209,13 +220,28 @@ export const openRecovery = (
       inert.delete(runId);
       return read(runId);
     }
-    await learnQuestions(rows);
+    await learnQuestions([row, ...below]);
     return run;
   };
 
-  const learnQuestions = async (rows: Rows): Promise<void> => {
-    for (const { runId, status } of rows.values()) {
-      if (isEnded(status)) continue;
+  /** Runs below one that have not ended, oldest first. */
+  const openBelow = async ({ runId, rootId }: RunRow): Promise<RunRow[]> => {
+    const open = await store.list({ rootId, status: unfinished, ...everyRow });
+    return open.filter((row) => row.runId !== runId && isWithin(row.runId, runId)).toReversed();
+  };
+
+  /** Nobody waits for what those asked that have ended elsewhere. @param open Some that have not. */
+  const dropAnswered = async (runId: string, open: readonly RunRow[]): Promise<void> => {
+    const asking = new Set(desk.questionsOf(runId).map((question) => question.runId));
+    for (const row of open) asking.delete(row.runId);
+    for (const id of asking) {
+      const row = await store.get(id);
+      if (row && isEnded(row.status)) desk.dropQuestions(id);
+    }
+  };
+
+  const learnQuestions = async (rows: readonly RunRow[]): Promise<void> => {
+    for (const { runId } of rows) {
       const told = await eventsOf(runId);
       if (!world.runs.has(runId)) desk.restore(told);
     }

@@ -23,6 +23,7 @@ export type Whole = { messages: readonly Message[]; first: string; last: string 
 export type Said = { messages: readonly Message[]; whole: Whole | undefined };
 
 type Context = {
+  readonly key: string;
   /** The run that was sent last, ended or not. */
   last: string | null;
   current: string | null;
@@ -37,14 +38,16 @@ type SessionEvent =
   /** A run of it was brought back that it does not know. */
   | { type: 'found' };
 
-const types = {} as { context: Context; events: SessionEvent };
+const types = {} as { context: Context; events: SessionEvent; input: { key: string } };
 
 /** The chart of every session. Importable, drawable, explorable. */
 export const sessionMachine = setup({
   types,
   actors: {
     /** Reads what the store knows, and brings back what has not ended. */
-    runs: fromPromise<SessionRuns>(() => Promise.reject(new Error('A session was started without its actor "runs".'))),
+    runs: fromPromise<SessionRuns, { key: string }>(() =>
+      Promise.reject(new Error('A session was started without its actor "runs".')),
+    ),
   },
   actions: {
     /** Lets the current run begin, if it waits. */
@@ -57,13 +60,14 @@ export const sessionMachine = setup({
   },
 }).createMachine({
   id: 'session',
-  context: { last: null, current: null, queue: [] },
+  context: ({ input: { key } }) => ({ key, last: null, current: null, queue: [] }),
   initial: 'unread',
   states: {
     unread: { on: { open: 'reading', found: 'reading' } },
     reading: {
       invoke: {
         src: 'runs',
+        input: ({ context: { key } }) => ({ key }),
         onDone: {
           target: 'read',
           actions: assign(({ event }: { event: DoneActorEvent<SessionRuns> }) => {

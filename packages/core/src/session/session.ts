@@ -1,4 +1,4 @@
-import { FaultError, type JSONValue, type Message, type Receipt, redact, type Usage } from '@troupe/protocol';
+import { FaultError, type JSONValue, type Message, type Receipt, redactEach, type Usage } from '@troupe/protocol';
 import type { AnyAgent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
 import type { Run } from '../run/run.ts';
@@ -54,6 +54,9 @@ export type SessionHost = {
 /**
  * A conversation with one agent, over many runs: each goes on with what was said before it. Runs are sent at any time and run one
  * after another, in the order they were sent, also over a restart. `T` is the type of the agent's structured answers.
+ *
+ * A session takes up memory while it is held, has something under way, or is among the thousand of its runtime that were used last. Of
+ * others the runtime knows with whom they are; what was said is read again when they are used.
  */
 export class Session<T = JSONValue> {
   readonly key: string;
@@ -95,7 +98,7 @@ export class Session<T = JSONValue> {
 
   /** What was said up to the last run that has ended here, without secrets. Empty until something was sent. */
   get messages(): Message[] {
-    return redact([...this.#host.messages()]);
+    return redactEach(this.#host.messages());
   }
 
   /**

@@ -474,6 +474,23 @@ test('in whatever order messages are left and runs are sent, end, pause, crash a
       expect(world.store.sessionInbox()).toEqual([]);
       expect(checkRunLaws(world.stored())).toEqual([]);
     }),
-    { numRuns: 40 },
+    {
+      numRuns: 40,
+      // A wake that is on its way while the session is read for somebody else: neither takes the place of the other.
+      examples: [
+        [
+          [
+            { do: 'deliver', n: 0, wakes: true },
+            { do: 'deliver', n: 0, wakes: false },
+            { do: 'pause' },
+            { do: 'deliver', n: 0, wakes: false },
+            { do: 'deliver', n: 0, wakes: false },
+            { do: 'send', plan: 'say so' },
+            { do: 'interrupt' },
+            { do: 'pause' },
+          ],
+        ],
+      ],
+    },
   );
 }, 60_000);

@@ -587,6 +587,7 @@ test('a session whose runs cannot be brought back says which, and takes nothing'
 
 test('the chart of a session knows what to do with every event, on every path', () => {
   const paths = getShortestPaths(sessionMachine, {
+    input: { key: 'chat' },
     events: [
       { type: 'open' },
       { type: 'sent', runId: 'a' },

@@ -1,4 +1,13 @@
-import type { Checkpoint, JournalEntry, Quota, ReadEntry, RunFilter, RunRow, RunStore } from '@troupe/protocol';
+import {
+  type Checkpoint,
+  isEnded,
+  type JournalEntry,
+  type Quota,
+  type ReadEntry,
+  type RunFilter,
+  type RunRow,
+  type RunStore,
+} from '@troupe/protocol';
 import type { Later } from '../answers.ts';
 import type { Row } from '../server/database.ts';
 import { given, stored } from '../writer/identity.ts';
@@ -76,7 +85,9 @@ export const readRuns = ({ schema, read }: Reader, now: (() => number) | undefin
       id === undefined ? [] : [`AND ${column} = $${values.push(stored(id))}`],
     );
     if (statuses && wanted.length === 0) return [byStatus, values];
-    const sql = `${columns} WHERE ($1::text[] IS NULL OR status = ANY ($1))
+    // Those that have not ended are found without a look at all that have.
+    const isOpen = statuses && !statuses.some(isEnded) ? 'NOT ended AND' : '';
+    const sql = `${columns} WHERE ${isOpen} ($1::text[] IS NULL OR status = ANY ($1))
       AND ($2::text IS NULL OR runs.id < (SELECT id FROM ${schema}.runs WHERE run_id = $2))
       ${wanted.join(' ')} ORDER BY runs.id DESC LIMIT $3`;
     return [sql, values];

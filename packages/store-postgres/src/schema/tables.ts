@@ -53,8 +53,9 @@ CREATE TABLE runs (
 ) WITH (fillfactor = 70);
 CREATE INDEX runs_by_root ON runs (root_id, ended, ended_at);
 CREATE INDEX runs_by_status ON runs (status, id);
-CREATE INDEX runs_by_session ON runs (sent_to) WHERE sent_to IS NOT NULL;
-CREATE INDEX runs_by_unit ON runs (unit_of) WHERE unit_of IS NOT NULL;
+CREATE INDEX runs_by_session ON runs (sent_to, id) WHERE sent_to IS NOT NULL;
+CREATE INDEX runs_open_by_session ON runs (sent_to, id) WHERE NOT ended AND sent_to IS NOT NULL;
+CREATE INDEX runs_by_unit ON runs (unit_of, id) WHERE unit_of IS NOT NULL;
 CREATE INDEX runs_by_quota ON runs (quota) WHERE quota IS NOT NULL;
 
 CREATE TABLE jobs (

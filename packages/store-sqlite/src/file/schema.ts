@@ -50,6 +50,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_root ON runs (root, ended, ended_at);
 CREATE INDEX runs_by_status ON runs (status);
 CREATE INDEX runs_by_session ON runs (sent_to) WHERE sent_to IS NOT NULL;
+CREATE INDEX runs_open_by_session ON runs (sent_to) WHERE ended = 0 AND sent_to IS NOT NULL;
 CREATE INDEX runs_by_unit ON runs (unit_of) WHERE unit_of IS NOT NULL;
 CREATE INDEX runs_by_quota ON runs (quota) WHERE quota IS NOT NULL;
 

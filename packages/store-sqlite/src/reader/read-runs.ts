@@ -1,4 +1,13 @@
-import type { Checkpoint, JournalEntry, Quota, ReadEntry, RunFilter, RunRow, RunStore } from '@troupe/protocol';
+import {
+  type Checkpoint,
+  isEnded,
+  type JournalEntry,
+  type Quota,
+  type ReadEntry,
+  type RunFilter,
+  type RunRow,
+  type RunStore,
+} from '@troupe/protocol';
 import type { AtOnce } from '../answers.ts';
 import type { ProcessIdentity } from '../writer/messages.ts';
 import { isGone } from '../writer/process-identity.ts';
@@ -100,8 +109,10 @@ export const readRuns = (reader: Reader, self: ProcessIdentity): RunReader => ({
         newest.flatMap(({ values }) => values),
       );
     }
+    // Those that have not ended are found without a look at all that have.
+    const isOpen = statuses?.some(isEnded) ? '' : 'ended = 0 AND ';
     const given = joined([
-      ['status IN (SELECT value FROM json_each(?))', statuses && JSON.stringify(statuses)],
+      [`${isOpen}status IN (SELECT value FROM json_each(?))`, statuses && JSON.stringify(statuses)],
       ...few,
       [older, before],
     ]);
