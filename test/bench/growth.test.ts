@@ -4,7 +4,7 @@ import { type AnyAgent, createRuntime, memoryStore, type Session } from '@troupe
 import type { Commit, RunStore } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
 import { bound, growthOf, ownTimeOf } from '../support/growth.ts';
-import { asking, leading, looping, provider, spreading } from './work.ts';
+import { asking, leading, looping, provider, sending, spreading } from './work.ts';
 
 const run = async (agent: AnyAgent, store: RunStore = memoryStore()): Promise<void> => {
   const runtime = createRuntime({ provider, model: 'none', store });
@@ -64,12 +64,12 @@ describe('the cost of a run', { timeout: 180_000 }, () => {
   });
 
   const talk = async (
+    agent: AnyAgent,
     sessions: number,
     messages: number,
     after: (session: Session<unknown>) => unknown,
   ): Promise<void> => {
-    const runtime = createRuntime({ provider, model: 'none' });
-    const agent = looping(0);
+    const runtime = createRuntime({ provider, model: 'none', maxWakes: Number.POSITIVE_INFINITY });
     for (let i = 0; i < sessions; i++) {
       const session = runtime.session(agent, { sessionKey: `${i}` });
       for (let n = 0; n < messages; n++) {
@@ -81,13 +81,13 @@ describe('the cost of a run', { timeout: 180_000 }, () => {
   };
 
   test('the four-hundredth message to a session costs as much as the twentieth', async () => {
-    const [few, many] = [() => talk(20, 20, () => {}), () => talk(1, 400, () => {})];
+    const [few, many] = [() => talk(looping(0), 20, 20, () => {}), () => talk(looping(0), 1, 400, () => {})];
     expect(await growthOf(few, many)).toBeLessThan(bound);
   });
 
-  test('so does it to wait until the session is at rest', async () => {
+  test('so does it to wait until the session is at rest, whatever it has sent to the background before', async () => {
     const atRest = (session: Session<unknown>) => session.idle();
-    const [few, many] = [() => talk(20, 20, atRest), () => talk(1, 400, atRest)];
+    const [few, many] = [() => talk(sending(), 20, 20, atRest), () => talk(sending(), 1, 400, atRest)];
     expect(await growthOf(few, many)).toBeLessThan(bound);
   });
 

@@ -52,6 +52,8 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
   const mail = new Map<string, { mail: Mail; receipt?: Receipt }>();
   /** Those that nobody has answered. */
   const waiting = new Map<string, Mail>();
+  /** Of those the ones for sessions, by session. */
+  const letters = new Map<string, Map<string, Mail>>();
 
   const refuse = (code: string, message: string, runId?: string): never => {
     throw new FaultError(code, message, runId === undefined ? {} : { runId });
@@ -105,13 +107,24 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
     if (mail.has(sent.id)) return;
     mail.set(sent.id, { mail: sent });
     waiting.set(sent.id, sent);
+    if (sent.sessionKey === undefined) return;
+    const its = letters.get(sent.sessionKey) ?? new Map<string, Mail>();
+    letters.set(sent.sessionKey, its.set(sent.id, sent));
+  };
+
+  const settle = (id: string): void => {
+    const key = waiting.get(id)?.sessionKey;
+    waiting.delete(id);
+    const its = key === undefined ? undefined : letters.get(key);
+    its?.delete(id);
+    if (its?.size === 0) letters.delete(key as string);
   };
 
   /** Gives back what came of a message: the first receipt stands. */
   const answer = (mailId: string, receipt: Receipt): Receipt => {
     const sent = mail.get(mailId);
     if (!sent) return receipt;
-    waiting.delete(mailId);
+    settle(mailId);
     sent.receipt ??= receipt;
     return sent.receipt;
   };
@@ -181,7 +194,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       const isGone = forgotten.has(runId) ? !isToSession || receipt : isLate && receipt;
       if (!isGone) continue;
       mail.delete(id);
-      waiting.delete(id);
+      settle(id);
     }
   };
 
@@ -219,9 +232,9 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
         ({ runId, sessionKey }) => sessionKey === undefined && claims.get(runId)?.owner === owner,
       ),
     sessionInbox: (wanted) =>
-      [...waiting.values()].filter(
-        ({ sessionKey }) => sessionKey !== undefined && (wanted === undefined || sessionKey === wanted),
-      ),
+      wanted === undefined
+        ? [...waiting.values()].filter(({ sessionKey }) => sessionKey !== undefined)
+        : [...(letters.get(wanted)?.values() ?? [])],
     withdraw: answer,
     receipt: (mailId) => mail.get(mailId)?.receipt,
     checkpoint: (runId) => {

@@ -6,7 +6,6 @@
 import {
   type EventQuery,
   FaultError,
-  isEnded,
   isTerminal,
   type PlacementServer,
   type RunRow,
@@ -15,7 +14,6 @@ import {
 } from '@troupe/protocol';
 import type { AnyActorRef } from 'xstate';
 import { allowanceOf } from '../agent/limits.ts';
-import { openBackgroundWork } from '../background/background-work.ts';
 import { openCourier } from '../background/courier.ts';
 import { isUnit } from '../background/unit.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
@@ -121,9 +119,9 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     used: (sessionKey) => courier.news(sessionKey),
     read: recovery.readSession,
     units: async (sessionKey) => {
-      const rows = await openBackgroundWork(store).of(sessionKey);
+      const rows = await engine.underway.of(sessionKey);
       // What the session sent to itself is among its runs.
-      const others = rows.filter((row) => !isEnded(row.status) && (isUnit(row) || row.sessionKey !== sessionKey));
+      const others = rows.filter((row) => isUnit(row) || row.sessionKey !== sessionKey);
       const newestFirst = others.toReversed().sort((a, b) => b.createdAt - a.createdAt);
       return Promise.all(newestFirst.map(({ runId }) => handles.attach(runId)));
     },
@@ -408,6 +406,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       async prune(options) {
         const forgotten = await stored.prune(options);
         sessions.forgot();
+        engine.underway.forgot();
         return forgotten;
       },
     },

@@ -34,6 +34,7 @@ import { closeRun, endOf } from '../agent/life.ts';
 import { itemAt, itemsOf } from '../agent/rows.ts';
 import { openDispatch, sessionOf } from '../background/dispatch.ts';
 import { letterOf } from '../background/letter.ts';
+import { openUnderway } from '../background/underway.ts';
 import { isUnit } from '../background/unit.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import { type Job, jobDataOf } from '../job.ts';
@@ -443,6 +444,7 @@ export const openEngine = (
   };
 
   const quotas = openQuotas();
+  const underway = openUnderway(store);
   const world: World = {
     clock,
     ids,
@@ -504,7 +506,7 @@ export const openEngine = (
     },
     actorOf: (run, childId) => runs.get(childId)?.actor ?? run.away?.get(childId)?.envoy,
     handleOf,
-    runsBelow: openRunsBelow(store, attach),
+    runsBelow: openRunsBelow(store, underway, attach),
     questionsOf: desk.questionsOf,
     reportPaused: (run) => reportOf(run, askedBelow(run), clock.now()),
     tellAway: away.tell,
@@ -683,6 +685,7 @@ export const openEngine = (
     world,
     recorder,
     away,
+    underway,
     reconciler,
     suspend,
     putBack,

@@ -1,7 +1,7 @@
 /** What a run may know of the runs below it, and say to them: nothing of any other. */
-import { FaultError, isEnded, isWithin, type RunRow, type RunStore, unfinished } from '@troupe/protocol';
-import { openBackgroundWork } from '../background/background-work.ts';
+import { FaultError, isWithin, type RunRow, type RunStore, unfinished } from '@troupe/protocol';
 import { sessionOf } from '../background/dispatch.ts';
+import type { Underway } from '../background/underway.ts';
 import type { OwnRuns } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Run } from '../run/run.ts';
@@ -9,7 +9,7 @@ import type { Run } from '../run/run.ts';
 const all = { limit: Number.MAX_SAFE_INTEGER };
 
 export const openRunsBelow =
-  (store: RunStore, attach: (runId: string) => Promise<Run>) =>
+  (store: RunStore, underway: Underway, attach: (runId: string) => Promise<Run>) =>
   (run: LiveRun): OwnRuns => {
     /** Whether something happens on behalf of the run: below it, or in a unit that was dispatched from there. */
     const isOwn = async (row: RunRow): Promise<boolean> => {
@@ -32,8 +32,8 @@ export const openRunsBelow =
           (await store.list({ rootId, status: unfinished, ...all })).toReversed();
         const found: RunRow[] = [];
         for (const row of await atWork(run.rootId)) if (await isOwn(row)) found.push(row);
-        for (const root of await openBackgroundWork(store).of(sessionOf(run)))
-          if (!isEnded(root.status) && (await isOwn(root))) found.push(...(await atWork(root.runId)));
+        for (const root of await underway.of(sessionOf(run)))
+          if (await isOwn(root)) found.push(...(await atWork(root.runId)));
         return found.sort((a, b) => a.createdAt - b.createdAt);
       },
       steer: async (runId, text) => (await own(runId)).steer(text),

@@ -1,0 +1,148 @@
+import { memoryStore } from '@troupe/core';
+import { type Commit, isEnded, type RunRow } from '@troupe/protocol';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { lastStepOf, stepOf } from '../../../../test/support/steps.ts';
+import { openBackgroundWork } from '../../src/background/background-work.ts';
+import { openUnderway } from '../../src/background/underway.ts';
+
+const sessions = ['k', 'a', 'b'] as const;
+type Act =
+  | { do: 'dispatch' | 'end'; at: number }
+  | { do: 'send'; at: number; to: (typeof sessions)[number] }
+  | { do: 'ask'; session: (typeof sessions)[number] };
+
+const at = fc.nat(200);
+const act: fc.Arbitrary<Act> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('dispatch' as const), at }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('send' as const), at, to: fc.constantFrom(...sessions) }) },
+  { weight: 7, arbitrary: fc.record({ do: fc.constant('end' as const), at }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('ask' as const), session: fc.constantFrom(...sessions) }) },
+);
+
+/** Runs of three sessions that start others in the background, there and elsewhere. */
+const openWorld = () => {
+  const store = memoryStore();
+  let begun = 0;
+  const asked: string[] = [];
+  const watched: typeof store = {
+    ...store,
+    list(filter) {
+      asked.push(String(filter?.limit));
+      return store.list(filter);
+    },
+  };
+  const commit = (step: Commit, row: Partial<RunRow>) => store.commit([{ ...step, row: { ...step.row, ...row } }]);
+  const open = new Map<string, Partial<RunRow> & { sessionKey: string }>();
+  const begin = (row: Partial<RunRow> & { sessionKey: string }): void => {
+    const runId = `r${begun++}`;
+    open.set(runId, row);
+    commit(stepOf({ runId }), row);
+  };
+  for (const sessionKey of sessions) begin({ sessionKey });
+  /** One of those that have not ended. */
+  const pick = (number: number): [string, { sessionKey: string }] => {
+    const all = [...open];
+    return all[number % all.length] as [string, { sessionKey: string }];
+  };
+  return {
+    store: watched,
+    asked,
+    perform(next: Exclude<Act, { do: 'ask' }>): void {
+      const [runId, row] = pick(next.at);
+      const origin = { runId, rootId: runId, callId: 'c' };
+      if (next.do === 'dispatch') begin({ sessionKey: row.sessionKey, origin });
+      else if (next.do === 'send')
+        begin({ sessionKey: next.to, after: null, origin: { ...origin, sessionKey: row.sessionKey } });
+      else if (!sessions.some((_, i) => runId === `r${i}`)) {
+        open.delete(runId);
+        const { row: ended, ...step } = lastStepOf({ runId, expectedSeq: 1 });
+        commit({ ...step, row: ended }, row);
+      }
+    },
+  };
+};
+
+const idsOf = (rows: readonly RunRow[]): string[] => rows.map(({ runId }) => runId).sort();
+
+describe('what is under way on behalf of a session', () => {
+  test('is all that has not ended, however much has, and whoever had started it', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(act, { minLength: 60, maxLength: 200 }), async (acts) => {
+        const { store, perform } = openWorld();
+        const underway = openUnderway(store);
+        for (const next of [...acts, ...sessions.map((session) => ({ do: 'ask' as const, session }))]) {
+          if (next.do !== 'ask') {
+            perform(next);
+            continue;
+          }
+          const all = await openBackgroundWork(store).of(next.session);
+          const expected = idsOf(all.filter(({ status }) => !isEnded(status)));
+          expect(idsOf(await underway.of(next.session))).toEqual(expected);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('is found without reading again what has ended, with all that came of it', async () => {
+    const { store, asked, perform } = openWorld();
+    const underway = openUnderway(store);
+    for (let i = 0; i < 500; i++) {
+      perform({ do: 'dispatch', at: 0 });
+      perform({ do: 'end', at: 3 });
+    }
+    expect(await underway.of('k')).toEqual([]);
+    expect(asked.length).toBeGreaterThan(4);
+    asked.length = 0;
+    perform({ do: 'dispatch', at: 0 });
+    expect(await underway.of('k')).toHaveLength(1);
+    expect(asked).toEqual(['16', '32']);
+  });
+
+  test('is found however much has ended since, be it below what has ended itself', async () => {
+    const { store, perform } = openWorld();
+    const underway = openUnderway(store);
+    const ids = async () => idsOf(await underway.of('k'));
+    // r3: a unit; r4: sent elsewhere, over once it has dispatched r5 there
+    perform({ do: 'dispatch', at: 0 });
+    perform({ do: 'send', at: 0, to: 'a' });
+    perform({ do: 'dispatch', at: 4 });
+    perform({ do: 'end', at: 4 });
+    for (let i = 0; i < 300; i++) {
+      perform({ do: 'dispatch', at: 0 });
+      perform({ do: 'end', at: 5 });
+      if (i % 50 === 0) expect(await ids()).toEqual(['r3', 'r5']);
+    }
+    expect(await ids()).toEqual(['r3', 'r5']);
+    perform({ do: 'end', at: 3 });
+    expect(await ids()).toEqual(['r5']);
+  });
+
+  test('is found where another process has forgotten a run, and one of its id has begun', async () => {
+    const { store, perform } = openWorld();
+    const underway = openUnderway(store);
+    perform({ do: 'dispatch', at: 0 });
+    perform({ do: 'end', at: 3 });
+    expect(await underway.of('k')).toEqual([]);
+    store.prune({ olderThan: 10, keep: 0 });
+    const again = stepOf({ runId: 'r3' });
+    const origin = { runId: 'r0', rootId: 'r0', callId: 'c' };
+    store.commit([{ ...again, row: { ...again.row, sessionKey: 'k', origin } }]);
+    expect(idsOf(await underway.of('k'))).toEqual(['r3']);
+  });
+
+  test('is read anew once runs were forgotten', async () => {
+    const { store, perform } = openWorld();
+    const underway = openUnderway(store);
+    for (let i = 0; i < 40; i++) {
+      perform({ do: 'dispatch', at: 0 });
+      perform({ do: 'end', at: 3 });
+    }
+    expect(await underway.of('k')).toEqual([]);
+    store.prune({ olderThan: 10, keep: 0 });
+    underway.forgot();
+    perform({ do: 'dispatch', at: 0 });
+    expect(await underway.of('k')).toHaveLength(1);
+  });
+});
