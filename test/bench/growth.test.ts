@@ -1,10 +1,21 @@
 // The short form of `npm run bench`: how costs grow, on any machine and however much else it does. A step that looks at everything
 // before it, or at every sibling, makes ten times as many take ten times as long each.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type AnyAgent, createRuntime, memoryStore, type Session } from '@troupe/core';
 import type { Commit, RunStore } from '@troupe/protocol';
-import { describe, expect, test } from 'vitest';
+import { sqliteStore } from '@troupe/store-sqlite';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { bound, growthOf, ownTimeOf } from '../support/growth.ts';
 import { asking, leading, looping, provider, sending, spreading } from './work.ts';
+
+/** A path in a folder that goes with the test. */
+const pathOf = (name: string): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'troupe-growth-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, name);
+};
 
 const run = async (agent: AnyAgent, store: RunStore = memoryStore()): Promise<void> => {
   const runtime = createRuntime({ provider, model: 'none', store });
@@ -89,6 +100,28 @@ describe('the cost of a run', { timeout: 180_000 }, () => {
     const atRest = (session: Session<unknown>) => session.idle();
     const [few, many] = [() => talk(sending(), 20, 20, atRest), () => talk(sending(), 1, 400, atRest)];
     expect(await growthOf(few, many)).toBeLessThan(bound);
+  });
+
+  test.each([
+    ['in memory', memoryStore],
+    ['in SQLite', () => sqliteStore({ path: pathOf('runs.db'), durability: 'normal' })],
+  ])('a session is forgotten as fast beside four thousand runs as beside a hundred: %s', async (_where, open) => {
+    const store = open();
+    const runtime = createRuntime({ provider, model: 'none', store });
+    const agent = looping(0);
+    let others = 0;
+    const forgetting = async (beside: number): Promise<number> => {
+      for (; others < beside; others++) await runtime.run(agent, 'go');
+      const keys = Array.from({ length: 300 }, (_, i) => `${beside} ${i}`);
+      for (const sessionKey of keys) await (await runtime.session(agent, { sessionKey }).send('go')).ended;
+      return ownTimeOf(async () => {
+        for (const sentTo of keys) expect(await runtime.runs.prune({ olderThan: 0, sentTo })).toBe(1);
+      });
+    };
+    const few = Math.min(await forgetting(100), await forgetting(200));
+    expect((await forgetting(4_000)) / few).toBeLessThan(2 * bound);
+    await runtime.close();
+    if ('close' in store) await store.close();
   });
 
   test('a stored child is read as fast beside four thousand as beside a hundred', async () => {

@@ -16,7 +16,7 @@ import {
   redact,
 } from '@troupe/protocol';
 import { groupBy } from '../es2024.ts';
-import { type Listed, openRunLists, sentToOf } from './run-lists.ts';
+import { type Listed, openRunLists } from './run-lists.ts';
 import { shelfOf } from './shelf.ts';
 
 /** Who holds what was given back. */
@@ -159,12 +159,14 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
 
   const prune = (options: PruneOptions): number => {
     const { olderThan, keep, sentTo } = options;
-    const old = [...trees]
-      .filter(
-        ([, tree]) =>
-          tree.open === 0 && (sentTo === undefined || tree.runs.some(({ row }) => sentToOf(row) === sentTo)),
-      )
-      .map(([rootId, tree]) => ({ rootId, tree, endedAt: Math.max(...tree.runs.map(({ row }) => row.endedAt ?? 0)) }))
+    const rootIds =
+      sentTo === undefined ? trees.keys() : new Set(lists.ofSession(sentTo).map(({ row: { rootId } }) => rootId));
+    const old = [...rootIds]
+      .flatMap((rootId) => {
+        const tree = trees.get(rootId);
+        if (tree?.open !== 0) return [];
+        return { rootId, tree, endedAt: tree.runs.reduce((last, { row }) => Math.max(last, row.endedAt ?? 0), 0) };
+      })
       .reverse()
       .sort((a, b) => b.endedAt - a.endedAt)
       .slice(keep)

@@ -12,13 +12,14 @@ export type RunLists<T extends Listed> = {
   begin(run: T): void;
   end(run: T): void;
   forget(run: T): void;
+  /** Those that were sent to a session, oldest first. */
+  ofSession(sessionKey: string): T[];
   /** Newest first. @param older The run that they are to be older than. */
   rows(filter: Omit<RunFilter, 'before'>, older?: T): RunRow[];
 };
 
 /** The session that a run was sent to, and the one in whose background it runs. */
-export const sentToOf = ({ after, sessionKey }: RunRow): string | undefined =>
-  after === undefined ? undefined : sessionKey;
+const sentToOf = ({ after, sessionKey }: RunRow): string | undefined => (after === undefined ? undefined : sessionKey);
 const unitOfOf = ({ origin, sessionKey }: RunRow): string | undefined => origin && (origin.sessionKey ?? sessionKey);
 
 export const openRunLists = <T extends Listed>(runsOfTree: (rootId: string) => readonly T[]): RunLists<T> => {
@@ -83,6 +84,7 @@ export const openRunLists = <T extends Listed>(runsOfTree: (rootId: string) => r
       for (const [list, place] of places.get(run.row.runId) ?? []) remove(list, run, place);
       places.delete(run.row.runId);
     },
+    ofSession: (sessionKey) => [...(sent.get(sessionKey)?.all.newest() ?? [])].reverse(),
     rows(filter, older) {
       const { status, rootId, sentTo, unitsOf, limit = 100 } = filter;
       const wanted = status === undefined ? undefined : new Set([status].flat());

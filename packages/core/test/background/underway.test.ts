@@ -32,7 +32,8 @@ const openWorld = () => {
       return store.list(filter);
     },
   };
-  const commit = (step: Commit, row: Partial<RunRow>) => store.commit([{ ...step, row: { ...step.row, ...row } }]);
+  const commit = (step: Commit, row: Partial<RunRow>): void =>
+    void store.commit([{ ...step, row: { ...step.row, ...row } }]);
   const open = new Map<string, Partial<RunRow> & { sessionKey: string }>();
   const begin = (row: Partial<RunRow> & { sessionKey: string }): void => {
     const runId = `r${begun++}`;
@@ -125,10 +126,10 @@ describe('what is under way on behalf of a session', () => {
     perform({ do: 'dispatch', at: 0 });
     perform({ do: 'end', at: 3 });
     expect(await underway.of('k')).toEqual([]);
-    store.prune({ olderThan: 10, keep: 0 });
+    await store.prune({ olderThan: 10, keep: 0 });
     const again = stepOf({ runId: 'r3' });
     const origin = { runId: 'r0', rootId: 'r0', callId: 'c' };
-    store.commit([{ ...again, row: { ...again.row, sessionKey: 'k', origin } }]);
+    await store.commit([{ ...again, row: { ...again.row, sessionKey: 'k', origin } }]);
     expect(idsOf(await underway.of('k'))).toEqual(['r3']);
   });
 
@@ -140,7 +141,7 @@ describe('what is under way on behalf of a session', () => {
       perform({ do: 'end', at: 3 });
     }
     expect(await underway.of('k')).toEqual([]);
-    store.prune({ olderThan: 10, keep: 0 });
+    await store.prune({ olderThan: 10, keep: 0 });
     underway.forgot();
     perform({ do: 'dispatch', at: 0 });
     expect(await underway.of('k')).toHaveLength(1);

@@ -208,7 +208,8 @@ CREATE FUNCTION forget_loose(older_than double precision, sent_to text) RETURNS 
   DELETE FROM mail WHERE session IS NOT NULL AND receipt IS NOT NULL
     AND at < older_than AND session = coalesce(sent_to, session)
     AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.run_id = mail.run_id);
-  DELETE FROM claims WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.run_id = claims.run_id)
+  -- Whoever forgets one session has no time for all others.
+  DELETE FROM claims WHERE forget_loose.sent_to IS NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.run_id = claims.run_id)
     AND NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = claims.owner);
 $$;
 

@@ -48,7 +48,8 @@ export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
   return {
     findOld({ olderThan, keep, sentTo }) {
       removeLate.run({ olderThan, sentTo });
-      removeClaims.run();
+      // Whoever forgets one session has no time for all others.
+      if (sentTo === null) removeClaims.run();
       const found = sentTo === null ? find.all({ keep, olderThan }) : findSent.all({ keep, olderThan, sentTo });
       return found as Tasks['findOld']['give'];
     },
