@@ -41,11 +41,14 @@ export const openSessions = (world: SessionWorld) => {
     keep(key, session) {
       kept.delete(key);
       kept.set(key, session);
-      if (kept.size <= mostKept) return;
-      const [[oldestKey, oldest]] = kept as unknown as [[string, OpenSession]];
-      kept.delete(oldestKey);
-      // What is at work has its turn another time.
-      if (!oldest.isAtRest()) kept.set(oldestKey, oldest);
+      // Two for each that comes: after many were at work at once there are fewer again.
+      let looked = 0;
+      for (const [oldestKey, oldest] of kept) {
+        if (kept.size <= mostKept || looked++ === 2) return;
+        kept.delete(oldestKey);
+        // What is at work has its turn another time.
+        if (!oldest.isAtRest()) kept.set(oldestKey, oldest);
+      }
     },
   };
 

@@ -87,6 +87,17 @@ describe('a session that a thousand others were used after', () => {
     await runtime.close();
   });
 
+  test('is let go after it had to wait among too many that were at work', async () => {
+    const { runtime, session, talk, others } = openWorld();
+    const busy = Array.from({ length: kept + 200 }, (_, i) => `busy ${i}`);
+    for (const key of busy) expect((await talk(key, 'ask')).status).toBe('paused');
+    const held = busy.map((key) => new WeakRef(session(key)));
+    for (const key of busy) await session(key).interrupt();
+    await others();
+    expect(held.filter((session) => session.deref())).toEqual([]);
+    await runtime.close();
+  });
+
   test('is with whom it was', async () => {
     const { runtime, session, talk, others } = openWorld();
     await talk('a', 'one');
