@@ -1,4 +1,4 @@
-import { FaultError, faultOf, keepSecret, keepSecretsOfUrl, redact } from '@troupe/protocol';
+import { FaultError, faultOf, keepSecret, keepSecretsOfUrl, redact, redactEach } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
 
 describe('redact', () => {
@@ -75,6 +75,38 @@ describe('redact', () => {
     keepSecretsOfUrl('postgres://somebody@somewhere:5432/anything?user=nobody');
     const text = 'somebody, somewhere, 5432, anything, nobody';
     expect(redact(text)).toBe(text);
+  });
+});
+
+describe('a long list of what never changes', () => {
+  const messages = (count: number) => Array.from({ length: count }, (_, n) => ({ role: 'user', content: `word ${n}` }));
+
+  test('is cleared of secrets like any other value, and looked through once', () => {
+    let looks = 0;
+    const counted = {
+      get content() {
+        looks += 1;
+        return 'sk-proj-abcdefgh12345678';
+      },
+    };
+    const list = [...messages(200), counted];
+    const safe = redactEach(list);
+    expect(safe.slice(0, 200)).toEqual(list.slice(0, 200));
+    expect(safe[200]).toEqual({ content: '[redacted]' });
+    const before = looks;
+    expect(redactEach([...list, ...messages(1)])).toHaveLength(202);
+    expect(redactEach(list)[200]).toEqual({ content: '[redacted]' });
+    expect(looks).toBe(before);
+    expect(redactEach([counted])).toEqual([{ content: '[redacted]' }]);
+  });
+
+  test('is looked through again once another secret is registered', () => {
+    const list = messages(200);
+    expect(redactEach(list)).toEqual(list);
+    keepSecret('word 17 and');
+    keepSecret('word 177');
+    expect(redactEach(list)[177]).toEqual({ role: 'user', content: '[redacted]' });
+    expect(redactEach(list)[17]).toBe(list[17]);
   });
 });
 
