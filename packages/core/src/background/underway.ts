@@ -2,18 +2,21 @@
 import { isEnded, type RunRow, type RunStore } from '@troupe/protocol';
 import { groupBy } from '../es2024.ts';
 import { sessionOf } from './dispatch.ts';
+import { isUnit } from './unit.ts';
 
 /** What began at the same time may be listed late: so many of the newest are always read. */
 const fewest = 16;
 /** Sessions of which it is remembered up to where all has ended; of others all is read again. */
 const mostRemembered = 1_000;
 
-/** What need not be looked at again: what has ended, with all that it had started, stays so. */
+type Started = Pick<RunRow, 'runId' | 'rootId' | 'sessionKey' | 'status' | 'origin'>;
+
+/** What need not be read again of what was started in the background of a session. */
 type Over = {
-  /** So has everything that is listed behind this run. */
-  before?: string;
-  /** And these. */
-  runIds: ReadonlySet<string>;
+  /** This one and all that is listed behind it have ended. */
+  before: string;
+  /** Those among them that were sent elsewhere: something may be at work there on their behalf, or begin late. */
+  sent: readonly Started[];
 };
 
 export type Underway = {
@@ -23,8 +26,9 @@ export type Underway = {
   forgot(): void;
 };
 
-export const openUnderway = (store: Pick<RunStore, 'list'>): Underway => {
+export const openUnderway = (store: Pick<RunStore, 'list' | 'get'>): Underway => {
   const over = new Map<string, Over>();
+  let timesForgotten = 0;
   const remember = (key: string, now: Over): void => {
     over.delete(key);
     over.set(key, now);
@@ -32,58 +36,62 @@ export const openUnderway = (store: Pick<RunStore, 'list'>): Underway => {
     if (over.size > mostRemembered && oldest !== undefined) over.delete(oldest);
   };
 
-  /** What was started in the background of a session, oldest first, from where it may not have ended. */
-  const startedIn = async (key: string): Promise<RunRow[]> => {
+  /** What was started in the background of a session, oldest first. @param last The run that is looked for: nothing before it is wanted. */
+  const startedIn = async (key: string, last?: string): Promise<RunRow[]> => {
     const newest: RunRow[] = [];
-    const last = over.get(key)?.before;
     for (let limit = fewest; ; limit *= 2) {
       const before = newest.at(-1)?.runId;
       const page = await store.list({ unitsOf: key, limit, ...(before !== undefined && { before }) });
       newest.push(...page);
+      // Behind a run that was forgotten meanwhile nothing is listed.
+      if (page.length === 0 && before !== undefined && !(await store.get(before))) return startedIn(key, last);
       if (page.length < limit || page.some(({ runId }) => runId === last)) return newest.toReversed();
     }
   };
 
   return {
     async of(sessionKey) {
-      const known = over.get(sessionKey)?.runIds;
-      const lists = new Map<string, Promise<{ rows: RunRow[]; byTree: Map<string, RunRow[]> }>>();
-      const listOf = (key: string) => {
-        const list =
-          lists.get(key) ??
-          startedIn(key).then((rows) => ({ rows, byTree: groupBy(rows, ({ origin }) => origin?.rootId ?? '') }));
+      const times = timesForgotten;
+      const known = over.get(sessionKey);
+      const lists = new Map<string, Promise<Map<string, Started[]>>>();
+      const byTree = (rows: readonly Started[]) => groupBy(rows, ({ origin }) => origin?.rootId ?? '');
+      const listOf = (key: string): Promise<Map<string, Started[]>> => {
+        const list = lists.get(key) ?? startedIn(key).then(byTree);
         lists.set(key, list);
         return list;
       };
       const found = new Map<string, RunRow>();
-      const looked = new Map<string, boolean>();
-      /** Adds it and all that it has started. Gives whether all of it has ended. */
-      const isOver = async (row: RunRow): Promise<boolean> => {
-        if (isEnded(row.status) && known?.has(row.runId)) return true;
-        const before = looked.get(row.runId);
-        if (before !== undefined) return before;
-        let isSo = isEnded(row.status);
-        looked.set(row.runId, isSo);
-        if (!isSo) found.set(row.runId, row);
-        // What a unit has started is of the same session; what was sent elsewhere has that session's work below it.
-        for (const each of (await listOf(sessionOf(row))).byTree.get(row.rootId) ?? [])
-          isSo = (await isOver(each)) && isSo;
-        looked.set(row.runId, isSo);
-        return isSo;
+      const looked = new Set<string>();
+      /** It, and what it has started: a unit in the same session, what was sent elsewhere there. */
+      const add = async (row: Started): Promise<void> => {
+        if (looked.has(row.runId)) return;
+        looked.add(row.runId);
+        if (!isEnded(row.status)) found.set(row.runId, row as RunRow);
+        for (const each of (await listOf(sessionOf(row))).get(row.rootId) ?? []) await add(each);
       };
-      const { rows } = await listOf(sessionKey);
-      const runIds = new Set<string>();
-      let before = over.get(sessionKey)?.before;
-      let areAllOver = true;
-      for (const [at, row] of rows.entries()) {
-        const isSo = await isOver(row);
-        areAllOver &&= isSo;
-        if (areAllOver && at < rows.length - fewest) before = row.runId;
-        else if (isSo) runIds.add(row.runId);
-      }
-      remember(sessionKey, { runIds, ...(before !== undefined && { before }) });
+      const rows = await startedIn(sessionKey, known?.before);
+      const all: readonly Started[] = [...(known?.sent ?? []), ...rows];
+      lists.set(sessionKey, Promise.resolve(byTree(all)));
+      for (const row of all) await add(row);
+      const open = rows.findIndex(({ status }) => !isEnded(status));
+      const ended = rows.slice(0, Math.max(0, Math.min(open < 0 ? rows.length : open, rows.length - fewest)));
+      const before = ended.at(-1)?.runId;
+      if (before === undefined || times !== timesForgotten) return [...found.values()];
+      const sent = new Map(known?.sent.map((row) => [row.runId, row]));
+      for (const { runId, rootId, sessionKey: to, status, origin } of ended.filter((row) => !isUnit(row)))
+        sent.set(runId, {
+          runId,
+          rootId,
+          status,
+          ...(to !== undefined && { sessionKey: to }),
+          ...(origin && { origin }),
+        });
+      remember(sessionKey, { before, sent: [...sent.values()] });
       return [...found.values()];
     },
-    forgot: () => over.clear(),
+    forgot() {
+      timesForgotten += 1;
+      over.clear();
+    },
   };
 };

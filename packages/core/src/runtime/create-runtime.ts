@@ -127,6 +127,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     },
     usage: recovery.usageOf,
     conversation: recovery.conversation,
+    lookBelow: recovery.lookBelow,
     clock,
     handleOf: handles.of,
     start: (agent, job, options, sent) => startRun(agent, job, options, undefined, sent),

@@ -77,8 +77,11 @@ export type Recovery = {
    * What was said in its session up to the end of a stored run, or up to its beginning; `undefined` where that is nothing.
    *
    * @param known What is known of it already: only what came later is read.
+   * @param agent Whose instructions it is told under.
    */
-  conversation(upTo: 'end' | 'beginning', runId: string, known?: Whole): Promise<Said | undefined>;
+  conversation(upTo: 'end' | 'beginning', runId: string, known?: Whole, agent?: AnyAgent): Promise<Said | undefined>;
+  /** Takes note of what is asked below a run that has ended, and what of it was answered. */
+  lookBelow(runId: string): Promise<void>;
   /** Brings every tree back that can be claimed. Runs whose agent is unknown or has changed fail. */
   takeUpAll(): Promise<{ recovered: LiveRun[]; skipped: { runId: string; reason: string }[] }>;
 };
@@ -172,8 +175,8 @@ export const openRecovery = (
     return (await store.get(after)) ?? (await store.list({ sentTo: sessionKey, before: runId, limit: 1 }))[0];
   };
 
-  /** What was said in its session up to the end of a run. */
-  const saidUpTo = async (last: RunRow | undefined, known?: Whole): Promise<Said | undefined> => {
+  /** What was said in its session up to the end of a run. @param agent Whose instructions it is told under. */
+  const saidUpTo = async (last: RunRow | undefined, known?: Whole, agent?: AnyAgent): Promise<Said | undefined> => {
     if (!last) return undefined;
     // The oldest runs are forgotten first, as a rule: without them what is remembered is out of date.
     const isValid = known && (await store.get(known.first)) !== undefined;
@@ -184,7 +187,8 @@ export const openRecovery = (
     let whole = before && isValid ? known : undefined;
     let isWhole = true;
     for (const row of rows.toReversed()) {
-      const run = storedRun(row, await eventsOf(row.runId), agentFor(row, new Map()).agent, messages);
+      // What was told under earlier instructions is told under the later ones.
+      const run = storedRun(row, await eventsOf(row.runId), row === last ? agent : undefined, messages);
       if (run.ledger.begun) messages = run.transcript;
       // What has not ended says more, and is read again.
       isWhole &&= isEnded(row.status);
@@ -502,9 +506,14 @@ export const openRecovery = (
     },
     agentOf: (row) => agentFor(row, new Map()),
     demand,
-    async conversation(upTo, runId, known) {
+    async conversation(upTo, runId, known, agent) {
       const row = await store.get(runId);
-      return saidUpTo(upTo === 'end' || !row ? row : await previousOf(row), known);
+      return saidUpTo(upTo === 'end' || !row ? row : await previousOf(row), known, agent);
+    },
+    async lookBelow(runId) {
+      const below = await openBelow(await rowFor(runId));
+      await dropAnswered(runId, below);
+      await learnQuestions(below);
     },
     async usageOf(sessionKey) {
       await recorder.written();

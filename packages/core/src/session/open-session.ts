@@ -36,8 +36,20 @@ export type SessionWorld = {
   units(sessionKey: string): Promise<Run[]>;
   /** What its runs and its units have used. */
   usage(sessionKey: string): Promise<Usage>;
-  /** What was said up to the end of a stored run, or up to its beginning. @param known What is known of it already. */
-  conversation(upTo: 'end' | 'beginning', runId: string, known?: Whole): Promise<Said | undefined>;
+  /**
+   * What was said up to the end of a stored run, or up to its beginning.
+   *
+   * @param known What is known of it already.
+   * @param agent Whose instructions it is told under.
+   */
+  conversation(
+    upTo: 'end' | 'beginning',
+    runId: string,
+    known: Whole | undefined,
+    agent: AnyAgent,
+  ): Promise<Said | undefined>;
+  /** Takes note of what is asked below a run that has ended, and what of it was answered. */
+  lookBelow(runId: string): Promise<void>;
   readonly clock: Clock;
   /** A run of the session has ended, for its session, too. */
   changed(sessionKey: string): void;
@@ -143,8 +155,8 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
       const upTo = oldest ?? found.last;
       const times = shared.timesForgotten;
       const whole = remembered?.times === times ? remembered.whole : undefined;
-      const stored =
-        upTo === null ? undefined : await world.conversation(oldest === undefined ? 'end' : 'beginning', upTo, whole);
+      const end = oldest === undefined ? 'end' : 'beginning';
+      const stored = upTo === null ? undefined : await world.conversation(end, upTo, whole, known.agent);
       said = stored?.messages ?? [];
       remembered = { whole: stored?.whole, times };
       const open = found.open.filter((runId) => world.runs.has(runId));
@@ -189,15 +201,13 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
       uses -= 1;
     }
   };
-  /** Whoever is sent something now has its place. */
-  const isSettled = (now: SnapshotFrom<typeof sessionMachine>): boolean => now.matches('idle') || now.matches('busy');
   const ready = async () => {
     if (shared.isClosed) throw closedError(key);
     actor.send({ type: 'open' });
     const snapshot = await waitFor(actor, (now) => !now.matches('reading')).catch(() => {
       throw closedError(key);
     });
-    if (isSettled(snapshot)) return;
+    if (snapshot.matches('idle') || snapshot.matches('busy')) return;
     if (failure) throw failure.error;
     throw new FaultError('store.unavailable', `Session "${key}" could not be read just now. Send again.`);
   };
@@ -240,18 +250,20 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
     known.agent = fitting(other);
     known.isChosen = true;
   };
+  /** Nothing is at work, nor was anything sent since: whoever is sent something now has its place. */
+  const isAsIdleAs = (before: SnapshotFrom<typeof sessionMachine>): boolean => {
+    const now = actor.getSnapshot();
+    return now.matches('idle') && now.context.last === before.context.last;
+  };
   const sendNext = async (job: Job, options: SendOptions): Promise<Run> => {
     for (;;) {
       await ready();
       const before = actor.getSnapshot();
-      // Somebody else may have it read again.
-      if (!isSettled(before)) continue;
       // Whoever is at work is told by itself.
       if (before.matches('busy')) return start(job, options, {}).run;
       const mail = await world.unheard(key);
-      const now = actor.getSnapshot();
       // What was sent meanwhile may have heard it.
-      if (now.matches('idle') && now.context.last === before.context.last) return start(job, options, { mail }).run;
+      if (isAsIdleAs(before)) return start(job, options, { mail }).run;
     }
   };
   let lastSent: Promise<unknown> = Promise.resolve();
@@ -274,9 +286,15 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
   };
   const wake: OpenSession['wake'] = async (by, letters, { runId, first }) => {
     known.first = first;
-    do await ready();
-    while (!isSettled(actor.getSnapshot()));
-    if (actor.getSnapshot().matches('busy')) return 'busy';
+    for (;;) {
+      await ready();
+      const before = actor.getSnapshot();
+      if (before.matches('busy')) return 'busy';
+      const unheard = new Set((await world.unheard(key)).map(({ id }) => id));
+      // Whoever was sent something meanwhile has heard it: what is left is looked at again.
+      if (!letters.every(({ id }) => unheard.has(id))) return 'woken';
+      if (isAsIdleAs(before)) break;
+    }
     if (!known.isChosen) known.agent = fitting(by);
     const ids = letters.map(({ id }) => id);
     const input = letters.map(({ text }) => text).join('\n\n');
@@ -288,10 +306,14 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
     if (live.broken) throw live.broken.error;
     return 'woken';
   };
-  /** A run as it is, or as it has ended. */
+  /** A run as it is, or as it has ended, with what is asked below it. */
   const runOf = async (runId: string): Promise<Run> => {
-    if (newest?.run.id === runId && newest.times === shared.timesForgotten) return newest.run;
     const times = shared.timesForgotten;
+    if (newest?.run.id === runId && newest.times === times) {
+      // Those that it has let go may ask, be answered and end elsewhere.
+      if ((await newest.run.report).children.length > 0) await world.lookBelow(runId);
+      return newest.run;
+    }
     const run = await world.attach(runId);
     if (isEnded(run.status)) newest = { run, times };
     return run;

@@ -96,7 +96,10 @@ export class Session<T = JSONValue> {
     return this.#host.open() as Promise<Run<never>[]>;
   }
 
-  /** What was said up to the last run that has ended here, without secrets. Empty until something was sent. */
+  /**
+   * What was said up to the last run that has ended here, without secrets. Empty until something was sent: and, of a session that was let go
+   * meanwhile, until it is used again.
+   */
   get messages(): Message[] {
     return redactEach(this.#host.messages());
   }

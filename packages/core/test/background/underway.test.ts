@@ -8,14 +8,20 @@ import { openUnderway } from '../../src/background/underway.ts';
 
 const sessions = ['k', 'a', 'b'] as const;
 type Act =
-  | { do: 'dispatch' | 'end'; at: number }
-  | { do: 'send'; at: number; to: (typeof sessions)[number] }
+  | { do: 'end'; at: number }
+  /** `isLate`: by any run, be it over. */
+  | { do: 'dispatch'; at: number; isLate?: boolean }
+  | { do: 'send'; at: number; to: (typeof sessions)[number]; isLate?: boolean }
   | { do: 'ask'; session: (typeof sessions)[number] };
 
 const at = fc.nat(200);
+const isLate = fc.integer({ min: 0, max: 5 }).map((chance) => chance === 0);
 const act: fc.Arbitrary<Act> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('dispatch' as const), at }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('send' as const), at, to: fc.constantFrom(...sessions) }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('dispatch' as const), at, isLate }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('send' as const), at, isLate, to: fc.constantFrom(...sessions) }),
+  },
   { weight: 7, arbitrary: fc.record({ do: fc.constant('end' as const), at }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('ask' as const), session: fc.constantFrom(...sessions) }) },
 );
@@ -34,23 +40,24 @@ const openWorld = () => {
   };
   const commit = (step: Commit, row: Partial<RunRow>): void =>
     void store.commit([{ ...step, row: { ...step.row, ...row } }]);
+  const every = new Map<string, Partial<RunRow> & { sessionKey: string }>();
   const open = new Map<string, Partial<RunRow> & { sessionKey: string }>();
   const begin = (row: Partial<RunRow> & { sessionKey: string }): void => {
     const runId = `r${begun++}`;
     open.set(runId, row);
+    every.set(runId, row);
     commit(stepOf({ runId }), row);
   };
   for (const sessionKey of sessions) begin({ sessionKey });
-  /** One of those that have not ended. */
-  const pick = (number: number): [string, { sessionKey: string }] => {
-    const all = [...open];
+  const pick = (number: number, among: typeof open): [string, { sessionKey: string }] => {
+    const all = [...among];
     return all[number % all.length] as [string, { sessionKey: string }];
   };
   return {
     store: watched,
     asked,
     perform(next: Exclude<Act, { do: 'ask' }>): void {
-      const [runId, row] = pick(next.at);
+      const [runId, row] = pick(next.at, next.do !== 'end' && next.isLate ? every : open);
       const origin = { runId, rootId: runId, callId: 'c' };
       if (next.do === 'dispatch') begin({ sessionKey: row.sessionKey, origin });
       else if (next.do === 'send')
@@ -130,6 +137,44 @@ describe('what is under way on behalf of a session', () => {
     const again = stepOf({ runId: 'r3' });
     const origin = { runId: 'r0', rootId: 'r0', callId: 'c' };
     await store.commit([{ ...again, row: { ...again.row, sessionKey: 'k', origin } }]);
+    expect(idsOf(await underway.of('k'))).toEqual(['r3']);
+  });
+
+  test('is found though the run that it is done on behalf of has ended before', async () => {
+    const { store, perform } = openWorld();
+    const underway = openUnderway(store);
+    const toA = { do: 'send', to: 'a' } as const;
+    // r3 is sent to a, and over; r4, sent from there, begins late
+    perform({ ...toA, at: 0 });
+    perform({ do: 'end', at: 3 });
+    for (let i = 0; i < 100; i++) {
+      perform({ do: 'dispatch', at: 0 });
+      perform({ do: 'end', at: 3 });
+    }
+    expect(await underway.of('k')).toEqual([]);
+    perform({ do: 'send', to: 'b', at: 3, isLate: true });
+    expect(idsOf(await underway.of('k'))).toEqual(['r104']);
+  });
+
+  test('is found where runs are forgotten between one page and the next', async () => {
+    const { store, perform } = openWorld();
+    perform({ do: 'dispatch', at: 0 });
+    for (let i = 0; i < 200; i++) {
+      perform({ do: 'dispatch', at: 0 });
+      perform({ do: 'end', at: 4 });
+    }
+    let pages = 0;
+    const underway = openUnderway({
+      ...store,
+      async list(filter) {
+        const page = await store.list(filter);
+        pages += 1;
+        if (pages === 3) await store.prune({ olderThan: 10, keep: 0 });
+        return page;
+      },
+    });
+    expect(idsOf(await underway.of('k'))).toEqual(['r3']);
+    expect(pages).toBeGreaterThan(4);
     expect(idsOf(await underway.of('k'))).toEqual(['r3']);
   });
 

@@ -1,10 +1,11 @@
 /** A session at rest: nothing of it goes on, and nothing will, before somebody does something. */
-import { defineAgent, memoryStore, restMachine, type SessionRest } from '@troupe/core';
+import { defineAgent, defineTool, memoryStore, restMachine, type SessionRest } from '@troupe/core';
 import { isEnded, isLive, type ReadEvent, type RunRow } from '@troupe/protocol';
 import { mortalStore } from '@troupe/testing';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createActor, fromPromise, SimulatedClock } from 'xstate';
+import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
 import { helper, officeScript, openOffice, sending } from '../background/office.ts';
 import { machine } from '../recovery/processes.ts';
@@ -540,6 +541,48 @@ describe('whatever happens to sessions, and however slow their store is', () => 
     );
     expect(Math.min(rests, waits)).toBeGreaterThan(100);
   }, 120_000);
+});
+
+test('What a run had let go before it ended may be answered, end and ask again elsewhere: a session at rest knows', async () => {
+  const nothing = z.object({});
+  const erase = defineTool({
+    name: 'erase',
+    description: '',
+    inputSchema: nothing,
+    confirm: true,
+    execute: () => 'done',
+  });
+  const leaf = defineAgent({ name: 'leaf', instructions: '', tools: [erase] });
+  const letGo = defineTool({
+    name: 'let_go',
+    description: '',
+    inputSchema: nothing,
+    execute: async (_input, { spawn }) => (await (await spawn(leaf, 'go', { onPaused: 'error' })).report).status,
+  });
+  const top = defineAgent({ name: 'top', instructions: '', tools: [letGo] });
+  const erasing = { calls: [{ name: 'erase', arguments: {} }] };
+  const script = {
+    top: [{ calls: [{ name: 'let_go', arguments: {} }] }, 'top done'],
+    leaf: [erasing, erasing, 'leaf done'],
+  };
+  const { boot } = machine();
+  const [one, two] = [boot(script, { agents: [top, leaf] }), boot(script, { agents: [top, leaf] })];
+  const [here, there] = [one, two].map(({ runtime }) => runtime.session(top, { sessionKey: 'k' }));
+  await (await here?.send('go'))?.ended;
+  const asked = async () => {
+    const rest = there?.idle();
+    await settle();
+    const { questions = [] } = (await rest)?.report ?? {};
+    return questions.map(({ id }) => id);
+  };
+  const [first = ''] = await asked();
+  expect(await one.runtime.answer(first, true)).toEqual({ status: 'accepted' });
+  await settle();
+  const [second = '', ...more] = await asked();
+  expect([second === first, second.length > 0, more]).toEqual([false, true, []]);
+  expect(await one.runtime.answer(second, true)).toEqual({ status: 'accepted' });
+  await settle();
+  expect([await asked(), await asked()]).toEqual([[], []]);
 });
 
 describe('the chart of a wait', () => {

@@ -1,6 +1,6 @@
 import { createRuntime, defineAgent, defineTool, memoryStore, spawned } from '@troupe/core';
 import { isEnded, type JSONValue, type RunEvent, type RunRow } from '@troupe/protocol';
-import { checkRunLaws, type Death } from '@troupe/testing';
+import { checkRunLaws, type Death, scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
@@ -11,6 +11,28 @@ import { workersIn } from './workers.ts';
 const secret = 'sk-abcdefgh12345678';
 
 describe('an agent that was made of data', () => {
+  test('is made once, however much was said, here and where it is read', async () => {
+    const store = memoryStore();
+    const made = { here: 0, there: 0 };
+    const open = (where: keyof typeof made) => {
+      const runtime = createRuntime({ provider: scriptedProvider(() => 'well'), model: 'm', store });
+      const make = runtime.defineAgents('workers', () => {
+        made[where] += 1;
+        return defineAgent({ name: 'worker', instructions: 'Be kind.' });
+      });
+      return { runtime, session: runtime.session(make({}), { sessionKey: 'k' }) };
+    };
+    const here = open('here');
+    for (let i = 0; i < 20; i++) await (await here.session.send('hello')).ended;
+    const there = open('there');
+    await there.session.runs();
+    expect(there.session.messages).toEqual(here.session.messages);
+    expect(there.session.messages).toHaveLength(41);
+    expect(made).toEqual({ here: 1, there: 1 });
+    await here.runtime.close();
+    await there.runtime.close();
+  });
+
   test('is stored with its runs as maker and data, not by its name: names need not be unique', async () => {
     const office = openOffice();
     const { runtime, heard } = office;

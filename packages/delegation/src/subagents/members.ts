@@ -120,15 +120,12 @@ const next = (members: Members, change: (now: Part[], index: Index) => void): Me
 /** With these, in place of those of their ids. */
 export const withMembers = (members: Members, changed: readonly Member[]): Members =>
   next(members, (now, index) => {
-    const own = new Map<number, Record<string, Placed>>();
     for (const member of changed) {
       const { agentId } = member.record;
       const at = partOf(agentId);
-      const part = own.get(at) ?? { ...now[at] };
-      own.set(at, part);
+      const part = now[at] ?? {};
       const before = Object.hasOwn(part, agentId) ? part[agentId] : undefined;
-      part[agentId] = { ...member, place: before?.place ?? index.nextPlace++ };
-      now[at] = part;
+      now[at] = { ...part, [agentId]: { ...member, place: before?.place ?? index.nextPlace++ } };
       enter(index, member, before);
     }
   });
@@ -136,8 +133,9 @@ export const withMembers = (members: Members, changed: readonly Member[]): Membe
 export const withoutMembers = (members: Members, agentIds: readonly string[]): Members =>
   next(members, (now, { tree, ids }) => {
     for (const agentId of agentIds) {
-      const { [agentId]: gone, ...part } = now[partOf(agentId)] ?? {};
+      const gone = memberOf({ members: now }, agentId);
       if (!gone) continue;
+      const { [agentId]: _, ...part } = now[partOf(agentId)] ?? {};
       now[partOf(agentId)] = part;
       tree.drop(agentId);
       leave(ids, gone);

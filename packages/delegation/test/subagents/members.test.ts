@@ -148,10 +148,23 @@ describe('sub-agents of a roster', () => {
     );
   });
 
-  test('are none for an id that only objects know', () => {
+  test('have any ids: those that objects know, too', () => {
     const members = withMembers(noMembers, [standing({ record: recordOf('xor', 'run'), last: null, open: [] })]);
     expect(memberOf({ members }, 'constructor')).toBeUndefined();
     expect(memberOf({ members }, 'xor')?.record.agentId).toBe('xor');
     expect(memberOf({ members }, '')).toBeUndefined();
+    expect(withoutMembers(members, ['constructor', '', '__proto__'])).toEqual(members);
+    const odd = ['__proto__', 'constructor', '', '12'].map((id) =>
+      standing({ record: recordOf(id, 'run'), last: null, open: [] }),
+    );
+    const all = withMembers(members, odd);
+    expect(membersOf({ members: all }).map(({ record }) => record.agentId)).toEqual([
+      'xor',
+      '__proto__',
+      'constructor',
+      '',
+      '12',
+    ]);
+    expect(membersOf({ members: withoutMembers(all, ['__proto__', '']) })).toHaveLength(3);
   });
 });

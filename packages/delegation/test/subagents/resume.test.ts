@@ -118,15 +118,20 @@ describe('to resume', () => {
   });
 
   test('[SB-095, B-04] while it is woken by something else: it does one after the other, and is at work until both are done', async () => {
-    const office = openOffice();
+    const { store, hold } = watchedStore();
+    const office = openOffice({ store });
     const { runtime, manager } = office;
     const { agentId, sessionKey } = await manager.spawn({ task: 'count' });
     await settle();
     await manager.collect();
     // given that it is asked to go on, and woken before that has begun
+    const go = hold('write');
     const resuming = manager.resume({ agentId, task: 'hang on' });
     await runtime.deliver(sessionKey, { id: 'news', text: 'slow news' });
+    await settle();
+    go();
     const { runId } = await resuming;
+    expect((await runtime.runs.get(runId))?.after).toBe('wake_news');
     await settle();
     await pass(office, 1_000);
     await pass(office, 1_000);

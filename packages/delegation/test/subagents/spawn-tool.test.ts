@@ -473,6 +473,8 @@ describe('the tool spawn', () => {
       spawn(JSON.stringify(task), { role, tool_profile: 'full', ...more });
     const ask = async (args: object) => (await troupe.session('chat').send(JSON.stringify(args))).report;
     await ask(full('reviewer', spawn('x')));
+    // What came of it is told to the session first.
+    await settle();
     const orchestrator = { allow_subagents: true };
     await ask(full('planner', full('devops', spawn('x'), orchestrator), orchestrator));
     await settle();
