@@ -8,7 +8,6 @@ import { handoverMachine } from './handover-machine.ts';
 import { isVisibleTo, type Scope, visibleTo } from './lineage.ts';
 import { type OpenRuns, openEffects } from './manager-effects.ts';
 import { managerMachine } from './manager-machine.ts';
-import type { Answer } from './manager-steps.ts';
 import { openViews } from './manager-views.ts';
 import {
   callKeyOf,
@@ -25,6 +24,7 @@ import { pastResults } from './past-results.ts';
 import { readRoster } from './read-roster.ts';
 import { resultOfEnd } from './result-of-run.ts';
 import type { Member } from './roster.ts';
+import type { Answer } from './steps/step.ts';
 import { makeSubagent, SubagentMade } from './subagent-agent.ts';
 import { configOf, readConfig, resumedConfig } from './subagent-config.ts';
 import { subagentMachine } from './subagent-machine.ts';

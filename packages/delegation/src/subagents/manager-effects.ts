@@ -2,7 +2,7 @@
 import type { Agent, Job, Run, Runtime } from '@troupe/core';
 import { FaultError, faultOf, isFaultError, type RunEvent, redact, toJSON } from '@troupe/protocol';
 import type { Push } from './handover-machine.ts';
-import { longestMs } from './manager-steps.ts';
+import { longestMs } from './steps/step.ts';
 import type { Ask } from './subagent-machine.ts';
 import type { SubagentPolicy } from './subagent-options.ts';
 import type { SubagentRecord } from './subagent-record.ts';

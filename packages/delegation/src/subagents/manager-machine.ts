@@ -5,16 +5,20 @@
  *      └─it could not be─▶ broken
  *
  * It decides and tells. Each sub-agent is an actor below it (`subagent-machine.ts`) for as long as it has something to do, and so is each
- * result that is pushed (`handover-machine.ts`). Its context is data: what it knows of whom. What a decision does is `manager-steps.ts`.
+ * result that is pushed (`handover-machine.ts`). Its context is data: what it knows of whom. What a decision does stands in `steps/`.
  */
 import { type DoneActorEvent, type ErrorActorEvent, type EventObject, fromCallback, fromPromise, setup } from 'xstate';
 import { type Applicant, type CheckName, checks, profileChecks } from './admission.ts';
 import { type Handed, handoverMachine } from './handover-machine.ts';
 import type { Scope } from './lineage.ts';
-import * as steps from './manager-steps.ts';
-import { type Answer, type Found, handoverIdOf, type Order, type Steering, type Step } from './manager-steps.ts';
 import { memberOf, noMembers } from './members.ts';
 import { notedOf, type Roster } from './roster.ts';
+import { forget, sweep } from './steps/forgetting.ts';
+import { admit, adopt, begun, create, refuse, unbegun, unmade } from './steps/letting-in.ts';
+import { close, opened, rest } from './steps/opening.ts';
+import { began, collect, ended, handed, leave } from './steps/results.ts';
+import { type Answer, type Found, handoverIdOf, type Order, type Step } from './steps/step.ts';
+import { cancel, cancelAll, refuseSteering, type Steering, steer, steerRefusal } from './steps/stopping.ts';
 import { type SubagentNews, subagentMachine } from './subagent-machine.ts';
 import type { CollectRequest, SubagentEvent, SubagentLimits, SubagentResult } from './subagent-manager.ts';
 import type { SubagentRecord } from './subagent-record.ts';
@@ -65,7 +69,7 @@ const base = setup({
   guards: {
     isRefused: ({ context, event }, { check }: { check: CheckName }) =>
       (event.type === 'spawn' || event.type === 'create') && checks[check](context, event.applicant) !== null,
-    mayNotSteer: ({ context, event }) => event.type === 'steer' && steps.steerRefusal(context, event) !== null,
+    mayNotSteer: ({ context, event }) => event.type === 'steer' && steerRefusal(context, event) !== null,
   },
 });
 
@@ -154,16 +158,14 @@ const all = Object.keys(checks) as CheckName[];
 const refusals = (names: readonly CheckName[]) =>
   names.map((check) => ({
     guard: { type: 'isRefused', params: { check } } as const,
-    actions: act<'spawn' | 'create'>((step, { requestId, applicant }) =>
-      steps.refuse(step, requestId, applicant, check),
-    ),
+    actions: act<'spawn' | 'create'>((step, { requestId, applicant }) => refuse(step, requestId, applicant, check)),
   }));
 
 /** The chart of every manager. Importable, drawable, explorable. */
 export const managerMachine = base
   .extend({
     actions: {
-      openAll: act((step, event: unknown) => steps.opened(step, (event as DoneActorEvent<Found>).output)),
+      openAll: act((step, event: unknown) => opened(step, (event as DoneActorEvent<Found>).output)),
       fail: base.assign({ failure: ({ event }: { event: unknown }) => (event as ErrorActorEvent).error }),
     },
   })
@@ -195,45 +197,43 @@ export const managerMachine = base
           spawn: [
             ...refusals(all),
             {
-              actions: act<'spawn'>((step, { requestId, applicant: { record } }) =>
-                steps.admit(step, { record, requestId }),
-              ),
+              actions: act<'spawn'>((step, { requestId, applicant: { record } }) => admit(step, { record, requestId })),
             },
           ],
           create: [
             ...refusals(profileChecks),
-            { actions: act<'create'>((step, { requestId, applicant }) => steps.create(step, requestId, applicant)) },
+            { actions: act<'create'>((step, { requestId, applicant }) => create(step, requestId, applicant)) },
           ],
           steer: [
             {
               guard: 'mayNotSteer',
-              actions: act<'steer'>((step, event) => steps.refuseSteering(step, event)),
+              actions: act<'steer'>((step, event) => refuseSteering(step, event)),
             },
-            { actions: act<'steer'>(steps.steer) },
+            { actions: act<'steer'>(steer) },
           ],
-          cancel: { actions: act<'cancel'>(steps.cancel) },
-          cancelAll: { actions: act<'cancelAll'>(steps.cancelAll) },
-          forget: { actions: act<'forget'>(steps.forget) },
-          adopt: { actions: act<'adopt'>((step, { requestId, records }) => steps.adopt(step, requestId, records)) },
-          collect: { actions: act<'collect'>((step, { requestId, wanted }) => steps.collect(step, requestId, wanted)) },
-          sweep: { actions: act<'sweep'>((step, { before }) => steps.sweep(step, before)) },
-          close: { target: 'closed', actions: act<'close'>(steps.close) },
+          cancel: { actions: act<'cancel'>(cancel) },
+          cancelAll: { actions: act<'cancelAll'>(cancelAll) },
+          forget: { actions: act<'forget'>(forget) },
+          adopt: { actions: act<'adopt'>((step, { requestId, records }) => adopt(step, requestId, records)) },
+          collect: { actions: act<'collect'>((step, { requestId, wanted }) => collect(step, requestId, wanted)) },
+          sweep: { actions: act<'sweep'>((step, { before }) => sweep(step, before)) },
+          close: { target: 'closed', actions: act<'close'>(close) },
         },
       },
       broken: {},
       /** What goes on is still heard of, and what comes of it still handed over. */
-      closed: { on: { close: { actions: act<'close'>(steps.close) } } },
+      closed: { on: { close: { actions: act<'close'>(close) } } },
     },
     on: {
-      leave: { actions: act<'leave'>((step, { requestId }) => steps.leave(step, requestId)) },
-      unmade: { actions: act<'unmade'>((step, { agentIds }) => steps.unmade(step, agentIds)) },
-      'run.began': { actions: act<'run.began'>(steps.began) },
-      'run.ended': { actions: act<'run.ended'>(steps.ended) },
-      'subagent.begun': { actions: act<'subagent.begun'>((step, { ask }) => steps.begun(step, ask)) },
+      leave: { actions: act<'leave'>((step, { requestId }) => leave(step, requestId)) },
+      unmade: { actions: act<'unmade'>((step, { agentIds }) => unmade(step, agentIds)) },
+      'run.began': { actions: act<'run.began'>(began) },
+      'run.ended': { actions: act<'run.ended'>(ended) },
+      'subagent.begun': { actions: act<'subagent.begun'>((step, { ask }) => begun(step, ask)) },
       'subagent.unbegun': {
-        actions: act<'subagent.unbegun'>((step, { ask, error }) => steps.unbegun(step, ask, error)),
+        actions: act<'subagent.unbegun'>((step, { ask, error }) => unbegun(step, ask, error)),
       },
-      'subagent.idle': { actions: act<'subagent.idle'>((step, { agentId }) => steps.rest(step, agentId)) },
-      handed: { actions: act<'handed'>(steps.handed) },
+      'subagent.idle': { actions: act<'subagent.idle'>((step, { agentId }) => rest(step, agentId)) },
+      handed: { actions: act<'handed'>(handed) },
     },
   });

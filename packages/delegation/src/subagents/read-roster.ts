@@ -1,9 +1,9 @@
 /** Sub-agents as they are stored: who there is, from their records; how each stands, from the runs. */
 import type { Runtime } from '@troupe/core';
 import { isEnded, type RunRow } from '@troupe/protocol';
-import { type Found, previewLength, remembered } from './manager-steps.ts';
 import { modelOf, resultFrom, stateOf } from './result-of-run.ts';
 import { type Activity, type Member, standing } from './roster.ts';
+import { type Found, previewLength, remembered } from './steps/step.ts';
 import type { SubagentResult } from './subagent-manager.ts';
 import { SubagentRecord } from './subagent-record.ts';
 
