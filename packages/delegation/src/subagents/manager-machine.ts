@@ -96,7 +96,8 @@ const wakingFrom = (before: Readonly<Record<string, true>>) => {
 
 const perform = (order: Order, { roster }: Step, enqueue: Enqueue, awake: ReturnType<typeof wakingFrom>): void => {
   const ensure = (agentId: string, open: string[] = []): void => {
-    if (!awake.has(agentId)) enqueue.spawnChild('subagent', { id: agentId, input: { agentId, open } });
+    if (awake.has(agentId)) return;
+    enqueue.spawnChild('subagent', { id: agentId, input: { agentId, open } });
     awake.add(agentId);
   };
   switch (order.type) {

@@ -1,7 +1,7 @@
 /** Sub-agents are forgotten: when somebody says so, or when they have been done for long. */
 import { childrenOf, type Scope, unregister } from '../lineage.ts';
 import { memberOf, membersOf, treeOf, withoutMembers } from '../members.ts';
-import { isActive, type Member } from '../roster.ts';
+import { isActive } from '../roster.ts';
 import { answer, isAtWorkBelow, isSeen, move, put, type Step } from './step.ts';
 
 /** Those below it go to its parent, and what they were asked for by it, to whoever had asked it. */
@@ -47,9 +47,8 @@ export const sweep = (step: Step, before: number): void => {
   });
   const { childIds } = treeOf(step.roster);
   // Most have nobody below them: those go all at once.
-  const [leaves, others] = [true, false].map((isLeaf) =>
-    old.filter(({ record: { agentId } }) => childIds.has(agentId) !== isLeaf),
-  ) as [Member[], Member[]];
+  const leaves = old.filter(({ record }) => !childIds.has(record.agentId));
+  const others = old.filter(({ record }) => childIds.has(record.agentId));
   const leafIds = leaves.map(({ record }) => record.agentId);
   step.roster = { ...step.roster, members: withoutMembers(step.roster.members, leafIds) };
   for (const { record } of leaves)
