@@ -1,6 +1,7 @@
 import { type AgentContext, memoryStore, type RunContext } from '@troupe/core';
 import { LiveEvent, type RunEvent, StoredEvent } from '@troupe/protocol';
 import { scriptedProvider, type Turn } from '@troupe/testing';
+import { lastValueFrom, toArray } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { openRuntime, settle } from '../../../test/support/open-runtime.ts';
@@ -241,6 +242,35 @@ describe('[BG-123] runs can be read', () => {
     expect(await read({ rootId: runId, after: 3 })).toEqual(all.slice(3));
     expect(await read({ runId, after: last - 1 })).toEqual([last]);
     expect(await read({})).toEqual(all);
+  });
+
+  test('up to where they end now, as a loop and as a stream, while a run goes on', async () => {
+    const { runtime } = open([{ text: 'One.' }, { calls: [call()] }, { hang: true, text: 'Hm' }]);
+    const { runId } = await runtime.run(agent, 'Go.');
+    const { id } = runtime.start(agent, 'Wait.');
+    await settle();
+    const looped: string[] = [];
+    for await (const event of runtime.events({}, { follow: false })) looped.push(key(event));
+    const streamed = await lastValueFrom(runtime.events({ rootId: id }, { follow: false }).pipe(toArray()));
+    expect(looped.filter((one) => one.startsWith(`${runId}:`)).length).toBeGreaterThan(3);
+    expect(streamed.map(key)).toEqual(looped.filter((one) => one.startsWith(`${id}:`)));
+    expect(streamed.at(-1)?.type).toBe('turn.started');
+    expect(await lastValueFrom(runtime.events({ rootId: 'none' }, { follow: false }).pipe(toArray()))).toEqual([]);
+  });
+
+  test('from now on, whatever was stored before', async () => {
+    const { runtime } = open([{ text: 'One.' }, { text: 'Two.' }, { text: 'Three.' }]);
+    await runtime.run(agent, 'Go.', { runId: 'before' });
+    const after = await runtime.runs.cursor();
+    const heard: RunEvent[] = [];
+    runtime.events({ after }).subscribe((event) => heard.push(event));
+    await runtime.run(agent, 'Go.', { runId: 'then' });
+    const later: RunEvent[] = [];
+    for await (const event of runtime.events({ after }, { follow: false })) later.push(event);
+    const stored = heard.filter((event) => !('live' in event));
+    expect(stored.map(key)).toEqual(later.map(key));
+    expect(new Set(heard.map(({ runId }) => runId))).toEqual(new Set(['then']));
+    expect(later.map(({ type }) => type)).toEqual(expect.arrayContaining(['run.started', 'run.completed']));
   });
 });
 

@@ -82,6 +82,10 @@ const slowStore = (on: { commit?: () => void } = {}) => {
       await later();
       yield* store.events(query) as Iterable<never>;
     },
+    cursor: async () => {
+      await later();
+      return store.cursor();
+    },
   };
   return { slow, store };
 };

@@ -4,7 +4,7 @@ import { type PostgresStoreOptions, settle } from './options.ts';
 import { openChanges } from './reader/changes.ts';
 import { openHints } from './reader/hints.ts';
 import { type Hearing, listen } from './reader/listen.ts';
-import { readEvents } from './reader/read-events.ts';
+import { readCursor, readEvents } from './reader/read-events.ts';
 import { readMail } from './reader/read-mail.ts';
 import { readMemories } from './reader/read-memories.ts';
 import { readRuns } from './reader/read-runs.ts';
@@ -127,6 +127,7 @@ export const postgresStore = (options: string | PostgresStoreOptions): PostgresS
     list: runs.list,
     quotas: runs.quotas,
     events: readEvents(reader),
+    cursor: () => readCursor(reader),
     changes(heard, given) {
       check();
       return changes.listen(heard, given);

@@ -1,4 +1,6 @@
-import type { ReadEvent } from '@troupe/protocol';
+import { createRuntime, defineAgent } from '@troupe/core';
+import { isLive, type ReadEvent } from '@troupe/protocol';
+import { scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { listOf } from '../../../test/support/list-of.ts';
 import { stepOf } from '../../../test/support/steps.ts';
@@ -58,6 +60,41 @@ describe('a reader over all trees', { timeout: 30_000 }, () => {
     expect(runsOf(rest)).toEqual(['slow', 'quick']);
     expect(runsOf(await read(store, cursor))).toEqual(['slow', 'quick']);
     expect(await read(store, rest.at(-1)?.cursor)).toEqual([]);
+    await store.close();
+  });
+
+  test('misses nothing of a tree that two processes write while a third is slow to commit [F-17, L6]', async () => {
+    const { store, schema } = await open();
+    const elsewhere = openAt({ url: await sharedServer(), schema });
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    const provider = scriptedProvider(async () => {
+      asked.resolve();
+      await answer.promise;
+      return 'Done.';
+    });
+    const runtime = createRuntime({ provider, model: 'scripted', store });
+    const told: string[] = [];
+    const following = runtime.events().subscribe((event) => void (isLive(event) || told.push(event.id)));
+    const run = runtime.start(defineAgent({ name: 'a', instructions: 'Work.' }), 'Go.', { runId: 'r' });
+    await asked.promise;
+    const before = (await listOf(store.events({ rootId: 'r' }))).length;
+    // given a write of another tree that is not through, and one of this tree elsewhere
+    const slow = await openTransaction(schema, 'slow');
+    await elsewhere.commit([stepOf({ runId: 'r/9-0/0', rootId: 'r' })]);
+    // when this process writes the tree, too, and tells that
+    answer.resolve();
+    await run.report;
+    const all = (await listOf(store.events({ rootId: 'r' }))).map(({ id }) => id);
+    expect(all[before]).toBe('r/9-0/0:1');
+    // then all of it is told at once, in its order, and the other one when it is there
+    await expect.poll(() => told.at(-1), patience).toBe(all.at(-1));
+    await slow('COMMIT');
+    expect(told.filter((id) => id.startsWith('r'))).toEqual(all);
+    await expect.poll(() => told, patience).toContain('slow:1');
+    following.unsubscribe();
+    await runtime.close();
+    await elsewhere.close();
     await store.close();
   });
 

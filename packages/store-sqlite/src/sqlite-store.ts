@@ -6,7 +6,7 @@ import { connectReader } from './file/connect.ts';
 import { prepareFile } from './file/prepare-file.ts';
 import { openChanges } from './reader/changes.ts';
 import { indexed } from './reader/memory-text.ts';
-import { readEvents } from './reader/read-events.ts';
+import { readCursor, readEvents } from './reader/read-events.ts';
 import { readMail } from './reader/read-mail.ts';
 import { readMemories } from './reader/read-memories.ts';
 import { readRuns } from './reader/read-runs.ts';
@@ -44,6 +44,7 @@ export type SqliteStore = Required<Pick<RunStore, 'events' | 'changes'>> &
       | 'get'
       | 'list'
       | 'quotas'
+      | 'cursor'
       | 'read'
       | 'search'
     >
@@ -137,6 +138,7 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
     list: open(runs.list),
     quotas: open(runs.quotas),
     events: open(readEvents(reader, check)),
+    cursor: open(() => readCursor(reader)),
     changes: open(changes.listen),
     async prune({ olderThan, keep, sentTo = null }) {
       let forgotten = 0;

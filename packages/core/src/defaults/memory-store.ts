@@ -277,6 +277,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
         );
       yield* all.after(from);
     },
+    cursor: () => String(all.count),
     read: (scope, key) => memories.get(scope)?.get(key),
     write(scope, key, value) {
       const entries = memories.get(scope) ?? new Map<string, JSONValue>();

@@ -16,9 +16,11 @@ import {
   type RunStore,
 } from '@troupe/protocol';
 import { type Observable, Subscription } from 'rxjs';
-import { openSieve } from './sieve.ts';
+import { openSieve, type Sought } from './sieve.ts';
 
 export type ReadOptions = {
+  /** False: it ends where what is stored ends. Default: it goes on with what comes. */
+  follow?: boolean;
   /** How many events are held for a reader that does not ask for them, or whose store is slow. Default: 10,000. */
   bound?: number;
   /**
@@ -40,6 +42,8 @@ export type Reading = {
   keepAlive?: boolean;
   /** Only what this run and those below it say, up to its last event. */
   within?: string;
+  /** Trees that are over of which is remembered what was told. Default: 10,000. */
+  mostOver?: number;
 };
 
 /** `later`: nothing is there now. A promise: the store has to be waited for. */
@@ -62,20 +66,24 @@ const treeOf = (query: EventQuery): string | undefined => {
 
 /** @param wake Called when it may be worth taking again. */
 export const openIntake = (
-  { store, query, live$, relay, within, keepAlive = false }: Reading,
-  { bound = 10_000, lagged }: ReadOptions,
+  { store, query, live$, relay, within, keepAlive = false, mostOver }: Reading,
+  { follow = true, bound = 10_000, lagged }: ReadOptions,
   wake: () => void,
 ): Intake => {
-  const sieve = openSieve(query);
+  const sieve = openSieve(query, mostOver);
   let held: RunEvent[] = [];
   let taken: RunEvent[] = [];
   let mustRead = true;
   let mayRead = false;
   let source: Source | undefined;
   let answer: IteratorResult<ReadEvent> | undefined;
-  /** What the store was read for. */
-  let sought: RunEvent | undefined;
-  let ended: { error: unknown } | 'over' | undefined;
+  /** What is looked for, and where. */
+  let sought: { event: RunEvent; in: Sought } | undefined;
+  /** Whether it is read on from where it was left; the tree that is looked for, and whether something of it was found. */
+  let isOn = true;
+  let checked: string | undefined;
+  let isFound = false;
+  let ended: { error: unknown } | 'over' | undefined = follow ? undefined : 'over';
 
   /** Of a root, all that the query asks for is its own or below it. */
   const isAll = within === undefined || ('rootId' in query && query.rootId === within);
@@ -106,33 +114,28 @@ export const openIntake = (
   const relayed = new WeakSet<RunEvent>();
 
   const listening = new Subscription();
-  listening.add(
-    store.changes?.(
-      () => {
-        mayRead = true;
-        wake();
-      },
-      { keepAlive },
-    ),
-  );
-  listening.add(
-    relay?.listen(treeOf(query), (event) => {
-      if (event) {
+  const mayHaveMore = (): void => {
+    mayRead = true;
+    wake();
+  };
+  const listen = (): void => {
+    listening.add(store.changes?.(mayHaveMore, { keepAlive }));
+    listening.add(
+      relay?.listen(treeOf(query), (event) => {
+        if (!event) return mayHaveMore();
         relayed.add(event);
         hold(event);
-      } else {
-        mayRead = true;
-        wake();
-      }
-    }),
-  );
-  listening.add(
-    live$.subscribe({
-      next: hold,
-      error: (error: unknown) => end({ error }),
-      complete: () => end('over'),
-    }),
-  );
+      }),
+    );
+    listening.add(
+      live$.subscribe({
+        next: hold,
+        error: (error: unknown) => end({ error }),
+        complete: () => end('over'),
+      }),
+    );
+  };
+  if (follow) listen();
 
   const leave = async (): Promise<void> => {
     listening.unsubscribe();
@@ -148,16 +151,22 @@ export const openIntake = (
   };
   /** What the store fails with ends the reading; once nothing more is told, a store that was closed is just the end. */
   const fail = (error: unknown): void => {
-    if (ended !== 'over' || !isFaultError(error) || error.code !== 'store.closed') ended = { error };
+    const isEnd = follow && ended === 'over' && isFaultError(error) && error.code === 'store.closed';
+    if (!isEnd) ended = { error };
     // It has no end that somebody could wait for.
     source = undefined;
     void leave();
-    if (ended !== 'over') throw error;
+    if (!isEnd) throw error;
   };
   const give = (event: RunEvent): RunEvent => {
     // Nobody waits for what a store has to say at the end of a reading.
     if (isLast(event)) leave().catch(() => {});
     return event;
+  };
+
+  const read = (query: EventQuery): void => {
+    isOn = !('rootId' in query) || 'rootId' in sieve.from;
+    source = iteratorOf(store.events(query));
   };
 
   const next = (): Taken => {
@@ -174,23 +183,28 @@ export const openIntake = (
             // Whoever has left hears of nothing.
             (error: unknown) => (source === reading ? fail(error) : undefined),
           );
-        if (step.done) source = undefined;
-        else if (sieve.read(step.value) && isWanted(step.value)) return give(step.value);
+        if (step.done) {
+          if (checked !== undefined && !isFound) sieve.lacks(checked);
+          source = checked = undefined;
+          continue;
+        }
+        isFound = true;
+        if (sieve.read(step.value, isOn) && isWanted(step.value)) return give(step.value);
         continue;
       }
       const event = taken.pop();
       if (event) {
-        const verdict = sieve.hear(event, event === sought, relayed.has(event));
+        const verdict = sieve.hear(event, sought?.event === event ? sought.in : 'nothing', relayed.has(event));
         if (verdict === 'news' && isWanted(event)) return give(event);
-        if (verdict !== 'gap') continue;
+        if (verdict === 'news' || verdict === 'known') continue;
         taken.push(event);
-        sought = event;
-        source = iteratorOf(store.events(sieve.from));
+        sought = { event, in: verdict === 'gap' ? 'store' : 'tree' };
+        read(verdict === 'gap' ? sieve.from : verdict);
         continue;
       }
       if (mustRead) {
         mustRead = false;
-        source = iteratorOf(store.events(sieve.from));
+        read(sieve.from);
         continue;
       }
       if (held.length > 0) {
@@ -204,7 +218,12 @@ export const openIntake = (
         continue;
       }
       if (typeof ended === 'object') throw ended.error;
-      return ended ?? 'later';
+      if (ended) return ended;
+      const check = sieve.check();
+      if (!check) return 'later';
+      if ('rootId' in check) checked = check.rootId;
+      isFound = false;
+      read(check);
     }
   };
 

@@ -45,6 +45,10 @@ export const runsOf = (store: RunStore, clock: Clock): Runtime['runs'] => ({
     const before = clock.now() - olderThan + 1;
     return store.prune({ olderThan: before, keep, ...(sentTo !== undefined && { sentTo }) });
   },
+  async cursor() {
+    await thisTick;
+    return store.cursor();
+  },
   async tree(rootId) {
     await thisTick;
     return treeOf(store, rootId);

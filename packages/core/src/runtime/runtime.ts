@@ -117,9 +117,9 @@ export type Runtime = {
   readonly events$: Observable<RunEvent>;
   /**
    * Stored events, then live ones: no gap, no double, whichever process stores them. `after` is `rootSeq` with `rootId`, `seq` with
-   * `runId`, else a cursor. Read with `for await`, they come at the reader's pace: `options` says how many are held for it, and who is
-   * told when it falls behind. Of a store that others write, too, such a loop keeps the process alive until it leaves; a subscription
-   * does not.
+   * `runId`, else a cursor. Read with `for await`, they come at the reader's pace: `options` says how many are held for it, who is told
+   * when it falls behind, and whether it ends where what is stored ends (`follow: false`). Of a store that others write, too, a loop
+   * that follows keeps the process alive until it leaves; a subscription does not.
    */
   events(filter?: EventQuery, options?: ReadOptions): EventStream;
   readonly runs: {
@@ -134,6 +134,11 @@ export type Runtime = {
     prune(options: { olderThan: number; keep?: number; sentTo?: string }): Promise<number>;
     /** The run and everything below it. @throws FaultError `run.unknown` */
     tree(rootId: string): Promise<RunTree>;
+    /**
+     * Where a reader of everything stands that has read it until now: `events({ after: await runs.cursor() })` tells what comes, whatever
+     * was stored before.
+     */
+    cursor(): Promise<string>;
   };
   /**
    * Refuses every new child in this process until {@link resumeSpawning}; running ones are untouched. For one tree, in any process, see

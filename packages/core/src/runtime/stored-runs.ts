@@ -31,7 +31,7 @@ import type { EventStream, Runtime } from './runtime.ts';
 
 /** What a store says of its runs, and what may be said to those that a process executes. Make one with {@link storedRuns}. */
 export type StoredRuns = {
-  readonly runs: Pick<Runtime['runs'], 'get' | 'list' | 'tree'>;
+  readonly runs: Pick<Runtime['runs'], 'get' | 'list' | 'tree' | 'cursor'>;
   /** As `runtime.events`: stored events, then those that other processes store. */
   events(filter?: EventQuery, options?: ReadOptions): EventStream;
   /** As `runtime.replay`. @throws FaultError `run.unknown`, `replay.differs`, `replay.invalid` */

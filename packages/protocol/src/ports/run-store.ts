@@ -203,6 +203,11 @@ export interface RunStore {
   /** Stored events after a point, oldest first, in the order of their commits. */
   events(query: EventQuery): Iterable<ReadEvent> | AsyncIterable<ReadEvent>;
   /**
+   * Where a reader over all trees stands that has read everything until now: after it there is all that is stored from now on. Costs the
+   * same whatever is stored. A store that others write at this moment may give what they store again.
+   */
+  cursor(): Promise<string> | string;
+  /**
    * Calls back, within about a second, when another process may have stored something. Gives back how to stop. Absent where nobody
    * else can. `keepAlive` (default true): the process does not end while somebody listens.
    */

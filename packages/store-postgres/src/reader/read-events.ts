@@ -36,6 +36,12 @@ const placeIn = (cursor: string): [tx: string, n: string] => {
   );
 };
 
+/** Before all that may still come. */
+export const readCursor = async ({ schema, read }: Reader): Promise<string> => {
+  const [row] = await read(`SELECT upto FROM ${schema}.horizon()`);
+  return `${row ? textIn(row, 'upto') : 0}.0`;
+};
+
 export const readEvents = ({ schema, read }: Reader): RunStore['events'] => {
   const pageOf = (id: string, order: string): string => `
     SELECT tx, n, root_seq, seq, data::text AS data, (SELECT upto FROM ${schema}.horizon()) AS upto, found FROM (

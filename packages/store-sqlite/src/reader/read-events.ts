@@ -32,6 +32,12 @@ const placeOf = (cursor: string): number => {
   );
 };
 
+/** The last number that was given to an event that is still there: those that come have greater ones. */
+const newest = 'SELECT max(id) AS id FROM events';
+
+export const readCursor = (reader: Reader): string =>
+  reader.read(newest, (statement) => String((statement.get() as { id: number | null }).id ?? 0));
+
 /** @param check Called before each page; throws when nothing may be read any more. */
 export const readEvents = (reader: Reader, check: () => void): RunStore['events'] => {
   const page = (sql: string, ...after: (string | number)[]): Found[] => {

@@ -469,6 +469,14 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
         yield* all.slice(from - again);
       }
     },
+    cursor() {
+      if (bug === 'the cursor counts what is left') return `${log.length}`;
+      const [behind, ahead] = [
+        bug === 'the cursor is before the last event',
+        bug === 'the cursor is after the next event',
+      ];
+      return `${(written.get('all') ?? 0) + Number(ahead) - Number(behind)}`;
+    },
     prune,
     closed() {
       if (bug !== 'keeps its claims when it is closed') leases.clear();

@@ -176,6 +176,9 @@ export const storeBugs = [
   'pruning goes by prefix',
   'pruning moves cursors',
   'cursors of pruned events are used again',
+  'the cursor counts what is left',
+  'the cursor is before the last event',
+  'the cursor is after the next event',
 ] as const;
 
 /** Ways to break it that show once a store is opened again. */

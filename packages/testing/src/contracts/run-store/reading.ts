@@ -51,6 +51,30 @@ export const reading: Contract<RunStore> = [
     },
   ],
   [
+    'has a cursor behind all that is stored, from which what comes is read, whatever is forgotten meanwhile',
+    async (open) => {
+      const store = await open();
+      const first = await store.cursor();
+      expect(await take(store, { after: first })).toEqual([]);
+      const r = await writeRun(store, { runId: 'r' });
+      await r.say('a', 'b');
+      expect(textsOf(await take(store, { after: first }))).toEqual(['a', 'b']);
+      const then = await store.cursor();
+      expect(await take(store, { after: then })).toEqual([]);
+      await r.say('c');
+      await r.end();
+      expect((await take(store, { after: then })).map(({ seq }) => seq)).toEqual([3, 4]);
+      const s = await writeRun(store, { runId: 's' });
+      await s.say('d');
+      await store.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0 });
+      const last = await store.cursor();
+      expect(await take(store, { after: last })).toEqual([]);
+      await s.say('e');
+      expect(textsOf(await take(store, { after: last }))).toEqual(['e']);
+      for (const after of [first, then]) expect(textsOf(await take(store, { after }))).toEqual(['d', 'e']);
+    },
+  ],
+  [
     'shows every reader each event once, page by page, while runs are written',
     async (open) => {
       const step = fc.oneof(
