@@ -2,13 +2,13 @@
  * What the page and the hub say to each other, over one WebSocket: JSON texts, one message each.
  *
  * The page opens `ws://127.0.0.1:<port>/page?token=<token>`; the token is that of the page's own address. The hub begins with `hello`:
- * every row there is, what happened last, and what is asked. From then on it tells changes in frames, at most 20 a second, each row at
+ * every row that is shown, what happened last, and what is asked. From then on it tells changes in frames, at most 20 a second, each row at
  * most once in a frame. A viewer that reads slowly misses frames, never rows: what changed meanwhile comes with the next frame that
  * reaches it, and `missed` counts the happenings that do not.
  *
  * The page says what it looks at (`watch`, `travel`), and the hub tells details of that alone: first all of it (`details`), then what
- * changes (`progress`). Everything else is asked for with an `id` that comes back with its one answer: `receipt`, `history`, `exported`
- * or `error`. A message that is understood by nobody is answered with `error` and changes nothing.
+ * changes (`progress`). Everything else is asked for with an `id` that comes back with its one answer: `receipt`, `history`, `exported`,
+ * `older` or `error`. A message that is understood by nobody is answered with `error` and changes nothing.
  */
 import { Answer, Budget, JSONValue, Question } from '@troupe/protocol';
 import { z } from 'zod';
@@ -23,7 +23,7 @@ export { Happening } from './wire/happening.ts';
 export { ActorLine, Gauge, Line, RunLine, Spending } from './wire/row.ts';
 
 /** Raised with every change that an older page would not understand. */
-export const wireVersion = 2;
+export const wireVersion = 3;
 
 /** What a command comes to, or would come to: see `Receipt` of the protocol. */
 export const ReceiptLine = z.discriminatedUnion('status', [
@@ -107,6 +107,11 @@ export const ToHub = z.discriminatedUnion('type', [
     /** At most 5,000, the default. */
     limit: z.int().positive().max(5_000).optional(),
   }),
+  /**
+   * Shows older trees of the store, or with `runId` that of one run. Their rows come with frames, to every page, and are answered with
+   * `older` once they are known.
+   */
+  z.object({ type: z.literal('older'), id: z.string(), runId: z.string().optional() }),
   /** A run with all below it as one file. Answered with `exported`. */
   z.object({ type: z.literal('export'), id: z.string(), runId: z.string(), as: ExportFormat }),
   /** What a command would come to: nothing is done. Answered with `receipt`. */
@@ -143,6 +148,7 @@ export const ToPage = z.discriminatedUnion('type', [
     inspectUrl: z.string(),
     /** Epoch milliseconds of the hub: ages are counted from here. */
     now: z.number(),
+    /** Those that are shown: of the trees that began last, of those that go on, and of older ones that somebody asked for. */
     lines: z.array(Line),
     /** The last 2,000 that happened, oldest first. */
     happenings: z.array(Happening),
@@ -150,13 +156,15 @@ export const ToPage = z.discriminatedUnion('type', [
     questions: z.array(Question),
     /** Whether the program refuses every new child, of whatever run; `null` where no program is looked at. */
     spawningPaused: z.boolean().nullable(),
+    /** Whether older trees are stored than those that are shown. */
+    older: z.boolean(),
   }),
   z.object({
     type: z.literal('frame'),
     now: z.number(),
     /** Rows that are new or have changed, whole. */
     lines: z.array(Line),
-    /** Rows that are forgotten. */
+    /** Rows that are forgotten, or have made room for others. */
     gone: z.array(z.string()),
     happenings: z.array(Happening),
     /** Happenings of frames that this viewer was too slow for: ask for the `history` of a tree where they matter. */
@@ -164,6 +172,7 @@ export const ToPage = z.discriminatedUnion('type', [
     /** All of them, when any has changed. */
     questions: z.array(Question).optional(),
     spawningPaused: z.boolean().nullable().optional(),
+    older: z.boolean().optional(),
   }),
   /** A machine, before the first chart that is of it. */
   z.object({ type: z.literal('machine'), machine: Machine }),
@@ -206,6 +215,8 @@ export const ToPage = z.discriminatedUnion('type', [
     /** True when nothing happened before the first of them. */
     complete: z.boolean(),
   }),
+  /** `rows`: how many more are shown now. */
+  z.object({ type: z.literal('older'), id: z.string(), rows: z.number() }),
   z.object({ type: z.literal('exported'), id: z.string(), name: z.string(), mediaType: z.string(), text: z.string() }),
   /** `runId`: of a fork that was accepted. */
   z.object({ type: z.literal('receipt'), id: z.string(), receipt: ReceiptLine, runId: z.string().optional() }),

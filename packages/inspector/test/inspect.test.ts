@@ -17,7 +17,7 @@ describe('a page', () => {
   test('sees a run from its start to its end, in rows', async () => {
     const { runtime, say, page } = await opened();
     expect(page.all('hello')[0]).toMatchObject({
-      version: 2,
+      version: 3,
       source: 'runtime',
       name: 'agents',
       lines: [],

@@ -309,7 +309,9 @@ test('a source that fails is said to its logger, and to who asks; the page stays
     source: {
       kind: 'store',
       events: events as never,
-      isThere: fails,
+      cursor: fails,
+      list: fails,
+      get: fails,
       replay: fails,
       asking: fails,
       send: fails,
@@ -324,7 +326,8 @@ test('a source that fails is said to its logger, and to who asks; the page stays
   onTestFinished(() => hub.close());
   const { told, it } = outlet();
   const page = hub.connect(it);
-  expect(logged).toEqual(['The inspector hears of no more events.']);
+  await until(() => logged.length > 0);
+  expect(logged).toEqual(['The inspector could not read what is stored.']);
   for (const type of ['can', 'command'])
     page.receive(JSON.stringify({ type, id: type, command: { type: 'pause', runId: 'r' } }));
   page.receive(JSON.stringify({ type: 'can', id: 'spawning', command: { type: 'pauseSpawning', runId: 'r' } }));

@@ -208,6 +208,23 @@ export const take = async (runId: string, as: ExportFormat): Promise<boolean> =>
   return true;
 };
 
+/** True while older runs are looked for. */
+export const isSearching = signal(false);
+/** Shows older runs, or the one with this id, which is looked at then. */
+export const showOlder = async (runId?: string): Promise<void> => {
+  isSearching.value = true;
+  const answer = await link?.ask({ type: 'older', ...(runId !== undefined && { runId }) });
+  isSearching.value = false;
+  if (answer?.type !== 'older')
+    return note(`Older runs: ${answer?.type === 'error' ? answer.message : 'not connected'}`, 'bad');
+  if (runId !== undefined)
+    return batch(() => {
+      filter.value = noFilter;
+      select(runId);
+    });
+  if (answer.rows === 0) note('Older runs: none');
+};
+
 export const fold = (id: string, hide: boolean): void => {
   const next = new Set(folded.value);
   if (hide) next.add(id);

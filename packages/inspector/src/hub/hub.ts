@@ -2,7 +2,15 @@
  * The middle of the inspector: keeps what all pages see, tells each what it is owed, and passes on what it asks. It hears of runs by
  * their events and of other programs' actors by Stately's messages; neither knows that it is there (L8).
  */
-import { type Clock, faultOf, isLive, type Logger, type RunEvent } from '@troupe/protocol';
+import {
+  type Clock,
+  FaultError,
+  faultOf,
+  isLive,
+  type Logger,
+  type RunEvent,
+  type StoredEvent,
+} from '@troupe/protocol';
 import { type ActorNews, openActorTable } from '../actors/actor-table.ts';
 import type { StatelyMessage } from '../actors/stately-message.ts';
 import { later } from '../later.ts';
@@ -16,7 +24,8 @@ import { problemOf } from './problem.ts';
 import { readMessage } from './read-message.ts';
 import type { RunSource } from './run-source.ts';
 import { openStreamed } from './streamed.ts';
-import type { Outlet, Standing } from './viewer.ts';
+import { openTrees, type TreeLimits } from './trees.ts';
+import type { Outlet, Standing, Viewer } from './viewer.ts';
 
 export type HubOptions = {
   /** Where runs are; none where only actors are looked at. */
@@ -27,6 +36,7 @@ export type HubOptions = {
   logger: Logger;
   /** A viewer with more unread bytes than this misses frames. */
   maxBufferedBytes: number;
+  limits?: TreeLimits;
 };
 
 export type Hub = {
@@ -44,8 +54,10 @@ const frameMs = 50;
 const isBehind = (looker: Looker): boolean => looker.isBehind();
 /** What happened last, for those who come later. */
 const mostHappenings = 2_000;
+const lastOf = (happenings: readonly Happening[]): Happening[] =>
+  happenings.toSorted((a, b) => a.at - b.at || a.rootSeq - b.rootSeq).slice(-mostHappenings);
 
-export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBytes }: HubOptions): Hub => {
+export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBytes, limits }: HubOptions): Hub => {
   const runs = openRunTable();
   const actors = openActorTable();
   const streamed = openStreamed();
@@ -88,7 +100,18 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
   const standing = (): Standing => ({
     questions: runs.questions(),
     spawningPaused: source?.isSpawningPaused?.() ?? null,
+    older: trees?.hasOlder() ?? false,
   });
+  /** What happened in the trees that are shown at first, before anybody looked. */
+  let before: Happening[] = [];
+  const happenedLast = (): readonly Happening[] => {
+    if (before.length > 0) {
+      const ids = new Set(recent.map(({ id }) => id));
+      recent = lastOf([...before.filter(({ id }) => !ids.has(id)), ...recent]);
+      before = [];
+    }
+    return recent;
+  };
   const looking = openLooking({
     source,
     clock,
@@ -100,7 +123,8 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
       return { ...(machine && { machine }), chart };
     },
     streamed: streamed.of,
-    recent: () => recent,
+    recent: happenedLast,
+    bring: async (runId) => trees?.bring(runId),
     forgotten(rootId) {
       for (const id of runs.forget(rootId)) gathered.gone(id);
       for (const looker of lookers) looker.hear({ type: 'forgotten', rootId });
@@ -117,9 +141,16 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
   const hearRun = (event: RunEvent): void => {
     streamed.take(event);
     const isLookedAt = looking.take(event);
+    const isNews = !isLive(event) && event.seq > runs.seq(event.runId);
     for (const id of runs.take(event)) gathered.row(id);
-    if (!isLive(event)) note(happeningOf(event));
-    if (!isLive(event) || isLookedAt) schedule();
+    if (isNews) note(happeningOf(event));
+    if (isNews || isLookedAt) schedule();
+  };
+  const readRun = (event: StoredEvent, isFirst: boolean): void => {
+    for (const id of runs.take(event)) gathered.row(id);
+    if (!isFirst) return;
+    before.push(happeningOf(event));
+    if (before.length > 10 * mostHappenings) before = lastOf(before);
   };
   const hearActors = ({ changed, gone, happening }: ActorNews): void => {
     for (const id of changed) {
@@ -131,7 +162,9 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     schedule();
   };
 
+  const isLookedAt = (rootId: string): boolean => [...lookers].some(({ isIn }) => isIn(rootId));
   const flush = (): void => {
+    for (const id of trees?.makeRoom(isLookedAt) ?? []) gathered.gone(id);
     const frame = gathered.take();
     const now = standing();
     for (const { measure } of [...lookers]) measure('unread');
@@ -144,6 +177,14 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     if (behind.length > 0) schedule();
   };
 
+  const tellOlder = async (viewer: Viewer, { id, runId }: Extract<ToHub, { type: 'older' }>): Promise<void> => {
+    const before = runs.size();
+    await (runId === undefined ? trees?.older() : trees?.bring(runId));
+    if (runId !== undefined && runs.seq(runId) === 0)
+      throw new FaultError('run.unknown', `No run "${runId}" is stored here.`);
+    shielded(flush);
+    viewer.send({ type: 'older', id, rows: runs.size() - before });
+  };
   const heed = async ({ viewer, hear }: Looker, said: ToHub): Promise<void> => {
     switch (said.type) {
       case 'watch':
@@ -152,6 +193,8 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
         return hear({ ...said, head: runs.head(said.rootId) });
       case 'history':
         return looking.tellHistory(viewer, said);
+      case 'older':
+        return tellOlder(viewer, said);
       case 'export':
         return looking.tellExport(viewer, said);
       case 'can':
@@ -176,7 +219,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     });
   };
   const greet = ({ viewer }: Looker): void => {
-    const { questions, spawningPaused } = standing();
+    const { questions, ...also } = standing();
     viewer.greet({
       type: 'hello',
       version: wireVersion,
@@ -185,16 +228,23 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
       inspectUrl,
       now: clock.now(),
       lines: [...runs.lines(), ...actors.lines()],
-      happenings: recent.slice(-mostHappenings),
+      happenings: happenedLast().slice(-mostHappenings),
       questions: [...questions],
-      spawningPaused,
+      ...also,
     });
   };
 
-  const follow = source?.events().subscribe({
-    next: (event) => shielded(() => hearRun(event)),
-    error: (error: unknown) => complain('The inspector hears of no more events.', faultOf(error, 'store.unavailable')),
-  });
+  const trees =
+    source &&
+    openTrees({
+      source,
+      runs,
+      limits,
+      read: (event, isFirst) => shielded(() => readRun(event, isFirst)),
+      hear: (event) => shielded(() => hearRun(event)),
+      changed: schedule,
+      complain: (message, error) => complain(message, faultOf(error, 'store.unavailable')),
+    });
 
   return {
     connect(outlet) {
@@ -214,6 +264,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
       const leave = (): void => {
         lookers.delete(looker);
         looker.leave();
+        if (lookers.size === 0) trees?.left();
       };
       lookers.add(looker);
       shielded(() => greet(looker));
@@ -222,7 +273,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     hear: (program, message) => shielded(() => hearActors(actors.take(program, message))),
     left: (program) => shielded(() => hearActors(actors.leave(program, clock.now()))),
     close() {
-      follow?.unsubscribe();
+      trees?.close();
       stopFrame?.();
       for (const { leave } of lookers) leave();
       lookers.clear();

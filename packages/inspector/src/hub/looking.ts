@@ -25,6 +25,8 @@ type About = {
   streamed(runId: string): readonly RunEvent[];
   /** What happened last, of any tree. */
   recent(): readonly Happening[];
+  /** Shows the tree of a run that is stored and not shown. */
+  bring(runId: string): Promise<void>;
   /** A tree is not stored any more. */
   forgotten(rootId: string): void;
   /** A row that somebody looks at has changed. */
@@ -36,6 +38,8 @@ export type Looker = {
   viewer: Viewer;
   /** The row that it looks at as it is, once it was told everything about it. */
   shown(): string | null;
+  /** True when it looks at something of a tree, as it is or as it was. */
+  isIn(rootId: string): boolean;
   /** True while it reads too slowly for another frame. */
   isBehind(): boolean;
   /** Looks how much it has left unread: now and then, and when it asks for something. */
@@ -49,10 +53,11 @@ const nothing = { chart: { active: [], steps: [] }, entries: [] };
 const tooSlow = `What was sent was not read for ${patienceMs / 1_000} s, or too much of it. Connect again.`;
 
 export const openLooking = (about: About) => {
-  const { source, clock, maxBufferedBytes, lineOf, head, chartOfActor, streamed, recent, forgotten, changed } = about;
+  const { source, clock, maxBufferedBytes, lineOf, head, chartOfActor, streamed, recent, bring, forgotten, changed } =
+    about;
   /** Rows whose chart has changed since the last frame. */
   let moved = new Set<string>();
-  const history = source && openHistory(source, head, clock);
+  const history = source && openHistory(source, head);
 
   const runLine = (rowId: string): RunLine | undefined => {
     const line = lineOf(rowId);
@@ -82,8 +87,9 @@ export const openLooking = (about: About) => {
 
   /** Whether a row is there to be looked at. A tree that has ended may have been forgotten since: its rows go. */
   const find = fromPromise(async ({ input: { rowId } }: { input: { rowId: string } }) => {
+    if (!lineOf(rowId)) await bring(rowId);
     const run = runLine(rowId);
-    const isThere = run?.endedAt === undefined || !source || (await source.isThere(rowId));
+    const isThere = run?.endedAt === undefined || !source || (await source.get(rowId)) !== undefined;
     if (run && !isThere) forgotten(run.rootId);
     return { isThere: isThere && lineOf(rowId) !== undefined, rootId: run?.rootId ?? null };
   });
@@ -139,6 +145,10 @@ export const openLooking = (about: About) => {
         shown() {
           const snapshot = actor.getSnapshot();
           return snapshot.matches({ row: { live: 'shown' } }) ? snapshot.context.rowId : null;
+        },
+        isIn(rootId) {
+          const { context } = actor.getSnapshot();
+          return context.rootId === rootId || context.moment?.rootId === rootId;
         },
         isBehind: () => !actor.getSnapshot().matches({ pace: 'keepingUp' }),
         measure: (when) => hear({ type: when, bytes: outlet.buffered() }),

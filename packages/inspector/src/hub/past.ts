@@ -1,5 +1,5 @@
 /** Trees as they were: rows, questions, conversations and charts at a moment, from the events that were stored by then. */
-import type { Clock, StoredEvent } from '@troupe/protocol';
+import type { StoredEvent } from '@troupe/protocol';
 import { type ChartState, chartAt } from '../chart/follow-chart.ts';
 import { openConversation } from '../runs/conversation.ts';
 import { openRunTable } from '../runs/run-table.ts';
@@ -21,13 +21,13 @@ export type History = {
 };
 
 /** @param head The last event of a tree that is known. */
-export const openHistory = (source: RunSource, head: (rootId: string) => number, clock: Clock): History => {
+export const openHistory = (source: RunSource, head: (rootId: string) => number): History => {
   let kept: { rootId: string; head: number; events: Promise<StoredEvent[]> } | undefined;
 
   const eventsOf = (rootId: string): Promise<StoredEvent[]> => {
     const until = head(rootId);
     if (kept?.rootId === rootId && kept.head === until) return kept.events;
-    const events = storedEvents(source, { rootId }, until, clock);
+    const events = storedEvents(source, { rootId }, until);
     kept = { rootId, head: until, events };
     events.catch(() => {
       if (kept?.events === events) kept = undefined;

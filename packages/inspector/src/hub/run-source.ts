@@ -1,14 +1,27 @@
 /** Where a hub has its runs from: a running program, or a store. */
-import type { Ask, EventStream, ForkOptions, Replay, ReplayOptions, Runtime, StoredRuns } from '@troupe/core';
-import type { EventQuery, Receipt } from '@troupe/protocol';
+import type {
+  Ask,
+  EventStream,
+  ForkOptions,
+  ReadOptions,
+  Replay,
+  ReplayOptions,
+  Runtime,
+  StoredRuns,
+} from '@troupe/core';
+import type { EventQuery, Receipt, RunFilter, RunRow } from '@troupe/protocol';
 
 /** What a hub needs. */
 export type RunSource = {
   kind: 'runtime' | 'store';
   /** Stored events, then those that come: as `runtime.events`. */
-  events(query?: EventQuery): EventStream;
-  /** False for what was forgotten. */
-  isThere(runId: string): Promise<boolean>;
+  events(query?: EventQuery, options?: ReadOptions): EventStream;
+  /** Where what comes begins: `events({ after })`. */
+  cursor(): Promise<string>;
+  /** Newest first, as `runtime.runs.list`. */
+  list(filter: RunFilter): Promise<RunRow[]>;
+  /** `undefined` for what was forgotten. */
+  get(runId: string): Promise<RunRow | undefined>;
   /** @throws FaultError `replay.differs` */
   replay(runId: string, options?: ReplayOptions): Promise<Replay>;
   /** Finds a run, once, to say what any number of commands to it would come to. */
@@ -24,8 +37,10 @@ export type RunSource = {
 /** The runs of a program, and of those that share its store. */
 export const runtimeSource = (runtime: Runtime): RunSource => ({
   kind: 'runtime',
-  events: (query) => runtime.events(query),
-  isThere: async (runId) => (await runtime.runs.get(runId)) !== undefined,
+  events: (query, options) => runtime.events(query, options),
+  cursor: () => runtime.runs.cursor(),
+  list: (filter) => runtime.runs.list(filter),
+  get: (runId) => runtime.runs.get(runId),
   replay: (runId, options) => runtime.replay(runId, options),
   async asking(runId) {
     const run = await runtime.attach(runId);
@@ -54,8 +69,10 @@ export const runtimeSource = (runtime: Runtime): RunSource => ({
 /** The runs of a store: commands reach those that some process executes. */
 export const storeSource = (runs: StoredRuns): RunSource => ({
   kind: 'store',
-  events: (query) => runs.events(query),
-  isThere: async (runId) => (await runs.runs.get(runId)) !== undefined,
+  events: (query, options) => runs.events(query, options),
+  cursor: () => runs.runs.cursor(),
+  list: (filter) => runs.runs.list(filter),
+  get: (runId) => runs.runs.get(runId),
   replay: (runId, options) => runs.replay(runId, options),
   asking: async (runId) => (ask) => runs.can(runId, ask),
   send: (runId, ask) => runs.send(runId, ask),

@@ -69,7 +69,7 @@ export const openRunWatch = (about: About): RunWatch => {
     watchMachine.provide({
       actors: {
         load: fromPromise<Loaded>(async () => {
-          const events = await storedEvents(source, { runId }, line()?.seq ?? 0, clock);
+          const events = await storedEvents(source, { runId }, line()?.seq ?? 0);
           return { events, ...(await look()) };
         }),
         refresh: fromPromise(look),

@@ -20,7 +20,7 @@ export type ChartShown = {
 /** What is shown of a row. */
 type Shown = ChartShown & { rowId: string; rootSeq: number | null; entries: readonly Entry[]; can?: Can };
 /** What is the same for every page, and told to each when it is not what it was told last. */
-export type Standing = { questions: readonly Question[]; spawningPaused: boolean | null };
+export type Standing = { questions: readonly Question[]; spawningPaused: boolean | null; older: boolean };
 
 /** Steps that a chart is sent with. */
 const mostSteps = 500;
@@ -43,6 +43,7 @@ export const openViewer = (outlet: Pick<Outlet, 'send'>): Viewer => {
   let owed = noFrame();
   let toldQuestions = '';
   let toldPaused: boolean | null | undefined;
+  let toldOlder: boolean | undefined;
   /** The number of the next step that it does not have. */
   let nextStep = 0;
 
@@ -63,14 +64,16 @@ export const openViewer = (outlet: Pick<Outlet, 'send'>): Viewer => {
     };
   };
   /** What of the standing it was not told. */
-  const unheard = ({ questions, spawningPaused }: Standing): Partial<Standing> => {
+  const unheard = ({ questions, spawningPaused, older }: Standing): Partial<Standing> => {
     const ids = questions.map(({ id }) => id).join('\n');
     const news = {
       ...(ids !== toldQuestions && { questions }),
       ...(spawningPaused !== toldPaused && { spawningPaused }),
+      ...(older !== toldOlder && { older }),
     };
     toldQuestions = ids;
     toldPaused = spawningPaused;
+    toldOlder = older;
     return news;
   };
 

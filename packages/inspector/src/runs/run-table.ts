@@ -16,18 +16,27 @@ export type RunTable = {
   take(event: RunEvent): string[];
   /** Lets go of a tree, and gives back its rows. */
   forget(rootId: string): string[];
+  hasTree(rootId: string): boolean;
+  /** Trees of which nothing goes on, the one that was heard of longest ago first. */
+  overFirst(): string[];
+  /** How many rows there are. */
+  size(): number;
   line(runId: string): RunLine | undefined;
   lines(): RunLine[];
   /** Open questions, oldest first: of all runs. */
   questions(): Question[];
-  /** The last event of a tree that is known here; 0 for none. */
+  /** The last event of a tree that is known here, and of a run; 0 for none. */
   head(rootId: string): number;
+  seq(runId: string): number;
 };
+
+/** The last event of a tree that is known, when something last happened in it, and its rows. */
+type Tree = { head: number; lastAt: number; runs: Tally[] };
 
 export const openRunTable = (): RunTable => {
   const runs = new Map<string, Tally>();
   const early = new Map<string, Map<number, StoredEvent>>();
-  const heads = new Map<string, number>();
+  const trees = new Map<string, Tree>();
   /** Runs that ask something. */
   const asking = new Set<Tally>();
 
@@ -69,12 +78,19 @@ export const openRunTable = (): RunTable => {
   };
 
   const add = (event: StoredEvent): Tally => {
-    const tally = runs.get(event.runId) ?? openTally(event);
-    runs.set(event.runId, tally);
+    const tree = trees.get(event.rootId) ?? { head: 0, lastAt: 0, runs: [] };
+    trees.set(event.rootId, tree);
+    const known = runs.get(event.runId);
+    const tally = known ?? openTally(event);
+    if (!known) {
+      runs.set(event.runId, tally);
+      tree.runs.push(tally);
+    }
     enter(tally, event);
     if (tally.questions.length > 0) asking.add(tally);
     else asking.delete(tally);
-    heads.set(event.rootId, Math.max(heads.get(event.rootId) ?? 0, event.rootSeq));
+    tree.head = Math.max(tree.head, event.rootSeq);
+    tree.lastAt = Math.max(tree.lastAt, event.at);
     return tally;
   };
 
@@ -103,14 +119,22 @@ export const openRunTable = (): RunTable => {
       return isCharged ? [runId, ...above(tally)] : [runId];
     },
     forget(rootId) {
-      const forgotten = [...runs].filter(([, { line }]) => line.rootId === rootId);
-      for (const [runId, tally] of forgotten) {
-        runs.delete(runId);
+      const forgotten = trees.get(rootId)?.runs ?? [];
+      for (const tally of forgotten) {
+        runs.delete(tally.line.id);
+        early.delete(tally.line.id);
         asking.delete(tally);
       }
-      heads.delete(rootId);
-      return forgotten.map(([runId]) => runId);
+      trees.delete(rootId);
+      return forgotten.map(({ line }) => line.id);
     },
+    hasTree: (rootId) => trees.has(rootId),
+    overFirst: () =>
+      [...trees]
+        .filter(([, tree]) => tree.runs.every(({ line }) => line.endedAt !== undefined))
+        .sort(([, a], [, b]) => a.lastAt - b.lastAt)
+        .map(([rootId]) => rootId),
+    size: () => runs.size,
     line(runId) {
       const tally = runs.get(runId);
       return tally && rowOf(tally);
@@ -118,6 +142,7 @@ export const openRunTable = (): RunTable => {
     lines: () => [...runs.values()].map(rowOf),
     questions: () =>
       [...asking].flatMap(({ questions }) => questions).sort((a, b) => a.askedAt - b.askedAt || (a.id < b.id ? -1 : 1)),
-    head: (rootId) => heads.get(rootId) ?? 0,
+    head: (rootId) => trees.get(rootId)?.head ?? 0,
+    seq: (runId) => runs.get(runId)?.line.seq ?? 0,
   };
 };

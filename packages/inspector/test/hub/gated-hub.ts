@@ -32,15 +32,17 @@ const gated = (source: RunSource) => {
   const gates: Record<Kind, Gate[]> = { find: [], watch: [], readTree: [] };
   const pass = (kind: Kind): Promise<void> =>
     new Promise((open, reject) => gates[kind].push({ open, fail: () => reject(new Error(`no disk for ${kind}`)) }));
+  let isShut = false;
   const slow: RunSource = {
     ...source,
-    async isThere(runId) {
+    async get(runId) {
       await pass('find');
-      return source.isThere(runId);
+      return source.get(runId);
     },
-    events(query = {}) {
-      const events = source.events(query);
-      if (!('runId' in query || 'rootId' in query)) return events;
+    events(query = {}, options = {}) {
+      const events = source.events(query, options);
+      // What is shown at first is there when the page comes.
+      if (!isShut || !('runId' in query || 'rootId' in query)) return events;
       const read = async function* () {
         await pass('runId' in query ? 'watch' : 'readTree');
         yield* { [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() };
@@ -51,6 +53,10 @@ const gated = (source: RunSource) => {
   const let_ = (how: 'open' | 'fail') => (kind: Kind) => gates[kind].shift()?.[how]();
   return {
     slow,
+    /** From now on it waits. */
+    shut: () => {
+      isShut = true;
+    },
     open: let_('open'),
     fail: let_('fail'),
     async openAll() {
@@ -83,6 +89,7 @@ export const openGatedHub = async (
     maxBufferedBytes: 1_000_000,
   });
   await settle();
+  gates.shut();
   hub.hear('program', { type: '@xstate.actor', sessionId: 'a', name: 'a', createdAt: '1', snapshot: {} } as never);
   const told: ToPage[] = [];
   const wrong: unknown[] = [];

@@ -61,7 +61,7 @@ describe('The link to a hub', () => {
 
   test('gives up where the program speaks another version: only a new page helps', () => {
     const { actor, connections } = link();
-    actor.send({ type: 'greeted', version: 2 });
+    actor.send({ type: 'greeted', version: 3 });
     expect(actor.getSnapshot()).toMatchObject({ value: 'outdated', status: 'done' });
     expect(connections).toEqual([{ open: false }]);
   });

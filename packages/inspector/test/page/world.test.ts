@@ -8,7 +8,7 @@ type Of<T extends ToPage['type']> = Extract<ToPage, { type: T }>;
 
 const hello = (parts: Partial<Of<'hello'>> = {}): Of<'hello'> => ({
   type: 'hello',
-  version: 2,
+  version: 3,
   source: 'runtime',
   name: 'agents',
   inspectUrl: 'ws://127.0.0.1:1/inspect',
@@ -17,6 +17,7 @@ const hello = (parts: Partial<Of<'hello'>> = {}): Of<'hello'> => ({
   happenings: [],
   questions: [],
   spawningPaused: false,
+  older: false,
   ...parts,
 });
 const frame = (parts: Partial<Of<'frame'>> = {}): Of<'frame'> => ({
@@ -68,7 +69,57 @@ describe('What the page knows', () => {
       frame({ lines: [{ ...runLine('run/1'), parentId: 'elsewhere' }] }),
     );
     expect(world.forest.below.get('run')).toEqual([]);
+    expect(world.forest.below.get('elsewhere')).toBeUndefined();
+    // the one above it is not there: it is shown at the top, until that comes
+    expect(world.forest.below.get(ROOTS)).toEqual(['run', 'run/1']);
+    tellWorld(world, frame({ lines: [runLine('elsewhere')] }), 0);
+    expect(world.forest.below.get(ROOTS)).toEqual(['run', 'elsewhere']);
     expect(world.forest.below.get('elsewhere')).toEqual(['run/1']);
+  });
+
+  test('shows each row once, below the one above it if that is there, oldest first, in whatever order they come and go', () => {
+    const ids = ['a', 'a/1', 'a/2', 'a/1/1', 'b', 'b/1', 'c'];
+    // `c` and `b` were sent off by runs of `a`: they are shown below these
+    const parents: Record<string, string> = { 'a/1': 'a', 'a/2': 'a', 'a/1/1': 'a/1', 'b/1': 'b', b: 'a/1', c: 'a' };
+    const lineOf = (id: string) => {
+      const { parentId: _, ...line } = runLine(id, { createdAt: ids.indexOf(id) });
+      return parents[id] === undefined ? line : { ...line, parentId: parents[id] };
+    };
+    const deed = fc.record({ come: fc.subarray(ids), go: fc.subarray(ids) });
+    fc.assert(
+      fc.property(fc.array(deed, { maxLength: 12 }), (deeds) => {
+        const world = worldOf(hello());
+        const there = new Set<string>();
+        for (const { come, go } of deeds) {
+          const gone = go.filter((id) => !come.includes(id));
+          tellWorld(world, frame({ lines: come.toReversed().map(lineOf), gone }), 0);
+          for (const id of come) there.add(id);
+          for (const id of gone) there.delete(id);
+          const shown = [...world.forest.below].filter(([, list]) => list.length > 0);
+          const expected = new Map<string, string[]>();
+          for (const id of ids.filter((each) => there.has(each))) {
+            const above = parents[id] !== undefined && there.has(parents[id]) ? parents[id] : ROOTS;
+            expected.set(above, [...(expected.get(above) ?? []), id]);
+          }
+          expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(expected));
+          expect([...world.forest.lines.keys()].toSorted()).toEqual([...there].toSorted());
+        }
+      }),
+    );
+  });
+
+  test('asks for what happened in trees that come without it, and forgets that of trees that go', () => {
+    const world = worldOf(hello(), frame({ lines: [runLine('old', { rootSeq: 7 })] }));
+    expect([...world.incomplete]).toEqual(['old']);
+    tellWorld(
+      world,
+      frame({ lines: [runLine('new')], happenings: [happening(1, { rootId: 'new', rowId: 'new' })], older: true }),
+      0,
+    );
+    expect([...world.incomplete]).toEqual(['old']);
+    expect(world.older).toBe(true);
+    tellWorld(world, frame({ gone: ['old', 'new'], older: false }), 0);
+    expect([world.incomplete.size, world.happened.size, world.heads.size, world.older]).toEqual([0, 0, 0, false]);
   });
 
   test('begins anew with each hello, but keeps on the screen what is looked at', () => {

@@ -4,7 +4,7 @@ import type { Answered, Asked, Link, LinkListener } from './link.ts';
 import { type LinkEvent, linkMachine } from './link-machine.ts';
 
 /** What the hub's `wireVersion` must be. Not imported: the schemas that it comes with stay out of the bundle. */
-export const WIRE_VERSION: number = 2;
+export const WIRE_VERSION: number = 3;
 
 const lost = (id: string): Answered => ({
   type: 'error',
@@ -13,8 +13,8 @@ const lost = (id: string): Answered => ({
   message: 'The connection was lost before the answer came.',
 });
 
-const isAnswer = (message: ToPage): message is Answered =>
-  message.type === 'receipt' || message.type === 'history' || message.type === 'exported' || message.type === 'error';
+const answers = new Set<ToPage['type']>(['receipt', 'history', 'exported', 'older', 'error']);
+const isAnswer = (message: ToPage): message is Answered => answers.has(message.type);
 
 /** A link to the hub at `url`, that is made again whenever it breaks. */
 export const openHubLink = (url: string, listener: LinkListener): Link => {

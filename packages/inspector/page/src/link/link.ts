@@ -5,7 +5,7 @@ export type LinkState = 'connecting' | 'open' | 'lost' | 'outdated';
 
 /** A message that is answered, before it has its id. */
 export type Asked<T> = T extends { id: string } ? Omit<T, 'id'> : never;
-export type Answered = Extract<ToPage, { type: 'receipt' | 'history' | 'exported' | 'error' }>;
+export type Answered = Extract<ToPage, { type: 'receipt' | 'history' | 'exported' | 'older' | 'error' }>;
 
 /** What a page is connected to: the hub, or a window that tells Stately's inspection messages. */
 export type Link = {

@@ -11,6 +11,8 @@ export type Forest = {
   lines: Map<string, Line>;
   /** Ids by the row above them, in the order in which they began; roots are below the empty text. */
   below: Map<string, string[]>;
+  /** Rows whose row above is not there, by its id: it may come. */
+  orphans: Map<string, Set<string>>;
   /** Changes with every row that comes or goes: what was derived from the shape can be kept until then. */
   shape: number;
 };
@@ -42,6 +44,8 @@ export type World = {
   machines: Map<string, Machine>;
   details: Details | undefined;
   past: Past | undefined;
+  /** Whether older runs are stored than those that are shown. */
+  older: boolean;
   /** Milliseconds that the hub's clock is ahead of ours. */
   aheadMs: number;
 };
@@ -51,7 +55,7 @@ const MAX_HAPPENINGS = 20_000;
 const MAX_STEPS = 500;
 export const ROOTS = '';
 
-const newForest = (): Forest => ({ lines: new Map(), below: new Map(), shape: 0 });
+const newForest = (): Forest => ({ lines: new Map(), below: new Map(), orphans: new Map(), shape: 0 });
 
 export const newWorld = (): World => ({
   hello: undefined,
@@ -65,42 +69,80 @@ export const newWorld = (): World => ({
   machines: new Map(),
   details: undefined,
   past: undefined,
+  older: false,
   aheadMs: 0,
 });
 
-const placeBelow = (forest: Forest, above: string, id: string) => {
-  const list = forest.below.get(above);
-  if (list) list.push(id);
-  else forest.below.set(above, [id]);
+/** Below which row one is shown: below nothing where the row above it is not there. */
+const aboveOf = ({ lines }: Forest, { parentId }: Line): string =>
+  parentId !== undefined && lines.has(parentId) ? parentId : ROOTS;
+
+const place = (forest: Forest, line: Line) => {
+  const above = aboveOf(forest, line);
+  const list = forest.below.get(above) ?? [];
+  forest.below.set(above, list);
+  // Nearly always it began last.
+  let index = list.length;
+  while (index > 0 && (forest.lines.get(list[index - 1] ?? '')?.createdAt ?? 0) > line.createdAt) index -= 1;
+  list.splice(index, 0, line.id);
+  if (above !== ROOTS || line.parentId === undefined) return;
+  const others = forest.orphans.get(line.parentId);
+  if (others) others.add(line.id);
+  else forest.orphans.set(line.parentId, new Set([line.id]));
+};
+
+const leave = (forest: Forest, line: Line) => {
+  const list = forest.below.get(aboveOf(forest, line));
+  const index = list?.indexOf(line.id) ?? -1;
+  if (index >= 0) list?.splice(index, 1);
+  forest.orphans.get(line.parentId ?? ROOTS)?.delete(line.id);
 };
 
 const putLine = (forest: Forest, line: Line) => {
   const before = forest.lines.get(line.id);
+  if (before && before.parentId === line.parentId) {
+    forest.lines.set(line.id, line);
+    return;
+  }
+  forest.shape += 1;
+  if (before) leave(forest, before);
+  const waiting = [...(forest.orphans.get(line.id) ?? [])].flatMap((id) => forest.lines.get(id) ?? []);
+  for (const below of waiting) leave(forest, below);
+  forest.orphans.delete(line.id);
   forest.lines.set(line.id, line);
-  if (before && before.parentId === line.parentId) return;
-  forest.shape += 1;
-  if (before) leaveBelow(forest, before);
-  placeBelow(forest, line.parentId ?? ROOTS, line.id);
+  place(forest, line);
+  for (const below of waiting) place(forest, below);
 };
 
-const leaveBelow = (forest: Forest, line: Line) => {
-  const list = forest.below.get(line.parentId ?? ROOTS);
-  const index = list?.indexOf(line.id) ?? -1;
-  if (index >= 0) list?.splice(index, 1);
-};
-
-const takeLine = (forest: Forest, id: string) => {
-  const line = forest.lines.get(id);
-  if (!line) return;
+const takeLines = (forest: Forest, ids: readonly string[]) => {
+  const gone = ids.flatMap((id) => forest.lines.get(id) ?? []);
+  if (gone.length === 0) return;
   forest.shape += 1;
-  forest.lines.delete(id);
-  leaveBelow(forest, line);
+  const lists = new Set(gone.map((line) => aboveOf(forest, line)));
+  for (const { id, parentId } of gone) {
+    forest.lines.delete(id);
+    forest.orphans.get(parentId ?? ROOTS)?.delete(id);
+  }
+  const isThere = (id: string): boolean => forest.lines.has(id);
+  for (const above of lists) forest.below.set(above, forest.below.get(above)?.filter(isThere) ?? []);
+  for (const { id } of gone) {
+    const left = forest.below.get(id)?.filter(isThere) ?? [];
+    forest.below.delete(id);
+    for (const below of left.flatMap((each) => forest.lines.get(each) ?? [])) place(forest, below);
+  }
 };
 
 const put = (world: World, line: Line) => {
   putLine(world.forest, line);
   if (line.kind !== 'run') return;
   if (line.rootSeq > (world.heads.get(line.rootId) ?? 0)) world.heads.set(line.rootId, line.rootSeq);
+};
+
+/** A tree is named after its root. */
+const letGo = (world: World, rootId: string) => {
+  world.heads.delete(rootId);
+  world.happened.delete(rootId);
+  world.incomplete.delete(rootId);
 };
 
 const tell = (world: World, happenings: readonly Happening[]) => {
@@ -130,6 +172,7 @@ const greet = (world: World, message: Of<'hello'>, nowMs: number) => {
     past: world.past,
     questions: message.questions,
     spawningPaused: message.spawningPaused,
+    older: message.older,
     aheadMs: message.now - nowMs,
   });
   for (const line of message.lines) put(world, line);
@@ -176,11 +219,16 @@ export const tellWorld = (world: World, message: ToPage, nowMs: number): void =>
     case 'frame':
       world.aheadMs = message.now - nowMs;
       for (const line of message.lines) put(world, line);
-      for (const id of message.gone) takeLine(world.forest, id);
+      takeLines(world.forest, message.gone);
+      for (const id of message.gone) letGo(world, id);
       tell(world, message.happenings);
+      // Of trees that were there before anybody looked nothing was told.
+      for (const { kind, rootId } of message.lines)
+        if (kind === 'run' && !world.happened.has(rootId)) world.incomplete.add(rootId);
       if (message.missed > 0) for (const rootId of world.heads.keys()) world.incomplete.add(rootId);
       if (message.questions) world.questions = message.questions;
       if (message.spawningPaused !== undefined) world.spawningPaused = message.spawningPaused;
+      if (message.older !== undefined) world.older = message.older;
       return;
     case 'machine':
       world.machines.set(message.machine.id, message.machine);
@@ -206,6 +254,7 @@ export const tellWorld = (world: World, message: ToPage, nowMs: number): void =>
       return;
     case 'receipt':
     case 'exported':
+    case 'older':
     case 'error':
       return;
   }

@@ -191,6 +191,7 @@ export const newActorDesk = (name: string) => {
         happenings: [...recent],
         questions: [],
         spawningPaused: null,
+        older: false,
       };
     },
     /** What has changed since the last time, if anything has. */

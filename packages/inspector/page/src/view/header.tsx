@@ -13,7 +13,7 @@ const STATES = {
 
 /** The whole program in one line. */
 export const Header = () => {
-  const { hello, spawningPaused } = seen();
+  const { hello, spawningPaused, older } = seen();
   const now = frame();
   const [last, setLast] = useState(now);
   // What is told last counts, too.
@@ -44,9 +44,9 @@ export const Header = () => {
         <i />
         {STATES[state]}
       </span>
-      <dl class="sums">
+      <dl class="sums" {...(older && { title: 'Of the runs that are shown: older ones are stored' })}>
         <Sum name="open" value={countText(sums.busy)} />
-        <Sum name="ended" value={countText(sums.ended)} />
+        <Sum name="ended" value={`${countText(sums.ended)}${older ? '+' : ''}`} />
         {sums.failed > 0 && <Sum name="failed" value={countText(sums.failed)} tone="bad" />}
         {hello?.source !== 'actors' && (
           <>

@@ -23,6 +23,7 @@ const KEYS: [keys: string, does: string][] = [
 
 const WORDS: [word: string, means: string][] = [
   ['Run', 'one execution of an agent. It may start others: its children.'],
+  ['Older runs', 'what is stored and not shown. A run is found by its id, too: filter by it.'],
   ['Turn', 'one answer of the model, and the tool calls in it.'],
   ['Question', 'what a run waits for a person to answer.'],
   ['Budget', 'what a run may spend. The bar in the tree is the limit that is closest.'],

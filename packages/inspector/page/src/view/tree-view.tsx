@@ -1,7 +1,21 @@
 import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useMemo } from 'preact/hooks';
 import type { Line } from '../../../src/wire.ts';
-import { filter, fold, folded, forest, frame, moment, select, selected, shownNow } from '../app.ts';
+import {
+  filter,
+  fold,
+  folded,
+  forest,
+  frame,
+  isPast,
+  isSearching,
+  moment,
+  seen,
+  select,
+  selected,
+  shownNow,
+  showOlder,
+} from '../app.ts';
 import { agentsOf, noFilter, type TreeRow, treeRows } from '../model/tree-rows.ts';
 import { activityOf, ageText, costText, countText, standingOf, tightest } from '../model/words.ts';
 import { Mark, Sign } from './icons.tsx';
@@ -41,6 +55,7 @@ export const TreeView = () => {
   return (
     <section class="tree" aria-label="Runs">
       <Filters shown={rows.filter(({ dim }) => !dim).length} agents={agents} />
+      <Older />
       <div class="columns" aria-hidden="true">
         <span>Run</span>
         <span class="doing">Doing</span>
@@ -71,9 +86,36 @@ export const TreeView = () => {
             />
           ))}
         </div>
-        {rows.length === 0 && <p class="empty">{filtered ? 'No run matches.' : 'No run has started yet.'}</p>}
+        {rows.length === 0 && <Empty />}
       </div>
     </section>
+  );
+};
+
+/** Where more runs are stored than are shown. */
+const Older = () =>
+  seen().older && !isPast.value ? (
+    <p class="older">
+      Older runs are stored.
+      <button type="button" disabled={isSearching.value} onClick={() => void showOlder()}>
+        {isSearching.value ? 'Reading…' : 'Show older runs'}
+      </button>
+    </p>
+  ) : null;
+
+/** Why no run is shown. One that is stored may be looked for by its id. */
+const Empty = () => {
+  const id = filter.value.text.trim();
+  if (filter.value === noFilter) return <p class="empty">No run has started yet.</p>;
+  return (
+    <div class="empty">
+      <p>No run matches{seen().older ? ' of those that are shown' : ''}.</p>
+      {seen().older && id !== '' && (
+        <button type="button" disabled={isSearching.value} onClick={() => void showOlder(id)}>
+          Look for a stored run with the id “{id}”
+        </button>
+      )}
+    </div>
   );
 };
 
