@@ -2,7 +2,9 @@ import { resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { FaultError, type MemoryStore, type Receipt, type RunStore, type StoredEvent } from '@troupe/protocol';
 import type { AtOnce, Later } from './answers.ts';
+import { checkLater } from './file/check-later.ts';
 import { connectReader } from './file/connect.ts';
+import { mark } from './file/damage.ts';
 import { prepareFile } from './file/prepare-file.ts';
 import { openChanges } from './reader/changes.ts';
 import { indexed } from './reader/memory-text.ts';
@@ -73,7 +75,9 @@ const forgottenAtOnce = 2_000;
  *
  * @param options The file, or the file and how to treat it.
  * @throws FaultError `store.unavailable` when the file cannot be opened or written; `store.newer` when a newer version wrote it;
- * `store.corrupt` when it was damaged: it has been set aside then, and opening the same path again starts an empty store.
+ * `store.corrupt` when it was damaged: it has been set aside then, and opening the same path again starts an empty store. A file of
+ * more than 32 MiB is checked while it is in use: once it is found to be damaged every method fails with `store.corrupt`, and it is set
+ * aside when it is opened the next time.
  */
 export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore => {
   const {
@@ -83,15 +87,28 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
     ...given
   } = typeof options === 'string' ? { path: options } : options;
   const path = pathOf(given.path);
-  prepareFile(path, now);
+  const isToBeChecked = prepareFile(path, now);
   const db = connectReader(path);
   const self = ownIdentity();
   const queue = openQueue({ path, durability, maxBytes, self, now: now() });
   const reader = openReader(db, path);
   let closing: Promise<void> | undefined;
 
+  let damaged: FaultError | undefined;
+
+  const stopChecking = isToBeChecked
+    ? checkLater(path, (damage) => {
+        mark(path);
+        damaged = new FaultError(
+          'store.corrupt',
+          `The store "${path}" is damaged (${damage}). Close it and open it again: it is set aside then, to be looked at.`,
+          { details: { path } },
+        );
+      })
+    : () => {};
   const check = (): void => {
     if (closing) throw new FaultError('store.closed', `The store "${path}" is closed. Open it again to use it.`);
+    if (damaged) throw damaged;
   };
   const open =
     <A extends unknown[], R>(work: (...args: A) => R) =>
@@ -156,6 +173,7 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
     },
     close() {
       changes.stop();
+      stopChecking();
       closing ??= closeAll(db, queue);
       return closing;
     },

@@ -1,8 +1,9 @@
 /** Stores in folders of their own. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
+import { stepOf } from '../../../test/support/steps.ts';
 import { type SqliteStore, type SqliteStoreOptions, sqliteStore } from '../src/index.ts';
 
 const folders: string[] = [];
@@ -42,3 +43,19 @@ export const reopen = async (store: SqliteStore, { now }: { now?: () => number }
 
 /** The file of a store that was opened here. */
 export const pathOfStore = (store: SqliteStore): string => opened.get(store)?.path ?? '';
+
+/** A file of some 40 MiB: too large to be checked before it is used. */
+export const largeFile = async (): Promise<string> => {
+  const path = freshPath();
+  const store = openAt({ path, durability: 'normal' });
+  const text = 'x'.repeat(200_000);
+  for (let seq = 0; seq < 200; seq++) await store.commit([stepOf({ runId: `r${seq}`, checkpoint: { seq, text } })]);
+  await store.close();
+  return path;
+};
+/** Overwrites a part in the middle, of which nothing that is read at first knows. */
+export const damage = (path: string): void => {
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(40 * 4_096, 0xa5), 0, 40 * 4_096, 4_096 * Math.floor(statSync(path).size / 8_192));
+  closeSync(file);
+};

@@ -1,25 +1,33 @@
-import { accessSync, constants, existsSync, renameSync } from 'node:fs';
+import { accessSync, constants, existsSync, renameSync, statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { FaultError, messageOf } from '@troupe/protocol';
 import { connectWriter } from './connect.ts';
+import { damageIn, isMarked, unmark } from './damage.ts';
 import { applicationId, migrate, migrations, versionOf } from './schema.ts';
 import { isBusy, isDamage, troubleOf } from './trouble.ts';
 
+/** Files up to this size are checked before they are opened: it takes no more than some hundredths of a second. */
+const checkedAtOnce = 33_554_432;
+
 /**
- * Makes the file, or checks the one that is there and brings its tables up to date.
+ * Makes the file, or checks the one that is there and brings its tables up to date. Gives back whether it still is to be checked, for it
+ * is large, and nobody has found that it is damaged.
  *
  * @throws FaultError `store.corrupt` when it was damaged, and is set aside now; `store.newer`; `store.unavailable`.
  */
-export const prepareFile = (path: string, now: () => number): void => {
+export const prepareFile = (path: string, now: () => number): boolean => {
   let db: DatabaseSync | undefined;
   try {
     // SQLite opens a file that it may not write, and complains only when it is to be written.
     if (existsSync(path)) accessSync(path, constants.W_OK);
+    const isLater = existsSync(path) && statSync(path).size > checkedAtOnce && !isMarked(path);
     db = connectWriter(path);
-    const damage = damageIn(db);
+    const damage = isLater ? undefined : damageIn(db);
     if (damage !== undefined) throw new Damage(damage);
+    if (!isLater) unmark(path);
     refuseStrangers(db, path);
     patiently(() => setUp(db as DatabaseSync));
+    return isLater;
   } catch (error) {
     db?.close();
     db = undefined;
@@ -33,11 +41,6 @@ export const prepareFile = (path: string, now: () => number): void => {
 };
 
 class Damage extends Error {}
-
-const damageIn = (db: DatabaseSync): string | undefined => {
-  const found = String(db.prepare('PRAGMA quick_check(1)').get()?.quick_check);
-  return found === 'ok' ? undefined : found;
-};
 
 const refuseStrangers = (db: DatabaseSync, path: string): void => {
   // In one statement: another process may be making the tables.
@@ -83,6 +86,7 @@ const setAside = (path: string, error: unknown, at: number): FaultError => {
   const about = { details: { path, aside }, cause: error };
   try {
     for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
+    unmark(path);
   } catch (refusal) {
     const advice = `It could not be set aside (${messageOf(refusal)}): move it away yourself, with its -wal and -shm.`;
     return new FaultError('store.corrupt', `${what} ${advice}`, about);
