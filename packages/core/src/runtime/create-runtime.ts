@@ -110,7 +110,10 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   const sessions = openSessions({
     runs: world.runs,
     desk,
-    atWork: (sessionKey) => [...(engine.conversations.get(sessionKey) ?? []), ...(engine.units.get(sessionKey) ?? [])],
+    atWork: (sessionKey) => [
+      ...(engine.here.conversations.get(sessionKey) ?? []),
+      ...(engine.here.units.get(sessionKey) ?? []),
+    ],
     isDelivering: (sessionKey) => courier.isDelivering(sessionKey),
     attach: handles.attach,
     changed: (sessionKey) => courier.changed(sessionKey),
@@ -143,7 +146,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   const courier = openCourier(options, {
-    atWork: (sessionKey) => engine.conversations.get(sessionKey) ?? [],
+    atWork: (sessionKey) => engine.here.conversations.get(sessionKey) ?? [],
     moved: (sessionKey) => sessions.stirred(sessionKey, false),
     async wake(sessionKey, { letters, rootId: first }, runId) {
       const known = sessions.agentOf(sessionKey);
@@ -205,7 +208,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   };
 
   const existing = (agent: AnyAgent, job: Job, runId: string): Run | null => {
-    const live = world.runs.get(runId) ?? engine.leaving.get(runId);
+    const live = engine.here.find(runId);
     const row = live ? rowOf(live) : store.get(runId);
     if (!row || row instanceof Promise) return null;
     if (isOf(row, agent) && isSameJob(row.job, jobDataOf(job, `agent "${agent.name}"`))) {

@@ -51,13 +51,13 @@ export type Handles = {
 
 export const openHandles = (
   { store }: { store: RunStore },
-  { world, leaving, recorder, desk, report, tell, waitsForOthers }: Engine,
+  { world, here, recorder, desk, report, tell, waitsForOthers }: Engine,
   recovery: Recovery,
   postman: Postman,
   on: { isClosing(): boolean; caught(error: unknown): void },
 ): Handles => {
   const at = (runId: string): Run => {
-    const live = world.runs.get(runId) ?? leaving.get(runId) ?? awayAs(runId);
+    const live = here.find(runId) ?? awayAs(runId);
     if (live) return new Run(live, host);
     const row = store.get(runId);
     if (row instanceof Promise) throw notAlive(runId);

@@ -104,7 +104,7 @@ export const openRecovery = (
   store: RunStore,
   agents: ReadonlyMap<string, AnyAgent>,
   makers: Pick<Makers, 'again'>,
-  { world, desk, recorder, owner, found, inbox, leaving, giveBack, bringBack }: Engine,
+  { world, here, desk, recorder, owner, found, inbox, giveBack, bringBack }: Engine,
   {
     leaseMs,
     onAgentChanged,
@@ -336,7 +336,7 @@ export const openRecovery = (
   /** Quotas count what the store has, too: those of some runs, or all. */
   const countQuotas = async (keys?: readonly string[]): Promise<void> => {
     if (keys?.length === 0) return;
-    const before = new Set([...world.runs.keys(), ...leaving.keys()]);
+    const before = new Set([...here.runs.keys(), ...here.leaving.keys()]);
     for (const { key, completed, holders } of await store.quotas(keys)) {
       // Whoever ended here gave its place back, though its store may not have heard of it yet.
       const there = holders.filter((runId) => !before.has(runId) || world.runs.has(runId));

@@ -1,0 +1,151 @@
+/** What the actors of a runtime reach, put together. */
+import { FaultError, type Question, type Report } from '@troupe/protocol';
+import { openQuestions } from '../agent/calls.ts';
+import { itemAt, itemsOf } from '../agent/rows.ts';
+import type { Underway } from '../background/underway.ts';
+import type { AnyAgent } from '../define-agent.ts';
+import { jobDataOf } from '../job.ts';
+import type { Away } from '../placement/away.ts';
+import { queueBy } from '../placement/queue-by.ts';
+import { keepResult, type LiveRun, offspringOf, reportOf, takeSpawn } from '../run/live-run.ts';
+import type { Run } from '../run/run.ts';
+import type { Births } from './births.ts';
+import { outputOf, toolsOf } from './definition-of.ts';
+import type { Desk } from './desk.ts';
+import { endFrom, type FoundRun, lostChild } from './found-run.ts';
+import type { Here } from './here.ts';
+import { findProvider, priceBy, type Settled } from './options.ts';
+import type { Recorder } from './recorder.ts';
+import { openRunsBelow } from './runs-below.ts';
+import type { Quotas, World } from './world.ts';
+
+export const makeWorld = ({
+  options,
+  here: { runs, leave },
+  desk,
+  recorder,
+  quotas,
+  away,
+  underway,
+  found,
+  births,
+  report,
+  handleOf,
+  attach,
+  isKnown,
+  dispatch,
+}: {
+  options: Settled;
+  here: Here;
+  desk: Desk;
+  recorder: Recorder;
+  quotas: Quotas;
+  away: Away;
+  underway: Underway;
+  /** Runs that were found in the store, until they are brought back. */
+  found: Map<string, FoundRun>;
+  /** There once there is a world. */
+  births(): Births;
+  report(run: LiveRun): Report;
+  handleOf(run: LiveRun): Run;
+  attach(runId: string): Promise<Run>;
+  /** Whether other processes that run the same program find an agent again, or can make it. */
+  isKnown(agent: AnyAgent, made: LiveRun['made']): boolean;
+  dispatch: World['dispatch'];
+}): World => {
+  const { clock, logger, store, ids } = options;
+  const queueFor = queueBy(options, isKnown);
+
+  /** What a run and those below it have just asked: in their contexts before it is told. */
+  const askedBelow = ({ context }: LiveRun): Question[] => {
+    if (!context) return [];
+    const asking = itemsOf(context.calls).flatMap((call) =>
+      itemsOf(call.children).filter(({ status }) => status === 'asking'),
+    );
+    const below = asking.flatMap(({ runId }) => {
+      const child = runs.get(runId);
+      return child ? askedBelow(child) : desk.questionsOf(runId);
+    });
+    return [...openQuestions(context), ...below].map(
+      (asked) => desk.question(asked.id) ?? { ...asked, askedAt: clock.now() },
+    );
+  };
+
+  return {
+    clock,
+    ids,
+    logger,
+    store,
+    memory: options.memory,
+    pricing: options.pricing,
+    defaultModel: options.model,
+    unknownPrice: options.unknownPrice,
+    runs,
+    quotas,
+    spawningPaused: false,
+    providerOf: (model, run) => findProvider(options, model, run.agent),
+    priceOf: priceBy(options.pricing),
+    tellLive: recorder.tellLive,
+    prepare(run, childId, { agent, job, ...request }) {
+      const data = jobDataOf(job, `"${agent.name}"`);
+      outputOf(agent, job);
+      offspringOf(run).spawns.set(childId, {
+        ...(request as { accept?: never; refuse?: never }),
+        request: { agent, job, ...request },
+        job: data,
+        tools: toolsOf(agent, job).tools,
+      });
+    },
+    startChild(parent, { childId, allowance, slot, turn, index }, crew) {
+      const pending = takeSpawn(parent, childId);
+      if (!pending) throw new Error(`Child "${childId}" was admitted, but nobody asked for it.`);
+      const { agent, job, quota, data } = pending.request;
+      const call = parent.context?.turn === turn ? itemAt(parent.context.calls, index) : undefined;
+      const about = {
+        runId: childId,
+        rootId: parent.rootId,
+        parentId: parent.runId,
+        depth: parent.depth + 1,
+        allowance,
+        slot,
+        parent: crew,
+        ...(call && { callId: call.callId }),
+        ...(parent.sessionKey !== undefined && { sessionKey: parent.sessionKey }),
+        ...(parent.context?.approval && { approval: parent.context.approval }),
+        ...(quota && { quota: quota.key }),
+        ...(data !== undefined && call && { made: { tool: call.tool, data } }),
+      };
+      const queue = options.placement && queueFor(parent, agent, job, about.made);
+      if (queue !== undefined) return births().sendAway(parent, agent, job, about, queue);
+      const child = births().bringToLife(agent, job, about);
+      return { child, actor: child.actor };
+    },
+    bringBackChild(parent, childId, crew) {
+      const child = found.get(childId);
+      found.delete(childId);
+      if (child?.placed && !child.ended) return away.attach(parent, child, crew);
+      if (child && !child.ended) return births().bringBack(child, crew).actor ?? null;
+      const end = child ? endFrom(child) : lostChild(childId);
+      if (child) keepResult(parent, child, report(child));
+      parent.actor?.send({ type: 'child.settled', end });
+      return null;
+    },
+    actorOf: (run, childId) => runs.get(childId)?.actor ?? run.away?.get(childId)?.envoy,
+    handleOf,
+    runsBelow: openRunsBelow(store, underway, attach),
+    questionsOf: desk.questionsOf,
+    reportPaused: (run) => reportOf(run, askedBelow(run), clock.now()),
+    tellAway: away.tell,
+    reportAway: (run, childId) => {
+      const known = run.left?.get(childId)?.child;
+      return known && { child: known, report: { ...report(known), status: 'paused' as const } };
+    },
+    detach(run) {
+      run.detached = true;
+      leave(run);
+      if (run.quota) quotas.settle(run.quota, run.runId, false);
+    },
+    refusal: (message, details) => new FaultError('spawn.refused', message, { details }),
+    dispatch,
+  };
+};
