@@ -59,6 +59,8 @@ export const childrenAway = (
     }),
   );
 
+export type Revival = ReturnType<typeof openRevival>;
+
 export const openRevival = (store: RunStore, owner: string, now: () => number) => {
   /**
    * The rows that a run goes on with: those above it, and those below it that it knows of.

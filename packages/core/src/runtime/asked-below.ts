@@ -1,0 +1,45 @@
+/** What is asked by runs that are stored, and what of it was answered: taken note of at the desk. */
+import { isEnded, isWithin, type RunRow, type RunStore, type StoredEvent, unfinished } from '@troupe/protocol';
+import type { Desk } from './desk.ts';
+
+export type AskedBelow = {
+  /** Runs below one that have not ended, oldest first. */
+  openBelow(row: RunRow): Promise<RunRow[]>;
+  /** Nobody waits for what those asked that have ended elsewhere. @param open Some that have not. */
+  dropAnswered(runId: string, open: readonly RunRow[]): Promise<void>;
+  learnQuestions(rows: readonly RunRow[]): Promise<void>;
+  /** Takes note of what a stored run was answered. */
+  learnAnswers(runId: string): Promise<void>;
+};
+
+const everyRow = { limit: Number.MAX_SAFE_INTEGER };
+
+export const openAskedBelow = (
+  store: RunStore,
+  desk: Desk,
+  /** Those that are alive here say for themselves what they ask. */
+  isHere: (runId: string) => boolean,
+  eventsOf: (runId: string) => Promise<StoredEvent[]>,
+): AskedBelow => ({
+  async openBelow({ runId, rootId }) {
+    const open = await store.list({ rootId, status: unfinished, ...everyRow });
+    return open.filter((row) => row.runId !== runId && isWithin(row.runId, runId)).toReversed();
+  },
+  async dropAnswered(runId, open) {
+    const asking = new Set(desk.questionsOf(runId).map((question) => question.runId));
+    for (const row of open) asking.delete(row.runId);
+    for (const id of asking) {
+      const row = await store.get(id);
+      if (row && isEnded(row.status)) desk.dropQuestions(id);
+    }
+  },
+  async learnQuestions(rows) {
+    for (const { runId } of rows) {
+      const told = await eventsOf(runId);
+      if (!isHere(runId)) desk.restore(told);
+    }
+  },
+  async learnAnswers(runId) {
+    desk.restore((await eventsOf(runId)).filter(({ type }) => type === 'question.answered'));
+  },
+});
