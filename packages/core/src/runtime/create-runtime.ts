@@ -3,43 +3,31 @@
  *
  * Keeps L1 (each run ends in exactly one terminal event) together with `run/lifecycle.ts`, and L8 (observers change nothing).
  */
-import {
-  type EventQuery,
-  FaultError,
-  isTerminal,
-  type PlacementServer,
-  type RunRow,
-  redact,
-  runOfQuestion,
-} from '@troupe/protocol';
-import type { AnyActorRef } from 'xstate';
-import { allowanceOf } from '../agent/limits.ts';
+import { type EventQuery, FaultError, type PlacementServer, redact, runOfQuestion } from '@troupe/protocol';
 import { openCourier } from '../background/courier.ts';
 import { isUnit } from '../background/unit.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
-import { type Job, jobDataOf } from '../job.ts';
 import { openExecutor } from '../placement/executor.ts';
 import { defaultQueue } from '../placement/place.ts';
 import { openReplays } from '../replay/replays.ts';
-import { isSame } from '../replay/same.ts';
-import { checkRunId, isSameJob, type LiveRun, rowOf } from '../run/live-run.ts';
 import { repeated } from '../run/receipt.ts';
 import type { Run } from '../run/run.ts';
-import type { Sent } from '../session/open-session.ts';
 import type { Session } from '../session/session.ts';
 import { openSessions } from '../session/sessions.ts';
 import { guarded } from '../streams/guarded.ts';
+import { closeRuntime } from './closing.ts';
 import { openEngine } from './engine.ts';
 import { openReader } from './event-reader.ts';
 import { openHandles } from './handles.ts';
 import type { Reading, ReadOptions } from './intake.ts';
-import { makingOf, openMakers } from './makers.ts';
+import { openMakers } from './makers.ts';
 import { type RuntimeOptions, settle } from './options.ts';
 import { openPostman } from './postman.ts';
 import { eventsFrom } from './read-events.ts';
 import { openRecovery } from './recovery.ts';
 import { runsOf } from './runs-of.ts';
-import { internals, type Runtime, type StartOptions } from './runtime.ts';
+import { internals, type Runtime } from './runtime.ts';
+import { openStarts } from './starts.ts';
 
 /** @throws FaultError `runtime.invalid`, `budget.invalid` when the options contradict themselves */
 export const createRuntime = (given: RuntimeOptions): Runtime => {
@@ -133,7 +121,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     lookBelow: recovery.lookBelow,
     clock,
     handleOf: handles.of,
-    start: (agent, job, options, sent) => startRun(agent, job, options, undefined, sent),
+    start: (agent, job, options, sent) => starts.start(agent, job, options, undefined, sent),
   });
 
   /** The agent of the newest run of a session. @throws FaultError `agent.unknown` */
@@ -160,139 +148,17 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     },
   });
 
-  const startRun = (
-    agent: AnyAgent,
-    job: Job,
-    { runId, sessionKey, signal }: StartOptions,
-    parent?: AnyActorRef,
-    sent?: Sent,
-  ): Run => {
-    if (closing)
-      throw new FaultError('runtime.closed', `Agent "${agent.name}" was not started: the runtime is closed.`);
-    if (runId !== undefined) {
-      const there = existing(agent, job, runId);
-      if (there) return there;
-    }
-    const id = runId ?? options.ids.next('run');
-    checkRunId(id);
-    register(agent);
-    const budgets = [options.budget, agent.budget, typeof job === 'string' ? undefined : job.budget];
-    const { made, ...inSession } = sent ?? {};
-    const live = engine.bringToLife(agent, job, {
-      runId: id,
-      rootId: id,
-      depth: 0,
-      allowance: allowanceOf({}, budgets, clock.now()),
-      slot: 'free',
-      ...inSession,
-      ...(sessionKey !== undefined && { sessionKey }),
-      ...(parent && { parent }),
-    });
-    made?.(live);
-    if (signal) obey(live, signal);
-    return handles.of(live);
-  };
-
-  const register = (agent: AnyAgent): void => {
-    // What is made of data is made again of data, whatever it is called.
-    if (makingOf(agent)) return;
-    const known = agents.get(agent.name);
-    if (known && !isSameAgent(known, agent))
-      throw new FaultError(
-        'agent.duplicate',
-        `Another agent is named "${agent.name}" in this runtime. Stored runs name their agent: rename one of the two.`,
-      );
-    if (known === agent) return;
-    agents.set(agent.name, agent);
-    courier.tryAgain();
-  };
-
-  const existing = (agent: AnyAgent, job: Job, runId: string): Run | null => {
-    const live = engine.here.find(runId);
-    const row = live ? rowOf(live) : store.get(runId);
-    if (!row || row instanceof Promise) return null;
-    if (isOf(row, agent) && isSameJob(row.job, jobDataOf(job, `agent "${agent.name}"`))) {
-      register(agent);
-      if (!live) void handles.awake(runId);
-      return handles.at(runId);
-    }
-    throw new FaultError(
-      'run.exists',
-      `Run "${runId}" exists, of agent "${row.agent}" with another job. Use a new id, or attach to it.`,
-      { runId },
-    );
-  };
-
-  /** Whether a run is of an agent: of those that were made, whether it was made of the same. */
-  const isOf = ({ agent: name, made }: RunRow, agent: AnyAgent): boolean => {
-    const making = redact(makingOf(agent));
-    const its = made && 'maker' in made ? made : undefined;
-    return name === agent.name && (making === its || isSame(making, its));
-  };
-
-  const obey = (run: LiveRun, signal: AbortSignal): void => {
-    const interrupt = () =>
-      run.actor?.send({
-        type: 'interrupt',
-        reason: signal.reason instanceof Error ? signal.reason.message : String(signal.reason),
-      });
-    if (signal.aborted) return interrupt();
-    signal.addEventListener('abort', interrupt);
-    const off = () => signal.removeEventListener('abort', interrupt);
-    void desk.next(run, isTerminal, off).catch(off);
-  };
-
-  const suspend = (): void => {
-    for (const run of world.runs.values()) engine.suspend(run);
-    for (const run of roots()) engine.stop(run);
-    desk.dismiss();
-  };
-
-  /** Runs that nobody above can end. */
-  const roots = (): LiveRun[] =>
-    [...world.runs.values()].filter((run) => run.parentId === undefined || run.detached || run.placed);
-
-  const interruptAll = async (graceMs: number): Promise<void> => {
-    const ended = Promise.all(
-      [...world.runs.values()].map((run) => desk.next(run, isTerminal, () => {}).catch(() => {})),
-    );
-    for (const run of roots())
-      run.actor?.send({ type: 'interrupt', reason: 'The runtime was closed.', exitReason: 'closed' });
-    if (world.runs.size > 0) {
-      let timer: unknown;
-      const late = new Promise<void>((resolve) => {
-        timer = clock.setTimeout(resolve, graceMs);
-      });
-      await Promise.race([ended, late]);
-      clock.clearTimeout(timer);
-      // What is executed elsewhere and has not ended by now ends later: until then nothing above it can.
-      for (const run of roots()) if (engine.waitsForOthers(run)) void engine.putBack(run).catch(() => {});
-      for (const run of roots()) {
-        run.stopReason = { exitReason: 'closed', reason: 'The runtime was closed.' };
-        engine.stop(run);
-      }
-    }
-    await ended;
-  };
-
-  const close = async (how: 'suspend' | 'interrupt', graceMs: number): Promise<void> => {
-    engine.reconciler.stop();
-    await Promise.all([...servers].map((server) => server.drain(graceMs)));
-    courier.close();
-    sessions.close();
-    postman.close();
-    if (how === 'suspend') suspend();
-    else await interruptAll(graceMs);
-    await recorder.flushed();
-    await engine.lease.release();
-    recorder.end();
-    desk.close();
-    // Whoever waits for what nobody executes here.
-    desk.dismiss();
-  };
+  const starts = openStarts({
+    options,
+    agents,
+    engine,
+    handles,
+    isClosing: () => closing !== undefined,
+    registered: () => courier.tryAgain(),
+  });
 
   const runtime: Runtime = {
-    start: (agent, job, startOptions = {}) => startRun(agent, job, startOptions) as Run<never>,
+    start: (agent, job, startOptions = {}) => starts.start(agent, job, startOptions) as Run<never>,
     run: (agent, job, startOptions) => runtime.start(agent, job, startOptions).report,
     async resume(runId, answer) {
       const found = world.runs.get(runId) ?? (await recovery.read(runId));
@@ -337,7 +203,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     },
     attach: handles.attach,
     session: (agent, { sessionKey }) => {
-      register(agent);
+      starts.register(agent);
       const session = sessions.of(agent, sessionKey);
       // What nobody here could hear is heard now.
       courier.changed(sessionKey);
@@ -424,12 +290,12 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       return world.spawningPaused;
     },
     close({ runs: how = store.lasting ? 'suspend' : 'interrupt', graceMs = 5_000 } = {}) {
-      closing ??= close(how, graceMs);
+      closing ??= closeRuntime(engine, { servers, services: [courier, sessions, postman] }, how, graceMs);
       return closing;
     },
   };
   internals.set(runtime, {
-    startUnder: (agent, job, runId, parent) => startRun(agent, job, runId === undefined ? {} : { runId }, parent),
+    startUnder: (agent, job, runId, parent) => starts.start(agent, job, runId === undefined ? {} : { runId }, parent),
     stop: (runId) => {
       const run = world.runs.get(runId);
       if (run) run.stopReason = { exitReason: 'stopped', reason: 'The machine that it belongs to stopped it.' };
