@@ -277,6 +277,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
         const forgotten = await stored.prune(options);
         sessions.forgot();
         engine.underway.forgot();
+        const { sentTo } = options;
+        if (sentTo !== undefined && (await stored.list({ sentTo, limit: 1 })).length === 0) sessions.drop(sentTo);
         return forgotten;
       },
     },

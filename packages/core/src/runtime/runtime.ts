@@ -128,7 +128,8 @@ export type Runtime = {
     list(filter?: RunFilter): Promise<RunRow[]>;
     /**
      * Forgets trees that ended `olderThan` milliseconds ago or earlier, with 0 all that have ended, except for the `keep` (default 0)
-     * that ended last; with `sentTo` only of the runs that the session with this key was sent, and nothing of what they have started in the background.
+     * that ended last; with `sentTo` only of the runs that the session with this key was sent, and nothing of what they have started in the background:
+     * a session of which nothing is left begins anew, with whomever it is opened for.
      * Gives back how many. @throws FaultError `query.invalid`
      */
     prune(options: { olderThan: number; keep?: number; sentTo?: string }): Promise<number>;

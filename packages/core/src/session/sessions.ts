@@ -18,6 +18,8 @@ export const openSessions = (world: SessionWorld) => {
   const known = new Map<string, { about: Known; there: WeakRef<OpenSession> }>();
   /** Longest unused first. */
   const kept = new Map<string, OpenSession>();
+  /** Those of which nothing is stored any more. Somebody may still hold one. */
+  const dropped = new Set<string>();
   let isClosed = false;
   let timesForgotten = 0;
 
@@ -53,6 +55,7 @@ export const openSessions = (world: SessionWorld) => {
   };
 
   const opened = (agent: AnyAgent, key: string): OpenSession => {
+    dropped.delete(key);
     const before = known.get(key);
     const about = before?.about ?? { agent, isChosen: false, first: key };
     const session = before?.there.deref() ?? openSession(shared, about, key);
@@ -83,6 +86,20 @@ export const openSessions = (world: SessionWorld) => {
     /** Runs were forgotten: whose conversation they were is seen when it is read again. */
     forgot(): void {
       timesForgotten += 1;
+    },
+    /** Nothing of a session is stored any more: once nobody holds it nothing is known of it, either. */
+    drop(sessionKey: string): void {
+      if (!(kept.get(sessionKey)?.isAtRest() ?? true)) return;
+      kept.delete(sessionKey);
+      if (known.has(sessionKey)) dropped.add(sessionKey);
+      // Two for each that comes.
+      let looked = 0;
+      for (const key of dropped) {
+        if (looked++ === 2) return;
+        dropped.delete(key);
+        if (known.get(key)?.there.deref()) dropped.add(key);
+        else known.delete(key);
+      }
     },
     close(): void {
       isClosed = true;

@@ -1,7 +1,7 @@
 // Sessions that nobody holds and that have nothing to do are let go, and nobody notices.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createRuntime, defineAgent, defineTool, type Session } from '@troupe/core';
+import { createRuntime, defineAgent, defineTool, memoryStore, type Session } from '@troupe/core';
 import { type ScriptedProvider, scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -107,6 +107,101 @@ describe('a session that a thousand others were used after', () => {
     await runtime.deliver('never sent anything', { id: 'letter', text: 'Hello.' });
     const rest = await session('never sent anything').idle();
     expect(rest).toMatchObject({ status: 'idle', report: { agent: 'friend', text: 'well' } });
+    await runtime.close();
+  });
+});
+
+describe('a session of which nothing is stored any more', () => {
+  const forget = (runtime: ReturnType<typeof createRuntime>, sentTo: string) =>
+    runtime.runs.prune({ olderThan: 0, sentTo });
+
+  test('is not known any longer where nobody holds it, nor is its agent', async () => {
+    const { runtime } = openWorld();
+    const make = runtime.defineAgents('pupils', (name) => defineAgent({ name: String(name), instructions: 'Learn.' }));
+    const pupils: WeakRef<object>[] = [];
+    const meet = async (key: string): Promise<void> => {
+      const pupil = make(key);
+      pupils.push(new WeakRef(pupil));
+      await (await runtime.session(pupil, { sessionKey: key }).send('hello')).ended;
+      await forget(runtime, key);
+    };
+    for (let i = 0; i < 40; i++) {
+      await meet(`a ${i}`);
+      if (i % 8 === 7) await collected();
+    }
+    for (const key of ['b', 'c', 'd']) {
+      await collected();
+      await meet(key);
+    }
+    await collected();
+    expect(pupils.filter((pupil) => pupil.deref()).length).toBeLessThan(8);
+    await runtime.close();
+  });
+
+  test('is the same for whoever holds it, and begins anew', async () => {
+    const { runtime, session, talk, told } = openWorld();
+    await talk('a', 'one');
+    const held = session('a');
+    for (const key of ['a', 'b', 'c', 'a']) {
+      await talk(key, 'hello');
+      await forget(runtime, key);
+      await collected();
+    }
+    expect(session('a')).toBe(held);
+    expect((await talk('a', 'two')).status).toBe('completed');
+    expect(told()).toEqual(['Be kind.', 'two']);
+    await runtime.close();
+  });
+
+  test('may be with somebody else', async () => {
+    const { runtime, session, talk, told } = openWorld();
+    await talk('a', 'one');
+    await forget(runtime, 'a');
+    for (const key of ['b', 'c', 'd']) {
+      await collected();
+      await talk(key, 'hello');
+      await forget(runtime, key);
+    }
+    const run = await runtime.session(stranger, { sessionKey: 'a' }).send('two');
+    expect((await run.ended).status).toBe('completed');
+    expect(told()).toEqual(['Be polite.', 'two']);
+    expect(() => session('a')).toThrow('is a conversation with agent "stranger"');
+    await runtime.close();
+  });
+
+  test('is kept while something of it goes on', async () => {
+    const { runtime, session, talk } = openWorld();
+    expect((await talk('a', 'ask')).status).toBe('paused');
+    await forget(runtime, 'a');
+    for (const key of ['b', 'c', 'd']) {
+      await collected();
+      await talk(key, 'hello');
+      await forget(runtime, key);
+    }
+    const rest = await session('a').idle();
+    expect(rest).toMatchObject({ status: 'paused' });
+    await runtime.close();
+  });
+
+  test('is kept while what it was sent is not stored yet', async () => {
+    const inner = memoryStore();
+    const opened = Promise.withResolvers<void>();
+    const commit: typeof inner.commit = async (commits) => {
+      await opened.promise;
+      return inner.commit(commits);
+    };
+    const runtime = createRuntime({
+      provider: scriptedProvider(() => 'well'),
+      model: 'm',
+      store: { ...inner, commit },
+    });
+    const sending = ['one', 'two'].map((text) => runtime.session(friend, { sessionKey: 'a' }).send(text));
+    await new Promise((resolve) => setImmediate(resolve));
+    await forget(runtime, 'a');
+    opened.resolve();
+    const runs = await Promise.all(sending);
+    for (const run of runs) expect((await run.ended).status).toBe('completed');
+    expect(await runtime.runs.get(runs[1]?.id ?? '')).toMatchObject({ after: runs[0]?.id });
     await runtime.close();
   });
 });
