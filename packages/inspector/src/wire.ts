@@ -152,7 +152,7 @@ export const ToPage = z.discriminatedUnion('type', [
     lines: z.array(Line),
     /** The last 2,000 that happened, oldest first. */
     happenings: z.array(Happening),
-    /** What is asked, in all trees, oldest first. */
+    /** What is asked in the trees that are shown, oldest first. */
     questions: z.array(Question),
     /** Whether the program refuses every new child, of whatever run; `null` where no program is looked at. */
     spawningPaused: z.boolean().nullable(),
@@ -215,7 +215,7 @@ export const ToPage = z.discriminatedUnion('type', [
     /** True when nothing happened before the first of them. */
     complete: z.boolean(),
   }),
-  /** `rows`: how many more are shown now. */
+  /** `rows`: how many have come. */
   z.object({ type: z.literal('older'), id: z.string(), rows: z.number() }),
   z.object({ type: z.literal('exported'), id: z.string(), name: z.string(), mediaType: z.string(), text: z.string() }),
   /** `runId`: of a fork that was accepted. */

@@ -97,14 +97,18 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
   let damaged: FaultError | undefined;
 
   const stopChecking = isToBeChecked
-    ? checkLater(path, (damage) => {
-        mark(path);
-        damaged = new FaultError(
-          'store.corrupt',
-          `The store "${path}" is damaged (${damage}). Close it and open it again: it is set aside then, to be looked at.`,
-          { details: { path } },
-        );
-      })
+    ? checkLater(
+        path,
+        (damage) => {
+          mark(path);
+          damaged = new FaultError(
+            'store.corrupt',
+            `The store "${path}" is damaged (${damage}). Close it and open it again: it is set aside then, to be looked at.`,
+            { details: { path } },
+          );
+        },
+        () => mark(path),
+      )
     : () => {};
   const check = (): void => {
     if (closing) throw new FaultError('store.closed', `The store "${path}" is closed. Open it again to use it.`);

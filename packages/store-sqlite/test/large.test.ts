@@ -9,7 +9,7 @@ import { stepOf } from '../../../test/support/steps.ts';
 import { sqliteStore } from '../src/index.ts';
 import { damage, largeFile, openAt } from './files.ts';
 
-const marks = (path: string): string[] => readdirSync(dirname(path)).filter((name) => name.includes('damaged'));
+const marks = (path: string): string[] => readdirSync(dirname(path)).filter((name) => name.endsWith('-check'));
 
 describe('a large file', { timeout: 60_000 }, () => {
   test('that is damaged is found out while it is used: every method says so, and it is set aside when it is opened again', async () => {
@@ -42,7 +42,7 @@ describe('a large file', { timeout: 60_000 }, () => {
 
   test('that is whole is used as it is, also when somebody thought that it was damaged', async () => {
     const path = await largeFile();
-    const file = openSync(`${path}-damaged`, 'w');
+    const file = openSync(`${path}-check`, 'w');
     closeSync(file);
     for (const opened of [1, 2]) {
       const store = openAt({ path });
@@ -69,17 +69,34 @@ describe('a large file', { timeout: 60_000 }, () => {
     expect([String(stdout), status]).toEqual(['200 over', 0]);
   });
 
-  test('is checked before it is used where no process may be started', async () => {
+  test.each([
+    ['cannot be started', fileURLToPath(new URL('nobody', import.meta.url))],
+    ['fails', '/bin/false'],
+  ])('is checked before it is used the next time where the process that checks it %s', async (_how, program) => {
     const path = await largeFile();
     damage(path);
     const before = process.execPath;
     onTestFinished(() => {
       process.execPath = before;
     });
-    process.execPath = fileURLToPath(new URL('nobody', import.meta.url));
+    process.execPath = program;
+    const exits = process.listenerCount('exit');
     const store = openAt({ path });
     for (let i = 0; i < 400 && marks(path).length === 0; i++) await pause(5);
-    expect(() => store.get('r0')).toThrow('is damaged');
+    expect(marks(path)).toHaveLength(1);
+    expect(process.listenerCount('exit')).toBe(exits);
     await store.close();
+    expect(() => sqliteStore(path)).toThrow('was set aside as');
+    expect(marks(path)).toEqual([]);
+  });
+
+  test('is checked by a process that ends with its store, and knows nothing of the program', async () => {
+    const path = await largeFile();
+    const exits = process.listenerCount('exit');
+    const stores = Array.from({ length: 3 }, () => openAt({ path }));
+    expect(process.listenerCount('exit')).toBe(exits + 1);
+    for (const store of stores) await store.close();
+    expect(process.listenerCount('exit')).toBe(exits);
+    expect(marks(path)).toEqual([]);
   });
 });

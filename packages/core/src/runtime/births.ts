@@ -66,6 +66,7 @@ export const openBirths = ({
   const enlist = (run: LiveRun): void => {
     here.enter(run);
     entered();
+    here.announce(run);
   };
   const startActor = (run: LiveRun, from: object, parent: AnyActorRef | undefined): AnyActorRef => {
     const actor = createActor(logic, {

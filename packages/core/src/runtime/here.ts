@@ -58,6 +58,9 @@ export const openHere = (on: {
       if (parent?.broken) Object.assign(run, { broken: parent.broken, suspended: parent.suspended });
       if (parent) offspringOf(parent).below.add(run.runId);
       alive.set(run.rootId, (alive.get(run.rootId) ?? 0) + 1);
+    },
+    /** Whoever waits for its session finds it there. */
+    announce(run: LiveRun): void {
       for (const { key, here } of placesOf(run)) {
         const known = here.get(key);
         if (known) known.add(run);

@@ -56,6 +56,8 @@ export const openSieve = (query: EventQuery, mostOver = 10_000): Sieve => {
   /** How many of them there are when the store is read for their sake; those of them that it may not have given, while it is. */
   let wantedAt = 2 * mostOver;
   let unread: string[] | undefined;
+  /** Runs whose beginning the store has not given yet, though it was told: what streams of them comes too early. */
+  const early = new Set<string>();
   let hasForgotten = false;
   let last: string | undefined;
 
@@ -79,12 +81,21 @@ export const openSieve = (query: EventQuery, mostOver = 10_000): Sieve => {
   const pass = (event: StoredEvent): void => {
     const key = keyOf(event);
     const line = lines.get(key) ?? open(key);
+    early.delete(event.runId);
     line.place = placeOf(event);
     line.numbers.set(event.runId, event.seq);
     if (!isOfAll) return;
     if (isTerminal(event)) line.ended += 1;
     over.delete(key);
     if (line.ended === line.numbers.size) over.add(key);
+  };
+  /** Of these most were told long ago, and nothing more comes. */
+  const defer = (runId: string): void => {
+    early.add(runId);
+    for (const oldest of early) {
+      if (early.size <= mostOver) return;
+      early.delete(oldest);
+    }
   };
   const forget = (key: string): void => {
     over.delete(key);
@@ -93,10 +104,11 @@ export const openSieve = (query: EventQuery, mostOver = 10_000): Sieve => {
   };
   /** What the store has not given yet it may still give: nobody would know that it was told. */
   const isRead = (line: Line | undefined): boolean => line?.read === line?.place;
-  /** While very much is read, from the front only. */
+  /** While very much is read, from the front only, and many at once: what was taken from the front of a set is walked over again. */
   const forgetRead = (): void => {
+    if (over.size < 2 * mostOver) return;
     for (const key of over) {
-      if (over.size < 2 * mostOver || !isRead(lines.get(key))) return;
+      if (over.size <= mostOver || !isRead(lines.get(key))) return;
       forget(key);
     }
   };
@@ -118,11 +130,12 @@ export const openSieve = (query: EventQuery, mostOver = 10_000): Sieve => {
       if (isNews) pass(event);
       const line = lines.get(keyOf(event));
       if (line && isOfAll && isOn) line.read = placeOf(event);
-      forgetRead();
+      if (isTerminal(event)) forgetRead();
       return isNews;
     },
     hear(event, sought, isRelayed) {
       if (isLive(event)) {
+        if (early.has(event.runId)) return 'known';
         const numbers = lines.get(keyOf(event))?.numbers;
         const number = numbers?.get(event.runId) ?? 0;
         if (isRelayed && event.seq > number) {
@@ -137,7 +150,11 @@ export const openSieve = (query: EventQuery, mostOver = 10_000): Sieve => {
       if (event.rootSeq === 0) return 'news';
       const before = placeBefore(event);
       // Of a tree that nothing is known of, it stands where the reader began or before that, or was told: the store does not give it.
-      if (before === undefined) return sought === 'nothing' ? 'gap' : 'known';
+      if (before === undefined) {
+        if (sought === 'nothing') return 'gap';
+        if (isWhole) defer(event.runId);
+        return 'known';
+      }
       if (placeOf(event) <= before) return 'known';
       if (placeOf(event) > before + 1) {
         if (sought === 'nothing') return 'gap';

@@ -150,6 +150,28 @@ test('each stored event is told once and in order, however soon trees that are o
   );
 });
 
+test('what streams of a run is not told ahead of its beginning, where the store shows that later', async () => {
+  const world = openWorld(false);
+  const got: string[] = [];
+  const reading = { store: world.store, live$: world.live$, query: {}, mostOver: 1 };
+  eventsFrom(reading).subscribe(({ runId, type }) => got.push(`${runId} ${type}`));
+  const stream = () =>
+    world.live$.next({ runId: 'new', rootId: 'new', seq: 1, type: 'text.streamed', live: true } as never);
+  // given a reader that has forgotten trees
+  for (const rootId of ['a', 'b', 'c', 'd']) world.addElsewhere(rootId, 'run.completed');
+  world.notice();
+  // when a run begins here while an older write is not through
+  world.hide();
+  world.add('new', 'warning.raised');
+  world.tell();
+  stream();
+  expect(got.filter((each) => each.startsWith('new'))).toEqual([]);
+  world.show();
+  world.notice();
+  stream();
+  expect(got.filter((each) => each.startsWith('new'))).toEqual(['new warning.raised', 'new text.streamed']);
+});
+
 test('a reader forgets trees that the store has given, or has forgotten itself; not those that it may still give', () => {
   const event = (rootId: string, seq: number, type: 'warning.raised' | 'run.completed') =>
     ({ runId: rootId, rootId, seq, rootSeq: seq, type, cursor: '' }) as unknown as ReadEvent;

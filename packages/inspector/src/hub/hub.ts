@@ -178,12 +178,11 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
   };
 
   const tellOlder = async (viewer: Viewer, { id, runId }: Extract<ToHub, { type: 'older' }>): Promise<void> => {
-    const before = runs.size();
-    await (runId === undefined ? trees?.older() : trees?.bring(runId));
+    const rows = (await (runId === undefined ? trees?.older() : trees?.bring(runId))) ?? 0;
     if (runId !== undefined && runs.seq(runId) === 0)
       throw new FaultError('run.unknown', `No run "${runId}" is stored here.`);
     shielded(flush);
-    viewer.send({ type: 'older', id, rows: runs.size() - before });
+    viewer.send({ type: 'older', id, rows });
   };
   const heed = async ({ viewer, hear }: Looker, said: ToHub): Promise<void> => {
     switch (said.type) {
@@ -242,7 +241,11 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
       limits,
       read: (event, isFirst) => shielded(() => readRun(event, isFirst)),
       hear: (event) => shielded(() => hearRun(event)),
+      unread(rootId) {
+        for (const id of runs.forget(rootId)) gathered.gone(id);
+      },
       changed: schedule,
+      isSeen: () => lookers.size > 0,
       complain: (message, error) => complain(message, faultOf(error, 'store.unavailable')),
     });
 

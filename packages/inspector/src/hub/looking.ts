@@ -26,7 +26,7 @@ type About = {
   /** What happened last, of any tree. */
   recent(): readonly Happening[];
   /** Shows the tree of a run that is stored and not shown. */
-  bring(runId: string): Promise<void>;
+  bring(runId: string): Promise<unknown>;
   /** A tree is not stored any more. */
   forgotten(rootId: string): void;
   /** A row that somebody looks at has changed. */
@@ -147,8 +147,8 @@ export const openLooking = (about: About) => {
           return snapshot.matches({ row: { live: 'shown' } }) ? snapshot.context.rowId : null;
         },
         isIn(rootId) {
-          const { context } = actor.getSnapshot();
-          return context.rootId === rootId || context.moment?.rootId === rootId;
+          const { rowId, moment } = actor.getSnapshot().context;
+          return (rowId !== null && runLine(rowId)?.rootId === rootId) || moment?.rootId === rootId;
         },
         isBehind: () => !actor.getSnapshot().matches({ pace: 'keepingUp' }),
         measure: (when) => hear({ type: when, bytes: outlet.buffered() }),

@@ -11,10 +11,10 @@ import { type Listed, treesMachine } from './trees-machine.ts';
 export type Trees = {
   /** True when older trees are stored that are not shown. */
   hasOlder(): boolean;
-  /** Shows older ones. Resolves when they are there. @throws what the store says */
-  older(): Promise<void>;
-  /** Shows the tree of a run, if it is stored. @throws what the store says */
-  bring(runId: string): Promise<void>;
+  /** Shows older ones. Gives back how many rows have come, once they are there. @throws what the store says */
+  older(): Promise<number>;
+  /** The same for the tree of a run, if it is stored. */
+  bring(runId: string): Promise<number>;
   /** Lets go of trees while there are too many rows, and gives back the rows. */
   makeRoom(isLookedAt: (rootId: string) => boolean): string[];
   /** Nobody is there who has asked for any. */
@@ -30,8 +30,12 @@ type About = {
   read(event: StoredEvent, isFirst: boolean): void;
   /** An event that comes. */
   hear(event: RunEvent): void;
+  /** A tree could not be read to its end: nothing of it is shown. */
+  unread(rootId: string): void;
   /** Something has changed about what is shown. */
   changed(): void;
+  /** Whether a page is there, which may have asked for what comes. */
+  isSeen(): boolean;
   complain(message: string, error: unknown): void;
 };
 
@@ -47,23 +51,41 @@ const usual: TreeLimits = { runs: 1_000, rows: 10_000, last: 10 };
 /** Trees that are read at once. */
 const lanes = 16;
 
-export const openTrees = ({ source, runs, limits = usual, read, hear, changed, complain }: About): Trees => {
+export const openTrees = (about: About): Trees => {
+  const { source, runs, limits = usual, read, hear, unread, changed, isSeen, complain } = about;
   const underway = new Map<string, Promise<void>>();
   let following: { unsubscribe(): void } | undefined;
   let isOpened = false;
+  let isClosed = false;
   let room = limits.rows;
+  /** So many rows there are before it is worth looking again for some to let go. */
+  let lookAgainAt = 0;
 
   const load = async (rootId: string): Promise<void> => {
     const isFirst = !isOpened;
-    for await (const event of source.events({ rootId }, { follow: false })) if (!isLive(event)) read(event, isFirst);
-    changed();
+    for await (const event of source.events({ rootId }, { follow: false })) {
+      if (isClosed) return;
+      if (!isLive(event)) read(event, isFirst);
+    }
   };
   const show = (rootId: string): Promise<void> => {
     const known = underway.get(rootId);
     if (known) return known;
-    const loading = load(rootId).finally(() => underway.delete(rootId));
+    const loading = load(rootId)
+      .catch((error: unknown) => {
+        unread(rootId);
+        throw error;
+      })
+      .finally(() => {
+        underway.delete(rootId);
+        changed();
+      });
     underway.set(rootId, loading);
     return loading;
+  };
+  /** What somebody has asked for finds room while somebody is there. */
+  const makeRoomFor = (): void => {
+    if (isSeen() || !isOpened) room = Math.max(room, runs.size());
   };
   /** A tree that is not shown goes on: all of it is. */
   const showIfUnknown = ({ rootId }: RunEvent): void => {
@@ -72,6 +94,7 @@ export const openTrees = ({ source, runs, limits = usual, read, hear, changed, c
   };
   const follow = (after: string): void => {
     following?.unsubscribe();
+    if (isClosed) return;
     following = source.events({ after }).subscribe({
       next(event) {
         if (!isLive(event) && event.rootSeq > 1) showIfUnknown(event);
@@ -90,27 +113,37 @@ export const openTrees = ({ source, runs, limits = usual, read, hear, changed, c
     return { rootIds: unknown(rows), before: rows.at(-1)?.runId ?? before, hasOlder: rows.length === limits.runs };
   };
 
+  /** As many trees that go on, however many of their runs do. */
+  const openTreesOf = async (): Promise<string[]> => {
+    const rootIds = new Set<string>();
+    const limit = limits.runs;
+    for (let before: string | undefined; rootIds.size < limit; ) {
+      const rows = await source.list({ status: unfinished, limit, ...(before !== undefined && { before }) });
+      for (const rootId of unknown(rows)) rootIds.add(rootId);
+      before = rows.at(-1)?.runId;
+      if (rows.length < limit) break;
+    }
+    return [...rootIds].slice(0, limit);
+  };
+
   const actor = createActor(
     treesMachine.provide({
       actors: {
         open: fromPromise(async () => {
           // What is stored from here on is heard of, what was stored before is listed.
           follow(await source.cursor());
-          const [newest, open] = await Promise.all([
-            list(null),
-            source.list({ status: unfinished, limit: limits.runs }),
-          ]);
-          return { ...newest, rootIds: [...new Set([...unknown(open), ...newest.rootIds])] };
+          const [newest, open] = await Promise.all([list(null), openTreesOf()]);
+          return { ...newest, rootIds: [...new Set([...open, ...newest.rootIds])] };
         }),
         list: fromPromise(({ input }) => list(input.before)),
         load: fromPromise(async ({ input: { rootIds } }) => {
           const queue = rootIds.values();
           const lane = async (): Promise<void> => {
-            for (const rootId of queue) await show(rootId);
+            for (const rootId of queue) if (!isClosed) await show(rootId);
           };
           await Promise.all(Array.from({ length: lanes }, lane));
+          makeRoomFor();
           isOpened = true;
-          room = Math.max(room, runs.size());
         }),
       },
       actions: {
@@ -128,27 +161,33 @@ export const openTrees = ({ source, runs, limits = usual, read, hear, changed, c
       actor.send({ type: 'older' });
       const { context } = await waitFor(actor, (snapshot) => snapshot.hasTag('settled'));
       if (context.problem) throw new FaultError(context.problem.code, context.problem.message);
+      return context.rootIds.reduce((sum, rootId) => sum + runs.rowsOf(rootId), 0);
     },
     async bring(runId) {
       const row = await source.get(runId);
-      if (!row || runs.hasTree(row.rootId)) return;
+      if (!row || (runs.hasTree(row.rootId) && !underway.has(row.rootId))) return 0;
       await show(row.rootId);
-      room = Math.max(room, runs.size());
+      makeRoomFor();
+      return runs.rowsOf(row.rootId);
     },
     makeRoom(isLookedAt) {
-      if (runs.size() <= room || !actor.getSnapshot().matches('ready')) return [];
+      const isReading = underway.size > 0 || !actor.getSnapshot().matches('ready');
+      if (isReading || runs.size() <= Math.max(room, lookAgainAt)) return [];
       const gone: string[] = [];
       for (const rootId of runs.overFirst().slice(0, -limits.last)) {
         if (runs.size() <= room * 0.9) break;
         if (!isLookedAt(rootId)) gone.push(...runs.forget(rootId));
       }
       if (gone.length > 0) actor.send({ type: 'letGo' });
+      lookAgainAt = runs.size() > room ? runs.size() * 1.1 : 0;
       return gone;
     },
     left() {
       room = limits.rows;
+      lookAgainAt = 0;
     },
     close() {
+      isClosed = true;
       following?.unsubscribe();
       actor.stop();
     },

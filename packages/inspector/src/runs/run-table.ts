@@ -19,8 +19,9 @@ export type RunTable = {
   hasTree(rootId: string): boolean;
   /** Trees of which nothing goes on, the one that was heard of longest ago first. */
   overFirst(): string[];
-  /** How many rows there are. */
+  /** How many rows there are, and of one tree. */
   size(): number;
+  rowsOf(rootId: string): number;
   line(runId: string): RunLine | undefined;
   lines(): RunLine[];
   /** Open questions, oldest first: of all runs. */
@@ -122,9 +123,9 @@ export const openRunTable = (): RunTable => {
       const forgotten = trees.get(rootId)?.runs ?? [];
       for (const tally of forgotten) {
         runs.delete(tally.line.id);
-        early.delete(tally.line.id);
         asking.delete(tally);
       }
+      for (const [runId, waiting] of early) if (waiting.values().next().value?.rootId === rootId) early.delete(runId);
       trees.delete(rootId);
       return forgotten.map(({ line }) => line.id);
     },
@@ -135,6 +136,7 @@ export const openRunTable = (): RunTable => {
         .sort(([, a], [, b]) => a.lastAt - b.lastAt)
         .map(([rootId]) => rootId),
     size: () => runs.size,
+    rowsOf: (rootId) => trees.get(rootId)?.runs.length ?? 0,
     line(runId) {
       const tally = runs.get(runId);
       return tally && rowOf(tally);

@@ -3,6 +3,7 @@ import { createRuntime, memoryStore, storedRuns, systemClock } from '@troupe/cor
 import { pathsOf, scriptedProvider } from '@troupe/testing';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { newWorld, tellWorld } from '../../page/src/model/world.ts';
 import { openHub } from '../../src/hub/hub.ts';
 import { type RunSource, runtimeSource, storeSource } from '../../src/hub/run-source.ts';
 import type { TreeLimits } from '../../src/hub/trees.ts';
@@ -194,6 +195,124 @@ describe('a store with many runs', () => {
   });
 });
 
+/** The events of a tree, as a source gives them that somebody holds up or breaks. */
+const slowly = (
+  events: ReturnType<RunSource['events']>,
+  between: (n: number) => Promise<void> | void,
+): ReturnType<RunSource['events']> =>
+  ({
+    async *[Symbol.asyncIterator]() {
+      let n = 0;
+      for await (const event of { [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() }) {
+        yield event;
+        n += 1;
+        await between(n);
+      }
+      await between(-1);
+    },
+  }) as never;
+
+describe('while trees are read', () => {
+  test('an inspector that is closed follows nothing any more', async () => {
+    const { runtime, run } = openProgram();
+    await run('r1');
+    const inner = runtimeSource(runtime);
+    const gate = Promise.withResolvers<void>();
+    let followed = 0;
+    const source: RunSource = {
+      ...inner,
+      async cursor() {
+        await gate.promise;
+        return inner.cursor();
+      },
+      events(query, options) {
+        if (!(query && 'rootId' in query)) followed += 1;
+        return inner.events(query, options);
+      },
+    };
+    const { hub } = await openHubOver(source, { runs: 5, rows: 10, last: 1 });
+    hub.close();
+    gate.resolve();
+    await settle();
+    expect(followed).toBe(0);
+  });
+
+  test('one that fails in the midst is not there, and is read whole when it is asked for again', async () => {
+    const { runtime, run, wait } = openProgram();
+    const goOn = await wait('first');
+    await wait('second');
+    await run('r1');
+    const inner = runtimeSource(runtime);
+    let fails = true;
+    const events: RunSource['events'] = (query, options) =>
+      query && 'rootId' in query && query.rootId === 'first'
+        ? slowly(inner.events(query, options), () => {
+            if (fails) throw new Error('no disk');
+          })
+        : inner.events(query, options);
+    const { come } = await openHubOver({ ...inner, events }, { runs: 1, rows: 100, last: 1 });
+    const page = come();
+    expect(await page.older('first')).toMatchObject({ type: 'error', message: expect.stringContaining('no disk') });
+    await settle();
+    expect(page.lines.has('first')).toBe(false);
+    fails = false;
+    expect(await page.older('first')).toMatchObject({ type: 'older', rows: 1 });
+    await goOn();
+    await until(() => page.lines.get('first')?.status === 'completed');
+  });
+
+  test('a page that comes knows what it was not told', async () => {
+    const { runtime, run } = openProgram();
+    await run('r1');
+    const inner = runtimeSource(runtime);
+    const gate = Promise.withResolvers<void>();
+    const events: RunSource['events'] = (query, options) =>
+      query && 'rootId' in query
+        ? slowly(inner.events(query, options), (n) => (n === 2 ? gate.promise : undefined))
+        : inner.events(query, options);
+    const { come } = await openHubOver({ ...inner, events }, { runs: 5, rows: 100, last: 1 });
+    const page = come();
+    gate.resolve();
+    await until(() => page.lines.get('r1')?.status === 'completed');
+    const world = newWorld();
+    for (const message of page.told) tellWorld(world, message, 0);
+    expect(world.happened.get('r1')?.map(({ rootSeq }) => rootSeq)).toEqual([1, 2]);
+    expect([...world.incomplete]).toEqual(['r1']);
+  });
+
+  test('one that is brought makes no room for others before it is there', async () => {
+    const { runtime, run } = openProgram();
+    await run(...numbered(10, 19));
+    const inner = runtimeSource(runtime);
+    const events: RunSource['events'] = (query, options) =>
+      query && 'rootId' in query && query.rootId === 'r11'
+        ? slowly(inner.events(query, options), (n) => (n < 0 ? new Promise((go) => setTimeout(go, 10)) : undefined))
+        : inner.events(query, options);
+    const { come } = await openHubOver({ ...inner, events }, { runs: 4, rows: 4, last: 1 });
+    const page = come();
+    expect(await page.older('r11')).toMatchObject({ type: 'older', rows: 1 });
+    expect(page.lines.get('r11')).toMatchObject({ status: 'completed' });
+  });
+
+  test('many runs of one that go on do not hide what another one asks', async () => {
+    const { runtime, run, wait } = openProgram();
+    await wait('asks');
+    await run('busy', 'r1');
+    const inner = runtimeSource(runtime);
+    const busy = numbered(1, 5).map((id) => ({ runId: `busy/${id}`, rootId: 'busy', status: 'running' }) as never);
+    const list: RunSource['list'] = async (filter) => {
+      if (filter.status === undefined) return inner.list(filter);
+      const rows = [...busy, ...(await inner.list({ status: filter.status }))];
+      const from = rows.findIndex(({ runId }) => runId === filter.before) + 1;
+      return rows.slice(from, from + (filter.limit ?? 100));
+    };
+    const { come } = await openHubOver({ ...inner, list }, { runs: 2, rows: 100, last: 1 });
+    const page = come();
+    expect(page.told[0]).toMatchObject({ type: 'hello', questions: [expect.anything()] });
+    expect(page.ids()).toContain('asks');
+  });
+});
+
 describe('rows', () => {
   test('of trees that are over make room for others, those of which was heard longest ago first', async () => {
     const { run, wait, runtime } = openProgram();
@@ -248,6 +367,43 @@ describe('rows', () => {
     await run(...numbered(13, 20));
     await until(() => page.lines.has('r20') && page.lines.size <= 4);
     expect(page.ids().slice(0, 2)).toEqual(['r10', 'r11']);
+  });
+
+  test('of a tree of which another row is looked for stay, too', async () => {
+    const { run, runtime } = openProgram();
+    await run('r10', 'r11', 'r12');
+    const inner = runtimeSource(runtime);
+    let gate = Promise.resolve();
+    const get: RunSource['get'] = async (runId) => {
+      await gate;
+      return inner.get(runId);
+    };
+    const { come } = await openHubOver({ ...inner, get }, { runs: 5, rows: 4, last: 1 });
+    const page = come();
+    page.say({ type: 'watch', rowId: 'r10' });
+    await until(() => page.told.some(({ type }) => type === 'details'));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate = promise;
+    page.say({ type: 'watch', rowId: 'r10' });
+    await run(...numbered(13, 20));
+    await until(() => page.lines.has('r20') && page.lines.size <= 4);
+    resolve();
+    await until(() => page.told.filter(({ type }) => type === 'details').length === 2);
+    expect(page.ids()).toContain('r10');
+  });
+
+  test('that are gone leave nothing on a page', async () => {
+    const { run, wait, runtime } = openProgram();
+    for (const id of numbered(1, 6)) await wait(id);
+    const { come } = await openHubOver(runtimeSource(runtime), { runs: 10, rows: 4, last: 1 });
+    const page = come();
+    for (let from = 10; from < 100; from += 3) await run(...numbered(from, from + 2));
+    await until(() => page.lines.get('r99')?.status === 'completed');
+    const world = newWorld();
+    for (const message of page.told) tellWorld(world, message, 0);
+    const rows = [...world.forest.lines.keys()];
+    expect([...world.happened.keys()].filter((id) => !rows.includes(id))).toEqual([]);
+    expect([...world.incomplete].filter((id) => !rows.includes(id))).toEqual([]);
   });
 
   test('never are too many nor too few, whatever runs, waits, goes on and is asked for', async () => {

@@ -3,65 +3,71 @@
  * the end of this process until it is through.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import { isSea } from 'node:sea';
 import { fileURLToPath } from 'node:url';
-import { connectReader } from './connect.ts';
-import { damageIn } from './damage.ts';
 
 const program = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './checker.ts' : './checker.js', import.meta.url),
 );
 
-const begin = (path: string): ChildProcess =>
-  fork(program, [path], {
-    // What this process was started with is not meant for it.
+/** True where a program can be started beside this one: of a single executable it would be the same again. */
+export const canCheckLater = (): boolean => !isSea();
+
+/** Those that are at work end with this process. */
+const checkers = new Set<ChildProcess>();
+const stopAll = (): void => {
+  for (const checker of checkers) checker.kill();
+};
+
+const begin = (path: string): ChildProcess => {
+  const { SystemRoot } = process.env;
+  return fork(program, [path], {
+    // What this process was started with, and what it knows, is not meant for it.
     execArgv: ['--disable-warning=ExperimentalWarning'],
-    env: { ...process.env, NODE_OPTIONS: '', ELECTRON_RUN_AS_NODE: '1' },
+    env: { ELECTRON_RUN_AS_NODE: '1', ...(SystemRoot !== undefined && { SystemRoot }) },
     stdio: 'ignore',
-    serialization: 'json',
   });
+};
 
 /**
- * Checks a file, and keeps no process alive for it. Where no other process may be started it is checked here, at once.
+ * Checks a file, and keeps no process alive for it.
  *
  * @param found Called if it is damaged, with what is wrong.
+ * @param failed Called if that cannot be found out.
  * @returns How to stop.
  */
-export const checkLater = (path: string, found: (damage: string) => void): (() => void) => {
-  const tell = (damage: string | undefined): void => {
-    if (damage !== undefined) found(damage);
-  };
-  const checkHere = (): void => {
-    const db = connectReader(path);
-    try {
-      tell(damageIn(db));
-    } finally {
-      db.close();
-    }
-  };
-  let child: ChildProcess;
+export const checkLater = (path: string, found: (damage: string) => void, failed: () => void): (() => void) => {
+  let checker: ChildProcess;
   try {
-    child = begin(path);
+    checker = begin(path);
   } catch {
-    checkHere();
+    failed();
     return () => {};
   }
+  if (checkers.size === 0) process.on('exit', stopAll);
+  checkers.add(checker);
   const stop = (): void => {
-    process.off('exit', stop);
-    child.removeAllListeners();
+    checker.removeAllListeners();
     // It may have been about to fail.
-    child.on('error', () => {});
-    child.kill();
+    checker.on('error', () => {});
+    checker.kill();
+    checkers.delete(checker);
+    if (checkers.size === 0) process.off('exit', stopAll);
   };
-  process.once('exit', stop);
-  child.once('message', ({ damage }: { damage?: string }) => {
+  checker.once('message', ({ damage }: { damage?: string }) => {
     stop();
-    tell(damage);
+    if (damage !== undefined) found(damage);
   });
-  child.once('error', () => {
+  checker.once('error', () => {
     stop();
-    checkHere();
+    failed();
   });
-  child.unref();
-  child.channel?.unref();
+  // Who has ended it knows why.
+  checker.once('exit', (code) => {
+    stop();
+    if (code !== null) failed();
+  });
+  checker.unref();
+  checker.channel?.unref();
   return stop;
 };

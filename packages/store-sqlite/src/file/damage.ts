@@ -15,12 +15,12 @@ export const damageIn = (db: DatabaseSync): string | undefined => {
   }
 };
 
-const markOf = (path: string): string => `${path}-damaged`;
+const markOf = (path: string): string => `${path}-check`;
 
-/** True for a file that was found to be damaged while it was open. */
+/** True for a file that was found to be damaged while it was open, or of which that could not be found out. */
 export const isMarked = (path: string): boolean => existsSync(markOf(path));
 
-/** Whoever opens the file next checks it before anything else, and sets it aside. */
+/** Whoever opens the file next checks it before anything else. */
 export const mark = (path: string): void => {
   try {
     writeFileSync(markOf(path), '');

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, renameSync, statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { FaultError, messageOf } from '@troupe/protocol';
+import { canCheckLater } from './check-later.ts';
 import { connectWriter } from './connect.ts';
 import { damageIn, isMarked, unmark } from './damage.ts';
 import { applicationId, migrate, migrations, versionOf } from './schema.ts';
@@ -20,7 +21,7 @@ export const prepareFile = (path: string, now: () => number): boolean => {
   try {
     // SQLite opens a file that it may not write, and complains only when it is to be written.
     if (existsSync(path)) accessSync(path, constants.W_OK);
-    const isLater = existsSync(path) && statSync(path).size > checkedAtOnce && !isMarked(path);
+    const isLater = existsSync(path) && statSync(path).size > checkedAtOnce && canCheckLater() && !isMarked(path);
     db = connectWriter(path);
     const damage = isLater ? undefined : damageIn(db);
     if (damage !== undefined) throw new Damage(damage);

@@ -154,6 +154,8 @@ const tell = (world: World, happenings: readonly Happening[]) => {
       if (happening.rootSeq > 1) world.incomplete.add(happening.rootId);
       continue;
     }
+    // What was read in between is not told, either.
+    if (happening.rootSeq > (list.at(-1)?.rootSeq ?? 0) + 1) world.incomplete.add(happening.rootId);
     list.push(happening);
     if (list.length > MAX_HAPPENINGS * 1.25) {
       list.splice(0, list.length - MAX_HAPPENINGS);
@@ -220,11 +222,12 @@ export const tellWorld = (world: World, message: ToPage, nowMs: number): void =>
       world.aheadMs = message.now - nowMs;
       for (const line of message.lines) put(world, line);
       takeLines(world.forest, message.gone);
-      for (const id of message.gone) letGo(world, id);
       tell(world, message.happenings);
-      // Of trees that were there before anybody looked nothing was told.
-      for (const { kind, rootId } of message.lines)
-        if (kind === 'run' && !world.happened.has(rootId)) world.incomplete.add(rootId);
+      for (const id of message.gone) letGo(world, id);
+      // What had happened before anybody looked is not told.
+      for (const line of message.lines)
+        if (line.kind === 'run' && line.rootSeq > (world.happened.get(line.rootId)?.at(-1)?.rootSeq ?? 0))
+          world.incomplete.add(line.rootId);
       if (message.missed > 0) for (const rootId of world.heads.keys()) world.incomplete.add(rootId);
       if (message.questions) world.questions = message.questions;
       if (message.spawningPaused !== undefined) world.spawningPaused = message.spawningPaused;
