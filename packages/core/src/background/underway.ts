@@ -22,8 +22,8 @@ type Over = {
 export type Underway = {
   /** Roots that are at work on behalf of a session, in other sessions too: those that have not ended, each once. */
   of(sessionKey: string): Promise<RunRow[]>;
-  /** Runs were forgotten: others may have their ids. */
-  forgot(): void;
+  /** Runs were forgotten, of those alone that a session was sent where one is named: others may have their ids. */
+  forgot(sentTo?: string): void;
 };
 
 export const openUnderway = (store: Pick<RunStore, 'list' | 'get'>): Underway => {
@@ -89,9 +89,10 @@ export const openUnderway = (store: Pick<RunStore, 'list' | 'get'>): Underway =>
       remember(sessionKey, { before, sent: [...sent.values()] });
       return [...found.values()];
     },
-    forgot() {
+    forgot(sentTo) {
       timesForgotten += 1;
-      over.clear();
+      const isMeant = ({ sent }: Over) => sentTo === undefined || sent.some(({ sessionKey }) => sessionKey === sentTo);
+      for (const [key, known] of over) if (isMeant(known)) over.delete(key);
     },
   };
 };

@@ -275,9 +275,9 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       ...stored,
       async prune(options) {
         const forgotten = await stored.prune(options);
-        sessions.forgot();
-        engine.underway.forgot();
         const { sentTo } = options;
+        sessions.forgot(sentTo);
+        engine.underway.forgot(sentTo);
         if (sentTo !== undefined && (await stored.list({ sentTo, limit: 1 })).length === 0) sessions.drop(sentTo);
         return forgotten;
       },

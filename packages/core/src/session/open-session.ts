@@ -84,6 +84,8 @@ export type Known = {
   isChosen: boolean;
   /** The run that the conversation began with, where nothing was sent to it. */
   first: string;
+  /** How often runs were forgotten that it was sent. */
+  timesForgotten: number;
 };
 
 /** What the sessions of a runtime share. */
@@ -91,7 +93,7 @@ export type Shared = {
   readonly world: SessionWorld;
   readonly chart: typeof sessionMachine;
   readonly isClosed: boolean;
-  /** How often runs were forgotten: what was remembered of them before may not be so. */
+  /** How often runs of any session were forgotten: what was remembered of them before may not be so. */
   readonly timesForgotten: number;
   /** A session is used: it is kept for as long as it is at work, and some time longer. */
   keep(key: string, session: OpenSession): void;
@@ -120,6 +122,7 @@ const closedError = (key: string): FaultError =>
 
 export const openSession = (shared: Shared, known: Known, key: string): OpenSession => {
   const { world } = shared;
+  const timesForgotten = (): number => shared.timesForgotten + known.timesForgotten;
   /** What was said up to the last run that has ended, and what of it is not read again. */
   let said: readonly Message[] = [];
   let remembered: { whole: Whole | undefined; times: number } | undefined;
@@ -138,7 +141,7 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
       watched.delete(run.runId);
       if (how === 'ended') {
         if (run.ledger.begun) said = run.transcript;
-        newest = { run: world.handleOf(run), times: shared.timesForgotten };
+        newest = { run: world.handleOf(run), times: timesForgotten() };
       }
       tell(how === 'ended' ? { type: 'ended', runId: run.runId } : { type: 'lost' });
       world.changed(key);
@@ -153,7 +156,7 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
       const found = await world.read(key, known.first);
       const [oldest] = found.open;
       const upTo = oldest ?? found.last;
-      const times = shared.timesForgotten;
+      const times = timesForgotten();
       const whole = remembered?.times === times ? remembered.whole : undefined;
       const end = oldest === undefined ? 'end' : 'beginning';
       const stored = upTo === null ? undefined : await world.conversation(end, upTo, whole, known.agent);
@@ -308,7 +311,7 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
   };
   /** A run as it is, or as it has ended, with what is asked below it. */
   const runOf = async (runId: string): Promise<Run> => {
-    const times = shared.timesForgotten;
+    const times = timesForgotten();
     if (newest?.run.id === runId && newest.times === times) {
       // Those that it has let go may ask, be answered and end elsewhere.
       if ((await newest.run.report).children.length > 0) await world.lookBelow(runId);

@@ -57,7 +57,7 @@ export const openSessions = (world: SessionWorld) => {
   const opened = (agent: AnyAgent, key: string): OpenSession => {
     dropped.delete(key);
     const before = known.get(key);
-    const about = before?.about ?? { agent, isChosen: false, first: key };
+    const about = before?.about ?? { agent, isChosen: false, first: key, timesForgotten: 0 };
     const session = before?.there.deref() ?? openSession(shared, about, key);
     if (before?.there.deref() !== session) known.set(key, { about, there: new WeakRef(session) });
     shared.keep(key, session);
@@ -83,9 +83,11 @@ export const openSessions = (world: SessionWorld) => {
     },
     /** With whom the conversation is, if it was opened here. */
     agentOf: (sessionKey: string): Known | undefined => known.get(sessionKey)?.about,
-    /** Runs were forgotten: whose conversation they were is seen when it is read again. */
-    forgot(): void {
-      timesForgotten += 1;
+    /** Runs were forgotten, of those alone that a session was sent where one is named: what was said there is seen when it is read again. */
+    forgot(sentTo?: string): void {
+      const its = sentTo === undefined ? undefined : known.get(sentTo)?.about;
+      if (its) its.timesForgotten += 1;
+      if (sentTo === undefined) timesForgotten += 1;
     },
     /** Nothing of a session is stored any more: once nobody holds it nothing is known of it, either. */
     drop(sessionKey: string): void {

@@ -12,6 +12,7 @@ type Act =
   /** `isLate`: by any run, be it over. */
   | { do: 'dispatch'; at: number; isLate?: boolean }
   | { do: 'send'; at: number; to: (typeof sessions)[number]; isLate?: boolean }
+  | { do: 'forget'; session: (typeof sessions)[number] }
   | { do: 'ask'; session: (typeof sessions)[number] };
 
 const at = fc.nat(200);
@@ -24,6 +25,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
   { weight: 7, arbitrary: fc.record({ do: fc.constant('end' as const), at }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('ask' as const), session: fc.constantFrom(...sessions) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('forget' as const), session: fc.constantFrom(...sessions) }) },
 );
 
 /** Runs of three sessions that start others in the background, there and elsewhere. */
@@ -56,7 +58,7 @@ const openWorld = () => {
   return {
     store: watched,
     asked,
-    perform(next: Exclude<Act, { do: 'ask' }>): void {
+    perform(next: Exclude<Act, { do: 'ask' | 'forget' }>): void {
       const [runId, row] = pick(next.at, next.do !== 'end' && next.isLate ? every : open);
       const origin = { runId, rootId: runId, callId: 'c' };
       if (next.do === 'dispatch') begin({ sessionKey: row.sessionKey, origin });
@@ -80,6 +82,11 @@ describe('what is under way on behalf of a session', () => {
         const { store, perform } = openWorld();
         const underway = openUnderway(store);
         for (const next of [...acts, ...sessions.map((session) => ({ do: 'ask' as const, session }))]) {
+          if (next.do === 'forget') {
+            await store.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0, sentTo: next.session });
+            underway.forgot(next.session);
+            continue;
+          }
           if (next.do !== 'ask') {
             perform(next);
             continue;
@@ -105,6 +112,21 @@ describe('what is under way on behalf of a session', () => {
     asked.length = 0;
     perform({ do: 'dispatch', at: 0 });
     expect(await underway.of('k')).toHaveLength(1);
+    expect(asked).toEqual(['16', '32']);
+  });
+
+  test('is found as quickly when what another session was sent is forgotten', async () => {
+    const { store, asked, perform } = openWorld();
+    const underway = openUnderway(store);
+    for (let i = 0; i < 500; i++) {
+      perform({ do: 'dispatch', at: 0 });
+      perform({ do: 'end', at: 3 });
+    }
+    await underway.of('k');
+    await store.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0, sentTo: 'a' });
+    underway.forgot('a');
+    asked.length = 0;
+    expect(await underway.of('k')).toEqual([]);
     expect(asked).toEqual(['16', '32']);
   });
 

@@ -421,6 +421,32 @@ describe('a session over a restart', () => {
     await open.runtime.close({ graceMs: 0 });
   });
 
+  test('is not read again where runs of others were forgotten', async () => {
+    const inner = memoryStore();
+    let reads = 0;
+    const events: typeof inner.events = (query) => {
+      reads += 1;
+      return inner.events(query);
+    };
+    const open = openRuntime({ store: { ...inner, events } });
+    for (const word of ['one', 'two', 'three']) await (await open.session.send(word)).ended;
+    const other = open.runtime.session(friend, { sessionKey: 'other' });
+    const idle = async () => {
+      reads = 0;
+      expect((await open.session.idle()).report?.text).toBe('echo: three');
+      return reads;
+    };
+    await idle();
+    const before = await idle();
+    await (await other.send('four')).ended;
+    expect(await open.runtime.runs.prune({ olderThan: 0, sentTo: 'other' })).toBe(1);
+    expect(await idle()).toBe(before);
+    // its own are looked for again
+    expect(await open.runtime.runs.prune({ olderThan: 0, keep: 1, sentTo: 'k' })).toBe(2);
+    expect(await idle()).toBeGreaterThan(before);
+    await open.runtime.close();
+  });
+
   test('goes on with a run that was paused before its turn came, and let go on after a restart', async () => {
     const store = memoryStore();
     const before = openRuntime({ store, leaseMs: 0 });
