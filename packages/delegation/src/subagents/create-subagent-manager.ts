@@ -1,9 +1,11 @@
 /** The manager of sub-agents: its chart, put together with the runtime and the store. */
 import { guarded, type Runtime, type Tool } from '@troupe/core';
-import { FaultError, faultOf, isLive, isTerminal, redact, type StoredEvent, toJSON } from '@troupe/protocol';
+import { FaultError, faultOf, redact, toJSON } from '@troupe/protocol';
 import { Subject } from 'rxjs';
 import { createActor, fromCallback, fromPromise, waitFor } from 'xstate';
+import { askManager } from './ask-manager.ts';
 import { createSpawnTool } from './create-spawn-tool.ts';
+import { followRuns } from './follow-runs.ts';
 import { handoverMachine } from './handover-machine.ts';
 import { isVisibleTo, type Scope, visibleTo } from './lineage.ts';
 import { type OpenRuns, openEffects } from './manager-effects.ts';
@@ -22,9 +24,7 @@ import {
 import { freeNameOf, labelOf, nameFor, newAgentId, sessionKeyOf, slugOf } from './names.ts';
 import { pastResults } from './past-results.ts';
 import { readRoster } from './read-roster.ts';
-import { resultOfEnd } from './result-of-run.ts';
 import type { Member } from './roster.ts';
-import type { Answer } from './steps/step.ts';
 import { makeSubagent, SubagentMade } from './subagent-agent.ts';
 import { configOf, readConfig, resumedConfig } from './subagent-config.ts';
 import { subagentMachine } from './subagent-machine.ts';
@@ -63,6 +63,8 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
   const told$ = new Subject<SubagentEvent>();
   const bound = new Map<string, Requester>();
   const runs: OpenRuns = new Map();
+  /** Runs whose ends were read while it opened. */
+  const known = new Set<string>();
 
   const ownSpawnTool = createSpawnTool(() => manager, { name: policy.spawnToolName });
   const toolsNow = (): readonly Tool[] =>
@@ -125,131 +127,20 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
     { input: { limits: policy.limits }, clock },
   );
 
-  // Questions and answers
-
-  let asked = 0;
-  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
-  const settle = ({ requestId, ...answer }: Answer): void => {
-    const who = waiting.get(requestId);
-    waiting.delete(requestId);
-    if ('value' in answer) who?.resolve(answer.value);
-    else if ('error' in answer) who?.reject(answer.error);
-    else {
-      const { message, ...details } = answer.refusal;
-      who?.reject(new FaultError('subagent.refused', message, { details }));
-    }
-  };
-  actor.on('answered', ({ answer, noted }) => {
-    if (noted.length === 0) return settle(answer);
-    // What is said to be so is stored.
-    effects.noted(noted).then(
-      () => settle(answer),
-      (error: unknown) =>
-        settle({
-          requestId: answer.requestId,
-          error: new FaultError(
-            'store.unavailable',
-            `What was asked of the sub-agent manager "${policy.id}" was not stored: ${faultOf(error, 'store.unavailable').message}`,
-            { retryable: true, cause: error },
-          ),
-        }),
-    );
-  });
   actor.on('told', ({ event }) => told$.next({ ...event, at: clock.now() }));
-  actor.start();
-
-  const opening = waitFor(actor, (now) => !now.matches('opening'), { timeout: Number.POSITIVE_INFINITY }).then(
-    (now) => {
-      if (now.matches('broken')) throw now.context.failure;
-    },
-    () => {
-      throw over();
-    },
-  );
-  opening.catch(() => {});
-
-  type Question = Parameters<typeof actor.send>[0] extends infer E
-    ? E extends { requestId: number }
-      ? Omit<E, 'requestId'>
-      : never
-    : never;
-  const over = (): FaultError =>
-    new FaultError('runtime.closed', `The runtime of the sub-agent manager "${policy.id}" is closed.`);
-  /** At once, so that nothing changes between what a question was made of and its answer. @param signal Whoever aborts it waits no more. */
-  const put = (question: Question, signal?: AbortSignal): Promise<unknown> => {
-    const now = actor.getSnapshot();
-    if (now.status !== 'active') return Promise.reject(over());
-    if (!now.matches('open'))
-      return Promise.reject(
-        new FaultError('subagent.closed', `The sub-agent manager "${policy.id}" is closed: it takes no more commands.`),
-      );
-    asked += 1;
-    const requestId = asked;
-    const leave = (): void => actor.send({ type: 'leave', requestId });
-    signal?.addEventListener('abort', leave);
-    return new Promise((resolve, reject) => {
-      waiting.set(requestId, { resolve, reject });
-      actor.send({ ...question, requestId });
-    }).finally(() => signal?.removeEventListener('abort', leave));
-  };
-  const ask = async (question: Question): Promise<unknown> => {
-    await opening;
-    return put(question);
-  };
-
-  /** The same of something that makes sub-agents: where they could not be stored there are none. */
-  const made = (agentIds: readonly string[], question: Question): Promise<unknown> =>
-    put(question).catch((error: unknown) => {
-      if (actor.getSnapshot().status === 'active') actor.send({ type: 'unmade', agentIds });
-      throw error;
-    });
-
-  // Runs
-
-  const early: StoredEvent[] = [];
-  /** Runs whose ends were read. */
-  const known = new Set<string>();
-  const hear = (event: StoredEvent): void => {
-    if (event.depth !== 0 || event.runId !== event.rootId) return;
-    // Told, but not stored: it never began, or goes on when it is brought back.
-    if (event.rootSeq === 0) return;
-    if (event.type === 'run.started') {
-      // What a call of it does in the background is none of its runs.
-      if (event.origin && event.origin.sessionKey === undefined) return;
-      const agentId = runs.get(event.runId)?.agentId ?? agentWith(event.sessionKey);
-      if (agentId === undefined) return;
-      runs.set(event.runId, { agentId, model: event.model, startedAt: event.at });
-      actor.send({ type: 'run.began', agentId, runId: event.runId, model: event.model, at: event.at });
-    } else if (isTerminal(event)) {
-      const run = runs.get(event.runId);
-      const member = run && memberOf(run.agentId);
-      runs.delete(event.runId);
-      if (member) actor.send({ type: 'run.ended', result: resultOfEnd(member.record, event, run), at: event.at });
-    }
-  };
-  const following = runtime.events$.subscribe({
-    next: (event) => {
-      if (isLive(event)) return;
-      // What is read when it is opened may be older than what is told meanwhile.
-      if (early.length > 0 || actor.getSnapshot().matches('opening')) early.push(event);
-      else hear(event);
-    },
-    complete: () => {
+  const { opening, put, ask, made, end } = askManager(policy.id, actor, effects.noted);
+  followRuns({
+    runtime,
+    actor,
+    runs,
+    known,
+    opening,
+    closed() {
       actor.stop();
-      for (const [requestId] of waiting) settle({ requestId, error: over() });
+      end();
       told$.complete();
     },
   });
-  void opening.then(
-    () => {
-      for (const event of early.splice(0)) if (!known.has(event.runId)) hear(event);
-      known.clear();
-    },
-    () => following.unsubscribe(),
-  );
-
-  const agentWith = (sessionKey: string | undefined): string | undefined =>
-    memberOfSession(roster(), sessionKey)?.record.agentId;
 
   // What is shown
 

@@ -1,0 +1,63 @@
+/** What the manager hears of the runs of its sub-agents: when they begin, and what they come to. */
+import type { Runtime } from '@troupe/core';
+import { isLive, isTerminal, type StoredEvent } from '@troupe/protocol';
+import type { ActorRefFrom } from 'xstate';
+import type { OpenRuns } from './manager-effects.ts';
+import type { managerMachine } from './manager-machine.ts';
+import { memberOf, memberOfSession } from './members.ts';
+import { resultOfEnd } from './result-of-run.ts';
+
+export const followRuns = ({
+  runtime,
+  actor,
+  runs,
+  known,
+  opening,
+  closed,
+}: {
+  runtime: Runtime;
+  actor: ActorRefFrom<typeof managerMachine>;
+  runs: OpenRuns;
+  /** Runs whose ends were read while it opened. */
+  known: Set<string>;
+  opening: Promise<void>;
+  /** The runtime was closed. */
+  closed(): void;
+}): void => {
+  const early: StoredEvent[] = [];
+  const hear = (event: StoredEvent): void => {
+    if (event.depth !== 0 || event.runId !== event.rootId) return;
+    // Told, but not stored: it never began, or goes on when it is brought back.
+    if (event.rootSeq === 0) return;
+    const roster = actor.getSnapshot().context;
+    if (event.type === 'run.started') {
+      // What a call of it does in the background is none of its runs.
+      if (event.origin && event.origin.sessionKey === undefined) return;
+      const agentId = runs.get(event.runId)?.agentId ?? memberOfSession(roster, event.sessionKey)?.record.agentId;
+      if (agentId === undefined) return;
+      runs.set(event.runId, { agentId, model: event.model, startedAt: event.at });
+      actor.send({ type: 'run.began', agentId, runId: event.runId, model: event.model, at: event.at });
+    } else if (isTerminal(event)) {
+      const run = runs.get(event.runId);
+      const member = run && memberOf(roster, run.agentId);
+      runs.delete(event.runId);
+      if (member) actor.send({ type: 'run.ended', result: resultOfEnd(member.record, event, run), at: event.at });
+    }
+  };
+  const following = runtime.events$.subscribe({
+    next: (event) => {
+      if (isLive(event)) return;
+      // What is read when it is opened may be older than what is told meanwhile.
+      if (early.length > 0 || actor.getSnapshot().matches('opening')) early.push(event);
+      else hear(event);
+    },
+    complete: closed,
+  });
+  void opening.then(
+    () => {
+      for (const event of early.splice(0)) if (!known.has(event.runId)) hear(event);
+      known.clear();
+    },
+    () => following.unsubscribe(),
+  );
+};
