@@ -5,7 +5,7 @@ import type { ManagerEvent, managerMachine } from './manager-machine.ts';
 import type { Answer } from './steps/step.ts';
 
 /** A question, before it has its number. */
-export type Question = ManagerEvent extends infer E
+type Question = ManagerEvent extends infer E
   ? E extends { requestId: number }
     ? Omit<E, 'requestId'>
     : never
