@@ -5,11 +5,7 @@ import type { ManagerEvent, managerMachine } from './manager-machine.ts';
 import type { Answer } from './steps/step.ts';
 
 /** A question, before it has its number. */
-type Question = ManagerEvent extends infer E
-  ? E extends { requestId: number }
-    ? Omit<E, 'requestId'>
-    : never
-  : never;
+type Question = ManagerEvent extends infer E ? (E extends { requestId: number } ? Omit<E, 'requestId'> : never) : never;
 
 export type AskManager = {
   /** Resolves once what is stored was read. @throws FaultError what kept it from that; `runtime.closed` */
