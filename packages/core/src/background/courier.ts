@@ -13,6 +13,8 @@ import {
 } from '@troupe/protocol';
 import { createActor, fromPromise } from 'xstate';
 import type { Letter, RunFact } from '../agent/context.ts';
+import { standingOf } from '../replay/standing.ts';
+import { contextIn } from '../run/checkpoint.ts';
 import { giveLetters, type LiveRun } from '../run/live-run.ts';
 import type { Delivery } from '../session/session.ts';
 import { deliveryMachine, type Outlook, type SealedLetter, type Woken } from './delivery-machine.ts';
@@ -65,6 +67,20 @@ export const openCourier = (
   const deliveries = new Map<string, ReturnType<typeof open>>();
   let isClosed = false;
 
+  /** Letters that runs of a session hold which have not ended and are not here: they hear them when they are brought back. */
+  const givenAway = async (key: string): Promise<Set<string>> => {
+    const first = await store.get(key);
+    const open = await store.list({ sentTo: key, status: unfinished, limit: Number.MAX_SAFE_INTEGER });
+    if (first && !isEnded(first.status)) open.push(first);
+    const given = new Set<string>();
+    for (const { runId } of open) {
+      if ([...of.atWork(key)].some((run) => run.runId === runId)) continue;
+      const standing = await standingOf(store, runId);
+      for (const { id } of standing ? contextIn(standing).mail : []) given.add(id);
+    }
+    return given;
+  };
+
   /**
    * What is stored of a letter may be behind what has happened to it. So whoever was given one keeps it until its own end is stored, and
    * the runs that count are those from before the store was asked.
@@ -72,7 +88,9 @@ export const openCourier = (
   const read = async (key: string): Promise<{ mail: Mail[]; free: Mail[]; runs: Set<LiveRun> }> => {
     const runs = new Set(of.atWork(key));
     const mail = await store.sessionInbox(key);
-    const isGiven = ({ id }: Mail): boolean => [...runs, ...of.atWork(key)].some(({ letters }) => letters?.has(id));
+    const away = mail.length > 0 ? await givenAway(key) : new Set<string>();
+    const isGiven = ({ id }: Mail): boolean =>
+      away.has(id) || [...runs, ...of.atWork(key)].some(({ letters }) => letters?.has(id));
     const free = mail.filter((letter) => !isGiven(letter));
     for (const run of of.atWork(key)) if (!runs.has(run)) return read(key);
     return { mail, free, runs };

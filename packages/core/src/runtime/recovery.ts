@@ -14,8 +14,10 @@ import {
   type Usage,
   unfinished,
 } from '@troupe/protocol';
+import { sessionOf } from '../background/dispatch.ts';
 import { isUnit } from '../background/unit.ts';
 import type { AnyAgent } from '../define-agent.ts';
+import { groupBy } from '../es2024.ts';
 import { isPlaced } from '../placement/place.ts';
 import { headOf, openRevival } from '../placement/revival.ts';
 import { listOf } from '../replay/read-run.ts';
@@ -76,6 +78,12 @@ export type Recovery = {
   /** Brings every tree back that can be claimed. Runs whose agent is unknown or has changed fail. */
   takeUpAll(): Promise<{ recovered: LiveRun[]; skipped: { runId: string; reason: string }[] }>;
 };
+
+/** What came of a run that was to be brought back. */
+type Outcome = { run?: LiveRun | undefined; skipped?: { runId: string; reason: string } };
+
+/** Trees that are brought back at once: while one waits for its store the others go on, and what they write is flushed together. */
+const lanes = 32;
 
 const everyRow = { limit: Number.MAX_SAFE_INTEGER };
 
@@ -237,6 +245,24 @@ export const openRecovery = (
     return takeUpHead(row, await rowsFor(row), { mayLose: true, mayRest: true });
   };
 
+  /** Brings a tree back, as far as it can be claimed. @param alive Runs that were here before. */
+  const takeUpTree = async (rootId: string, alive: ReadonlySet<string>): Promise<Outcome[]> => {
+    const rows = await rowsOf(rootId);
+    const heads = new Set([...rows.values()].filter(({ status }) => !isEnded(status)).map((row) => headOf(row, rows)));
+    const outcomes: Outcome[] = [];
+    for (const head of heads) {
+      if (alive.has(head.runId) || (options.placement && isPlaced(head))) continue;
+      try {
+        outcomes.push({ run: await takeUpHead(head, rows, { mayLose: true }) });
+      } catch (error) {
+        outcomes.push({
+          skipped: { runId: head.runId, reason: faultOf(error, 'store.unavailable').message },
+        });
+      }
+    }
+    return outcomes;
+  };
+
   const takeUpOpen = (runId: string): Promise<void> =>
     takeUp(runId).catch((error: unknown) => {
       if (!isFaultError(error) || error.code !== 'run.ended') throw error;
@@ -279,25 +305,29 @@ export const openRecovery = (
     async takeUpAll() {
       await countQuotas();
       const alive = new Set(world.runs.keys());
-      const recovered: LiveRun[] = [];
-      const skipped: { runId: string; reason: string }[] = [];
       const open = (await store.list({ status: unfinished, ...everyRow })).toReversed();
-      for (const rootId of new Set(open.map((row) => row.rootId))) {
-        const rows = await rowsOf(rootId);
-        const heads = new Set(
-          [...rows.values()].filter(({ status }) => !isEnded(status)).map((row) => headOf(row, rows)),
-        );
-        for (const head of heads) {
-          if (alive.has(head.runId) || (options.placement && isPlaced(head))) continue;
-          try {
-            const run = await takeUpHead(head, rows, { mayLose: true });
-            if (run) recovered.push(run);
-          } catch (error) {
-            skipped.push({ runId: head.runId, reason: faultOf(error, 'store.unavailable').message });
+      const trees = new Map(open.map((row) => [row.rootId, row]));
+      const outcomes = new Map<string, Outcome[]>([...trees.keys()].map((rootId) => [rootId, []]));
+      let isOver = false;
+      // Those of one session one after another: a queued run hears of those before it.
+      const queue = groupBy(trees.values(), sessionOf).values();
+      const lane = async (): Promise<void> => {
+        for (const session of queue)
+          for (const { rootId } of session) {
+            if (isOver) return;
+            outcomes.set(rootId, await takeUpTree(rootId, alive));
           }
-        }
+      };
+      try {
+        await Promise.all(Array.from({ length: lanes }, lane));
+      } finally {
+        isOver = true;
       }
-      return { recovered, skipped };
+      const all = [...outcomes.values()].flat();
+      return {
+        recovered: all.flatMap(({ run }) => run ?? []),
+        skipped: all.flatMap(({ skipped }) => skipped ?? []),
+      };
     },
   };
 };

@@ -1,5 +1,5 @@
 import { memoryStore } from '@troupe/core';
-import { isEnded, type RunEvent, type RunRow } from '@troupe/protocol';
+import { isEnded, type RunEvent, type RunRow, unfinished } from '@troupe/protocol';
 import { checkRunLaws, type Death } from '@troupe/testing';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -402,8 +402,11 @@ type Act =
   | { do: 'deliver'; n: number; wakes: boolean }
   | { do: 'send'; plan: string }
   | { do: 'pass'; ms: number }
-  | { do: 'pause' | 'resume' | 'interrupt' | 'crash' | 'restart' };
+  /** `recalled`: runs are brought back by whoever has something to say to them, each by itself, the newest first or all at once. */
+  | { do: 'crash'; recalled?: 'newest first' | 'at once' }
+  | { do: 'pause' | 'resume' | 'interrupt' | 'restart' };
 
+const recalled = fc.constantFrom('newest first' as const, 'at once' as const);
 const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constant('deliver' as const), n: fc.nat(5), wakes: fc.boolean() }) },
   {
@@ -418,11 +421,15 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ do: fc.constantFrom('pause' as const, 'resume', 'interrupt', 'crash', 'restart') }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('crash' as const), recalled }),
+  },
 );
 
 test('in whatever order messages are left and runs are sent, end, pause, crash and go on, each is heard exactly once [F-14, L7]', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(act, { maxLength: 25 }), async (acts) => {
+    fc.asyncProperty(fc.array(act, { maxLength: 25 }), fc.option(recalled, { nil: undefined }), async (acts, last) => {
       const world = lives();
       const begin = () => {
         const office = world.live();
@@ -431,10 +438,15 @@ test('in whatever order messages are left and runs are sent, end, pause, crash a
       };
       const left = new Map<string, ReturnType<typeof letterOf>>();
       let now = begin();
-      const again = async () => {
+      const again = async (recalled?: 'newest first' | 'at once') => {
         now.mortal.die();
         now = begin();
-        await now.runtime.recover();
+        const { runtime } = now;
+        const recall = async (runId: string) => (await runtime.attach(runId)).resume().catch(() => {});
+        const open = recalled ? await runtime.runs.list({ status: unfinished }) : [];
+        if (recalled === 'at once') await Promise.all(open.map(({ runId }) => recall(runId)));
+        else for (const { runId } of open) await recall(runId);
+        await runtime.recover();
       };
       const perform = async (next: Act): Promise<void> => {
         const { session } = now;
@@ -446,7 +458,7 @@ test('in whatever order messages are left and runs are sent, end, pause, crash a
           say(session.deliver(letter));
         } else if (next.do === 'send') say(session.send(`do: ${next.plan}`));
         else if (next.do === 'pass') await now.pass(next.ms);
-        else if (next.do === 'crash') await again();
+        else if (next.do === 'crash') await again(next.recalled);
         else if (next.do === 'restart') {
           await now.runtime.close({ runs: 'suspend' });
           await again();
@@ -456,7 +468,7 @@ test('in whatever order messages are left and runs are sent, end, pause, crash a
       for (const next of acts) await perform(next);
       await now.pass();
       // in the end whatever can go on does, and what was left goes out again
-      await again();
+      await again(last);
       for (const letter of left.values()) await now.session.deliver(letter);
       for (let i = 0; i < 4; i++) {
         for (const run of await now.session.runs()) void run.resume();
@@ -489,6 +501,17 @@ test('in whatever order messages are left and runs are sent, end, pause, crash a
             { do: 'interrupt' },
             { do: 'pause' },
           ],
+          undefined,
+        ],
+        // A run that holds a letter is brought back after one that was sent later.
+        [
+          [
+            { do: 'deliver', n: 0, wakes: true },
+            { do: 'deliver', n: 1, wakes: false },
+            { do: 'send', plan: 'think 50' },
+            { do: 'send', plan: 'say so' },
+          ],
+          'newest first',
         ],
       ],
     },
