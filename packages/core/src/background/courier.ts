@@ -187,8 +187,23 @@ export const openCourier = (
     return actor.start();
   };
 
+  /** What waits for a run elsewhere hears of its end from the store alone. */
+  let leave: (() => void) | undefined;
+  const listen = (): void => {
+    leave ??= store.changes?.(
+      () => {
+        for (const delivery of deliveries.values()) delivery.send({ type: 'news' });
+        if (deliveries.size > 0) return;
+        leave?.();
+        leave = undefined;
+      },
+      { keepAlive: false },
+    );
+  };
+
   const news = (key: string): void => {
     if (isClosed) return;
+    listen();
     const delivery = deliveries.get(key) ?? open(key);
     deliveries.set(key, delivery);
     delivery.send({ type: 'news' });
@@ -224,6 +239,7 @@ export const openCourier = (
     },
     close() {
       isClosed = true;
+      leave?.();
       for (const delivery of deliveries.values()) delivery.stop();
     },
   };

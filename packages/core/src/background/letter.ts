@@ -83,46 +83,40 @@ const plainChild = ({ runId, agent, status, exitReason, text, fault, partialText
     .filter(Boolean)
     .join('\n\n');
 
-/** How a run that has just ended is put in words; `undefined` when it leaves nothing. */
-const wordsOf = (
-  run: LiveRun,
-  unit: LiveRun,
-  end: End,
-  at: number,
-): [ofTool: () => string, plainly: () => string] | undefined => {
-  const { made, origin } = unit;
-  const tool = unit.tools.get(toolIn(made) ?? unit.agent.name);
-  if (run === unit) {
-    // What its children came to was told as they ended; nothing is left but that there were none.
-    if (origin?.each && unit.ledger.children.length > 0) return undefined;
-    const unitEnd = unitEndOf(unit, end, at);
-    return [
-      () => tool?.completion?.(unitEnd) ?? plain(unit.agent.name, unitEnd),
-      () => plain(unit.agent.name, unitEnd),
-    ];
-  }
-  if (!origin?.each) return undefined;
-  const report = reportOf(run, [], at);
-  const about = { runId: unit.runId, data: made?.data ?? null, ...(run.made && { childData: run.made.data }) };
-  return [() => tool?.childCompletion?.(report, about) ?? plainChild(report), () => plainChild(report)];
+/** How something is put in words: as its tool does, or where that cannot plainly. */
+type Words = [ofTool: () => string, plainly: () => string];
+
+/** How a unit that has just ended is put in words; `undefined` when it leaves nothing. */
+const wordsOf = (unit: LiveRun, end: End, at: number): Words | undefined => {
+  // What its children came to was told as they ended; nothing is left but that there were none.
+  if (unit.origin?.each && unit.ledger.children.length > 0) return undefined;
+  const unitEnd = unitEndOf(unit, end, at);
+  const tool = toolOf(unit);
+  return [() => tool?.completion?.(unitEnd) ?? plain(unit.agent.name, unitEnd), () => plain(unit.agent.name, unitEnd)];
 };
 
-/**
- * What a run leaves for its session when it has ended: a unit, or a child of one that delivers each by itself.
- *
- * @param unit The run itself, or the one above it. @param failed Told when its tool cannot put it in words.
- */
-export const letterOf = (
-  run: LiveRun,
-  unit: LiveRun | undefined,
-  end: End,
+/** The same of a child of one, which may tell of each. */
+const childWordsOf = (child: LiveRun, unit: LiveRun, at: number): Words | undefined => {
+  if (!unit.origin?.each) return undefined;
+  const report = reportOf(child, [], at);
+  const about = { runId: unit.runId, data: unit.made?.data ?? null, ...(child.made && { childData: child.made.data }) };
+  return [() => toolOf(unit)?.childCompletion?.(report, about) ?? plainChild(report), () => plainChild(report)];
+};
+const toolOf = ({ tools, made, agent }: LiveRun) => tools.get(toolIn(made) ?? agent.name);
+
+/** Told when a tool cannot put something in words. */
+type Failed = (error: unknown) => void;
+
+/** @param wakes Whoever ended it on purpose need not be woken to hear so. */
+const written = (
+  { runId, sessionKey }: LiveRun,
+  { origin }: LiveRun,
+  words: Words | undefined,
+  wakes: boolean,
   at: number,
-  failed: (error: unknown) => void,
+  failed: Failed,
 ): Mail | undefined => {
-  const { runId, sessionKey } = run;
-  if (!unit?.origin || !isUnit(unit) || sessionKey === undefined) return undefined;
-  const words = wordsOf(run, unit, end, at);
-  if (!words) return undefined;
+  if (!origin || !words || sessionKey === undefined) return undefined;
   const [ofTool, plainly] = words;
   let text: string;
   try {
@@ -131,8 +125,29 @@ export const letterOf = (
     failed(error);
     text = plainly();
   }
-  // Whoever ended it on purpose need not be woken to hear so.
-  const wakes = end.type !== 'run.interrupted';
-  const message: LetterMessage = { type: 'deliver', text, rootId: unit.origin.rootId, wakes };
+  const message: LetterMessage = { type: 'deliver', text, rootId: origin.rootId, wakes };
   return { id: runId, runId, sessionKey, at, message: redact(message) };
 };
+
+/**
+ * What a run leaves for its session when it has ended: a unit, or a child of one that delivers each by itself.
+ *
+ * @param unit The run itself, or the one above it.
+ */
+export const letterOf = (
+  run: LiveRun,
+  unit: LiveRun | undefined,
+  end: End,
+  at: number,
+  failed: Failed,
+): Mail | undefined => {
+  if (!unit || !isUnit(unit)) return undefined;
+  const words = run === unit ? wordsOf(unit, end, at) : childWordsOf(run, unit, at);
+  return written(run, unit, words, end.type !== 'run.interrupted', at, failed);
+};
+
+/** The same of a child that others have executed: they do not know the unit above it. */
+export const letterOfChild = (child: LiveRun, unit: LiveRun, at: number, failed: Failed): Mail | undefined =>
+  isUnit(unit)
+    ? written(child, unit, childWordsOf(child, unit, at), child.ledger.status !== 'interrupted', at, failed)
+    : undefined;

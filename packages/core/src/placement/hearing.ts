@@ -16,6 +16,7 @@ export const openHearing = (
     recorder,
     desk,
     settle,
+    leaveWord,
     gaveBack,
     alone,
   }: {
@@ -23,6 +24,8 @@ export const openHearing = (
     desk: Pick<Desk, 'questionsOf' | 'dropQuestions'>;
     /** A run hears that a child of it has ended. */
     settle(parent: LiveRun, child: LiveRun, end: ChildEnd): void;
+    /** A unit leaves for its session what came of a child, where it tells of each. */
+    leaveWord(unit: LiveRun, child: LiveRun): void;
     /** The place in a quota that a child held. */
     gaveBack(quota: string, childId: string, completed: boolean): void;
     /** A run waits for one less. */
@@ -41,6 +44,8 @@ export const openHearing = (
     if (!known) return;
     for (const { runId } of desk.questionsOf(end.childId)) desk.dropQuestions(runId);
     if (known.child.quota) gaveBack(known.child.quota, end.childId, end.status === 'completed');
+    // Whoever has executed it does not know the unit.
+    leaveWord(run, known.child);
     settle(run, known.child, end);
     const { crew } = run.actor?.getSnapshot().children ?? {};
     if (crew?.getSnapshot().status === 'active') crew.send({ type: 'crew.home', id: end.childId });

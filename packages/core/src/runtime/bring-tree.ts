@@ -38,7 +38,7 @@ export const claimed = (runId: string): FaultError =>
 
 export const openBringTree = ({
   store,
-  engine: { world, here, desk, recorder, owner, found, inbox, giveBack, bringBack },
+  engine: { world, here, desk, recorder, owner, found, claiming, inbox, giveBack, bringBack },
   leaseMs,
   revival,
   losses,
@@ -87,7 +87,14 @@ export const openBringTree = ({
   };
 
   const claim = async (runId: string): Promise<number> => {
-    const given = await store.claim(runId, owner, { leaseMs });
+    // Giving it back, where that failed before, is not tried again meanwhile.
+    claiming.add(runId);
+    let given: { epoch: number } | null = null;
+    try {
+      given = await store.claim(runId, owner, { leaseMs });
+    } finally {
+      if (!given) claiming.delete(runId);
+    }
     if (given) return given.epoch;
     throw claimed(runId);
   };

@@ -5,7 +5,7 @@ import { locate } from '../agent/children.ts';
 import type { AgentContext, ChildEnd, RunContext } from '../agent/context.ts';
 import { closeRun, endOf } from '../agent/life.ts';
 import { sessionOf } from '../background/dispatch.ts';
-import { letterOf } from '../background/letter.ts';
+import { letterOf, letterOfChild } from '../background/letter.ts';
 import type { Away } from '../placement/away.ts';
 import { activeMsOf } from '../run/ledger.ts';
 import type { Ending } from '../run/lifecycle.ts';
@@ -21,6 +21,8 @@ export type Endings = {
   end(runId: string, snapshot: AnyMachineSnapshot, ending: Ending): void;
   /** A run hears that a child of it has ended, with all that its call may want to know of it. */
   settleIn(parent: LiveRun, child: LiveRun, end: ChildEnd): void;
+  /** A unit leaves for its session what came of a child that others have executed, where it tells of each. */
+  leaveWord(unit: LiveRun, child: LiveRun): void;
 };
 
 const endFor = ({ ledger: { status, exitReason } }: LiveRun, context: RunContext): ChildEnd =>
@@ -64,6 +66,11 @@ export const openEndings = ({
     if ((place()?.child.status ?? 'ended') === 'ended') unheard.delete(child.runId);
   };
 
+  const wordless =
+    ({ agent }: LiveRun) =>
+    (error: unknown): void =>
+      logger.warn(`The completion of "${agent.name}" threw.`, faultOf(error, 'tool.failed'));
+
   const tellParent = (run: LiveRun, context: RunContext | undefined): void => {
     if (run.quota) quotas.settle(run.quota, run.runId, run.ledger.status === 'completed');
     const parent = run.detached ? undefined : parentOf(run);
@@ -100,9 +107,7 @@ export const openEndings = ({
     const now = clock.now();
     recorder.record(run, [{ ...end, usage: { ...run.ledger.usage, activeMs: activeMsOf(run.ledger, now) } }]);
     const unit = run.origin ? run : runs.get(run.parentId ?? '');
-    const letter = letterOf(run, unit, end, now, (error) =>
-      logger.warn(`The completion of "${run.agent.name}" threw.`, faultOf(error, 'tool.failed')),
-    );
+    const letter = letterOf(run, unit, end, now, wordless(run));
     // In the same commit: a run that has ended has left what it leaves.
     if (letter) recorder.record(run, [], undefined, [letter]);
     const note = away.lastNote(run, endFor(run, context));
@@ -151,5 +156,15 @@ export const openEndings = ({
     release(run);
   };
 
-  return { end, settleIn };
+  return {
+    end,
+    settleIn,
+    leaveWord(unit, child) {
+      const letter = letterOfChild(child, unit, clock.now(), wordless(child));
+      if (!letter) return;
+      // In the commit in which it hears of the end: the same letter, should it hear of it again.
+      recorder.record(unit, [], undefined, [letter]);
+      void Promise.resolve(unit.writing).then(() => on.left(sessionOf(unit)));
+    },
+  };
 };

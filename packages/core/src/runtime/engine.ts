@@ -81,6 +81,8 @@ export const openEngine = (
     }
   };
 
+  /** Runs that are claimed, and about to come to life. */
+  const claiming = new Set<string>();
   const giveBack = (runIds: readonly string[]): void => void lease.giveBack(runIds);
   const stop = (run: LiveRun): void => {
     const actor = run.actor as unknown as { _stop(): void } | undefined;
@@ -150,6 +152,7 @@ export const openEngine = (
     recorder,
     desk,
     settle: endings.settleIn,
+    leaveWord: endings.leaveWord,
     gaveBack: (quota, childId, completed) => quotas.settle(quota, childId, completed),
     alone: here.alone,
   });
@@ -168,7 +171,7 @@ export const openEngine = (
     owner,
     leaseMs: options.leaseMs,
     isNeeded: () => runs.size + leaving.size > 0,
-    isHere: (runId) => runs.has(runId),
+    isHere: (runId) => runs.has(runId) || claiming.has(runId),
     beats: () => void inbox.look(),
     lost() {
       // What has ended and is not stored is not ours any more, either.
@@ -284,6 +287,7 @@ export const openEngine = (
     desk,
     owner,
     found,
+    claiming,
     inbox,
     lease,
     bringToLife: births.bringToLife,

@@ -83,6 +83,9 @@ export const openLease = ({
     giveBack,
     hold() {
       if (timer !== undefined || !store.lasting || leaseMs === 0) return;
+      // What was known of an earlier time says nothing of the runs that come now: they are claimed for as long as a lease runs.
+      heldUntil = clock.now() + leaseMs;
+      unanswered = 0;
       renew();
       wait();
     },

@@ -44,6 +44,7 @@ export const parcelMachine = setup({
     },
   },
 }).createMachine({
+  id: 'parcel',
   context: ({ input }) => ({ receipt: null, isStale: false, ...input }),
   initial: 'posting',
   on: {
@@ -56,33 +57,37 @@ export const parcelMachine = setup({
   },
   states: {
     posting: {
-      invoke: { src: 'post', onDone: 'looking', onError: { target: 'answered', actions: 'fail' } },
+      invoke: { src: 'post', onDone: 'underway', onError: { target: 'answered', actions: 'fail' } },
     },
-    looking: {
-      entry: assign({ isStale: false }),
-      invoke: {
-        src: 'look',
-        onDone: [
-          {
-            guard: ({ event }) => event.output !== null,
-            target: 'answered',
-            actions: assign({ receipt: ({ event }) => event.output }),
-          },
-          { target: 'waiting' },
-        ],
-        onError: { target: 'withdrawing', actions: 'fail' },
-      },
-    },
-    waiting: {
-      always: { guard: 'isStale', target: 'looking' },
+    // However often it is looked at meanwhile: a store in which much happens is no sign of life of whoever executes the run.
+    underway: {
+      initial: 'looking',
       after: { aWhile: 'takingUp' },
+      states: {
+        looking: {
+          entry: assign({ isStale: false }),
+          invoke: {
+            src: 'look',
+            onDone: [
+              {
+                guard: ({ event }) => event.output !== null,
+                target: '#parcel.answered',
+                actions: assign({ receipt: ({ event }) => event.output }),
+              },
+              { target: 'waiting' },
+            ],
+            onError: { target: '#parcel.withdrawing', actions: 'fail' },
+          },
+        },
+        waiting: { always: { guard: 'isStale', target: 'looking' } },
+      },
     },
     takingUp: {
       invoke: {
         src: 'takeUp',
-        onDone: 'looking',
+        onDone: 'underway',
         onError: [
-          { guard: 'isExecuted', target: 'looking' },
+          { guard: 'isExecuted', target: 'underway' },
           { target: 'withdrawing', actions: 'fail' },
         ],
       },

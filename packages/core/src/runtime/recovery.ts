@@ -217,6 +217,7 @@ export const openRecovery = (
       .finally(() => {
         underway.delete(head.runId);
         for (const { runId } of rows.values()) bringing.delete(runId);
+        for (const runId of claims) engine.claiming.delete(runId);
       });
     underway.set(head.runId, now);
     return now;
