@@ -1,5 +1,5 @@
 /** What becomes of trees that cannot be stored any more. */
-import { type Clock, type FaultError, faultOf, isFaultError, type Logger, type RunEvent } from '@troupe/protocol';
+import { type Clock, FaultError, faultOf, isFaultError, type Logger, type RunEvent } from '@troupe/protocol';
 import { enter } from '../run/ledger.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Desk } from './desk.ts';
@@ -21,6 +21,15 @@ type Breaking = {
 /** Others execute it now, or may by now. */
 const isElsewhere = (error: unknown): error is FaultError =>
   isFaultError(error) && (error.code === 'store.fenced' || error.code === 'store.silent');
+
+/** A run of this id was stored before this one began, where the store could not be asked in time: that one is another. */
+const isTaken = (root: LiveRun | undefined, error: unknown): boolean =>
+  root?.stored === 0 && isFaultError(error) && (error.code === 'store.conflict' || error.code === 'store.ended');
+const taken = (runId: string, cause: unknown): FaultError =>
+  new FaultError('run.exists', `Run "${runId}" exists already. Use a new id, or await runtime.attach("${runId}").`, {
+    runId,
+    cause,
+  });
 
 export const openBreaking = ({
   clock,
@@ -54,17 +63,21 @@ export const openBreaking = ({
     breakTree(rootId, of, error) {
       const tree = [...new Set([...runs.values(), ...of])].filter((run) => run.rootId === rootId && !run.broken);
       if (tree.length === 0) return;
-      const elsewhere = isElsewhere(error);
-      const what = elsewhere ? 'is executed elsewhere, or may be by now' : 'cannot be stored';
-      logger[elsewhere ? 'warn' : 'error'](
+      const isOther = isTaken(
+        tree.find(({ runId }) => runId === rootId),
+        error,
+      );
+      /** Why another owner tells its story; whoever waits for it here is told. */
+      const told = isOther ? taken(rootId, error) : isElsewhere(error) ? error : undefined;
+      const what = isOther ? 'exists already' : told ? 'is executed elsewhere, or may be by now' : 'cannot be stored';
+      logger[told ? 'warn' : 'error'](
         `Run "${rootId}" ${what}, and stops here.`,
-        faultOf(error, 'store.unavailable'),
+        faultOf(told ?? error, 'store.unavailable'),
       );
       for (const run of tree) {
-        run.broken = { error };
-        // Another owner tells its story now; whoever waits for it here is told why.
-        if (elsewhere) run.suspended = true;
-        if (elsewhere) desk.dismiss(run.runId, error);
+        run.broken = { error: told ?? error };
+        if (told) run.suspended = true;
+        if (told) desk.dismiss(run.runId, told);
         else if (run.ended) tellEnd(run, error);
         if (run.ended) moved(run);
       }

@@ -1,0 +1,46 @@
+/** Ids of runs that are there already, in a store that cannot say so at once. */
+import { createRuntime, defineAgent, memoryStore } from '@troupe/core';
+import { isTerminal } from '@troupe/protocol';
+import { scriptedProvider } from '@troupe/testing';
+import { expect, test } from 'vitest';
+import { silent } from '../recovery/program.ts';
+
+const clerk = defineAgent({ name: 'clerk', instructions: 'Be brief.' });
+const later = async <T>(answer: T): Promise<T> => {
+  await new Promise((resolve) => setImmediate(resolve));
+  return answer;
+};
+
+test('a run under the id of one that has ended, or that another process executes, is none: nothing is told of it, and nothing done [L1, BG-055]', async () => {
+  const inner = memoryStore();
+  const store = {
+    ...inner,
+    get: async (runId: string) => later(inner.get(runId)),
+    commit: async (commits: Parameters<typeof inner.commit>[0]) => inner.commit(await later(commits)),
+  };
+  const provider = scriptedProvider(({ messages }) =>
+    messages.some(({ content }) => content === 'wait') ? { hang: true } : 'Done.',
+  );
+  const open = () => createRuntime({ provider, model: 'm', store, agents: [clerk], logger: silent });
+  const [one, other] = [open(), open()];
+  const ends: string[] = [];
+  for (const { events$ } of [one, other]) events$.subscribe((event) => isTerminal(event) && ends.push(event.id));
+  await one.start(clerk, 'go', { runId: 'r' }).ended;
+  const waiting = one.start(clerk, 'wait', { runId: 'w' });
+  while (provider.requests.length < 2) await later(null);
+  for (const [runtime, runId, code] of [
+    [one, 'r', 'run.exists'],
+    [other, 'r', 'store.fenced'],
+    [other, 'w', 'store.fenced'],
+  ] as const) {
+    const again = runtime.start(clerk, 'go', { runId });
+    await expect(again.report).rejects.toMatchObject({ code, runId });
+    await expect(again.ended).rejects.toMatchObject({ code });
+  }
+  expect(provider.requests.length).toBe(2);
+  expect(ends).toEqual(['r:4']);
+  expect(await (await other.attach('r')).report).toMatchObject({ status: 'completed', text: 'Done.' });
+  expect(waiting.status).toBe('running');
+  await one.close({ graceMs: 0 });
+  await other.close({ graceMs: 0 });
+});
