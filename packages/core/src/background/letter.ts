@@ -129,8 +129,14 @@ const written = (
   return { id: runId, runId, sessionKey, at, message: redact(message) };
 };
 
+/** What a unit that tells of each leaves for its session of a child that has ended. */
+export const letterOfChild = (child: LiveRun, unit: LiveRun, at: number, failed: Failed): Mail | undefined =>
+  isUnit(unit)
+    ? written(child, unit, childWordsOf(child, unit, at), child.ledger.status !== 'interrupted', at, failed)
+    : undefined;
+
 /**
- * What a run leaves for its session when it has ended: a unit, or a child of one that delivers each by itself.
+ * What a run leaves for its session when it has ended: a unit, or a child of one that tells of each.
  *
  * @param unit The run itself, or the one above it.
  */
@@ -142,12 +148,6 @@ export const letterOf = (
   failed: Failed,
 ): Mail | undefined => {
   if (!unit || !isUnit(unit)) return undefined;
-  const words = run === unit ? wordsOf(unit, end, at) : childWordsOf(run, unit, at);
-  return written(run, unit, words, end.type !== 'run.interrupted', at, failed);
+  if (run !== unit) return letterOfChild(run, unit, at, failed);
+  return written(unit, unit, wordsOf(unit, end, at), end.type !== 'run.interrupted', at, failed);
 };
-
-/** The same of a child that others have executed: they do not know the unit above it. */
-export const letterOfChild = (child: LiveRun, unit: LiveRun, at: number, failed: Failed): Mail | undefined =>
-  isUnit(unit)
-    ? written(child, unit, childWordsOf(child, unit, at), child.ledger.status !== 'interrupted', at, failed)
-    : undefined;
