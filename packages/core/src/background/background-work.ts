@@ -1,6 +1,7 @@
 /** What runs and sessions have under way in the background: units, and what was sent to other sessions on their behalf. */
 import type { RunRow, RunStore } from '@troupe/protocol';
 import { groupBy } from '../es2024.ts';
+import { everyRow } from '../every-row.ts';
 import { sessionOf } from './dispatch.ts';
 
 export type BackgroundWork = {
@@ -15,7 +16,7 @@ export const openBackgroundWork = (store: Pick<RunStore, 'list'>): BackgroundWor
   const sessions = new Map<string, Promise<RunRow[]>>();
   const trees = new Map<string, Promise<Map<string, RunRow[]>>>();
   const startedIn = (key: string): Promise<RunRow[]> => {
-    const read = async () => (await store.list({ unitsOf: key, limit: Number.MAX_SAFE_INTEGER })).toReversed();
+    const read = async () => (await store.list({ unitsOf: key, ...everyRow })).toReversed();
     const known = sessions.get(key) ?? read();
     sessions.set(key, known);
     return known;

@@ -13,6 +13,7 @@ import {
 } from '@troupe/protocol';
 import { createActor, fromPromise } from 'xstate';
 import type { Letter, RunFact } from '../agent/context.ts';
+import { everyRow } from '../every-row.ts';
 import { standingOf } from '../replay/standing.ts';
 import { contextIn } from '../run/checkpoint.ts';
 import { giveLetters, type LiveRun } from '../run/live-run.ts';
@@ -70,11 +71,12 @@ export const openCourier = (
   /** Letters that runs of a session hold which have not ended and are not here: they hear them when they are brought back. */
   const givenAway = async (key: string): Promise<Set<string>> => {
     const first = await store.get(key);
-    const open = await store.list({ sentTo: key, status: unfinished, limit: Number.MAX_SAFE_INTEGER });
+    const open = await store.list({ sentTo: key, status: unfinished, ...everyRow });
     if (first && !isEnded(first.status)) open.push(first);
+    const here = new Set([...of.atWork(key)].map(({ runId }) => runId));
     const given = new Set<string>();
     for (const { runId } of open) {
-      if ([...of.atWork(key)].some((run) => run.runId === runId)) continue;
+      if (here.has(runId)) continue;
       const standing = await standingOf(store, runId);
       for (const { id } of standing ? contextIn(standing).mail : []) given.add(id);
     }
@@ -174,6 +176,21 @@ export const openCourier = (
       },
     },
   });
+  /** What waits for a run elsewhere hears of its end from the store alone. */
+  let leave: (() => void) | undefined;
+  const listen = (): void => {
+    leave ??= store.changes?.(
+      () => {
+        for (const delivery of deliveries.values()) delivery.send({ type: 'news' });
+      },
+      { keepAlive: false },
+    );
+  };
+  const listenNoMore = (): void => {
+    leave?.();
+    leave = undefined;
+  };
+
   const open = (key: string) => {
     const actor = createActor(delivering, { input: { key }, clock });
     actor.subscribe((now) => {
@@ -183,22 +200,9 @@ export const openCourier = (
       deliveries.delete(key);
       hearers.delete(key);
       actor.stop();
+      if (deliveries.size === 0) listenNoMore();
     });
     return actor.start();
-  };
-
-  /** What waits for a run elsewhere hears of its end from the store alone. */
-  let leave: (() => void) | undefined;
-  const listen = (): void => {
-    leave ??= store.changes?.(
-      () => {
-        for (const delivery of deliveries.values()) delivery.send({ type: 'news' });
-        if (deliveries.size > 0) return;
-        leave?.();
-        leave = undefined;
-      },
-      { keepAlive: false },
-    );
   };
 
   const news = (key: string): void => {
@@ -239,7 +243,7 @@ export const openCourier = (
     },
     close() {
       isClosed = true;
-      leave?.();
+      listenNoMore();
       for (const delivery of deliveries.values()) delivery.stop();
     },
   };

@@ -1,5 +1,6 @@
 /** What is asked by runs that are stored, and what of it was answered: taken note of at the desk. */
 import { isEnded, isWithin, type RunRow, type RunStore, type StoredEvent, unfinished } from '@troupe/protocol';
+import { everyRow } from '../every-row.ts';
 import type { Desk } from './desk.ts';
 
 export type AskedBelow = {
@@ -11,8 +12,6 @@ export type AskedBelow = {
   /** Takes note of what a stored run was answered. */
   learnAnswers(runId: string): Promise<void>;
 };
-
-const everyRow = { limit: Number.MAX_SAFE_INTEGER };
 
 export const openAskedBelow = (
   store: RunStore,

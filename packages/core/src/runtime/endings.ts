@@ -84,7 +84,7 @@ export const openEndings = ({
   /** A tree without a live run needs no feed once everything in it is told. */
   const release = (run: LiveRun): void => {
     const { rootId } = run;
-    if (!here.isLastOfTree(run)) return;
+    if (!here.leaveTree(run)) return;
     away.forget(rootId);
     void Promise.resolve(run.writing).then(() =>
       queueMicrotask(() => !here.isTreeAlive(rootId) && !recorder.isBusy(rootId) && recorder.closeFeed(rootId)),

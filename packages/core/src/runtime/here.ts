@@ -93,8 +93,8 @@ export const openHere = (on: {
       const parent = parentOf(run);
       if (parent?.offspring?.below.delete(run.runId)) alone(parent);
     },
-    /** True when it was the last of its tree. */
-    isLastOfTree(run: LiveRun): boolean {
+    /** One less of its tree is alive: true when it was the last. */
+    leaveTree(run: LiveRun): boolean {
       const left = (alive.get(run.rootId) ?? 1) - 1;
       if (left > 0) alive.set(run.rootId, left);
       else alive.delete(run.rootId);

@@ -18,6 +18,7 @@ import { sessionOf } from '../background/dispatch.ts';
 import { isUnit } from '../background/unit.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import { groupBy } from '../es2024.ts';
+import { everyRow } from '../every-row.ts';
 import { isPlaced } from '../placement/place.ts';
 import { headOf, openRevival } from '../placement/revival.ts';
 import { listOf } from '../replay/read-run.ts';
@@ -84,8 +85,6 @@ type Outcome = { run?: LiveRun | undefined; skipped?: { runId: string; reason: s
 
 /** Trees that are brought back at once: while one waits for its store the others go on, and what they write is flushed together. */
 const lanes = 32;
-
-const everyRow = { limit: Number.MAX_SAFE_INTEGER };
 
 export const openRecovery = (
   store: RunStore,

@@ -3,10 +3,9 @@ import { FaultError, isWithin, type RunRow, type RunStore, unfinished } from '@t
 import { sessionOf } from '../background/dispatch.ts';
 import type { Underway } from '../background/underway.ts';
 import type { OwnRuns } from '../define-tool.ts';
+import { everyRow } from '../every-row.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Run } from '../run/run.ts';
-
-const all = { limit: Number.MAX_SAFE_INTEGER };
 
 export const openRunsBelow =
   (store: RunStore, underway: Underway, attach: (runId: string) => Promise<Run>) =>
@@ -29,7 +28,7 @@ export const openRunsBelow =
       async list() {
         await run.writing;
         const atWork = async (rootId: string) =>
-          (await store.list({ rootId, status: unfinished, ...all })).toReversed();
+          (await store.list({ rootId, status: unfinished, ...everyRow })).toReversed();
         const found: RunRow[] = [];
         for (const row of await atWork(run.rootId)) if (await isOwn(row)) found.push(row);
         for (const root of await underway.of(sessionOf(run)))

@@ -1,15 +1,14 @@
 import { type Clock, FaultError, type RunStore, type RunTree } from '@troupe/protocol';
 import { openBackgroundWork } from '../background/background-work.ts';
+import { everyRow } from '../every-row.ts';
 import type { Runtime } from './runtime.ts';
 
 /** What runs record in one tick is stored at its end. */
 const thisTick = Promise.resolve();
 
-const all = { limit: Number.MAX_SAFE_INTEGER };
-
 /** A tree, and below each of its runs what that started in the background. */
 const treeOf = async (store: RunStore, rootId: string, work = openBackgroundWork(store)): Promise<RunTree> => {
-  const rows = [...(await store.list({ rootId, ...all }))].reverse();
+  const rows = [...(await store.list({ rootId, ...everyRow }))].reverse();
   const nodes = new Map<string, RunTree>(rows.map((row) => [row.runId, { ...row, children: [] }]));
   for (const node of nodes.values()) if (node.parentId !== undefined) nodes.get(node.parentId)?.children.push(node);
   const root = nodes.get(rootId);

@@ -12,6 +12,7 @@ import {
 import { openBackgroundWork } from '../background/background-work.ts';
 import { sessionOf } from '../background/dispatch.ts';
 import type { AnyAgent } from '../define-agent.ts';
+import { everyRow } from '../every-row.ts';
 import type { Said, Whole } from '../session/session-machine.ts';
 import { storedRun } from './stored-run.ts';
 
@@ -30,8 +31,6 @@ export type SessionPast = {
   /** What its runs and units have used, as far as it is stored. */
   usageOf(sessionKey: string): Promise<Usage>;
 };
-
-const everyRow = { limit: Number.MAX_SAFE_INTEGER };
 
 export const openSessionPast = (store: RunStore, eventsOf: (runId: string) => Promise<StoredEvent[]>): SessionPast => {
   const previousOf: SessionPast['previousOf'] = async ({ runId, sessionKey, after }) => {

@@ -112,6 +112,9 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     }
     return recent;
   };
+  const letGo = (rootId: string): void => {
+    for (const id of runs.forget(rootId)) gathered.gone(id);
+  };
   const looking = openLooking({
     source,
     clock,
@@ -126,7 +129,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     recent: happenedLast,
     bring: async (runId) => trees?.bring(runId),
     forgotten(rootId) {
-      for (const id of runs.forget(rootId)) gathered.gone(id);
+      letGo(rootId);
       for (const looker of lookers) looker.hear({ type: 'forgotten', rootId });
       schedule();
     },
@@ -241,9 +244,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
       limits,
       read: (event, isFirst) => shielded(() => readRun(event, isFirst)),
       hear: (event) => shielded(() => hearRun(event)),
-      unread(rootId) {
-        for (const id of runs.forget(rootId)) gathered.gone(id);
-      },
+      unread: letGo,
       changed: schedule,
       isSeen: () => lookers.size > 0,
       complain: (message, error) => complain(message, faultOf(error, 'store.unavailable')),

@@ -91,11 +91,18 @@ const place = (forest: Forest, line: Line) => {
   else forest.orphans.set(line.parentId, new Set([line.id]));
 };
 
+/** It waits for no row above it any more. */
+const adopted = ({ orphans }: Forest, { id, parentId = ROOTS }: { id: string; parentId?: string | undefined }) => {
+  const others = orphans.get(parentId);
+  others?.delete(id);
+  if (others?.size === 0) orphans.delete(parentId);
+};
+
 const leave = (forest: Forest, line: Line) => {
   const list = forest.below.get(aboveOf(forest, line));
   const index = list?.indexOf(line.id) ?? -1;
   if (index >= 0) list?.splice(index, 1);
-  forest.orphans.get(line.parentId ?? ROOTS)?.delete(line.id);
+  adopted(forest, line);
 };
 
 const putLine = (forest: Forest, line: Line) => {
@@ -121,7 +128,7 @@ const takeLines = (forest: Forest, ids: readonly string[]) => {
   const lists = new Set(gone.map((line) => aboveOf(forest, line)));
   for (const { id, parentId } of gone) {
     forest.lines.delete(id);
-    forest.orphans.get(parentId ?? ROOTS)?.delete(id);
+    adopted(forest, { id, parentId });
   }
   const isThere = (id: string): boolean => forest.lines.has(id);
   for (const above of lists) forest.below.set(above, forest.below.get(above)?.filter(isThere) ?? []);
