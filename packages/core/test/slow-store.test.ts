@@ -193,7 +193,7 @@ describe('with a store that answers later', () => {
     await settle();
     const provider = scriptedProvider(['never']);
     const { runtime, events } = openRuntime({ provider, store: slow, open: true });
-    await expect(runtime.start(one, 'Go.', { runId: 'r' }).ended).rejects.toMatchObject({ code: 'store.fenced' });
+    await expect(runtime.start(one, 'Go.', { runId: 'r' }).ended).rejects.toMatchObject({ code: 'run.exists' });
     expect(provider.requests).toEqual([]);
     expect(events).toEqual([]);
   });

@@ -91,13 +91,15 @@ test.each([
   ['what of a tree has not ended', { rootId: 'k', status: unfinished }, 'runs_by_root'],
 ])('%s is found without a look at all the others', async (_what, filter, index) => {
   const { store, asked } = await counted();
-  const sent = (sessionKey: string, step: Commit): Commit => ({
+  const sent = (sessionKey: string, after: string | null, step: Commit): Commit => ({
     ...step,
-    row: { ...step.row, sessionKey, after: null },
+    row: { ...step.row, sessionKey, after },
   });
-  const old = Array.from({ length: 600 }, (_, n) => sent(n < 6 ? 'k' : `k${n}`, lastStepOf({ runId: `old${n}` })));
+  const old = Array.from({ length: 600 }, (_, n) =>
+    sent(n < 6 ? 'k' : `k${n}`, n > 0 && n < 6 ? `old${n - 1}` : null, lastStepOf({ runId: `old${n}` })),
+  );
   await Promise.all(old.map((step) => store.commit([step])));
-  await store.commit([sent('k', stepOf({ runId: 'k' }))]);
+  await store.commit([sent('k', 'old5', stepOf({ runId: 'k' }))]);
   asked.mockClear();
   expect(await store.list(filter)).toMatchObject([{ runId: 'k' }]);
   const [{ text, values }] = asked.mock.calls[0] as unknown as [{ text: string; values: unknown[] }];

@@ -181,7 +181,8 @@ export const openCourier = (
   const listen = (): void => {
     leave ??= store.changes?.(
       () => {
-        for (const delivery of deliveries.values()) delivery.send({ type: 'news' });
+        // A store may tell of what it had heard before.
+        if (!isClosed) for (const delivery of deliveries.values()) delivery.send({ type: 'news' });
       },
       { keepAlive: false },
     );

@@ -11,6 +11,7 @@ import {
   type ReadEvent,
   type Receipt,
   type RunFilter,
+  type RunRow,
   type RunStatus,
   type RunStore,
   redact,
@@ -62,7 +63,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
   const statusOf = (runId: string): RunStatus => runs.get(runId)?.row.status ?? 'running';
 
   /** @param before The run's last step of the same commit. */
-  const check = ({ runId, owner, epoch, expectedSeq }: Commit, before: Commit | undefined): void => {
+  const check = ({ runId, owner, epoch, expectedSeq, row }: Commit, before: Commit | undefined): void => {
     const known = runs.get(runId);
     const claim = claims.get(runId) ?? (known ? undefined : { epoch: 1, owner });
     if (!claim || claim.epoch !== epoch || claim.owner !== owner)
@@ -79,6 +80,19 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       refuse(
         'store.conflict',
         `Run "${runId}" has ${seq} events, but this writer expected ${expectedSeq}. Read it again, or stop one of the two.`,
+        runId,
+      );
+    if (!known && !before) checkTurn(row);
+  };
+
+  /** Whoever sends something to a session knows what was sent last. */
+  const checkTurn = ({ runId, sessionKey, after }: RunRow): void => {
+    if (after === undefined || sessionKey === undefined) return;
+    const [newest] = lists.rows({ sentTo: sessionKey, limit: 1 });
+    if (newest && newest.runId !== after)
+      refuse(
+        'store.overtaken',
+        `Run "${runId}" was to come after ${after === null ? 'none' : `run "${after}"`} in session "${sessionKey}", which was sent run "${newest.runId}" since. Read the session again.`,
         runId,
       );
   };

@@ -22,14 +22,21 @@ type Breaking = {
 const isElsewhere = (error: unknown): error is FaultError =>
   isFaultError(error) && (error.code === 'store.fenced' || error.code === 'store.silent');
 
-/** A run of this id was stored before this one began, where the store could not be asked in time: that one is another. */
-const isTaken = (root: LiveRun | undefined, error: unknown): boolean =>
-  root?.stored === 0 && isFaultError(error) && (error.code === 'store.conflict' || error.code === 'store.ended');
+/** Its session was sent another run since: whoever sent it sends it again, behind that one. */
+export const isOvertaken = (error: unknown): error is FaultError =>
+  isFaultError(error) && error.code === 'store.overtaken';
+
+const exists = new Set(['store.fenced', 'store.conflict', 'store.ended']);
+/** A run of this id was begun before this one, here or elsewhere, where the store could not be asked in time: that one is another. */
+const wasThere = (root: LiveRun | undefined, error: unknown): boolean =>
+  root?.stored === 0 && isFaultError(error) && exists.has(error.code);
 const taken = (runId: string, cause: unknown): FaultError =>
   new FaultError('run.exists', `Run "${runId}" exists already. Use a new id, or await runtime.attach("${runId}").`, {
     runId,
     cause,
   });
+
+export const isTaken = (error: unknown): boolean => isFaultError(error) && error.code === 'run.exists';
 
 export const openBreaking = ({
   clock,
@@ -63,13 +70,19 @@ export const openBreaking = ({
     breakTree(rootId, of, error) {
       const tree = [...new Set([...runs.values(), ...of])].filter((run) => run.rootId === rootId && !run.broken);
       if (tree.length === 0) return;
-      const isOther = isTaken(
+      const isOther = wasThere(
         tree.find(({ runId }) => runId === rootId),
         error,
       );
-      /** Why another owner tells its story; whoever waits for it here is told. */
-      const told = isOther ? taken(rootId, error) : isElsewhere(error) ? error : undefined;
-      const what = isOther ? 'exists already' : told ? 'is executed elsewhere, or may be by now' : 'cannot be stored';
+      /** Why another owner tells its story, or nobody; whoever waits for it here is told. */
+      const told = isOther ? taken(rootId, error) : isElsewhere(error) || isOvertaken(error) ? error : undefined;
+      const what = isOther
+        ? 'exists already'
+        : isOvertaken(error)
+          ? 'came too late into its session'
+          : told
+            ? 'is executed elsewhere, or may be by now'
+            : 'cannot be stored';
       logger[told ? 'warn' : 'error'](
         `Run "${rootId}" ${what}, and stops here.`,
         faultOf(told ?? error, 'store.unavailable'),

@@ -268,7 +268,7 @@ export const openRecovery = (
       if (!isFaultError(error) || error.code !== 'run.ended') throw error;
     });
 
-  return {
+  const recovery: Recovery = {
     keep,
     read,
     rowFor,
@@ -295,8 +295,12 @@ export const openRecovery = (
       await recorder.written();
       const sent = (await store.list({ sentTo: sessionKey, status: unfinished, ...everyRow })).toReversed();
       for (const { runId } of sent) await takeUpOpen(runId);
+      const open = sent.map(({ runId }) => runId);
       const [newest] = await store.list({ sentTo: sessionKey, limit: 1 });
-      if (newest) return { open: sent.map(({ runId }) => runId), last: newest.runId };
+      // Another process has sent it since.
+      if (newest && !isEnded(newest.status) && !open.includes(newest.runId))
+        return recovery.readSession(sessionKey, began);
+      if (newest) return { open, last: newest.runId };
       const first = await past.beginningOf(sessionKey, began);
       if (!first) return { open: [], last: null };
       if (!isEnded(first.status)) await takeUpOpen(began);
@@ -330,4 +334,5 @@ export const openRecovery = (
       };
     },
   };
+  return recovery;
 };

@@ -29,8 +29,7 @@ import type { ReadOptions } from './intake.ts';
 export type StartOptions = {
   /**
    * Default: a new one. A run that exists is given back when agent and job are the same. Where the store cannot say so at once
-   * (PostgreSQL) and it is not executed here, nothing is started, and `report` rejects: with `run.exists` where this process has
-   * executed it, else with `store.fenced`. Attach to it then.
+   * (PostgreSQL) and it is not executed here, nothing is started, and `report` rejects with `run.exists`: attach to it then.
    */
   runId?: string;
   /** Aborting it interrupts the run. */

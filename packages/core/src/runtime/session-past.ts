@@ -1,7 +1,6 @@
 /** What is stored of a session: what was said in it, what it has used, and where it begins. */
 import {
   addUsage,
-  isEnded,
   type Message,
   noUsage,
   type RunRow,
@@ -46,17 +45,13 @@ export const openSessionPast = (store: RunStore, eventsOf: (runId: string) => Pr
     let before: RunRow | undefined = last;
     for (; before && !(isValid && before.runId === known.last); before = await previousOf(before)) rows.push(before);
     let messages: readonly Message[] = before && isValid ? known.messages : [];
-    let whole = before && isValid ? known : undefined;
-    let isWhole = true;
+    const first = before && isValid ? known.first : rows.at(-1)?.runId;
     for (const row of rows.toReversed()) {
       // What was told under earlier instructions is told under the later ones.
       const run = storedRun(row, await eventsOf(row.runId), row === last ? agent : undefined, messages);
       if (run.ledger.begun) messages = run.transcript;
-      // What has not ended says more, and is read again.
-      isWhole &&= isEnded(row.status);
-      if (isWhole) whole = { messages, first: whole?.first ?? row.runId, last: row.runId };
     }
-    return { messages, whole };
+    return { messages, whole: first === undefined ? undefined : { messages, first, last: last.runId } };
   };
 
   const beginningOf: SessionPast['beginningOf'] = async (sessionKey, runId) => {

@@ -1,5 +1,5 @@
 /** How a program starts runs: once for each id, of agents that are told apart by their names. */
-import { FaultError, isTerminal, type RunRow, redact } from '@troupe/protocol';
+import { FaultError, isTerminal, type RunRow, type RunStore, redact } from '@troupe/protocol';
 import type { AnyActorRef } from 'xstate';
 import { allowanceOf } from '../agent/limits.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
@@ -21,6 +21,8 @@ export type Starts = {
    * @throws FaultError `runtime.closed`, `agent.duplicate`, `run.exists`; when the job is wrong
    */
   start(agent: AnyAgent, job: Job, options: StartOptions, parent?: AnyActorRef, sent?: Sent): Run;
+  /** A run that was started before by the same agent for the same job, wherever that was. @throws FaultError `run.exists` */
+  find(agent: AnyAgent, job: Job, runId: string): Promise<Run | undefined>;
   /** Makes an agent known: stored runs name theirs. @throws FaultError `agent.duplicate` */
   register(agent: AnyAgent): void;
 };
@@ -77,24 +79,37 @@ export const openStarts = ({
     registered();
   };
 
-  const existing = (agent: AnyAgent, job: Job, runId: string): Run | null => {
+  /** The row of a run, where it is known at once. */
+  const rowOfRun = (runId: string): ReturnType<RunStore['get']> => {
     const live = engine.here.find(runId);
-    const row = live ? rowOf(live) : store.get(runId);
+    return live ? rowOf(live) : store.get(runId);
+  };
+  const checkSame = (row: RunRow, agent: AnyAgent, job: Job): void => {
+    const { runId } = row;
+    if (!isOf(row, agent) || !isSameJob(row.job, jobDataOf(job, `agent "${agent.name}"`)))
+      throw new FaultError(
+        'run.exists',
+        `Run "${runId}" exists, of agent "${row.agent}" with another job. Use a new id, or attach to it.`,
+        { runId },
+      );
+    register(agent);
+    if (!engine.here.find(runId)) void handles.awake(runId);
+  };
+  const existing = (agent: AnyAgent, job: Job, runId: string): Run | null => {
+    const row = rowOfRun(runId);
     if (!row || row instanceof Promise) return null;
-    if (isOf(row, agent) && isSameJob(row.job, jobDataOf(job, `agent "${agent.name}"`))) {
-      register(agent);
-      if (!live) void handles.awake(runId);
-      return handles.at(runId);
-    }
-    throw new FaultError(
-      'run.exists',
-      `Run "${runId}" exists, of agent "${row.agent}" with another job. Use a new id, or attach to it.`,
-      { runId },
-    );
+    checkSame(row, agent, job);
+    return handles.at(runId);
   };
 
   return {
     register,
+    async find(agent, job, runId) {
+      const row = await rowOfRun(runId);
+      if (!row) return undefined;
+      checkSame(row, agent, job);
+      return handles.attach(runId);
+    },
     start(agent, job, { runId, sessionKey, signal }, parent, sent) {
       if (isClosing())
         throw new FaultError('runtime.closed', `Agent "${agent.name}" was not started: the runtime is closed.`);

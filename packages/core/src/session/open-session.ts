@@ -8,6 +8,7 @@ import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Run } from '../run/run.ts';
+import { isOvertaken, isTaken } from '../runtime/breaking.ts';
 import type { Desk } from '../runtime/desk.ts';
 import { haveOneMaker, makingOf } from '../runtime/makers.ts';
 import { openRest } from './rest.ts';
@@ -59,6 +60,8 @@ export type SessionWorld = {
   deliver(sessionKey: string, delivery: Delivery): Promise<void>;
   /** Starts a run, or gives back the one that is there. */
   start(agent: AnyAgent, job: Job, options: SendOptions, about: Sent): Run;
+  /** The one that is there, wherever it was started. @throws FaultError `run.exists` where it is of another agent or job */
+  find(agent: AnyAgent, job: Job, runId: string): Promise<Run | undefined>;
   handleOf(run: LiveRun): Run;
 };
 /** How a run belongs to its session. */
@@ -131,6 +134,8 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
   let failure: { error: unknown } | undefined;
   const watched = new Set<string>();
   let sending = 0;
+  /** Until it is known whether the run that was begun last has its place: nothing is begun behind one that has none. */
+  let placing: Promise<void> | undefined;
   /** Who is asking it something now. */
   let uses = 0;
 
@@ -204,13 +209,14 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
       uses -= 1;
     }
   };
+  const isRead = (now: SnapshotFrom<typeof sessionMachine>): boolean => now.matches('idle') || now.matches('busy');
   const ready = async () => {
     if (shared.isClosed) throw closedError(key);
     actor.send({ type: 'open' });
     const snapshot = await waitFor(actor, (now) => !now.matches('reading')).catch(() => {
       throw closedError(key);
     });
-    if (snapshot.matches('idle') || snapshot.matches('busy')) return;
+    if (isRead(snapshot)) return;
     if (failure) throw failure.error;
     throw new FaultError('store.unavailable', `Session "${key}" could not be read just now. Send again.`);
   };
@@ -218,7 +224,7 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
   const start = (job: Job, options: SendOptions, told: Pick<Sent, 'delivers' | 'mail'>) => {
     const { last, current } = actor.getSnapshot().context;
     const { agent: own, origin, ...rest } = options;
-    const by = own ? fitting(own) : known.agent;
+    const by = agentFor(options);
     const isFree = current === null;
     let live: LiveRun | undefined;
     const made = (run: LiveRun): void => {
@@ -258,15 +264,33 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
     const now = actor.getSnapshot();
     return now.matches('idle') && now.context.last === before.context.last;
   };
+  /** Resolves once a run has its place in the session, or is broken, for it has none. */
+  const placed = async (live: LiveRun): Promise<void> => {
+    const isAny = () => true;
+    // Its first event is told once it is stored. A run that nobody stores is told of all the same.
+    const told = world.desk.next(live, isAny, () => {}).catch(() => {});
+    placing = told;
+    await told;
+    if (placing === told) placing = undefined;
+  };
+  const agentFor = ({ agent }: SendOptions): AnyAgent => (agent ? fitting(agent) : known.agent);
   const sendNext = async (job: Job, options: SendOptions): Promise<Run> => {
+    const { runId } = options;
     for (;;) {
+      const there = runId === undefined ? undefined : await world.find(agentFor(options), job, runId);
+      if (there) return there;
+      await placing;
       await ready();
       const before = actor.getSnapshot();
       // Whoever is at work is told by itself.
-      if (before.matches('busy')) return start(job, options, {}).run;
-      const mail = await world.unheard(key);
+      const mail = before.matches('busy') ? undefined : await world.unheard(key);
       // What was sent meanwhile may have heard it.
-      if (isAsIdleAs(before)) return start(job, options, { mail }).run;
+      if (placing || (mail && !isAsIdleAs(before))) continue;
+      const { run, live } = start(job, options, mail ? { mail } : {});
+      if (live) await placed(live);
+      const refusal = live?.broken?.error;
+      // Another process has sent something since, or the same: it is sent behind that, or is there.
+      if (!isOvertaken(refusal) && !isTaken(refusal)) return run;
     }
   };
   let lastSent: Promise<unknown> = Promise.resolve();
@@ -305,7 +329,7 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
     const metadata = { delivered: ids, ...(about.length > 0 && { letters: Object.fromEntries(about) }) };
     const { live } = start({ input, metadata }, { runId }, { delivers: ids });
     if (!live) throw new FaultError('run.exists', `Run "${runId}" is there already.`, { runId });
-    await live.writing;
+    await placed(live);
     if (live.broken) throw live.broken.error;
     return 'woken';
   };
@@ -332,6 +356,7 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
       deliver: () => world.used(key),
       atWork: () => world.atWork(key),
       isBusy: () => sending > 0 || world.isDelivering(key),
+      isRead: () => isRead(actor.getSnapshot()),
       current: () => actor.getSnapshot().context.current,
       latest: () => {
         const { current, last } = actor.getSnapshot().context;

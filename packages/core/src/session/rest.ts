@@ -31,6 +31,8 @@ export type Restless = {
   atWork(): readonly LiveRun[];
   /** Something is about to be started: what was sent, or what is told of units. */
   isBusy(): boolean;
+  /** Its runs are known as they are stored. */
+  isRead(): boolean;
   /** The run whose turn it is. */
   current(): string | null;
   /** That one, else the newest. */
@@ -114,6 +116,8 @@ export const openRest = (session: Restless) => {
       })
       .finally(() => waits.delete(wait));
     if (end.matches('failed')) throw failure;
+    // What it was sent has not become a run of it: others have used it.
+    if (!session.isRead()) return idle();
     const latest = session.latest();
     const here = session.atWork().flatMap((run) => (isAsking(run) ? run.runId : []));
     const asking = [...new Set([...here, ...elsewhere.asking()])];

@@ -6,7 +6,7 @@ import type { SessionRest } from './rest.ts';
 
 /** How a job is sent to a session. */
 export type SendOptions = {
-  /** Default: a new one. */
+  /** Default: a new one. A run that exists is given back when agent and job are the same, whichever process was sent it. */
   runId?: string;
   /** Aborting it interrupts the run, queued or not. */
   signal?: AbortSignal;
@@ -73,7 +73,10 @@ export class Session<T = JSONValue> {
    * nothing that is sent overtakes. A deadline counts from the moment it is sent. What a run said that failed or was interrupted
    * belongs to the conversation as far as it went.
    *
-   * @throws FaultError `job.invalid`; `run.claimed` when another process executes runs of the session; `runtime.closed`
+   * Resolves once it is stored that it was sent, behind whatever others have sent: where it rejects, nothing was. Aborting `signal`
+   * interrupts it before that, too.
+   *
+   * @throws FaultError `job.invalid`; `run.claimed` when another process executes runs of the session; `run.exists`; `runtime.closed`
    */
   send(job: Job, options: SendOptions = {}): Promise<Run<T>> {
     return this.#host.send(job, options) as Promise<Run<never>>;

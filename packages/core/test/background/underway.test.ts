@@ -63,7 +63,11 @@ const openWorld = () => {
       const origin = { runId, rootId: runId, callId: 'c' };
       if (next.do === 'dispatch') begin({ sessionKey: row.sessionKey, origin });
       else if (next.do === 'send')
-        begin({ sessionKey: next.to, after: null, origin: { ...origin, sessionKey: row.sessionKey } });
+        begin({
+          sessionKey: next.to,
+          after: (store.list({ sentTo: next.to, limit: 1 }) as RunRow[])[0]?.runId ?? null,
+          origin: { ...origin, sessionKey: row.sessionKey },
+        });
       else if (!sessions.some((_, i) => runId === `r${i}`)) {
         open.delete(runId);
         const { row: ended, ...step } = lastStepOf({ runId, expectedSeq: 1 });

@@ -11,13 +11,17 @@ const later = async <T>(answer: T): Promise<T> => {
   return answer;
 };
 
-test('a run under the id of one that has ended, or that another process executes, is none: nothing is told of it, and nothing done [L1, BG-055]', async () => {
+const slowStore = () => {
   const inner = memoryStore();
-  const store = {
+  return {
     ...inner,
     get: async (runId: string) => later(inner.get(runId)),
     commit: async (commits: Parameters<typeof inner.commit>[0]) => inner.commit(await later(commits)),
   };
+};
+
+test('a run under the id of one that has ended, or that another process executes, is none: nothing is told of it, and nothing done [L1, BG-055]', async () => {
+  const store = slowStore();
   const provider = scriptedProvider(({ messages }) =>
     messages.some(({ content }) => content === 'wait') ? { hang: true } : 'Done.',
   );
@@ -28,19 +32,39 @@ test('a run under the id of one that has ended, or that another process executes
   await one.start(clerk, 'go', { runId: 'r' }).ended;
   const waiting = one.start(clerk, 'wait', { runId: 'w' });
   while (provider.requests.length < 2) await later(null);
-  for (const [runtime, runId, code] of [
-    [one, 'r', 'run.exists'],
-    [other, 'r', 'store.fenced'],
-    [other, 'w', 'store.fenced'],
+  for (const [runtime, runId] of [
+    [one, 'r'],
+    [other, 'r'],
+    [other, 'w'],
   ] as const) {
     const again = runtime.start(clerk, 'go', { runId });
-    await expect(again.report).rejects.toMatchObject({ code, runId });
-    await expect(again.ended).rejects.toMatchObject({ code });
+    await expect(again.report).rejects.toMatchObject({ code: 'run.exists', runId });
+    await expect(again.ended).rejects.toMatchObject({ code: 'run.exists' });
   }
   expect(provider.requests.length).toBe(2);
   expect(ends).toEqual(['r:4']);
   expect(await (await other.attach('r')).report).toMatchObject({ status: 'completed', text: 'Done.' });
   expect(waiting.status).toBe('running');
+  await one.close({ graceMs: 0 });
+  await other.close({ graceMs: 0 });
+});
+
+test('what a session is sent under one id is one run, whoever sends it, one after another and at once [BG-055]', async () => {
+  const store = slowStore();
+  const provider = scriptedProvider(() => 'Done.');
+  const open = () => createRuntime({ provider, model: 'm', store, agents: [clerk], logger: silent });
+  const [one, other] = [open(), open()];
+  const send = async (runtime: typeof one, runId: string, input = 'go') =>
+    (await runtime.session(clerk, { sessionKey: 'k' }).send(input, { runId })).ended;
+  for (const runtime of [one, one, other]) expect(await send(runtime, 'r')).toMatchObject({ text: 'Done.' });
+  const ends = await Promise.all([one, other, one].map((runtime) => send(runtime, 's')));
+  expect(ends.map(({ text }) => text)).toEqual(['Done.', 'Done.', 'Done.']);
+  for (const runtime of [one, other])
+    await expect(send(runtime, 'r', 'stay')).rejects.toMatchObject({ code: 'run.exists', runId: 'r' });
+  expect((await one.runs.list({ sentTo: 'k' })).map(({ runId, after }) => [runId, after])).toEqual([
+    ['s', 'r'],
+    ['r', null],
+  ]);
   await one.close({ graceMs: 0 });
   await other.close({ graceMs: 0 });
 });

@@ -50,7 +50,7 @@ export const openEffects = (
     inOrder(record.agentId, () => memory.write(store, record.agentId, toJSON(redact(record))));
 
   /** Runs that are being sent. */
-  const sending = new Map<string, Promise<Run>>();
+  const sending = new Map<string, { sent: Promise<Run>; cancel: AbortController }>();
   const send = async ({ record, before }: Ask): Promise<void> => {
     const { run, agentId, sessionKey, history, label, requester } = record;
     if (!run) return;
@@ -72,8 +72,10 @@ export const openEffects = (
             sessionKey: requester.sessionKey,
           },
         };
-      const sent = runtime.session(agent, { sessionKey }).send(job, { runId, agent, ...asks });
-      sending.set(runId, sent);
+      const cancel = new AbortController();
+      const { signal } = cancel;
+      const sent = runtime.session(agent, { sessionKey }).send(job, { runId, agent, signal, ...asks });
+      sending.set(runId, { sent, cancel });
       await stored(await sent);
     } catch (error) {
       runs.delete(runId);
@@ -89,7 +91,10 @@ export const openEffects = (
     for (const runId of runIds)
       stopping = stopping
         .then(async () => {
-          const sent = await sending.get(runId)?.catch(() => undefined);
+          const isSent = sending.get(runId);
+          // One that waits for its turn, or to be stored, does not begin any more.
+          isSent?.cancel.abort(reason);
+          const sent = await isSent?.sent.catch(() => undefined);
           await (sent ?? (await runtime.attach(runId))).interrupt(reason);
         })
         .catch((error: unknown) => {

@@ -175,7 +175,9 @@ export interface RunStore {
    * them. Gives back the events with their place in the tree, and their cursor if it is known by then, in order.
    *
    * @throws FaultError `store.fenced` when another owner or a newer epoch holds one of the runs; `store.conflict` when one has
-   * more or fewer events than `expectedSeq`; `store.ended` when one has ended. Nothing is written then; `runId` names the run.
+   * more or fewer events than `expectedSeq`; `store.ended` when one has ended; `store.overtaken` when one is new, was sent to a
+   * session, and does not come `after` the newest run that this session was sent, if there is one. Nothing is written then; `runId`
+   * names the run.
    */
   commit(commits: readonly Commit[]): Promise<StoredEvent[]> | StoredEvent[];
   /** Leaves a message for whoever executes a run, or minds a session, now or later. */

@@ -1,8 +1,9 @@
 /**
  * How everything is written: one call of `write`, one transaction, one round trip.
  *
- * The trees that a batch writes are locked before the transaction gets its number. So of one tree the numbers come in the order of its
- * commits, and whoever has a number and may still write an event holds such a lock: `horizon` rests on both.
+ * The trees that a batch writes, and the sessions that it goes on with, are locked before the transaction gets its number. So of one tree
+ * the numbers come in the order of its commits, and whoever has a number and may still write an event holds such a lock: `horizon` rests
+ * on both.
  *
  * An outcome names the stores that it concerns: those of whoever executes the runs that were left messages, and of whoever posted the
  * messages that were answered. Nobody waits for a receipt of what a commit left, and who minds a session is not known here: both are
@@ -16,6 +17,7 @@ CREATE FUNCTION refusal_of(step jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   its claims%ROWTYPE;
   known record;
+  newest text;
 BEGIN
   SELECT * INTO its FROM claims WHERE run_id = step ->> 'runId' FOR UPDATE;
   IF NOT (its.run_id IS NULL AND (step ->> 'epoch')::bigint = 1)
@@ -33,6 +35,12 @@ BEGIN
   END IF;
   IF coalesce(known.seq, 0) <> (step ->> 'seq')::bigint THEN
     RETURN jsonb_build_object('code', 'conflict', 'step', step -> 'nth', 'seq', coalesce(known.seq, 0));
+  END IF;
+  IF step ? 'turn' AND known.seq IS NULL THEN
+    SELECT run_id INTO newest FROM runs WHERE sent_to = step -> 'turn' ->> 'session' ORDER BY id DESC LIMIT 1;
+    IF newest IS NOT NULL AND newest IS DISTINCT FROM step -> 'turn' ->> 'after' THEN
+      RETURN jsonb_build_object('code', 'overtaken', 'step', step -> 'nth', 'newest', newest);
+    END IF;
   END IF;
   RETURN NULL;
 END $$;
@@ -254,7 +262,7 @@ BEGIN
 END $$;
 
 -- Does what is asked for, in order, and says what came of each; of a batch that was written before, what it said then.
-CREATE FUNCTION write(its_store text, batch_no bigint, tasks jsonb, texts text[], roots text[], now_ms double precision)
+CREATE FUNCTION write(its_store text, batch_no bigint, tasks jsonb, texts text[], locks text[], now_ms double precision)
 RETURNS text LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
   now timestamptz := coalesce(to_timestamp(now_ms / 1000.0), clock_timestamp());
@@ -271,7 +279,7 @@ BEGIN
   -- Whoever waits here for a transaction that nobody ends gives up, and is asked again.
   PERFORM set_config('lock_timeout', '5s', true);
   PERFORM pg_advisory_xact_lock(${space}, key)
-    FROM (SELECT DISTINCT hashtext(root) AS key FROM unnest(roots) AS root ORDER BY 1) AS keys;
+    FROM (SELECT DISTINCT hashtext(name) AS key FROM unnest(locks) AS name ORDER BY 1) AS keys;
   INSERT INTO stores (id, batch, at) VALUES (its_store, 0, clock_timestamp()) ON CONFLICT DO NOTHING;
   SELECT * INTO last FROM stores WHERE id = its_store FOR UPDATE;
   IF last.batch >= batch_no THEN

@@ -10,7 +10,7 @@ import {
 } from '@troupe/protocol';
 import { folded } from '../reader/memory-text.ts';
 import { stored } from './identity.ts';
-import type { MailTask, RowTask, StepTask, Task } from './messages.ts';
+import type { MailTask, RowTask, StepTask, Task, Turn } from './messages.ts';
 
 /** What the store is asked for, before it is text. */
 export type Wish =
@@ -58,9 +58,16 @@ const mailTask = ({ id, runId, sessionKey, at, message }: Mail, texts: Texts): M
   message: json(texts, message),
 });
 
+const sentTo = ({ after, sessionKey }: RunRow): string | undefined => (after !== undefined && sessionKey) || undefined;
+
+const turnOf = ({ row, expectedSeq }: Commit): Turn | undefined => {
+  const session = expectedSeq === 0 ? sentTo(row) : undefined;
+  return session === undefined ? undefined : { session: stored(session), after: row.after ? stored(row.after) : null };
+};
+
 const rowTask = (row: RunRow, jobs: StoredJobs, texts: Texts): RowTask => {
   const { job, ...rest } = row;
-  const sentTo = row.after === undefined ? undefined : row.sessionKey;
+  const session = sentTo(row);
   const unitOf = row.origin && (row.origin.sessionKey ?? row.sessionKey);
   return {
     data: json(texts, rest),
@@ -68,7 +75,7 @@ const rowTask = (row: RunRow, jobs: StoredJobs, texts: Texts): RowTask => {
     agent: stored(row.agent),
     ...(row.parentId !== undefined && { parentId: stored(row.parentId) }),
     ...(row.quota !== undefined && { quota: stored(row.quota) }),
-    ...(sentTo && { sentTo: stored(sentTo) }),
+    ...(session !== undefined && { sentTo: stored(session) }),
     ...(unitOf !== undefined && { unitOf: stored(unitOf) }),
     ...(row.detached && { detached: true }),
     createdAt: row.createdAt,
@@ -87,6 +94,7 @@ const commitTask = (steps: readonly Commit[], jobs: StoredJobs, texts: Texts): T
     const ended = isEnded(row.status);
     const known = before.get(runId);
     before.set(runId, { seq: seq + events.length, status: row.status, ended });
+    const turn = turnOf(step);
     const data = texts.size + 1;
     for (const event of events) json(texts, event);
     return {
@@ -96,6 +104,7 @@ const commitTask = (steps: readonly Commit[], jobs: StoredJobs, texts: Texts): T
       owner: stored(owner),
       epoch,
       seq,
+      ...(turn && { turn }),
       ...(known && { before: known }),
       status: row.status,
       ended,
@@ -156,8 +165,9 @@ export const encode = (wish: Wish, jobs: StoredJobs, texts: Texts): Task => {
   }
 };
 
-/** The trees that a task writes, as they are stored. */
-export const rootsOf = (task: Task): string[] => {
-  if (task.type === 'commit') return [task.rootId];
+/** What a task has to itself while it is written: its trees, as they are stored, and the sessions that it goes on with. */
+export const locksOf = (task: Task): string[] => {
+  if (task.type === 'commit')
+    return [task.rootId, ...task.steps.flatMap(({ turn }) => (turn ? `session ${turn.session}` : []))];
   return task.type === 'forgetTrees' ? task.rootIds : [];
 };

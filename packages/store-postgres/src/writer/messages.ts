@@ -23,6 +23,9 @@ export type RowTask = {
   endedAt?: number;
 };
 
+/** How a new run comes into its session: behind the run that is the newest there, if there is one. */
+export type Turn = { session: string; after: string | null };
+
 /** One step of a run, ready to be written. */
 export type StepTask = {
   nth: number;
@@ -32,6 +35,8 @@ export type StepTask = {
   epoch: number;
   /** Events that the run has before it. */
   seq: number;
+  /** Of the first step of a run that a session was sent. */
+  turn?: Turn;
   /** How the run stands after an earlier step of the same commit. */
   before?: { seq: number; status: string; ended: boolean };
   status: string;
@@ -75,7 +80,8 @@ export type Task = { [Name in TaskName]: { type: Name } & Tasks[Name]['ask'] }[T
 export type Refusal =
   | { code: 'fenced'; step: number; owner: string | null; epoch: number }
   | { code: 'ended'; step: number; status: string }
-  | { code: 'conflict'; step: number; seq: number };
+  | { code: 'conflict'; step: number; seq: number }
+  | { code: 'overtaken'; step: number; newest: string };
 
 /** `concerned`: stores, by their ids, that are left something to look at. */
 export type Outcome = { given: unknown; concerned?: string[] } | { refused: Refusal };

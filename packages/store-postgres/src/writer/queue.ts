@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers';
 import { type Commit, FaultError, isEnded, isFaultError } from '@troupe/protocol';
 import type { Database } from '../server/database.ts';
 import { isOutage, troubleOf } from '../server/trouble.ts';
-import { encode, openTexts, rootsOf, type StoredJobs, type Wish } from './encode.ts';
+import { encode, locksOf, openTexts, type StoredJobs, type Wish } from './encode.ts';
 import { given } from './identity.ts';
 import type { Outcome, Refusal, Task, TaskName, Tasks } from './messages.ts';
 
@@ -82,8 +82,8 @@ export const openQueue = (
 
   const send = async ({ tasks, texts }: Pick<Batch, 'tasks' | 'texts'>): Promise<Outcome[]> => {
     batches += 1;
-    const roots = tasks.flatMap(rootsOf);
-    const [row] = await ask(write, [id, batches, JSON.stringify(tasks), texts, roots, now?.() ?? null]);
+    const locks = tasks.flatMap(locksOf);
+    const [row] = await ask(write, [id, batches, JSON.stringify(tasks), texts, locks, now?.() ?? null]);
     const outcomes = JSON.parse(String(row?.answer)) as Outcome[];
     const concerned = new Set(outcomes.flatMap((outcome) => ('given' in outcome && outcome.concerned) || []));
     concerned.delete(id);
@@ -160,6 +160,14 @@ const refusalOf = (refusal: Refusal, wish: Wish): FaultError => {
     return new FaultError('store.ended', `Run "${runId}" has ended (${refusal.status}); nothing can be added.`, {
       runId,
     });
+  if (refusal.code === 'overtaken') {
+    const { sessionKey, after } = step?.row ?? {};
+    return new FaultError(
+      'store.overtaken',
+      `Run "${runId}" was to come after ${after ? `run "${after}"` : 'none'} in session "${sessionKey}", which was sent run "${given(refusal.newest)}" since. Read the session again.`,
+      { runId },
+    );
+  }
   return new FaultError(
     'store.conflict',
     `Run "${runId}" has ${refusal.seq} events, but this writer expected ${expectedSeq}. Read it again, or stop one of the two.`,

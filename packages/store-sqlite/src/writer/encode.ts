@@ -1,6 +1,6 @@
 /** What was asked for, as text. */
 import { type Commit, isEnded, type JobData, type Mail, type NewEvent, type RunRow } from '@troupe/protocol';
-import type { EventText, MailText, RowText, StepText, Task } from './messages.ts';
+import type { EventText, MailText, RowText, StepText, Task, Turn } from './messages.ts';
 
 /** A task of the store; commits are not yet text. */
 export type Wish = { type: 'commit'; commits: readonly Commit[] } | Exclude<Task, { type: 'commit' }>;
@@ -19,6 +19,13 @@ export const mailText = ({ id, runId, sessionKey, at, message }: Mail): MailText
   message: JSON.stringify(message),
 });
 
+const sentTo = ({ after, sessionKey }: RunRow): string | null => (after !== undefined && sessionKey) || null;
+
+const turnOf = ({ row, expectedSeq }: Commit): Turn | null => {
+  const session = expectedSeq === 0 ? sentTo(row) : null;
+  return session === null ? null : { session, after: row.after ?? null };
+};
+
 const rowText = (row: RunRow, jobs: StoredJobs): RowText => {
   const { job, ...rest } = row;
   return {
@@ -27,7 +34,7 @@ const rowText = (row: RunRow, jobs: StoredJobs): RowText => {
     agent: row.agent,
     parentId: row.parentId ?? null,
     quota: row.quota ?? null,
-    sentTo: (row.after !== undefined && row.sessionKey) || null,
+    sentTo: sentTo(row),
     unitOf: (row.origin && (row.origin.sessionKey ?? row.sessionKey)) ?? null,
     createdAt: row.createdAt,
     endedAt: row.endedAt ?? null,
@@ -51,6 +58,7 @@ const encodeSteps = (steps: readonly Commit[], jobs: StoredJobs): StepText[] => 
       owner,
       epoch,
       expectedSeq,
+      turn: turnOf(step),
       status: row.status,
       ended,
       events: events.map(eventText),

@@ -20,6 +20,9 @@ export type RowText = {
 /** A message, ready to be written; of one to a session, `runId` is the sender. */
 export type MailText = { id: string; runId: string; session: string | null; at: number; message: string };
 
+/** How a new run comes into its session: behind the run that is the newest there, if there is one. */
+export type Turn = { session: string; after: string | null };
+
 /** One step of a run, ready to be written. */
 export type StepText = {
   runId: string;
@@ -27,6 +30,8 @@ export type StepText = {
   owner: string;
   epoch: number;
   expectedSeq: number;
+  /** Of the first step of a run that a session was sent; else `null`. */
+  turn: Turn | null;
   status: string;
   ended: boolean;
   events: EventText[];

@@ -26,6 +26,8 @@ export type Numbers = { run: number; root: number };
 
 export type RunStates = {
   of(runId: string): RunState;
+  /** The newest run that a session was sent. */
+  newestOf(session: string): string | undefined;
   /** Writes a claim. */
   claim(runId: string, owner: string, epoch: number): void;
   /** Takes note of a step that was checked. */
@@ -55,7 +57,10 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
     'UPDATE runs SET seq = ?, data = ?, checkpoint = NULL, status = ?, ended = 1, ended_at = ? WHERE run = ?',
   );
   const setJob = db.prepare('INSERT OR REPLACE INTO jobs (run, data) VALUES (?, ?)');
+  const findNewest = db.prepare('SELECT run_id AS runId FROM runs WHERE sent_to = ? ORDER BY run DESC LIMIT 1');
   const states = new Map<string, RunState>();
+  /** Of each session that was sent a run in this batch, the newest. */
+  const newest = new Map<string, string>();
 
   const load = (runId: string): RunState => {
     const found = find.get(runId) as
@@ -137,15 +142,17 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
 
   return {
     of,
+    newestOf: (session) => newest.get(session) ?? (findNewest.get(session) as { runId: string } | undefined)?.runId,
     claim(runId, owner, epoch) {
       claim(of(runId), owner, epoch);
     },
-    enter({ runId, rootId, owner, epoch, status, ended, events, row, checkpoint }) {
+    enter({ runId, rootId, owner, epoch, turn, status, ended, events, row, checkpoint }) {
       const state = of(runId);
       const run = state.run === null || state.owner === null ? claim(state, owner, epoch) : state.run;
       const root = state.root ?? numberOf(rootId);
       state.root = root;
       state.rootId = rootId;
+      if (turn && state.status === null) newest.set(turn.session, runId);
       state.seq += events.length;
       state.status = status;
       state.ended = ended;
@@ -157,6 +164,9 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
     flush() {
       for (const state of states.values()) if (state.row) write(state, state.row);
     },
-    clear: () => states.clear(),
+    clear() {
+      states.clear();
+      newest.clear();
+    },
   };
 };

@@ -83,7 +83,7 @@ export const openStepWriter = (db: DatabaseSync, mail: Pick<MailWriter, 'post' |
 
 /** @param before The run's last step of the same commit. */
 const check = (
-  { runId, owner, epoch, expectedSeq }: StepText,
+  { runId, owner, epoch, expectedSeq, turn }: StepText,
   before: StepText | undefined,
   states: RunStates,
 ): void => {
@@ -107,6 +107,13 @@ const check = (
     throw new Refused({
       code: 'store.conflict',
       message: `Run "${runId}" has ${seq} events, but this writer expected ${expectedSeq}. Read it again, or stop one of the two.`,
+      runId,
+    });
+  const newest = turn && !before && run.status === null ? states.newestOf(turn.session) : undefined;
+  if (turn && newest !== undefined && newest !== turn.after)
+    throw new Refused({
+      code: 'store.overtaken',
+      message: `Run "${runId}" was to come after ${turn.after === null ? 'none' : `run "${turn.after}"`} in session "${turn.session}", which was sent run "${newest}" since. Read the session again.`,
       runId,
     });
 };

@@ -108,6 +108,22 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       if (bug === 'a conflict writes its checkpoint' && step.checkpoint) checkpoints.set(runId, step.checkpoint);
       refuse('store.conflict', runId);
     }
+    if (bug !== 'a session is sent runs in any order' && isLate(row)) {
+      if (bug === 'a run that comes too late writes its row') rows.set(runId, row);
+      refuse('store.overtaken', runId);
+    }
+  };
+  const isLate = ({ runId, sessionKey, after }: RunRow): boolean => {
+    if (after === undefined) return false;
+    if (rows.has(runId) && bug !== 'every step has to come after the newest') return false;
+    const sent = [...rows.values()]
+      .filter((row) => row.sessionKey === sessionKey || bug === "sessions are in each other's way")
+      .filter((row) => row.after !== undefined || bug === 'a session counts runs that it was not sent')
+      .filter(({ status }) => !isEnded(status) || bug !== 'a session forgets runs that have ended')
+      .map((row) => row.runId);
+    if (bug === 'a session begins with nothing' && sent.length === 0) return after !== null;
+    if (bug === 'a session takes a run behind any of its own' && sent.includes(after ?? '')) return false;
+    return sent.length > 0 && sent.at(-1) !== after;
   };
   const push = ({ runId, rootId }: Commit, event: Commit['events'][number]): ReadEvent => {
     const tree = bug === 'rootSeq over all trees' ? '' : bug === 'rootSeq per run' ? runId : rootId;

@@ -19,7 +19,7 @@ const knownOf = async (store: RunStore, steps: readonly Commit[]): Promise<unkno
 export const expectRefused = async (
   store: RunStore,
   commit: Commit | readonly Commit[],
-  code: 'store.fenced' | 'store.conflict' | 'store.ended',
+  code: 'store.fenced' | 'store.conflict' | 'store.ended' | 'store.overtaken',
   runId?: string,
 ): Promise<void> => {
   const steps = 'runId' in commit ? [commit] : commit;

@@ -1,7 +1,7 @@
 import type { RunStore } from '@troupe/protocol';
 import { expect } from 'vitest';
 import type { Contract } from '../contract.ts';
-import { leaseMs, oneTo, rowOf, take, textsOf, writeRun, writerOf } from '../run-writer.ts';
+import { idsOf, leaseMs, oneTo, rowOf, take, textsOf, writeRun, writerOf } from '../run-writer.ts';
 import { expectRefused } from './expect-refused.ts';
 
 /** Who may write a run, and what may follow what. */
@@ -112,6 +112,65 @@ export const refusals: Contract<RunStore> = [
       expect(textsOf(await take(store, { runId: 'r' }))).toEqual([status]);
       expect(await store.get('r')).toMatchObject({ status });
       expect(await store.checkpoint('r')).toEqual({ status });
+    },
+  ],
+  [
+    'refuses a new run that does not come after the newest that its session was sent, and writes nothing',
+    async (open) => {
+      const store = await open();
+      const inK = (runId: string, after: string | null) => writerOf(store, { runId, sessionKey: 'k', after });
+      const refused = (runId: string, after: string | null) =>
+        expectRefused(store, inK(runId, after).next(['x']), 'store.overtaken');
+      const first = inK('r', null);
+      await first.say('a');
+      for (const after of [null, 's', 'other']) await refused('s', after);
+      const second = inK('s', 'r');
+      await second.say('a');
+      // neither the runs below, nor those that were not sent, nor those of other sessions are in the way
+      await writerOf(store, { runId: 's/1-0/0', rootId: 's', sessionKey: 'k' }).say('a');
+      await writerOf(store, { runId: 'root', sessionKey: 'k' }).say('a');
+      for (const sessionKey of ['K', 'k/1'])
+        await writerOf(store, { runId: sessionKey, sessionKey, after: null }).say('a');
+      for (const after of [null, 'r', 's/1-0/0', 'root', 'K']) await refused('t', after);
+      // only how a run begins is looked at
+      await first.say('b');
+      await first.end();
+      await second.end();
+      for (const after of [null, 'r']) await refused('t', after);
+      await inK('t', 's').say('a');
+      expect(idsOf(await store.list({ sentTo: 'k' }))).toEqual(['t', 's', 'r']);
+    },
+  ],
+  [
+    'takes whatever run comes first in a session: none was sent, or none is left',
+    async (open) => {
+      const store = await open();
+      await writerOf(store, { runId: 'began', sessionKey: 'k' }).say('a');
+      const first = writerOf(store, { runId: 'r', sessionKey: 'k', after: 'began' });
+      await first.say('a');
+      await first.end();
+      await store.prune({ olderThan: 2, keep: 0, sentTo: 'k' });
+      await writerOf(store, { runId: 's', sessionKey: 'k', after: 'r' }).say('a');
+      expect(idsOf(await store.list({ sentTo: 'k' }))).toEqual(['s']);
+    },
+  ],
+  [
+    'takes one of many new runs that come after the same',
+    async (open) => {
+      const store = await open();
+      await writerOf(store, { runId: 'r', sessionKey: 'k', after: null }).say('a');
+      const news = oneTo(8).map((n) =>
+        writerOf(store, { runId: `r${n}`, sessionKey: 'k', after: 'r' }, { owner: `owner ${n}` }),
+      );
+      const tries = await Promise.allSettled(news.map((run) => run.say('a')));
+      const refused = tries.flatMap((outcome, i) => (outcome.status === 'rejected' ? [[i + 1, outcome.reason]] : []));
+      expect(refused).toHaveLength(7);
+      for (const [n, reason] of refused) expect(reason).toMatchObject({ code: 'store.overtaken', runId: `r${n}` });
+      const [newest, ...others] = idsOf(await store.list({ sentTo: 'k' }));
+      expect(others).toEqual(['r']);
+      // whoever was refused comes after whoever was not
+      const [n] = refused[0] ?? [];
+      await writerOf(store, { runId: `r${n}`, sessionKey: 'k', after: `${newest}` }).say('a');
     },
   ],
 ];
