@@ -230,6 +230,13 @@ export const openLiveRun = (
   offspring: undefined,
 });
 
+/** From now on it is as one that was read from the store: whoever goes on with it may be another process. */
+export const layDown = (run: LiveRun): void => {
+  const { ledger, transcript, seq, stored, detached } = run;
+  for (const left of ['broken', 'stopReason', 'restoredTurn', 'away', 'left', 'whenAlone'] as const) delete run[left];
+  Object.assign(run, openLiveRun(run), { ledger, transcript, seq, stored, detached });
+};
+
 /** @throws FaultError `run.invalid` when a root cannot be called so */
 export const checkRunId = (id: string): void => {
   if (id.trim() === '' || id.includes('/'))

@@ -38,12 +38,11 @@ export const claimed = (runId: string): FaultError =>
 
 export const openBringTree = ({
   store,
-  engine: { world, here, desk, recorder, owner, found, claiming, inbox, giveBack, bringBack },
+  engine: { world, here, desk, recorder, owner, found, claiming, inbox, inert, giveBack, bringBack },
   leaseMs,
   revival,
   losses,
   bringing,
-  inert,
   eventsOf,
   rowsOf,
   rowsFor,
@@ -58,8 +57,6 @@ export const openBringTree = ({
   losses: Losses;
   /** Runs that are about to come to life. */
   bringing: Map<string, LiveRun>;
-  /** Runs that handles were made for before they came to life here. */
-  inert: Map<string, LiveRun>;
   eventsOf(runId: string): Promise<StoredEvent[]>;
   /** The rows of a tree, oldest first; and those that a run is brought back with. */
   rowsOf(rootId: string): Promise<Rows>;

@@ -20,7 +20,7 @@ import { isNews, isOrder } from '../placement/messages.ts';
 import { openReconciler } from '../placement/reconcile.ts';
 import { checkpointOf } from '../run/checkpoint.ts';
 import { lifecycle } from '../run/lifecycle.ts';
-import { type LiveRun, reportOf } from '../run/live-run.ts';
+import { type LiveRun, layDown, reportOf } from '../run/live-run.ts';
 import { recorded } from '../run/recorded.ts';
 import { type Run, receiptOf } from '../run/run.ts';
 import { openBirths } from './births.ts';
@@ -30,6 +30,7 @@ import { openEndings } from './endings.ts';
 import type { FoundRun } from './found-run.ts';
 import { openHere } from './here.ts';
 import { openInbox } from './inbox.ts';
+import { openInert } from './inert.ts';
 import { openLease } from './lease.ts';
 import { makeWorld } from './make-world.ts';
 import type { Settled } from './options.ts';
@@ -255,9 +256,21 @@ export const openEngine = (
     run.suspended = true;
   };
 
+  const inert = openInert();
+  /** Runs that are put back, until they are. */
+  const resting = new Map<string, Promise<void>>();
   /** Stops a run and what is below it here as it is stored, and gives it back: whoever activates it goes on. */
   const putBack = async (run: LiveRun): Promise<void> => {
     const tree = treeOf(run);
+    const done = rest(run, tree);
+    for (const { runId } of tree) resting.set(runId, done);
+    try {
+      await done;
+    } finally {
+      for (const { runId } of tree) resting.delete(runId);
+    }
+  };
+  const rest = async (run: LiveRun, tree: readonly LiveRun[]): Promise<void> => {
     for (const each of tree) {
       suspend(each);
       // Whoever goes on with it counts them.
@@ -272,6 +285,10 @@ export const openEngine = (
     const [broken] = tree.flatMap((each) => each.broken ?? []);
     if (broken) throw broken.error;
     await lease.giveBack(tree.map(({ runId }) => runId));
+    for (const each of tree) {
+      layDown(each);
+      inert.set(each);
+    }
   };
 
   return {
@@ -283,6 +300,8 @@ export const openEngine = (
     reconciler,
     suspend,
     putBack,
+    inert,
+    resting,
     waitsForOthers: (run: LiveRun) => treeOf(run).some((each) => each.away?.size),
     desk,
     owner,

@@ -51,7 +51,7 @@ export type Handles = {
 
 export const openHandles = (
   { store }: { store: RunStore },
-  { world, here, recorder, desk, report, tell, waitsForOthers }: Engine,
+  { world, here, recorder, desk, report, tell, resting, waitsForOthers }: Engine,
   recovery: Recovery,
   postman: Postman,
   on: { isClosing(): boolean; caught(error: unknown): void },
@@ -111,7 +111,15 @@ export const openHandles = (
       // What was asked may be answered by now.
       if (isSo()) return report(run);
     }
-    return desk.next(run, wanted, () => report(run));
+    try {
+      return await desk.next(run, wanted, () => report(run));
+    } catch (error) {
+      const rests = resting.get(run.runId);
+      if (!rests) throw error;
+      // It goes on wherever there is something to do, here or elsewhere.
+      await rests;
+      return isSo() ? report(run) : whenNext(run, wanted);
+    }
   };
   /** Follows a run of another process until such an event. @throws FaultError `run.unknown` when it is forgotten before */
   const followed = async (run: LiveRun, wanted: (event: RunEvent) => boolean): Promise<boolean> => {
@@ -168,6 +176,8 @@ export const openHandles = (
     send: async (run, command) => {
       const targetId = targetOf(run, command);
       if (typeof targetId !== 'string') return targetId;
+      // As it is stored it is known once it is put back.
+      await resting.get(targetId)?.catch(() => {});
       // A run that was let go may go on when the run above it has ended.
       const held = run.ended && !run.broken && targetId !== run.runId ? undefined : run;
       // A run that is alive hears a command at once.

@@ -101,9 +101,7 @@ export const openRecovery = (
     check(): void;
   },
 ): Recovery => {
-  const { world, desk, recorder, owner, giveBack } = engine;
-  /** Runs that handles were made for before they came to life here: they come to life as the same objects. */
-  const inert = new Map<string, LiveRun>();
+  const { world, desk, recorder, owner, giveBack, inert } = engine;
   const underway = new Map<string, Promise<LiveRun | undefined>>();
   /** Runs that are about to come to life. */
   const bringing = new Map<string, LiveRun>();
@@ -130,7 +128,7 @@ export const openRecovery = (
     const known = inert.get(run.runId) ?? run;
     // Whoever follows it may have heard more of it meanwhile.
     if (known.seq > run.seq) return known;
-    inert.set(run.runId, known);
+    inert.set(known);
     return Object.assign(known, run);
   };
 
@@ -192,7 +190,6 @@ export const openRecovery = (
     revival,
     losses,
     bringing,
-    inert,
     eventsOf,
     rowsOf,
     rowsFor,

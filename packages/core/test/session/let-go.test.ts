@@ -1,20 +1,9 @@
 // Sessions that nobody holds and that have nothing to do are let go, and nobody notices.
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { createRuntime, defineAgent, defineTool, memoryStore, type Session } from '@troupe/core';
 import { type ScriptedProvider, scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-/** What is weakly held goes once the turn of the event loop is over in which it was looked at. */
-const collected = async (): Promise<void> => {
-  for (let i = 0; i < 3; i++) {
-    await new Promise((resolve) => setImmediate(resolve));
-    collect();
-  }
-};
+import { collected } from '../../../../test/support/collected.ts';
 
 const inputSchema = z.object({});
 const ask = defineTool({ name: 'ask', description: 'Asks.', inputSchema, confirm: true, execute: () => 'yes' });
