@@ -25,7 +25,7 @@ export const mayRest = (value: StateValue | undefined, context: RunContext | und
   if (isDone(value)) return true;
   const isWaiting = everyItem(
     context.calls,
-    ({ phase }) => phase === 'settled' || phase === 'waiting' || phase === 'asking',
+    ({ phase, live }) => phase === 'settled' || phase === 'asking' || (phase === 'waiting' && live > 0),
   );
   if (value === 'interrupting') return isWaiting;
   const { deadlineAt = Number.POSITIVE_INFINITY } = context.allowance.limits;

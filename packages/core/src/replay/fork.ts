@@ -34,6 +34,7 @@ import { type Given, knownAnswer, knownOutcomes, laterThan } from './in-flight.t
 import { beginning, placeAfter } from './read-run.ts';
 import { type Renaming, renamedEvent, renamedHeard, renamedId } from './rename.ts';
 import { heardIn, next, stepsOf } from './replay.ts';
+import { undelivered } from './undelivered.ts';
 
 type Snapshot = SnapshotFrom<AgentMachine>;
 type Worker = { src: string; input: object };
@@ -254,10 +255,12 @@ const commitsOf = (branches: readonly Branch[], { owner, now }: About): Commit[]
     commits.push(commit);
     last.set(runId, commit);
   }
+  const left = undelivered(branches, now);
   for (const branch of branches) {
     const { run, journal } = branch;
     const checkpoint = run.ended ? {} : { checkpoint: checkpointAt(branch, now) };
-    Object.assign(last.get(run.runId) ?? {}, { row: rowOf(run), journal, ...checkpoint });
+    const mail = left.get(run.runId);
+    Object.assign(last.get(run.runId) ?? {}, { row: rowOf(run), journal, ...checkpoint, ...(mail && { mail }) });
   }
   return commits;
 };

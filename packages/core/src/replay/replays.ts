@@ -12,6 +12,7 @@ import {
   type RunStore,
   redact,
 } from '@troupe/protocol';
+import { headOf } from '../placement/revival.ts';
 import { contextIn, type Place, placeOf } from '../run/checkpoint.ts';
 import { checkRunId } from '../run/live-run.ts';
 import { cutAt, type ForkOptions, questionOf } from './cut.ts';
@@ -38,8 +39,8 @@ type Host = {
   demand(runs: readonly RunRow[], all: ReadonlyMap<string, RunRow>): void;
   /** Stores events that were not recorded here, and tells them. */
   copy(rootId: string, commits: readonly Commit[]): Promise<void>;
-  /** Brings a stored tree to life. */
-  takeUp(runId: string): Promise<void>;
+  /** Brings a stored run to life, or leaves it to whoever serves its queue. @param those It, and the runs that are taken up with it. */
+  takeUp(runId: string, those: readonly string[]): Promise<void>;
 };
 
 export type Replays = {
@@ -137,14 +138,19 @@ export const openReplays = (host: Host): Replays => {
       const { change = {} } = options;
       const { commits, rows } = forkOf(tree, { cut, change, names, owner: host.owner, now, before });
       const goOn = rows.filter(({ status }) => !isEnded(status));
-      host.demand(goOn, new Map(rows.map((row) => [row.runId, row])));
+      const all = new Map(rows.map((row) => [row.runId, row]));
+      host.demand(goOn, all);
       host.check();
       await host.copy(to, commits).catch((error: unknown) => {
         // Somebody else has taken the id since it was looked for.
         throw isFaultError(error) && refusals.has(error.code) ? exists(to) : error;
       });
-      for (const { runId, parentId, detached } of goOn)
-        if (parentId === undefined || detached) await host.takeUp(runId);
+      const heads = new Set(goOn.map((row) => headOf(row, all)));
+      for (const head of heads)
+        await host.takeUp(
+          head.runId,
+          goOn.flatMap((row) => (headOf(row, all) === head ? row.runId : [])),
+        );
       const question = change.answer === undefined ? undefined : questionOf(cut.run, cut.event);
       return { rootId: to, ...(question && { questionId: renamedId(names, question.id) }) };
     },

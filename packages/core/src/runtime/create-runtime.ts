@@ -3,7 +3,14 @@
  *
  * Keeps L1 (each run ends in exactly one terminal event) together with `run/lifecycle.ts`, and L8 (observers change nothing).
  */
-import { type EventQuery, FaultError, type PlacementServer, redact, runOfQuestion } from '@troupe/protocol';
+import {
+  type DispatchRequest,
+  type EventQuery,
+  FaultError,
+  type PlacementServer,
+  redact,
+  runOfQuestion,
+} from '@troupe/protocol';
 import { openCourier } from '../background/courier.ts';
 import { isUnit } from '../background/unit.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
@@ -15,6 +22,7 @@ import type { Run } from '../run/run.ts';
 import type { Session } from '../session/session.ts';
 import { openSessions } from '../session/sessions.ts';
 import { guarded } from '../streams/guarded.ts';
+import { claimed } from './bring-tree.ts';
 import { closeRuntime } from './closing.ts';
 import { openEngine } from './engine.ts';
 import { openReader } from './event-reader.ts';
@@ -67,16 +75,24 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
   const makers = openMakers();
   const recovery = openRecovery(store, agents, makers, engine, options, {
     goesOn: (run) => engine.shield(`The session of run "${run.runId}"`, () => sessions.adopt(run)),
-    wanted: engine.away.dispatch,
     check: checkOpen,
   });
   const executor = openExecutor(world.runs, recovery, engine.inbox, engine.putBack, () => clock.now());
   const servers = new Set<PlacementServer>();
-  const postman = openPostman(options, async (runId) => {
-    await recovery.takeUp(runId);
-    // It may have come to life here before the message was there.
-    void engine.inbox.look();
-  });
+  const dispatch = ({ runId, queue }: DispatchRequest): void => engine.away.dispatch(runId, queue);
+  const postman = openPostman(
+    options,
+    async (runId) => {
+      const head = await recovery.takeUp(runId);
+      if (head) {
+        dispatch(head);
+        throw claimed(runId);
+      }
+      // It may have come to life here before the message was there.
+      void engine.inbox.look();
+    },
+    dispatch,
+  );
   const handles = openHandles(options, engine, recovery, postman, {
     isClosing: () => closing !== undefined,
     caught,
@@ -93,7 +109,12 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     check: checkOpen,
     demand: recovery.demand,
     copy: (rootId, commits) => recorder.copy(rootId, commits, desk.copied),
-    takeUp: recovery.takeUp,
+    async takeUp(runId, those) {
+      const head = await recovery.takeUp(runId);
+      if (!head) return;
+      await engine.lease.giveBack(those);
+      dispatch(head);
+    },
   });
   const sessions = openSessions({
     runs: world.runs,
@@ -164,8 +185,8 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     async resume(runId, answer) {
       const found = world.runs.get(runId) ?? (await recovery.read(runId));
       const run = handles.of(found);
-      const refused = await handles.awake(runId);
-      if (refused !== null && refused !== 'elsewhere' && refused.status === 'rejected')
+      const { refused } = (await handles.awake(runId)) ?? {};
+      if (refused?.status === 'rejected')
         throw new FaultError('run.claimed', `Run "${runId}" was not resumed: ${refused.reason}`, { runId });
       const live = world.runs.get(runId);
       if (answer === undefined) {
@@ -191,10 +212,10 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     async answer(questionId, answer) {
       const runId = runOfQuestion(questionId);
       if (runId !== null && !desk.answers.has(questionId)) {
-        const refused = world.runs.has(runId) ? null : await handles.awake(runId);
-        if (refused === 'elsewhere')
-          return handles.carry(runId, undefined, { type: 'answer', questionId, answer, by: 'user' });
-        if (refused) return refused;
+        const where = world.runs.has(runId) ? null : await handles.awake(runId);
+        if (where?.refused) return where.refused;
+        if (where)
+          return handles.carry(runId, undefined, { type: 'answer', questionId, answer, by: 'user' }, where.head);
       }
       const live = runId === null ? undefined : world.runs.get(runId);
       if (live) return handles.deliver(live, { type: 'answer', questionId, answer, by: 'user' });

@@ -2,6 +2,7 @@
  * Handles: what whoever holds a run sees of it and says to it, whether it is alive here, executed by another process, or only stored.
  */
 import {
+  type DispatchRequest,
   FaultError,
   faultOf,
   isEnded,
@@ -34,17 +35,23 @@ import { eventsFrom } from './read-events.ts';
 import type { Recovery } from './recovery.ts';
 import { storedRun } from './stored-run.ts';
 
+/**
+ * Where a run is that somebody has a command for: `null` for here, or where it has ended; why it cannot be here; or elsewhere, with what
+ * is dispatched where others execute it when there is something to do.
+ */
+type Where = null | { refused: Receipt; head?: never } | { refused?: never; head?: DispatchRequest };
+
 export type Handles = {
   of(run: LiveRun): Run;
   /** A handle at once. @throws FaultError `run.unknown` when there is none, or the store answers later */
   at(runId: string): Run;
   attach(runId: string): Promise<Run>;
-  /** Brings a stored run to life that somebody has a command for; says why when that cannot be, or that it is alive elsewhere. */
-  awake(runId: string, run?: LiveRun): Promise<Receipt | 'elsewhere' | null>;
+  /** Brings a stored run to life that somebody has a command for; or says where it is. */
+  awake(runId: string, run?: LiveRun): Promise<Where>;
   /** Tells a run that is alive here a command. */
   deliver(run: LiveRun, command: RunCommand): Promise<Receipt>;
   /** Sends a command to where its run is executed; whoever holds a handle of the run, or of one above it, sees what came of it. */
-  carry(runId: string, held: LiveRun | undefined, command: RunCommand): Promise<Receipt>;
+  carry(runId: string, held: LiveRun | undefined, command: RunCommand, head?: DispatchRequest): Promise<Receipt>;
   /** The report, once everything recorded is told. */
   whenTold(run: LiveRun): Promise<Report>;
 };
@@ -177,15 +184,16 @@ export const openHandles = (
       const targetId = targetOf(run, command);
       if (typeof targetId !== 'string') return targetId;
       // As it is stored it is known once it is put back.
-      await resting.get(targetId)?.catch(() => {});
+      if (resting.has(targetId)) await resting.get(targetId)?.catch(() => {});
       // A run that was let go may go on when the run above it has ended.
       const held = run.ended && !run.broken && targetId !== run.runId ? undefined : run;
       // A run that is alive hears a command at once.
-      const refused = world.runs.has(targetId) ? null : await awake(targetId, held);
-      if (refused === 'elsewhere') return carry(targetId, run, command);
+      const where = world.runs.has(targetId) ? null : await awake(targetId, held);
+      if (where?.refused) return where.refused;
+      if (where) return carry(targetId, run, command, where.head);
       // It may have ended elsewhere since it was looked at last.
-      if (refused === null && !world.runs.has(targetId) && isElsewhere(run)) await catchUp(run).catch(() => {});
-      return refused ?? deliver(world.runs.get(targetId) ?? run, command);
+      if (!world.runs.has(targetId) && isElsewhere(run)) await catchUp(run).catch(() => {});
+      return deliver(world.runs.get(targetId) ?? run, command);
     },
     foresee: async (run, command) => {
       const targetId = targetOf(run, command);
@@ -218,8 +226,8 @@ export const openHandles = (
     return asker ?? run.runId;
   };
 
-  const carry: Handles['carry'] = async (runId, held, command) => {
-    const receipt = await postman.send(runId, command);
+  const carry: Handles['carry'] = async (runId, held, command, head) => {
+    const receipt = await postman.send(runId, command, head);
     // What came of it stands, whether or not the store can be read just now.
     // Others change nothing that is asked below the run.
     const concernsTree = command.type === 'answer' || command.type === 'interrupt';
@@ -238,15 +246,15 @@ export const openHandles = (
 
   const awake: Handles['awake'] = async (runId, run) => {
     if (run?.ended || run?.suspended) return null;
-    if (on.isClosing()) return { status: 'rejected', reason: 'the runtime is closed' };
+    if (on.isClosing()) return { refused: { status: 'rejected', reason: 'the runtime is closed' } };
     try {
-      await recovery.takeUp(runId);
-      return null;
+      const head = await recovery.takeUp(runId);
+      return head ? { head } : null;
     } catch (error) {
       const code = isFaultError(error) ? error.code : undefined;
       if (code === 'run.ended' || code === 'run.unknown') return null;
-      if (code === 'run.claimed' && store.changes) return 'elsewhere';
-      return { status: 'rejected', reason: faultOf(error, 'store.unavailable').message };
+      if (code === 'run.claimed' && store.changes) return {};
+      return { refused: { status: 'rejected', reason: faultOf(error, 'store.unavailable').message } };
     }
   };
 

@@ -4,6 +4,7 @@
  * A run that let go of a child and the child are trees of their own: each is taken up by itself, from its head.
  */
 import {
+  type DispatchRequest,
   FaultError,
   faultOf,
   isEnded,
@@ -46,11 +47,12 @@ export type Recovery = {
   /** The rows of a tree, oldest first. */
   rowsOf(rootId: string): Promise<Rows>;
   /**
-   * Brings the tree of a run back, unless it is alive here already.
+   * Brings the tree of a run back, unless it is alive here already. Gives back what is to be dispatched where whoever serves its queue
+   * does that: once there is something for it to do.
    *
    * @throws FaultError `run.unknown`, `run.ended`, `run.claimed`, `agent.unknown`
    */
-  takeUp(runId: string): Promise<void>;
+  takeUp(runId: string): Promise<DispatchRequest | undefined>;
   /**
    * Brings a run back that is executed by itself, if there is something to do: a step, a message, its end. `undefined` where it waits.
    *
@@ -95,8 +97,6 @@ export const openRecovery = (
   on: {
     /** Called with each run that was brought back and goes on. */
     goesOn(run: LiveRun): void;
-    /** Somebody has something to say to a run that is executed by itself. */
-    wanted(runId: string, queue: string): void;
     /** Throws when nothing may be brought back any more. */
     check(): void;
   },
@@ -219,8 +219,8 @@ export const openRecovery = (
     return now;
   };
 
-  const takeUp = async (runId: string): Promise<void> => {
-    if (world.runs.has(runId)) return;
+  const takeUp: Recovery['takeUp'] = async (runId) => {
+    if (world.runs.has(runId)) return undefined;
     const row = await rowFor(runId);
     if (isEnded(row.status)) throw new FaultError('run.ended', `Run "${runId}" has ended: ${row.status}.`, { runId });
     // Whoever executes it knows its agents; here they need not be known.
@@ -228,11 +228,9 @@ export const openRecovery = (
     if (holder !== null && holder !== owner) throw claimed(runId);
     const rows = await rowsOf(row.rootId);
     const head = headOf(row, rows);
-    if (head.placed && options.placement) {
-      on.wanted(head.runId, head.placed.queue);
-      throw claimed(runId);
-    }
+    if (head.placed && options.placement) return { runId: head.runId, queue: head.placed.queue };
     await takeUpHead(head, rows, { mayLose: false });
+    return undefined;
   };
 
   const activate = async (runId: string): Promise<LiveRun | undefined> => {
@@ -260,10 +258,13 @@ export const openRecovery = (
     return outcomes;
   };
 
-  const takeUpOpen = (runId: string): Promise<void> =>
-    takeUp(runId).catch((error: unknown) => {
+  const takeUpOpen = async (runId: string): Promise<void> => {
+    try {
+      await takeUp(runId);
+    } catch (error) {
       if (!isFaultError(error) || error.code !== 'run.ended') throw error;
-    });
+    }
+  };
 
   const recovery: Recovery = {
     keep,

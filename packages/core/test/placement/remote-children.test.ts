@@ -63,6 +63,47 @@ describe('children that are executed elsewhere', () => {
     expect(hearers.size).toBe(0);
   });
 
+  test('that were let go go on in a fork, too', async () => {
+    const { boot, serve, boss, script, ran, pass, eventsOf, statusOf } = askingFleet({ onPaused: 'error' });
+    const { runtime } = boot(script);
+    await serve('w1', script);
+    await runtime.start(boss, 'go', { runId: 'root' }).ended;
+    const [left] = eventsOf('root').filter(({ type }) => type === 'run.detached');
+    const fork = await runtime.fork('root', { at: left?.id ?? '', runId: 'other' });
+    await settle(200);
+    await pass(3);
+    expect(await fork.ended).toMatchObject({ status: 'completed' });
+    const child = await runtime.attach('other/1-0/0');
+    expect(await child.answer(child.questions[0]?.id ?? '', true)).toMatchObject({ status: 'accepted' });
+    await settle(200);
+    expect([ran(), statusOf('other/1-0/0'), statusOf('root/1-0/0')]).toEqual([1, 'completed', 'paused']);
+  });
+
+  test('that rest hear what they are told as soon as it is stored, however long that takes [L7]', async () => {
+    const { boot, serve, boss, script, ran, engine } = askingFleet();
+    const { runtime, mortal } = boot(script);
+    await serve('w1', script);
+    const run = runtime.start(boss, 'go', { runId: 'root' });
+    await settle(200);
+    const [question] = run.questions;
+    const before = engine.handed.length;
+    // given a store that takes its time for the answer
+    const stored = Promise.withResolvers<void>();
+    const { post } = mortal.store;
+    mortal.store.post = async (mail) => {
+      await stored.promise;
+      await post(mail);
+    };
+    const answered = watch(run.answer(question?.id ?? '', true));
+    await settle(200);
+    // then nobody is woken for nothing, and whoever is finds it
+    expect(engine.handed.length).toBe(before);
+    stored.resolve();
+    await settle(200);
+    expect([answered.value, ran()]).toEqual([{ status: 'accepted' }, 1]);
+    await expect(run.report).resolves.toMatchObject({ status: 'completed' });
+  });
+
   test('are steered at the same cost, however many brothers and sisters work', async () => {
     /** How often the store is read meanwhile. */
     const readsBeside = async (children: number): Promise<number> => {

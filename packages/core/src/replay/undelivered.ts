@@ -1,0 +1,83 @@
+/**
+ * What children that others execute and the runs above them had said to each other at a cut, and not heard: it stands in messages, which
+ * are of the tree that was cut. Both sides say where they stand; what one of them must have said since is said again. An interrupt is not
+ * among it: a run that is being interrupted says so again when it is brought back.
+ */
+import { type JournalEntry, type Mail, type ReadEntry, type Report, redact } from '@troupe/protocol';
+import type { SnapshotFrom } from 'xstate';
+import type { AgentMachine } from '../agent/agent-machine.ts';
+import { openQuestions } from '../agent/calls.ts';
+import { locate } from '../agent/children.ts';
+import { endOf } from '../agent/life.ts';
+import type { News, Order } from '../placement/messages.ts';
+import type { LiveRun } from '../run/live-run.ts';
+
+/** A run at the cut. */
+type Stands = {
+  run: LiveRun;
+  snapshot: SnapshotFrom<AgentMachine>;
+  journal: readonly (JournalEntry | ReadEntry)[];
+};
+type Said = { news: News[]; orders: Order[] };
+
+const nothing: Said = { news: [], orders: [] };
+
+/** What one that has ended has said last. */
+const lastOf = ({ run, snapshot }: Stands): News => {
+  const { status, exitReason = 'error' } = run.ledger;
+  return { type: 'child.settled', end: endOf(snapshot.context.run, status as Report['status'], exitReason) };
+};
+
+/** How often a run was let go on since a moment of its tree. */
+const resumedSince = ({ journal }: Stands, since: number): number =>
+  journal.filter((entry) => entry.heard.type === 'resume' && 'rootSeq' in entry && entry.rootSeq >= since).length;
+const bornAt = ({ journal: [first] }: Stands): number => (first && 'rootSeq' in first ? first.rootSeq : 0);
+
+const saidBetween = (parent: Stands, child: Stands): Said => {
+  const above = parent.snapshot.context.run;
+  const own = child.snapshot.context.run;
+  const { runId: childId } = own;
+  const known = locate(above, childId)?.child;
+  if (!known || known.status === 'ended') return nothing;
+  const said: Said = { news: [], orders: [] };
+  const asks = child.snapshot.matches({ paused: 'question' });
+  if (!asks && known.status === 'asking') said.news.push({ type: 'child.resumed', childId });
+  if (child.run.ended) {
+    said.news.push(lastOf(child));
+    return said;
+  }
+  const isCounted = above.allowance.limits.concurrency !== undefined;
+  if (own.slot === 'released' && known.slot === 'held') said.news.push({ type: 'slot.released', childId });
+  if (own.slot === 'wanted' && known.slot === 'held') said.orders.push({ type: 'slot.granted' });
+  if (own.slot === 'wanted' && known.slot === 'none')
+    if (isCounted) said.news.push({ type: 'slot.wanted', childId });
+    else said.orders.push({ type: 'slot.granted', free: true });
+  const questionIds = openQuestions(own).map(({ id }) => id);
+  if (asks && known.status === 'live')
+    said.news.push({ type: 'child.paused', end: endOf(own, 'paused', 'question'), questionIds });
+  const isHeld = (side: Stands): boolean => side.snapshot.matches({ paused: 'command' });
+  if (isHeld(parent) && !isHeld(child)) said.orders.push({ type: 'pause' });
+  // Whoever was held by itself stays so.
+  const since = bornAt(child);
+  if (isHeld(child) && !isHeld(parent) && resumedSince(child, since) < resumedSince(parent, since))
+    said.orders.push({ type: 'resume' });
+  return said;
+};
+
+/** Messages that a fork begins with, by the run that leaves them. */
+export const undelivered = (all: readonly Stands[], at: number): ReadonlyMap<string, Mail[]> => {
+  const left = new Map<string, Mail[]>();
+  const leave = (by: string, id: string, runId: string, message: News | Order): void => {
+    left.set(by, [...(left.get(by) ?? []), { id, runId, at, message: redact(message) }]);
+  };
+  const byId = new Map(all.map((each) => [each.run.runId, each]));
+  for (const child of all) {
+    const { runId, parentId = '', placed } = child.run;
+    const parent = placed && byId.get(parentId);
+    if (!parent || parent.run.ended) continue;
+    const { news, orders } = saidBetween(parent, child);
+    for (const [n, message] of news.entries()) leave(runId, `${runId}#said ${n}`, parent.run.runId, message);
+    for (const [n, message] of orders.entries()) leave(parent.run.runId, `${runId}#told ${n}`, runId, message);
+  }
+  return left;
+};
