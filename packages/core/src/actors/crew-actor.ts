@@ -74,7 +74,7 @@ export const crewActor = (world: World): CrewLogic => {
   const cascade = (crew: CrewSnapshot, run: LiveRun, command: RunCommand): void => {
     for (const child of [...crew.children.values()]) child.send(command);
     if (command.type !== 'interrupt') return;
-    for (const id of run.offspring?.letGo ?? []) {
+    for (const id of run.offspring?.letGo.keys() ?? []) {
       const child = world.runs.get(id);
       if (child?.ledger.letGo === 'unanswered') child.actor?.send(command);
       else if (!child && world.questionsOf(id).length > 0) world.tellAway(run, id, command);
@@ -138,7 +138,7 @@ export const crewActor = (world: World): CrewLogic => {
         const live = away ? undefined : world.runs.get(order.childId);
         if (!child || !(live || away)) return;
         crew.children.delete(order.childId);
-        offspringOf(run).letGo.add(order.childId);
+        offspringOf(run).letGo.set(order.childId, (live ?? away?.child)?.placed?.queue);
         if (live) keepResult(run, live, world.reportPaused(live));
         else if (away) keepResult(run, away.child, away.report);
         // One that others execute has left already: its envoy has nothing more to say.

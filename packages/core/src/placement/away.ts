@@ -23,7 +23,7 @@ import {
 } from 'xstate';
 import { envoyActor } from '../actors/envoy-actor.ts';
 import { agentMachine } from '../agent/agent-machine.ts';
-import type { AgentContext, ParentNote, RunInput } from '../agent/context.ts';
+import type { AgentContext, ChildEnd, ParentNote, RunInput } from '../agent/context.ts';
 import { listOf } from '../replay/read-run.ts';
 import { checkpointOf } from '../run/checkpoint.ts';
 import type { AwayChild, LiveRun } from '../run/live-run.ts';
@@ -54,6 +54,14 @@ type Beginning = { input: RunInput; warnings: readonly Warning[]; slot: RunInput
 /** Whether the run above hears of it by messages. */
 const hasToTell = (run: LiveRun): run is LiveRun & { parentId: string } =>
   run.placed !== undefined && !run.detached && run.parentId !== undefined;
+
+const lastOf = ({ offspring }: LiveRun, end: ChildEnd): News => {
+  const letGo = [...(offspring?.letGo ?? [])].map(([runId, queue]) => ({
+    runId,
+    ...(queue !== undefined && { queue }),
+  }));
+  return { type: 'child.settled', end, ...(letGo.length > 0 && { letGo }) };
+};
 
 export const openAway = (
   { store, clock, ids, logger, placement }: Given,
@@ -96,13 +104,14 @@ export const openAway = (
 
   const post = (parent: LiveRun, childId: string, order: Order): void =>
     record(parent, [], undefined, [mailTo(childId, order)]);
-  /** Tells a child of a run something, in the step that the run has just made. */
+  /** Tells a child of a run something, or one below that was let go, in the step that the run has just made. */
   const tell = (parent: LiveRun, childId: string, order: Order): void => {
     const away = parent.away?.get(childId) ?? parent.left?.get(childId);
-    if (!away) return;
+    if (!away && !parent.offspring?.letGo.has(childId)) return;
+    const queue = away?.queue ?? parent.offspring?.letGo.get(childId);
     post(parent, childId, order);
     afterwards(parent, () => {
-      dispatch(childId, away.queue);
+      if (queue !== undefined) dispatch(childId, queue);
       posted();
     });
   };
@@ -237,8 +246,8 @@ export const openAway = (
     /** Something else that it says. */
     note: (run: LiveRun, news: News): Mail => mailTo(run.parentId ?? '', news),
     /** The last that it says. */
-    lastNote: (run: LiveRun, end: Extract<News, { type: 'child.settled' }>['end']): Mail | undefined =>
-      hasToTell(run) ? mailTo(run.parentId, { type: 'child.settled', end }, `${run.runId}#settled`) : undefined,
+    lastNote: (run: LiveRun, end: ChildEnd): Mail | undefined =>
+      hasToTell(run) ? mailTo(run.parentId, lastOf(run, end), `${run.runId}#settled`) : undefined,
     /** Whoever is above the run has mail now, and may have to be woken. */
     wakeAbove(run: LiveRun): void {
       const { above } = run;

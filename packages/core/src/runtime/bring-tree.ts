@@ -156,13 +156,28 @@ export const openBringTree = ({
     }
   };
 
+  /** Runs of a tree that were let go and are not here, below those that are brought back with a head. */
+  const strays = async (head: RunRow, rows: Rows): Promise<LiveRun[]> => {
+    const found: LiveRun[] = [];
+    for (const row of rows.values()) {
+      if (!row.detached || isEnded(row.status) || row.runId === head.runId || world.runs.has(row.runId)) continue;
+      let above = rows.get(row.parentId ?? '');
+      while (above && isEnded(above.status)) above = rows.get(above.parentId ?? '');
+      if (!above || headOf(above, rows).runId !== head.runId) continue;
+      const events = await eventsOf(row.runId);
+      found.push(storedRun(row, events));
+      if (!world.runs.has(row.runId)) desk.restore(events);
+    }
+    return found;
+  };
+
   /** Runs that were let go and not answered are interrupted with whoever is alive above them. */
-  const adopt = ({ runId, parentId, ledger }: LiveRun, rows: Rows): void => {
+  const adopt = ({ runId, parentId, placed, ledger }: LiveRun, rows: Rows): void => {
     if (ledger.letGo !== 'unanswered') return;
     let above = parentId;
     while (above !== undefined && !world.runs.has(above)) above = rows.get(above)?.parentId;
     const adopter = above === undefined ? undefined : world.runs.get(above);
-    if (adopter) offspringOf(adopter).letGo.add(runId);
+    if (adopter) offspringOf(adopter).letGo.set(runId, placed?.queue);
   };
 
   /** A run that nothing above it knows any more. */
@@ -210,11 +225,12 @@ export const openBringTree = ({
       for (const child of await revival.childrenLeft(run)) {
         run.left ??= new Map();
         run.left.set(child.runId, { child, queue: child.placed?.queue ?? '', envoy: undefined });
-        offspringOf(run).letGo.add(child.runId);
+        offspringOf(run).letGo.set(child.runId, child.placed?.queue);
         if (!world.runs.has(child.runId)) desk.restore(await eventsOf(child.runId));
       }
       run.rested = mayBeLeft === true && mayRest(value as never, contextIn(run.checkpoint), world.clock.now());
     }
+    const astray = await strays(head, rows);
     await countQuotas([...new Set([...rows.values()].flatMap(({ quota }) => quota ?? []))]);
     // From here on at once: what else happens to the tree meets it alive.
     on.check();
@@ -227,7 +243,8 @@ export const openBringTree = ({
     const [first] = runs.filter(({ runId }) => runId === head.runId);
     if (first) bringBack(first);
     if (first && !first.lost) on.goesOn(first);
-    for (const run of [...rows.keys()].flatMap((runId) => world.runs.get(runId) ?? [])) adopt(run, rows);
+    const alive = [...rows.keys()].flatMap((runId) => world.runs.get(runId) ?? []);
+    for (const run of [...alive, ...astray]) adopt(run, rows);
     for (const run of runs) if (found.delete(run.runId)) orphan(run);
     for (const { runId } of away) found.delete(runId);
     void inbox.look();

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { createActor } from 'xstate';
 import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
-import { calling } from '../control/tools.ts';
+import { calling, guardedTool } from '../control/tools.ts';
 import { only } from '../lead.ts';
 import { watch } from '../recovery/processes.ts';
 import { askingFleet, delegating, gated, handingOver, lead, leaf, openFleet } from './fleet.ts';
@@ -156,6 +156,52 @@ describe('a child that others execute', () => {
     expect(statusOf('root/1-0/0')).toBe('interrupted');
     check('root');
   });
+
+  test.each([
+    ['here', 'remote', false],
+    ['by its worker', 'local', false],
+    ['here, which has died and is recovered', 'remote', true],
+    ['by its worker, and the process of the root has died and is recovered', 'local', true],
+  ] as const)(
+    'lets go of one that waits for a person: that is interrupted with the root, too, where it is executed %s',
+    async (_where, place, dies) => {
+      const { tool } = guardedTool();
+      const asker = defineAgent({ name: 'asker', instructions: '', tools: [tool], placement: place });
+      const middle = defineAgent({
+        name: 'middle',
+        instructions: '',
+        tools: [delegating(asker, { onPaused: 'error' })],
+        placement: 'remote',
+      });
+      const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(middle)] });
+      const { boot, serve, check, statusOf, pass } = openFleet([boss, middle, asker]);
+      const script: typeof handingOver = (request, { agent }) => {
+        if (agent === 'asker') return calling('erase');
+        if (request.messages.at(-1)?.role !== 'tool')
+          return { calls: [{ name: 'delegate', arguments: { jobs: ['go'] } }] };
+        return agent === 'middle' ? 'Done.' : { hang: true };
+      };
+      const first = boot(script);
+      await serve('w1', script);
+      first.runtime.start(boss, 'go', { runId: 'root' });
+      await settle(300);
+      const [child, waits] = ['root/1-0/0', 'root/1-0/0/1-0/0'];
+      expect([statusOf('root'), statusOf(child), statusOf(waits)]).toEqual(['running', 'completed', 'paused']);
+      let { runtime } = first;
+      if (dies) {
+        first.mortal.die();
+        await pass(4);
+        ({ runtime } = boot(script));
+        await runtime.recover();
+        await settle(50);
+      }
+      await (await runtime.attach('root')).interrupt('Enough.');
+      await settle(300);
+      await pass(3);
+      expect(statusOf(waits)).toBe('interrupted');
+      check('root');
+    },
+  );
 
   test('is told of a command by whoever executes it next, and the process that gives it does not take it up', async () => {
     const { boot, serve, engine, check, pass, boss, script } = askingFleet();
