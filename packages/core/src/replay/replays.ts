@@ -12,6 +12,7 @@ import {
   type RunStore,
   redact,
 } from '@troupe/protocol';
+import { isPlaced } from '../placement/place.ts';
 import { headOf } from '../placement/revival.ts';
 import { contextIn, type Place, placeOf } from '../run/checkpoint.ts';
 import { checkRunId } from '../run/live-run.ts';
@@ -39,8 +40,10 @@ type Host = {
   demand(runs: readonly RunRow[], all: ReadonlyMap<string, RunRow>): void;
   /** Stores events that were not recorded here, and tells them. */
   copy(rootId: string, commits: readonly Commit[]): Promise<void>;
-  /** Brings a stored run to life, or leaves it to whoever serves its queue. @param those It, and the runs that are taken up with it. */
-  takeUp(runId: string, those: readonly string[]): Promise<void>;
+  /** Lets others claim runs. */
+  giveBack(runIds: readonly string[]): Promise<void>;
+  /** Brings a stored run to life, or leaves it to whoever serves its queue. */
+  takeUp(runId: string): Promise<void>;
 };
 
 export type Replays = {
@@ -146,11 +149,9 @@ export const openReplays = (host: Host): Replays => {
         throw isFaultError(error) && refusals.has(error.code) ? exists(to) : error;
       });
       const heads = new Set(goOn.map((row) => headOf(row, all)));
-      for (const head of heads)
-        await host.takeUp(
-          head.runId,
-          goOn.flatMap((row) => (headOf(row, all) === head ? row.runId : [])),
-        );
+      // Others may take them up from now on, whatever becomes of those that go on here.
+      await host.giveBack(goOn.flatMap((row) => (isPlaced(headOf(row, all)) ? row.runId : [])));
+      for (const { runId } of heads) await host.takeUp(runId);
       const question = change.answer === undefined ? undefined : questionOf(cut.run, cut.event);
       return { rootId: to, ...(question && { questionId: renamedId(names, question.id) }) };
     },

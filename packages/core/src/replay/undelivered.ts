@@ -1,7 +1,7 @@
 /**
  * What children that others execute and the runs above them had said to each other at a cut, and not heard: it stands in messages, which
- * are of the tree that was cut. Both sides say where they stand; what one of them must have said since is said again. An interrupt is not
- * among it: a run that is being interrupted says so again when it is brought back.
+ * are of the tree that was cut. Both sides say where they stand; what one of them must have said since is said again. The
+ * interrupt of a whole tree is not among it: a run that is being interrupted says so again when it is brought back.
  */
 import { type JournalEntry, type Mail, type ReadEntry, type Report, redact } from '@troupe/protocol';
 import type { SnapshotFrom } from 'xstate';
@@ -28,17 +28,20 @@ const lastOf = ({ run, snapshot }: Stands): News => {
   return { type: 'child.settled', end: endOf(snapshot.context.run, status as Report['status'], exitReason) };
 };
 
-/** How often a run was let go on since a moment of its tree. */
-const resumedSince = ({ journal }: Stands, since: number): number =>
-  journal.filter((entry) => entry.heard.type === 'resume' && 'rootSeq' in entry && entry.rootSeq >= since).length;
+/** When a run was held last, as a moment of its tree. */
+const heldAt = ({ journal }: Stands): number => {
+  const last = journal.findLast(({ heard }) => heard.type === 'pause');
+  return last && 'rootSeq' in last ? last.rootSeq : 0;
+};
 const bornAt = ({ journal: [first] }: Stands): number => (first && 'rootSeq' in first ? first.rootSeq : 0);
 
 const saidBetween = (parent: Stands, child: Stands): Said => {
   const above = parent.snapshot.context.run;
   const own = child.snapshot.context.run;
   const { runId: childId } = own;
-  const known = locate(above, childId)?.child;
-  if (!known || known.status === 'ended') return nothing;
+  const place = locate(above, childId);
+  if (!place || place.child.status === 'ended') return nothing;
+  const known = place.child;
   const said: Said = { news: [], orders: [] };
   const asks = child.snapshot.matches({ paused: 'question' });
   if (!asks && known.status === 'asking') said.news.push({ type: 'child.resumed', childId });
@@ -56,11 +59,20 @@ const saidBetween = (parent: Stands, child: Stands): Said => {
   if (asks && known.status === 'live')
     said.news.push({ type: 'child.paused', end: endOf(own, 'paused', 'question'), questionIds });
   const isHeld = (side: Stands): boolean => side.snapshot.matches({ paused: 'command' });
-  if (isHeld(parent) && !isHeld(child)) said.orders.push({ type: 'pause' });
-  // Whoever was held by itself stays so.
-  const since = bornAt(child);
-  if (isHeld(child) && !isHeld(parent) && resumedSince(child, since) < resumedSince(parent, since))
-    said.orders.push({ type: 'resume' });
+  const since = Math.max(bornAt(child), heldAt(parent));
+  /** Whether the run above has heard it since, and the child has not: whoever was held or let go on by itself stays so. */
+  const isOnItsWay = (type: 'pause' | 'resume'): boolean => {
+    const [above, below] = [parent, child].map(
+      ({ journal }) =>
+        journal.filter((entry) => entry.heard.type === type && 'rootSeq' in entry && entry.rootSeq >= since).length,
+    );
+    return (below ?? 0) < (above ?? 0);
+  };
+  const isNew = heldAt(parent) < bornAt(child);
+  if (isHeld(parent) && !isHeld(child) && (isNew || isOnItsWay('pause'))) said.orders.push({ type: 'pause' });
+  if (isHeld(child) && !isHeld(parent) && isOnItsWay('resume')) said.orders.push({ type: 'resume' });
+  if (place.call.outcome?.timedOut && !own.end)
+    said.orders.push({ type: 'interrupt', reason: place.call.outcome.result, exitReason: 'parent_interrupted' });
   return said;
 };
 

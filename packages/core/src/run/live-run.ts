@@ -233,10 +233,25 @@ export const openLiveRun = (
   offspring: undefined,
 });
 
+/** What a run has only while it is alive, or about to be. */
+const ofLife = [
+  'broken',
+  'stopReason',
+  'restoredTurn',
+  'away',
+  'left',
+  'whenAlone',
+  'above',
+  'checkpoint',
+  'warnings',
+  'lost',
+  'rested',
+] as const;
+
 /** From now on it is as one that was read from the store: whoever goes on with it may be another process. */
 export const layDown = (run: LiveRun): void => {
   const { ledger, transcript, seq, stored, detached } = run;
-  for (const left of ['broken', 'stopReason', 'restoredTurn', 'away', 'left', 'whenAlone'] as const) delete run[left];
+  for (const left of ofLife) delete (run as Partial<Record<string, unknown>>)[left];
   Object.assign(run, openLiveRun(run), { ledger, transcript, seq, stored, detached });
 };
 

@@ -36,7 +36,7 @@ const taken = (runId: string, cause: unknown): FaultError =>
     cause,
   });
 
-export const isTaken = (error: unknown): boolean => isFaultError(error) && error.code === 'run.exists';
+export const isTaken = (error: unknown): error is FaultError => isFaultError(error) && error.code === 'run.exists';
 
 export const openBreaking = ({
   clock,

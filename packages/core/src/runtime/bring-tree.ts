@@ -204,9 +204,7 @@ export const openBringTree = ({
     const rows = await rowsFor(head);
     const family = await familyOf(rows);
     const all: Found[] = [];
-    const fresh: string[] = [];
     for (const row of openRuns(rows)) {
-      if (!inert.has(row.runId)) fresh.push(row.runId);
       const epoch = epochs.get(row.runId) ?? (await claim(row.runId));
       claims.push(row.runId);
       all.push(await find(row, family, epoch));
@@ -214,8 +212,6 @@ export const openBringTree = ({
     const runs = all.map(({ run }) => run);
     if (mayBeLeft && !(await revival.isWorthIt(runs))) {
       giveBack(runs.map(({ runId }) => runId));
-      // Nobody has asked for them: what is only looked at is not kept.
-      for (const runId of fresh) inert.delete(runId);
       return undefined;
     }
     for (const run of runs) await findFormer(run, rows, family);

@@ -109,11 +109,10 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     check: checkOpen,
     demand: recovery.demand,
     copy: (rootId, commits) => recorder.copy(rootId, commits, desk.copied),
-    async takeUp(runId, those) {
+    giveBack: engine.lease.giveBack,
+    async takeUp(runId) {
       const head = await recovery.takeUp(runId);
-      if (!head) return;
-      await engine.lease.giveBack(those);
-      dispatch(head);
+      if (head) dispatch(head);
     },
   });
   const sessions = openSessions({
@@ -185,12 +184,13 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     async resume(runId, answer) {
       const found = world.runs.get(runId) ?? (await recovery.read(runId));
       const run = handles.of(found);
-      const { refused } = (await handles.awake(runId)) ?? {};
+      const { refused, head } = (await handles.awake(runId)) ?? {};
       if (refused?.status === 'rejected')
         throw new FaultError('run.claimed', `Run "${runId}" was not resumed: ${refused.reason}`, { runId });
       const live = world.runs.get(runId);
       if (answer === undefined) {
         if ((live ?? found).ledger.pausedFor === 'paused') await run.resume();
+        else if (head) dispatch(head);
         return run.report;
       }
       const [question, ...others] = run.questions;

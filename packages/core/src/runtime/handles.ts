@@ -111,21 +111,23 @@ export const openHandles = (
   /** The report after such an event, whichever process executes the run. */
   const whenNext = async (run: LiveRun, wanted: (event: RunEvent) => boolean): Promise<Report> => {
     const isSo = (): boolean => (wanted === isTerminal ? isEnded(run.ledger.status) : isSettled(run));
-    while (isElsewhere(run) && (await followed(run, wanted))) {
-      // It came to life here meanwhile, and was taken over: what is known of it here is not how it went on.
-      if (run.actor && !isSo()) break;
-      await recovery.read(run.runId);
-      // What was asked may be answered by now.
+    for (;;) {
+      while (isElsewhere(run) && (await followed(run, wanted))) {
+        // It came to life here meanwhile, and was taken over: what is known of it here is not how it went on.
+        if (run.actor && !isSo()) break;
+        await recovery.read(run.runId);
+        // What was asked may be answered by now.
+        if (isSo()) return report(run);
+      }
+      try {
+        return await desk.next(run, wanted, () => report(run));
+      } catch (error) {
+        const rests = resting.get(run.runId);
+        if (!rests) throw error;
+        // It goes on wherever there is something to do, here or elsewhere.
+        await rests;
+      }
       if (isSo()) return report(run);
-    }
-    try {
-      return await desk.next(run, wanted, () => report(run));
-    } catch (error) {
-      const rests = resting.get(run.runId);
-      if (!rests) throw error;
-      // It goes on wherever there is something to do, here or elsewhere.
-      await rests;
-      return isSo() ? report(run) : whenNext(run, wanted);
     }
   };
   /** Follows a run of another process until such an event. @throws FaultError `run.unknown` when it is forgotten before */

@@ -50,7 +50,7 @@ export const openInbox = (
           () => false,
         );
         // What it was about is read again, at the next look, or wherever the run goes on.
-        if (!isLearnt || run.ended || run.suspended || run.broken) {
+        if (!isLearnt || runs.get(runId) !== run || run.suspended || run.broken) {
           inHand.delete(id);
           held.add(runId);
           continue;

@@ -271,14 +271,16 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
     const told = world.desk.next(live, isAny, () => {}).catch(() => {});
     placing = told;
     await told;
+    // Who waits for what is told is sent away as the runtime closes, before it is known.
+    if (live.stored === 0 && !live.broken) await live.writing;
     if (placing === told) placing = undefined;
   };
   const agentFor = ({ agent }: SendOptions): AnyAgent => (agent ? fitting(agent) : known.agent);
   const sendNext = async (job: Job, options: SendOptions): Promise<Run> => {
     const { runId } = options;
+    const there = runId === undefined ? undefined : await world.find(agentFor(options), job, runId);
+    if (there) return there;
     for (;;) {
-      const there = runId === undefined ? undefined : await world.find(agentFor(options), job, runId);
-      if (there) return there;
       await placing;
       await ready();
       const before = actor.getSnapshot();
@@ -287,10 +289,17 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
       // What was sent meanwhile may have heard it.
       if (placing || (mail && !isAsIdleAs(before))) continue;
       const { run, live } = start(job, options, mail ? { mail } : {});
-      if (live) await placed(live);
-      const refusal = live?.broken?.error;
-      // Another process has sent something since, or the same: it is sent behind that, or is there.
-      if (!isOvertaken(refusal) && !isTaken(refusal)) return run;
+      if (!live) return run;
+      await placed(live);
+      const refusal = live.broken?.error;
+      // Another process has sent the same meanwhile.
+      if (isTaken(refusal)) {
+        const taken = await world.find(agentFor(options), job, live.runId);
+        if (taken) return taken;
+        throw refusal;
+      }
+      // It has sent something else, and this goes behind that.
+      if (!isOvertaken(refusal)) return run;
     }
   };
   let lastSent: Promise<unknown> = Promise.resolve();

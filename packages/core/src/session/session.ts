@@ -73,8 +73,8 @@ export class Session<T = JSONValue> {
    * nothing that is sent overtakes. A deadline counts from the moment it is sent. What a run said that failed or was interrupted
    * belongs to the conversation as far as it went.
    *
-   * Resolves once it is stored that it was sent, behind whatever others have sent: where it rejects, nothing was. Aborting `signal`
-   * interrupts it before that, too.
+   * Resolves once it is stored that it was sent, behind whatever others have sent, or with a run that has failed where the store has: where
+   * it rejects, nothing was sent. Aborting `signal` interrupts it before that, too.
    *
    * @throws FaultError `job.invalid`; `run.claimed` when another process executes runs of the session; `run.exists`; `runtime.closed`
    */

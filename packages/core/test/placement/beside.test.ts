@@ -101,7 +101,65 @@ describe('a run that waits for children that others execute', () => {
   });
 });
 
+test('a run that rests while the news of a child are read hears them when it is brought back [L1, L7]', async () => {
+  const [tool, b] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+  const wait = defineTool({ name: 'wait', description: '', inputSchema: z.object({}), execute: () => tool.promise });
+  const mid = defineAgent({ name: 'mid', instructions: '', tools: [delegating(leaf), wait] });
+  const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(mid)] });
+  const { serve, check, pass } = openFleet([boss, mid, leaf]);
+  const script: typeof handingOver = ({ messages }, { agent }) => {
+    const last = messages.at(-1);
+    if (agent === 'leaf') return last?.content === 'b' ? b.promise : 'a!';
+    if (last?.role === 'tool') return `${agent} done`;
+    const both = [
+      { name: 'delegate', arguments: { jobs: ['a', 'b'] } },
+      { name: 'wait', arguments: {} },
+    ];
+    return { calls: agent === 'mid' ? both : [{ name: 'delegate', arguments: { jobs: ['m'] } }] };
+  };
+  const said: string[] = [];
+  const logger = { warn: (text: string) => void said.push(text), error: (text: string) => void said.push(text) };
+  const { runtime, mortal } = await serve('w1', script, { logger });
+  // given a store that takes its time to say what became of the first child
+  const read = Promise.withResolvers<void>();
+  const { get } = mortal.store;
+  mortal.store.get = async (runId) => {
+    const row = await get(runId);
+    if (row?.status === 'completed' && runId === 'root/1-0/0/1-0/0') await read.promise;
+    return row;
+  };
+  const ended = watch(runtime.start(boss, 'go', { runId: 'root' }).ended);
+  await settle(200);
+  // when nothing is left to do but to wait, it rests
+  tool.resolve('ok');
+  await settle(200);
+  read.resolve();
+  await settle(200);
+  b.resolve('b!');
+  await settle(200);
+  await pass(13);
+  await settle(300);
+  expect(ended.value).toMatchObject({ status: 'completed', text: 'boss done' });
+  expect(said).toEqual([]);
+  check('root');
+});
+
 describe('a child that others execute', () => {
+  test('is handed out again by whoever lets it go on, where the engine has lost it', async () => {
+    const { boot, serve, engine, statusOf, pass } = openFleet();
+    const { runtime } = boot();
+    await serve('w1');
+    engine.forget();
+    runtime.start(lead, 'a', { runId: 'root' });
+    await settle(100);
+    engine.forget(false);
+    expect(engine.handed).toEqual([]);
+    watch(runtime.resume('root/1-0/0'));
+    await settle(100);
+    expect(statusOf('root/1-0/0')).toBe('completed');
+    await pass(3);
+  });
+
   test('takes a place in a quota only while it lives, unless it completes', async () => {
     const scarce = defineTool({
       name: 'delegate',

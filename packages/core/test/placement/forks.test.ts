@@ -1,8 +1,10 @@
+import { defineAgent, defineTool } from '@troupe/core';
 import type { StoredEvent } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
 import { watch } from '../recovery/processes.ts';
-import { askingFleet, gated, lead, openFleet } from './fleet.ts';
+import { askingFleet, delegating, gated, lead, leaf, openFleet } from './fleet.ts';
 
 type Fleet = ReturnType<typeof openFleet>;
 type Runtime = ReturnType<Fleet['boot']>['runtime'];
@@ -57,6 +59,23 @@ const allOf = (events: readonly StoredEvent[], ...end: unknown[]) =>
   Object.fromEntries(
     events.flatMap(({ id, rootSeq, type }) => (type === 'run.queued' ? [] : [[`${rootSeq} ${id} ${type}`, end]])),
   );
+
+/** A root whose two children wait for their models. */
+const two = async () => {
+  const fleet = openFleet();
+  const { script, open } = gated();
+  const { runtime } = fleet.boot(script);
+  await fleet.serve('w1', script);
+  const root = runtime.start(lead, 'a b', { runId: 'root' });
+  await settle(100);
+  const finish = async (): Promise<void> => {
+    await settle(100);
+    for (const job of ['a', 'b', 'a done, b done']) open(job);
+    await settle(200);
+    await fleet.pass(4);
+  };
+  return { fleet, runtime, root, child: root.child('root/1-0/0'), open, finish };
+};
 
 describe('a tree whose children others execute goes on in a fork, wherever it is cut [L1, L7]', () => {
   test('where they work side by side', async () => {
@@ -162,19 +181,121 @@ describe('a tree whose children others execute goes on in a fork, wherever it is
     expect(await everyFork(fleet, runtime, cut, { looked })).toEqual(allOf(cut, end, saidIn(events)));
   });
 
-  test('and a child that was held by itself stays so', async () => {
-    const fleet = openFleet();
-    const { script, open } = gated();
-    const { runtime } = fleet.boot(script);
-    await fleet.serve('w1', script);
-    const root = runtime.start(lead, 'a b', { runId: 'root' });
-    await settle(100);
+  test('and a child that was held and let go on by itself before is let go on with its parent', async () => {
+    const { fleet, runtime, root, child, finish } = await two();
+    for (const step of [() => child.pause(), () => child.resume(), () => root.pause(), () => root.resume()]) {
+      await step();
+      await settle(100);
+    }
+    const at = fleet.eventsOf('root').findLast(({ type, runId }) => type === 'run.resumed' && runId === 'root');
+    await runtime.fork('root', { at: at?.id ?? '', runId: 'other' });
+    await finish();
+    expect([fleet.statusOf('root'), fleet.statusOf('other')]).toEqual(['completed', 'completed']);
+  });
+
+  test('and a child that was let go on by itself while its parent is held stays so', async () => {
+    const { fleet, runtime, root, child, open } = await two();
     await root.pause();
     await settle(100);
-    await root.resume();
+    await child.resume();
     await settle(100);
-    await root.child('root/1-0/0').pause();
+    await runtime.fork('root', { at: fleet.eventsOf('root').at(-1)?.id ?? '', runId: 'other' });
+    open('a');
     await settle(100);
+    await fleet.pass(2);
+    expect([fleet.statusOf(child.id), fleet.statusOf('other/1-0/0')]).toEqual(['completed', 'completed']);
+    for (const id of ['other', 'root']) await (await runtime.attach(id)).interrupt();
+    await settle(100);
+  });
+
+  test('and a child that was started while its parent is held waits with it', async () => {
+    const { script: leaves, open } = gated();
+    const begins = Promise.withResolvers<void>();
+    const late = defineTool({
+      name: 'late',
+      description: '',
+      inputSchema: z.object({}),
+      async execute(_input, { spawn }) {
+        await begins.promise;
+        return String((await (await spawn(leaf, 'a')).report).text);
+      },
+    });
+    const boss = defineAgent({ name: 'boss', instructions: '', tools: [late] });
+    const fleet = openFleet([boss, leaf]);
+    const script: typeof leaves = (request, context) => {
+      if (context.agent === 'leaf') return leaves(request, context);
+      return request.messages.at(-1)?.role === 'tool' ? 'done' : { calls: [{ name: 'late', arguments: {} }] };
+    };
+    const { runtime } = fleet.boot(script);
+    await fleet.serve('w1', script);
+    const root = runtime.start(boss, 'go', { runId: 'root' });
+    await settle(100);
+    await root.pause();
+    begins.resolve();
+    await settle(100);
+    const at = fleet.eventsOf('root').find(({ type }) => type === 'child.requested')?.id ?? '';
+    await runtime.fork('root', { at, runId: 'other' });
+    open('a');
+    await settle(200);
+    await fleet.pass(3);
+    for (const id of ['root', 'other'])
+      expect([fleet.statusOf(id), fleet.statusOf(`${id}/1-0/0`)]).toEqual(['paused', 'paused']);
+    for (const id of ['other', 'root']) await (await runtime.attach(id)).interrupt();
+    await settle(100);
+  });
+
+  test('and a child whose call had run out of time is interrupted', async () => {
+    const { script: leaves, open } = gated();
+    const hasty = defineTool({
+      name: 'hasty',
+      description: '',
+      inputSchema: z.object({}),
+      timeoutMs: 1_000,
+      execute: async (_input, { spawn }) => String((await (await spawn(leaf, 'a')).report).text),
+    });
+    const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(leaf), hasty] });
+    const fleet = openFleet([boss, leaf]);
+    const script: typeof leaves = (request, context) => {
+      if (context.agent === 'leaf') return leaves(request, context);
+      if (request.messages.at(-1)?.role === 'tool') return 'done';
+      return {
+        calls: [
+          { name: 'delegate', arguments: { jobs: ['b'] } },
+          { name: 'hasty', arguments: {} },
+        ],
+      };
+    };
+    const { runtime } = fleet.boot(script);
+    const { mortal } = await fleet.serve('w1', script);
+    runtime.start(boss, 'go', { runId: 'root' });
+    await settle(100);
+    // given a worker that has not heard of it at the cut
+    const { inbox } = mortal.store;
+    const heard = Promise.withResolvers<void>();
+    mortal.store.inbox = async (owner) => {
+      await heard.promise;
+      return inbox(owner);
+    };
+    fleet.clock.increment(1_000);
+    await settle(50);
+    open('b');
+    await settle(50);
+    const at = fleet.eventsOf('root').at(-1)?.id ?? '';
+    heard.resolve();
+    await settle(100);
+    await runtime.fork('root', { at, runId: 'other' });
+    await settle(200);
+    await fleet.pass(3);
+    for (const id of ['root', 'other'])
+      expect([fleet.statusOf(id), fleet.statusOf(`${id}/1-1/0`)]).toEqual(['completed', 'interrupted']);
+  });
+
+  test('and a child that was held by itself stays so', async () => {
+    const { fleet, runtime, root, child, open } = await two();
+    for (const step of [() => root.pause(), () => root.resume(), () => child.pause()]) {
+      await step();
+      await settle(100);
+    }
     open('b');
     await settle(100);
     const at = fleet.eventsOf('root').findLast(({ type }) => type === 'child.settled')?.id ?? '';

@@ -95,6 +95,31 @@ describe.each(['attach', 'child'] as const)(
   },
 );
 
+test('a handle that is taken while its run is looked at and left alone shows how it goes on', async () => {
+  const fleet = askingFleet();
+  const { runtime, mortal } = await fleet.serve('w1', fleet.script);
+  const root = runtime.start(fleet.boss, 'go', { runId: 'root' });
+  await settle(200);
+  await collected();
+  // given a worker that looks whether there is something to do
+  const looked = Promise.withResolvers<void>();
+  const { inbox } = mortal.store;
+  mortal.store.inbox = async (owner) => {
+    const mail = await inbox(owner);
+    await looked.promise;
+    return mail;
+  };
+  await fleet.engine.placement.dispatch({ runId: 'root/1-0/0', queue: 'troupe' });
+  await settle(100);
+  const child = await runtime.attach('root/1-0/0');
+  looked.resolve();
+  await settle(100);
+  await root.answer(root.questions[0]?.id ?? '', true);
+  await settle(200);
+  await fleet.pass(3);
+  expect(child.status).toBe('completed');
+});
+
 test('a run that is not here is remembered for as long as somebody holds a handle of it', async () => {
   const inert = openInert();
   const agent = defineAgent({ name: 'leaf', instructions: '' });
