@@ -142,7 +142,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     clock,
     handleOf: handles.of,
     start: (agent, job, options, sent) => starts.start(agent, job, options, undefined, sent),
-    find: (agent, job, runId) => starts.find(agent, job, runId),
+    find: (...asked) => starts.find(...asked),
   });
 
   /** The agent of the newest run of a session. @throws FaultError `agent.unknown` */

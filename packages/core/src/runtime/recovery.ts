@@ -219,10 +219,20 @@ export const openRecovery = (
     return now;
   };
 
+  /** The run that one waits for in its session, where that has not ended and is not here: whoever has the first has the others. */
+  const aheadOf = async (row: RunRow): Promise<RunRow | undefined> => {
+    // One that is here may have ended by the time that the store has answered.
+    if (row.after && engine.here.find(row.after)) return undefined;
+    const before = await past.previousOf(row);
+    return before && !isEnded(before.status) && !engine.here.find(before.runId) ? before : undefined;
+  };
+
   const takeUp: Recovery['takeUp'] = async (runId) => {
     if (world.runs.has(runId)) return undefined;
     const row = await rowFor(runId);
     if (isEnded(row.status)) throw new FaultError('run.ended', `Run "${runId}" has ended: ${row.status}.`, { runId });
+    const ahead = await aheadOf(row);
+    if (ahead) await takeUpOpen(ahead.runId);
     // Whoever executes it knows its agents; here they need not be known.
     const holder = store.changes ? await store.holder(runId) : null;
     if (holder !== null && holder !== owner) throw claimed(runId);
@@ -248,6 +258,9 @@ export const openRecovery = (
     for (const head of heads) {
       if (alive.has(head.runId) || (options.placement && isPlaced(head))) continue;
       try {
+        on.check();
+        const ahead = await aheadOf(head);
+        if (ahead) throw claimed(ahead.runId);
         outcomes.push({ run: await takeUpHead(head, rows, { mayLose: true }) });
       } catch (error) {
         outcomes.push({
@@ -294,6 +307,12 @@ export const openRecovery = (
       const sent = (await store.list({ sentTo: sessionKey, status: unfinished, ...everyRow })).toReversed();
       for (const { runId } of sent) await takeUpOpen(runId);
       const open = sent.map(({ runId }) => runId);
+      // The run that the conversation began with goes on, and those that were sent wait for it.
+      const before = sent[0] && (await past.previousOf(sent[0]));
+      if (before && before.after === undefined && !isEnded(before.status)) {
+        await takeUpOpen(before.runId);
+        open.unshift(before.runId);
+      }
       const [newest] = await store.list({ sentTo: sessionKey, limit: 1 });
       // Another process has sent it since.
       if (newest && !isEnded(newest.status) && !open.includes(newest.runId))

@@ -22,7 +22,7 @@ export type Starts = {
    */
   start(agent: AnyAgent, job: Job, options: StartOptions, parent?: AnyActorRef, sent?: Sent): Run;
   /** A run that was started before by the same agent for the same job, wherever that was. @throws FaultError `run.exists` */
-  find(agent: AnyAgent, job: Job, runId: string): Promise<Run | undefined>;
+  find(agent: AnyAgent, job: Job, runId: string, signal?: AbortSignal): Promise<Run | undefined>;
   /** Makes an agent known: stored runs name theirs. @throws FaultError `agent.duplicate` */
   register(agent: AnyAgent): void;
 };
@@ -53,17 +53,26 @@ export const openStarts = ({
   const { clock, store } = options;
   const { desk } = engine;
 
-  const obey = (run: LiveRun, signal: AbortSignal): void => {
-    const interrupt = () =>
-      run.actor?.send({
-        type: 'interrupt',
-        reason: signal.reason instanceof Error ? signal.reason.message : String(signal.reason),
-      });
-    if (signal.aborted) return interrupt();
-    signal.addEventListener('abort', interrupt);
-    const off = () => signal.removeEventListener('abort', interrupt);
-    void desk.next(run, isTerminal, off).catch(off);
+  /** @param ended Calls back once nobody is to be interrupted any more. */
+  const listen = (signal: AbortSignal, interrupt: (reason: string) => void, ended: (off: () => void) => void): void => {
+    const heard = () => interrupt(signal.reason instanceof Error ? signal.reason.message : String(signal.reason));
+    if (signal.aborted) return heard();
+    signal.addEventListener('abort', heard);
+    ended(() => signal.removeEventListener('abort', heard));
   };
+  const obey = (run: LiveRun, signal: AbortSignal): void =>
+    listen(
+      signal,
+      (reason) => run.actor?.send({ type: 'interrupt', reason }),
+      (off) => void desk.next(run, isTerminal, off).catch(off),
+    );
+  /** The same of one that was there before, here or elsewhere. */
+  const obeyThere = (run: Run, signal: AbortSignal): void =>
+    listen(
+      signal,
+      (reason) => void run.interrupt(reason).catch(() => {}),
+      (off) => void run.ended.then(off, off),
+    );
 
   const register: Starts['register'] = (agent) => {
     // What is made of data is made again of data, whatever it is called.
@@ -104,17 +113,20 @@ export const openStarts = ({
 
   return {
     register,
-    async find(agent, job, runId) {
+    async find(agent, job, runId, signal) {
       const row = await rowOfRun(runId);
       if (!row) return undefined;
       checkSame(row, agent, job);
-      return handles.attach(runId);
+      const there = await handles.attach(runId);
+      if (signal) obeyThere(there, signal);
+      return there;
     },
     start(agent, job, { runId, sessionKey, signal }, parent, sent) {
       if (isClosing())
         throw new FaultError('runtime.closed', `Agent "${agent.name}" was not started: the runtime is closed.`);
       if (runId !== undefined) {
         const there = existing(agent, job, runId);
+        if (there && signal) obeyThere(there, signal);
         if (there) return there;
       }
       const id = runId ?? options.ids.next('run');

@@ -61,7 +61,7 @@ export type SessionWorld = {
   /** Starts a run, or gives back the one that is there. */
   start(agent: AnyAgent, job: Job, options: SendOptions, about: Sent): Run;
   /** The one that is there, wherever it was started. @throws FaultError `run.exists` where it is of another agent or job */
-  find(agent: AnyAgent, job: Job, runId: string): Promise<Run | undefined>;
+  find(agent: AnyAgent, job: Job, runId: string, signal?: AbortSignal): Promise<Run | undefined>;
   handleOf(run: LiveRun): Run;
 };
 /** How a run belongs to its session. */
@@ -277,8 +277,8 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
   };
   const agentFor = ({ agent }: SendOptions): AnyAgent => (agent ? fitting(agent) : known.agent);
   const sendNext = async (job: Job, options: SendOptions): Promise<Run> => {
-    const { runId } = options;
-    const there = runId === undefined ? undefined : await world.find(agentFor(options), job, runId);
+    const findThere = (runId: string) => world.find(agentFor(options), job, runId, options.signal);
+    const there = options.runId === undefined ? undefined : await findThere(options.runId);
     if (there) return there;
     for (;;) {
       await placing;
@@ -294,7 +294,7 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
       const refusal = live.broken?.error;
       // Another process has sent the same meanwhile.
       if (isTaken(refusal)) {
-        const taken = await world.find(agentFor(options), job, live.runId);
+        const taken = await findThere(live.runId);
         if (taken) return taken;
         throw refusal;
       }

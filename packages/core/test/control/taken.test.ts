@@ -4,6 +4,7 @@ import { isTerminal } from '@troupe/protocol';
 import { scriptedProvider } from '@troupe/testing';
 import { expect, test } from 'vitest';
 import { silent } from '../recovery/program.ts';
+import { severalProcesses } from '../recovery/several.ts';
 
 const clerk = defineAgent({ name: 'clerk', instructions: 'Be brief.' });
 const later = async <T>(answer: T): Promise<T> => {
@@ -67,4 +68,41 @@ test('what a session is sent under one id is one run, whoever sends it, one afte
   ]);
   await one.close({ graceMs: 0 });
   await other.close({ graceMs: 0 });
+});
+
+test('whoever sends or starts the same under one id may interrupt it by a signal, wherever it is executed [BG-055]', async () => {
+  const { boot, pass, base } = severalProcesses();
+  const processes = [0, 1].map(() => boot(() => ({ hang: true }), { agents: [clerk] }));
+  const aborts = processes.map(() => new AbortController());
+  await Promise.all(
+    processes.map(({ runtime }, i) => {
+      const signal = (aborts[i] as AbortController).signal;
+      return runtime.session(clerk, { sessionKey: 'k' }).send('go', { runId: 'r', signal });
+    }),
+  );
+  await pass();
+  // whichever of them was first
+  const isHere = processes.map(({ runtime }) =>
+    runtime
+      .session(clerk, { sessionKey: 'k' })
+      .runs()
+      .then(Boolean, () => false),
+  );
+  aborts[(await isHere[0]) ? 1 : 0]?.abort('Enough.');
+  await pass(200, 5);
+  expect(base.get('r')).toMatchObject({ status: 'interrupted' });
+  const [here] = processes;
+  here?.runtime.start(clerk, 'go', { runId: 's' });
+  const again = new AbortController();
+  here?.runtime.start(clerk, 'go', { runId: 's', signal: again.signal });
+  await pass();
+  again.abort('Enough.');
+  await pass(200, 5);
+  expect(base.get('s')).toMatchObject({ status: 'interrupted' });
+  const before = new AbortController();
+  before.abort('Enough.');
+  here?.runtime.start(clerk, 'go', { runId: 't' });
+  here?.runtime.start(clerk, 'go', { runId: 't', signal: before.signal });
+  await pass(200, 5);
+  expect(base.get('t')).toMatchObject({ status: 'interrupted' });
 });
