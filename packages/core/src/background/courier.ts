@@ -181,8 +181,7 @@ export const openCourier = (
   const listen = (): void => {
     leave ??= store.changes?.(
       () => {
-        // A store may tell of what it had heard before.
-        if (!isClosed) for (const delivery of deliveries.values()) delivery.send({ type: 'news' });
+        for (const delivery of deliveries.values()) delivery.send({ type: 'news' });
       },
       { keepAlive: false },
     );

@@ -55,7 +55,8 @@ type Beginning = { input: RunInput; warnings: readonly Warning[]; slot: RunInput
 const hasToTell = (run: LiveRun): run is LiveRun & { parentId: string } =>
   run.placed !== undefined && !run.detached && run.parentId !== undefined;
 
-const lastOf = ({ offspring }: LiveRun, end: ChildEnd): News => {
+/** That a run has ended, and who below it still waits for a person. */
+const settledNews = ({ offspring }: LiveRun, end: ChildEnd): News => {
   const letGo = [...(offspring?.letGo ?? [])].map(([runId, queue]) => ({
     runId,
     ...(queue !== undefined && { queue }),
@@ -247,7 +248,7 @@ export const openAway = (
     note: (run: LiveRun, news: News): Mail => mailTo(run.parentId ?? '', news),
     /** The last that it says. */
     lastNote: (run: LiveRun, end: ChildEnd): Mail | undefined =>
-      hasToTell(run) ? mailTo(run.parentId, lastOf(run, end), `${run.runId}#settled`) : undefined,
+      hasToTell(run) ? mailTo(run.parentId, settledNews(run, end), `${run.runId}#settled`) : undefined,
     /** Whoever is above the run has mail now, and may have to be woken. */
     wakeAbove(run: LiveRun): void {
       const { above } = run;

@@ -36,6 +36,7 @@ const taken = (runId: string, cause: unknown): FaultError =>
     cause,
   });
 
+/** Somebody has begun a run of its id before. */
 export const isTaken = (error: unknown): error is FaultError => isFaultError(error) && error.code === 'run.exists';
 
 export const openBreaking = ({

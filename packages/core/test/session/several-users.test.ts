@@ -54,7 +54,7 @@ const openWorld = () => {
       <A extends unknown[], R>(write: (...given: A) => R) =>
       (...given: A): R => {
         const answer = write(...given);
-        for (const heard of listeners) setImmediate(heard);
+        for (const heard of listeners) setImmediate(() => listeners.has(heard) && heard());
         return answer;
       };
     const changes = (heard: () => void) => {

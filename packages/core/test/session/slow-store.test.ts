@@ -39,7 +39,7 @@ const slowed = (lates: readonly number[]) => {
     async commit(steps) {
       await wait();
       const stored = base.commit(steps);
-      for (const heard of listeners) setImmediate(heard);
+      for (const heard of listeners) setImmediate(() => listeners.has(heard) && heard());
       await wait();
       return stored;
     },
