@@ -6,6 +6,7 @@ import {
   type Clock,
   faultOf,
   type IdSource,
+  isEnded,
   isTerminal,
   type Logger,
   type Mail,
@@ -26,7 +27,7 @@ import { agentMachine } from '../agent/agent-machine.ts';
 import type { AgentContext, ChildEnd, ParentNote, RunInput } from '../agent/context.ts';
 import { listOf } from '../replay/read-run.ts';
 import { checkpointOf } from '../run/checkpoint.ts';
-import type { AwayChild, LiveRun } from '../run/live-run.ts';
+import { type AwayChild, type LiveRun, offspringOf } from '../run/live-run.ts';
 import { takeOutbox } from '../run/recorded.ts';
 import type { Desk } from '../runtime/desk.ts';
 import type { Warning } from '../runtime/make-run.ts';
@@ -55,20 +56,11 @@ type Beginning = { input: RunInput; warnings: readonly Warning[]; slot: RunInput
 const hasToTell = (run: LiveRun): run is LiveRun & { parentId: string } =>
   run.placed !== undefined && !run.detached && run.parentId !== undefined;
 
-/** That a run has ended, and who below it still waits for a person. */
-const settledNews = ({ offspring }: LiveRun, end: ChildEnd): News => {
-  const letGo = [...(offspring?.letGo ?? [])].map(([runId, queue]) => ({
-    runId,
-    ...(queue !== undefined && { queue }),
-  }));
-  return { type: 'child.settled', end, ...(letGo.length > 0 && { letGo }) };
-};
-
 export const openAway = (
   { store, clock, ids, logger, placement }: Given,
   runs: ReadonlyMap<string, LiveRun>,
   { record }: Pick<Recorder, 'record'>,
-  desk: Pick<Desk, 'restore' | 'dropQuestions'>,
+  desk: Pick<Desk, 'restore' | 'dropQuestions' | 'questionsOf'>,
   reconciler: Pick<Reconciler, 'start'>,
   /** Takes note of what the machine of a run hears. */
   hear: (run: LiveRun, event: AnyEventObject) => void,
@@ -166,6 +158,13 @@ export const openAway = (
     });
     await place.reading;
   };
+  /** Whoever still asks somebody below a child that has ended was let go: it is interrupted with the run above, until it is answered. */
+  const adopt = async (parent: LiveRun, childId: string): Promise<void> => {
+    for (const runId of new Set(desk.questionsOf(childId).map((asked) => asked.runId))) {
+      const row = await store.get(runId);
+      if (row && !isEnded(row.status)) offspringOf(parent).letGo.set(runId, row.placed?.queue);
+    }
+  };
   const follow = (rootId: string): void => {
     if (followed.has(rootId)) return;
     followed.add(rootId);
@@ -231,6 +230,7 @@ export const openAway = (
       const row = await store.get(runId);
       const events = await listOf(store.events({ runId }));
       if (row) away.child = storedRun(row, news.type === 'child.left' ? untilLetGo(events) : events, agent);
+      if (news.type === 'child.settled') await adopt(parent, runId);
     },
     /** Nobody of a tree is alive here any more. */
     forget(rootId: string): void {
@@ -248,7 +248,7 @@ export const openAway = (
     note: (run: LiveRun, news: News): Mail => mailTo(run.parentId ?? '', news),
     /** The last that it says. */
     lastNote: (run: LiveRun, end: ChildEnd): Mail | undefined =>
-      hasToTell(run) ? mailTo(run.parentId, settledNews(run, end), `${run.runId}#settled`) : undefined,
+      hasToTell(run) ? mailTo(run.parentId, { type: 'child.settled', end }, `${run.runId}#settled`) : undefined,
     /** Whoever is above the run has mail now, and may have to be woken. */
     wakeAbove(run: LiveRun): void {
       const { above } = run;

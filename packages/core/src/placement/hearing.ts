@@ -1,27 +1,24 @@
 /** What a run makes of what its parent or its children say, where others execute those. */
-import { isWithin, type Receipt } from '@troupe/protocol';
+import type { Receipt } from '@troupe/protocol';
 import { matchesState } from 'xstate';
 import { locate } from '../agent/children.ts';
 import type { ChildEnd } from '../agent/context.ts';
 import { endOf } from '../agent/life.ts';
 import { type AwayChild, type LiveRun, offspringOf } from '../run/live-run.ts';
-import type { Desk } from '../runtime/desk.ts';
 import type { Recorder } from '../runtime/recorder.ts';
 import type { Away } from './away.ts';
-import { isNews, type LetGo, type News, type Order } from './messages.ts';
+import { isNews, type News, type Order } from './messages.ts';
 
 export const openHearing = (
   away: Pick<Away, 'heed' | 'note' | 'tell' | 'wakeAbove'>,
   {
     recorder,
-    desk,
     settle,
     leaveWord,
     gaveBack,
     alone,
   }: {
     recorder: Pick<Recorder, 'record'>;
-    desk: Pick<Desk, 'questionsOf' | 'dropQuestions'>;
     /** A run hears that a child of it has ended. */
     settle(parent: LiveRun, child: LiveRun, end: ChildEnd): void;
     /** A unit leaves for its session what came of a child, where it tells of each. */
@@ -39,15 +36,12 @@ export const openHearing = (
   };
 
   /** A child has ended. */
-  const comeHome = (run: LiveRun, end: ChildEnd, letGo: readonly LetGo[] = []): void => {
+  const comeHome = (run: LiveRun, end: ChildEnd): void => {
     const known = takeOut(run, end.childId);
     if (!known) return;
-    const isLetGo = (runId: string): boolean => letGo.some((each) => isWithin(runId, each.runId));
-    for (const { runId } of desk.questionsOf(end.childId)) if (!isLetGo(runId)) desk.dropQuestions(runId);
     if (known.child.quota) gaveBack(known.child.quota, end.childId, end.status === 'completed');
     // Whoever has executed it does not know the unit.
     leaveWord(run, known.child);
-    for (const { runId, queue } of letGo) offspringOf(run).letGo.set(runId, queue);
     settle(run, known.child, end);
     const { crew } = run.actor?.getSnapshot().children ?? {};
     if (crew?.getSnapshot().status === 'active') crew.send({ type: 'crew.home', id: end.childId });
@@ -96,7 +90,7 @@ export const openHearing = (
 
   const hearNews = (run: LiveRun, news: News): void => {
     away.heed(run, news);
-    if (news.type === 'child.settled') comeHome(run, news.end, news.letGo);
+    if (news.type === 'child.settled') comeHome(run, news.end);
     else if (news.type === 'child.left') letLeave(run, news.end);
     else if (news.type === 'child.stayed') stay(run, news.childId);
     else if (news.type === 'child.paused' && isNotWaitedFor(run, news.end.childId)) askToLeave(run, news.end.childId);

@@ -2,13 +2,10 @@
 import type { Mail } from '@troupe/protocol';
 import type { ChildEnd, ParentNote, RunCommand } from '../agent/context.ts';
 
-/** One below that waits for a person and was let go, and the queue of one that is placed. */
-export type LetGo = { runId: string; queue?: string };
-
 /** From a child, stored with the step that it says so in. */
 export type News =
   | ParentNote
-  | { type: 'child.settled'; end: ChildEnd; letGo?: LetGo[] }
+  | { type: 'child.settled'; end: ChildEnd }
   | { type: 'child.left'; end: ChildEnd }
   | { type: 'child.stayed'; childId: string };
 

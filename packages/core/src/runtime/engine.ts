@@ -151,7 +151,6 @@ export const openEngine = (
   });
   const hearing = openHearing(away, {
     recorder,
-    desk,
     settle: endings.settleIn,
     leaveWord: endings.leaveWord,
     gaveBack: (quota, childId, completed) => quotas.settle(quota, childId, completed),

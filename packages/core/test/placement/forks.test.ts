@@ -3,8 +3,9 @@ import type { StoredEvent } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
+import { calling, guardedTool } from '../control/tools.ts';
 import { watch } from '../recovery/processes.ts';
-import { askingFleet, delegating, gated, lead, leaf, openFleet } from './fleet.ts';
+import { askingFleet, delegating, gated, handingOver, lead, leaf, openFleet } from './fleet.ts';
 
 type Fleet = ReturnType<typeof openFleet>;
 type Runtime = ReturnType<Fleet['boot']>['runtime'];
@@ -124,6 +125,39 @@ describe('a tree whose children others execute goes on in a fork, wherever it is
     expect(await everyFork(fleet, runtime, events, { open: true })).toEqual(
       allOf(events, end, saidIn(fleet.eventsOf('root'))),
     );
+  });
+
+  test.each([
+    ['wait with it', 'bubble', 'remote'],
+    ['are let go', 'error', 'remote'],
+    ['wait with it, where their run is', 'bubble', 'local'],
+    ['are let go, where their run is', 'error', 'local'],
+  ] as const)('where those below its children ask a person and %s', async (_how, onPaused, placement) => {
+    const { tool } = guardedTool();
+    const asker = defineAgent({ name: 'asker', instructions: '', tools: [tool], placement });
+    const middle = defineAgent({
+      name: 'middle',
+      instructions: '',
+      tools: [delegating(asker, { onPaused })],
+      placement: 'remote',
+    });
+    const top = defineAgent({ name: 'top', instructions: '', tools: [delegating(middle)] });
+    const script: ReturnType<typeof gated>['script'] = (request, context) => {
+      const isFirst = request.messages.at(-1)?.role !== 'tool';
+      if (context.agent === 'asker') return isFirst ? calling('erase') : 'erased';
+      return handingOver(request, context);
+    };
+    const fleet = openFleet([top, middle, asker]);
+    const { runtime } = fleet.boot(script);
+    await fleet.serve('w1', script);
+    const end = await endOf(fleet, runtime, runtime.start(top, 'a', { runId: 'root' }));
+    const all = fleet.eventsOf('root');
+    const last = all.find(({ type, runId }) => type === 'run.completed' && runId === 'root')?.rootSeq ?? 0;
+    const events = all.filter(({ rootSeq }) => rootSeq <= last);
+    expect(end).toMatchObject({ status: 'completed' });
+    const open = onPaused === 'error';
+    const left = ['run.paused', 'run.resumed'];
+    expect(await everyFork(fleet, runtime, events, { open, left })).toEqual(allOf(events, end, saidIn(all, left)));
   });
 
   test('where it is held, and goes on', async () => {
