@@ -2,6 +2,7 @@
 import { isEnded, type RunRow, type RunStore, type StoredEvent } from '@troupe/protocol';
 import { itemsOf } from '../agent/rows.ts';
 import type { AnyAgent } from '../define-agent.ts';
+import { listOf } from '../replay/read-run.ts';
 import { standingOf } from '../replay/standing.ts';
 import { contextIn } from '../run/checkpoint.ts';
 import type { LiveRun } from '../run/live-run.ts';
@@ -99,12 +100,12 @@ export const openRevival = (store: RunStore, owner: string, now: () => number) =
     return (await store.inbox(owner)).some(({ runId }) => ids.has(runId));
   };
 
-  /** Children elsewhere that a run has let go and that have not ended: they wait for a person, or did when they left. */
+  /** Children that a run has let go and that have not ended: they wait for a person, or did when they left. */
   const childrenLeft = async ({ ledger }: FoundRun): Promise<LiveRun[]> => {
     const left: LiveRun[] = [];
     for (const { runId, status } of ledger.children) {
       const row = status === 'paused' ? await store.get(runId) : undefined;
-      if (row?.placed && row.detached && !isEnded(row.status)) left.push(storedRun(row, []));
+      if (row?.detached && !isEnded(row.status)) left.push(storedRun(row, await listOf(store.events({ runId }))));
     }
     return left;
   };

@@ -44,6 +44,7 @@ export const openBringTree = ({
   losses,
   bringing,
   eventsOf,
+  learnBelow,
   rowsOf,
   rowsFor,
   agentFor,
@@ -58,6 +59,8 @@ export const openBringTree = ({
   /** Runs that are about to come to life. */
   bringing: Map<string, LiveRun>;
   eventsOf(runId: string): Promise<StoredEvent[]>;
+  /** Takes note of what is asked below a run. */
+  learnBelow(runId: string): Promise<void>;
   /** The rows of a tree, oldest first; and those that a run is brought back with. */
   rowsOf(rootId: string): Promise<Rows>;
   rowsFor(head: RunRow): Promise<Rows>;
@@ -167,6 +170,7 @@ export const openBringTree = ({
       const events = await eventsOf(row.runId);
       found.push(storedRun(row, events));
       if (!world.runs.has(row.runId)) desk.restore(events);
+      await learnBelow(row.runId);
     }
     return found;
   };
@@ -219,10 +223,12 @@ export const openBringTree = ({
     for (const run of runs) {
       const { value } = run.checkpoint;
       for (const child of await revival.childrenLeft(run)) {
+        const queue = child.placed?.queue;
         run.left ??= new Map();
-        run.left.set(child.runId, { child, queue: child.placed?.queue ?? '', envoy: undefined });
-        offspringOf(run).letGo.set(child.runId, child.placed?.queue);
+        if (queue !== undefined) run.left.set(child.runId, { child, queue, envoy: undefined });
+        offspringOf(run).letGo.set(child.runId, queue);
         if (!world.runs.has(child.runId)) desk.restore(await eventsOf(child.runId));
+        await learnBelow(child.runId);
       }
       run.rested = mayBeLeft === true && mayRest(value as never, contextIn(run.checkpoint), world.clock.now());
     }

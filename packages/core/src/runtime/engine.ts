@@ -276,7 +276,10 @@ export const openEngine = (
       for (const { child } of each.away?.values() ?? [])
         if (child.quota) quotas.settle(child.quota, child.runId, false);
     }
-    if (!runs.has(run.parentId ?? '')) for (const asked of desk.questionsOf(run.runId)) desk.dropQuestions(asked.runId);
+    // Who was let go below it may go on asking here.
+    const stays = (runId: string): boolean => runs.has(runId) && !tree.some((each) => each.runId === runId);
+    if (!runs.has(run.parentId ?? ''))
+      for (const asked of desk.questionsOf(run.runId)) if (!stays(asked.runId)) desk.dropQuestions(asked.runId);
     stop(run);
     for (const { runId } of tree)
       desk.dismiss(runId, new FaultError('run.claimed', `Run "${runId}" is not executed here any more.`, { runId }));

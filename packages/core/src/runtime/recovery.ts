@@ -183,6 +183,9 @@ export const openRecovery = (
     return row;
   };
 
+  const learnBelow = async (runId: string): Promise<void> =>
+    asked.learnQuestions(await asked.openBelow(await rowFor(runId)));
+
   const { bring, countQuotas } = openBringTree({
     store,
     engine,
@@ -191,6 +194,7 @@ export const openRecovery = (
     losses,
     bringing,
     eventsOf,
+    learnBelow,
     rowsOf,
     rowsFor,
     agentFor,

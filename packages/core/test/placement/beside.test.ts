@@ -261,6 +261,114 @@ describe('a child that others execute', () => {
     },
   );
 
+  /** A boss, a placed child of it that lets one of its own go and asks a person itself, and a worker. */
+  const askingTwice = async (placement: 'local' | 'remote') => {
+    const { tool } = guardedTool();
+    const asker = defineAgent({ name: 'asker', instructions: '', tools: [tool], placement });
+    const middle = defineAgent({
+      name: 'middle',
+      instructions: '',
+      tools: [delegating(asker, { onPaused: 'error' }), tool],
+      placement: 'remote',
+    });
+    const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(middle)] });
+    const fleet = openFleet([boss, middle, asker]);
+    const script: typeof handingOver = ({ messages }, { agent }) => {
+      const answered = messages.filter(({ role }) => role === 'tool').length;
+      if (agent === 'asker') return answered > 0 ? 'erased' : calling('erase');
+      if (answered === 0) return { calls: [{ name: 'delegate', arguments: { jobs: ['go'] } }] };
+      return agent === 'middle' && answered === 1 ? calling('erase') : 'done';
+    };
+    const { runtime } = fleet.boot(script);
+    const worker = await fleet.serve('w1', script);
+    const root = runtime.start(boss, 'go', { runId: 'root' });
+    await settle(300);
+    const ids = { child: 'root/1-0/0', stray: 'root/1-0/0/1-0/0' };
+    const statuses = () => ['root', ids.child, ids.stray].map(fleet.statusOf);
+    expect(statuses()).toEqual(['paused', 'paused', 'paused']);
+    return { ...fleet, script, runtime, worker, root, ...ids, statuses };
+  };
+
+  test('lets go of one that asks a person: that is still asked where it is executed once the child is put back', async () => {
+    const { runtime, worker, root, child, stray, statuses, pass } = await askingTwice('local');
+    const both = [`${child}/2-0?`, `${stray}/1-0?`];
+    for (const run of [root, await worker.runtime.attach('root')])
+      expect(run.questions.map(({ id }) => id).toSorted()).toEqual(both.toSorted());
+    const { questions } = await (await worker.runtime.attach(stray)).report;
+    expect(questions.map(({ id }) => id)).toEqual(both.slice(1));
+    for (const id of both) watch(runtime.answer(id, true));
+    await settle(300);
+    await pass(3);
+    expect(statuses()).toEqual(['completed', 'completed', 'completed']);
+  });
+
+  test.each([
+    ['its root', 'local', false],
+    ['the child', 'local', false],
+    ['the child, which another worker takes up', 'local', true],
+    ['its root', 'remote', false],
+    ['the child', 'remote', false],
+  ] as const)(
+    'lets go of one that asks a person: that is interrupted with %s, once the child was put back (%s)',
+    async (whom, placement, drains) => {
+      const { worker, serve, script, root, child, stray, statusOf, pass } = await askingTwice(placement);
+      if (drains) {
+        await worker.server.drain(0);
+        await serve('w2', script);
+        await settle(100);
+      }
+      watch((whom === 'its root' ? root : root.child(child)).interrupt('Enough.'));
+      await settle(300);
+      await pass(3);
+      expect([statusOf(child), statusOf(stray)]).toEqual(['interrupted', 'interrupted']);
+    },
+  );
+
+  test.each([
+    ['local', false],
+    ['remote', false],
+    ['local', true],
+    ['remote', true],
+  ] as const)(
+    'that was let go while one below it (%s) asks a person is interrupted with its root (recovered: %s)',
+    async (placement, dies) => {
+      const { tool } = guardedTool();
+      const asker = defineAgent({ name: 'asker', instructions: '', tools: [tool], placement });
+      const middle = defineAgent({ name: 'middle', instructions: '', tools: [delegating(asker)], placement: 'remote' });
+      const boss = defineAgent({
+        name: 'boss',
+        instructions: '',
+        tools: [delegating(middle, { onPaused: 'error' }), tool],
+      });
+      const { boot, serve, statusOf, pass } = openFleet([boss, middle, asker]);
+      const script: typeof handingOver = ({ messages }, { agent }) => {
+        const answered = messages.filter(({ role }) => role === 'tool').length;
+        if (agent === 'asker') return answered > 0 ? 'erased' : calling('erase');
+        if (answered === 0) return { calls: [{ name: 'delegate', arguments: { jobs: ['go'] } }] };
+        return agent === 'boss' && answered === 1 ? calling('erase') : 'done';
+      };
+      const first = boot(script);
+      await serve('w1', script);
+      first.runtime.start(boss, 'go', { runId: 'root' });
+      await settle(400);
+      let { runtime } = first;
+      if (dies) {
+        first.mortal.die();
+        await pass(4);
+        ({ runtime } = boot(script));
+        await runtime.recover();
+        await settle(50);
+      }
+      const root = await runtime.attach('root');
+      expect(root.questions).toHaveLength(2);
+      watch(root.interrupt('Enough.'));
+      await settle(300);
+      await pass(3);
+      const all = ['root', 'root/1-0/0', 'root/1-0/0/1-0/0'];
+      expect(all.map(statusOf)).toEqual(['interrupted', 'interrupted', 'interrupted']);
+    },
+  );
+
   test('is told of a command by whoever executes it next, and the process that gives it does not take it up', async () => {
     const { boot, serve, engine, check, pass, boss, script } = askingFleet();
     const { runtime } = boot(script);
