@@ -2,7 +2,6 @@
 import { isEnded, type RunRow, type RunStore, type StoredEvent } from '@troupe/protocol';
 import { itemsOf } from '../agent/rows.ts';
 import type { AnyAgent } from '../define-agent.ts';
-import { listOf } from '../replay/read-run.ts';
 import { standingOf } from '../replay/standing.ts';
 import { contextIn } from '../run/checkpoint.ts';
 import type { LiveRun } from '../run/live-run.ts';
@@ -105,7 +104,7 @@ export const openRevival = (store: RunStore, owner: string, now: () => number) =
     const left: LiveRun[] = [];
     for (const { runId, status } of ledger.children) {
       const row = status === 'paused' ? await store.get(runId) : undefined;
-      if (row?.detached && !isEnded(row.status)) left.push(storedRun(row, await listOf(store.events({ runId }))));
+      if (row?.detached && !isEnded(row.status)) left.push(storedRun(row, []));
     }
     return left;
   };

@@ -44,7 +44,7 @@ export const openBringTree = ({
   losses,
   bringing,
   eventsOf,
-  learnBelow,
+  lookBelow,
   rowsOf,
   rowsFor,
   agentFor,
@@ -60,7 +60,7 @@ export const openBringTree = ({
   bringing: Map<string, LiveRun>;
   eventsOf(runId: string): Promise<StoredEvent[]>;
   /** Takes note of what is asked below a run. */
-  learnBelow(runId: string): Promise<void>;
+  lookBelow(runId: string): Promise<void>;
   /** The rows of a tree, oldest first; and those that a run is brought back with. */
   rowsOf(rootId: string): Promise<Rows>;
   rowsFor(head: RunRow): Promise<Rows>;
@@ -159,18 +159,19 @@ export const openBringTree = ({
     }
   };
 
-  /** Runs of a tree that were let go and are not here, below those that are brought back with a head. */
-  const strays = async (head: RunRow, rows: Rows): Promise<LiveRun[]> => {
+  /** Runs of a tree that were let go and are not here, below those that are brought back with a head. @param known Read already. */
+  const strays = async (head: RunRow, rows: Rows, known: ReadonlySet<string>): Promise<LiveRun[]> => {
     const found: LiveRun[] = [];
     for (const row of rows.values()) {
-      if (!row.detached || isEnded(row.status) || row.runId === head.runId || world.runs.has(row.runId)) continue;
+      if (!row.detached || isEnded(row.status) || row.runId === head.runId) continue;
+      if (known.has(row.runId) || world.runs.has(row.runId)) continue;
       let above = rows.get(row.parentId ?? '');
       while (above && isEnded(above.status)) above = rows.get(above.parentId ?? '');
       if (!above || headOf(above, rows).runId !== head.runId) continue;
       const events = await eventsOf(row.runId);
       found.push(storedRun(row, events));
       if (!world.runs.has(row.runId)) desk.restore(events);
-      await learnBelow(row.runId);
+      await lookBelow(row.runId);
     }
     return found;
   };
@@ -228,11 +229,11 @@ export const openBringTree = ({
         if (queue !== undefined) run.left.set(child.runId, { child, queue, envoy: undefined });
         offspringOf(run).letGo.set(child.runId, queue);
         if (!world.runs.has(child.runId)) desk.restore(await eventsOf(child.runId));
-        await learnBelow(child.runId);
+        await lookBelow(child.runId);
       }
       run.rested = mayBeLeft === true && mayRest(value as never, contextIn(run.checkpoint), world.clock.now());
     }
-    const astray = await strays(head, rows);
+    const astray = await strays(head, rows, new Set(runs.flatMap((run) => [...(run.offspring?.letGo.keys() ?? [])])));
     await countQuotas([...new Set([...rows.values()].flatMap(({ quota }) => quota ?? []))]);
     // From here on at once: what else happens to the tree meets it alive.
     on.check();

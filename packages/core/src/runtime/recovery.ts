@@ -183,8 +183,11 @@ export const openRecovery = (
     return row;
   };
 
-  const learnBelow = async (runId: string): Promise<void> =>
-    asked.learnQuestions(await asked.openBelow(await rowFor(runId)));
+  const lookBelow: Recovery['lookBelow'] = async (runId) => {
+    const below = await asked.openBelow(await rowFor(runId));
+    await asked.dropAnswered(runId, below);
+    await asked.learnQuestions(below);
+  };
 
   const { bring, countQuotas } = openBringTree({
     store,
@@ -194,7 +197,7 @@ export const openRecovery = (
     losses,
     bringing,
     eventsOf,
-    learnBelow,
+    lookBelow,
     rowsOf,
     rowsFor,
     agentFor,
@@ -297,11 +300,7 @@ export const openRecovery = (
       const row = await store.get(runId);
       return past.saidUpTo(upTo === 'end' || !row ? row : await past.previousOf(row), known, agent);
     },
-    async lookBelow(runId) {
-      const below = await asked.openBelow(await rowFor(runId));
-      await asked.dropAnswered(runId, below);
-      await asked.learnQuestions(below);
-    },
+    lookBelow,
     async usageOf(sessionKey) {
       await recorder.written();
       return past.usageOf(sessionKey);

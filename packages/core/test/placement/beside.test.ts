@@ -215,6 +215,19 @@ describe('a child that others execute', () => {
     check('root');
   });
 
+  /** A boss, a placed child of it, and one of its own that asks a person and is let go. @param asks Whether the child may ask, too. */
+  const tiers = (placement: 'local' | 'remote', asks: boolean) => {
+    const { tool } = guardedTool();
+    const asker = defineAgent({ name: 'asker', instructions: '', tools: [tool], placement });
+    const middle = defineAgent({
+      name: 'middle',
+      instructions: '',
+      tools: [delegating(asker, { onPaused: 'error' }), ...(asks ? [tool] : [])],
+      placement: 'remote',
+    });
+    return { asker, middle, boss: defineAgent({ name: 'boss', instructions: '', tools: [delegating(middle)] }) };
+  };
+
   test.each([
     ['here', 'remote', false],
     ['by its worker', 'local', false],
@@ -223,15 +236,7 @@ describe('a child that others execute', () => {
   ] as const)(
     'lets go of one that waits for a person: that is interrupted with the root, too, where it is executed %s',
     async (_where, place, dies) => {
-      const { tool } = guardedTool();
-      const asker = defineAgent({ name: 'asker', instructions: '', tools: [tool], placement: place });
-      const middle = defineAgent({
-        name: 'middle',
-        instructions: '',
-        tools: [delegating(asker, { onPaused: 'error' })],
-        placement: 'remote',
-      });
-      const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(middle)] });
+      const { asker, middle, boss } = tiers(place, false);
       const { boot, serve, check, statusOf, pass } = openFleet([boss, middle, asker]);
       const script: typeof handingOver = (request, { agent }) => {
         if (agent === 'asker') return calling('erase');
@@ -263,15 +268,7 @@ describe('a child that others execute', () => {
 
   /** A boss, a placed child of it that lets one of its own go and asks a person itself, and a worker. */
   const askingTwice = async (placement: 'local' | 'remote') => {
-    const { tool } = guardedTool();
-    const asker = defineAgent({ name: 'asker', instructions: '', tools: [tool], placement });
-    const middle = defineAgent({
-      name: 'middle',
-      instructions: '',
-      tools: [delegating(asker, { onPaused: 'error' }), tool],
-      placement: 'remote',
-    });
-    const boss = defineAgent({ name: 'boss', instructions: '', tools: [delegating(middle)] });
+    const { asker, middle, boss } = tiers(placement, true);
     const fleet = openFleet([boss, middle, asker]);
     const script: typeof handingOver = ({ messages }, { agent }) => {
       const answered = messages.filter(({ role }) => role === 'tool').length;

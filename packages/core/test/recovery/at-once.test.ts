@@ -1,19 +1,13 @@
 /** Very many runs that wait are brought back side by side: while one waits for its store the others go on. */
-import { createRuntime, defineAgent, defineTool, memoryStore } from '@troupe/core';
+import { createRuntime, defineAgent, memoryStore } from '@troupe/core';
 import { FaultError } from '@troupe/protocol';
 import { scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
+import { guardedTool } from '../control/tools.ts';
 import { silent } from './program.ts';
 
-const ask = defineTool({
-  name: 'ask',
-  description: 'Asks.',
-  inputSchema: z.object({}),
-  confirm: true,
-  execute: () => 'yes',
-});
+const { tool: ask } = guardedTool('ask');
 const clerk = defineAgent({ name: 'clerk', instructions: 'Ask.', tools: [ask] });
 
 /** Forty runs that wait for a person and five that a session was sent, all left by a process that is gone; and the claims on them. */

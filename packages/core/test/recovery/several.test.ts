@@ -4,6 +4,7 @@ import type { Receipt } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { settle } from '../../../../test/support/open-runtime.ts';
+import { guardedTool } from '../control/tools.ts';
 import { severalProcesses } from './several.ts';
 
 const clerk = defineAgent({ name: 'clerk', instructions: '' });
@@ -122,13 +123,7 @@ describe('a lease', () => {
 
 test('what could not be given back is not taken from a run that is brought back meanwhile [L7]', async () => {
   const { boot, base, clock, pass } = severalProcesses();
-  const ask = defineTool({
-    name: 'ask',
-    description: 'Asks.',
-    inputSchema: z.object({}),
-    confirm: true,
-    execute: () => 'yes',
-  });
+  const { tool: ask } = guardedTool('ask');
   const asker = defineAgent({ name: 'asker', instructions: '', tools: [ask] });
   const script = ({ messages }: { messages: readonly { role: string }[] }) =>
     messages.some(({ role }) => role === 'tool') ? 'Done.' : { calls: [{ name: 'ask', arguments: {} }] };
