@@ -9,7 +9,7 @@ import type { CrewMessage } from '../agent/agent-machine.ts';
 import { roundsOf } from '../agent/children.ts';
 import type { CallState, CrewOrder, RunCommand } from '../agent/context.ts';
 import { itemAt, itemsOf } from '../agent/rows.ts';
-import { type ChildResult, keepResult, type LiveRun, offspringOf, takeSpawn } from '../run/live-run.ts';
+import { type ChildResult, keepResult, type LiveRun, takeSpawn } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { type CallInput, callActor, type SettledChildren } from './call-actor.ts';
 
@@ -71,13 +71,16 @@ export const crewActor = (world: World): CrewLogic => {
     };
   };
 
-  const cascade = (crew: CrewSnapshot, run: LiveRun, command: RunCommand): void => {
+  const cascade = (crew: CrewSnapshot, command: RunCommand): void => {
     for (const child of [...crew.children.values()]) child.send(command);
-    if (command.type !== 'interrupt') return;
-    for (const id of run.offspring?.letGo.keys() ?? []) {
-      const child = world.runs.get(id);
-      if (child?.ledger.letGo === 'unanswered') child.actor?.send(command);
-      else if (!child && world.questionsOf(id).length > 0) world.tellAway(run, id, command);
+  };
+
+  /** Who is on its own does not obey. */
+  const reach = (run: LiveRun, runIds: readonly string[], command: RunCommand): void => {
+    for (const runId of runIds) {
+      const stray = world.runs.get(runId);
+      if (stray) stray.actor?.send(command);
+      else world.tellStray(run, runId, command);
     }
   };
 
@@ -138,7 +141,6 @@ export const crewActor = (world: World): CrewLogic => {
         const live = away ? undefined : world.runs.get(order.childId);
         if (!child || !(live || away)) return;
         crew.children.delete(order.childId);
-        offspringOf(run).letGo.set(order.childId, (live ?? away?.child)?.placed?.queue);
         if (live) keepResult(run, live, world.reportPaused(live));
         else if (away) keepResult(run, away.child, away.report);
         // One that others execute has left already: its envoy has nothing more to say.
@@ -148,7 +150,11 @@ export const crewActor = (world: World): CrewLogic => {
       }
       case 'crew.cascade':
         if (order.stopTools) for (const id of [...crew.calls.keys()]) stopCall(crew, scope, id);
-        return cascade(crew, run, order.command);
+        return cascade(crew, order.command);
+      case 'crew.reach':
+        return reach(run, order.runIds, order.command);
+      case 'crew.review':
+        return world.reviewStrays(run, order.runIds);
       case 'crew.stop':
         return stopAll(crew, scope);
     }

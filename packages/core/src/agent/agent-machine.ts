@@ -36,6 +36,7 @@ import * as life from './life.ts';
 import { exhaustedBy } from './limits.ts';
 import { raiseLimits, raiseProblem } from './raise.ts';
 import { openContext, type Step, say, stepOf } from './step.ts';
+import { leaveStrays } from './strays.ts';
 import * as turns from './turns.ts';
 
 /**
@@ -205,6 +206,9 @@ export const agentMachine: AgentMachine = base
       holdsSpawning: ({ context: { run } }) => run.spawningPaused === true,
       isLost: ({ event }) => event.type === 'recovered' && event.lost !== undefined,
       letsGo: ({ context: { run } }) => run.parentId !== undefined && !run.detached,
+      /** Whoever is on its own has nobody above it. */
+      mayInterrupt: ({ context: { run }, event }) =>
+        !(run.isOnItsOwn && event.type === 'interrupt' && event.exitReason === 'parent_interrupted'),
     },
     actions: {
       announceQueued: act(life.announceQueued),
@@ -219,7 +223,7 @@ export const agentMachine: AgentMachine = base
       askForSlot: act(life.askForSlot),
       askPerson: act(life.askPerson),
       stopAsking: act(life.stopAsking),
-      sayAnswered: act((step) => say(step, { type: 'run.resumed', by: 'answer' })),
+      sayAnswered: act(life.sayAnswered),
       pause: act(life.pause),
       resume: act(life.resume),
       steer: act<'steer'>((step, { text }) => life.steer(step, text)),
@@ -298,7 +302,13 @@ export const agentMachine: AgentMachine = base
         life.giveSlotBackIfIdle(step);
       }),
       answer: act<'answer'>((step, event) => answerCall(step, event, false)),
-      answerLater: act<'answer'>((step, event) => answerCall(step, event, true)),
+      answerLater: act<'answer'>((step, event) => {
+        answerCall(step, event, true);
+        life.hearAnswered(step);
+      }),
+      hearAnswered: act(life.hearAnswered),
+      hearResumed: act<'child.resumed'>((step, { by }) => by === 'answer' && life.hearAnswered(step)),
+      leaveStrays: act<'strays.gone'>((step, { runIds }) => leaveStrays(step, runIds)),
       settleChild: act<'child.settled'>((step, { end }) => settleChild(step, end)),
       pauseChild: act<'child.paused'>((step, { end }) => pauseChild(step, end)),
       resumeChild: act<'child.resumed'>((step, { childId }) => resumeChild(step, childId)),
@@ -355,7 +365,9 @@ export const agentMachine: AgentMachine = base
       'call.settled': { actions: 'settleCall' },
       'child.settled': { actions: 'settleChild' },
       'child.paused': { actions: 'pauseChild' },
-      'child.resumed': { actions: 'resumeChild' },
+      'child.resumed': { actions: ['resumeChild', 'hearResumed'] },
+      'child.answered': { actions: 'hearAnswered' },
+      'strays.gone': { actions: 'leaveStrays' },
       'slot.released': { actions: 'releaseSlot' },
       'slot.wanted': { actions: 'wantSlot' },
       'slot.granted': { actions: 'takeSlot' },
@@ -369,7 +381,7 @@ export const agentMachine: AgentMachine = base
       pauseSpawning: { guard: 'mayHoldSpawning', actions: 'pauseSpawning' },
       resumeSpawning: { guard: 'holdsSpawning', actions: 'resumeSpawning' },
       detach: { guard: 'letsGo', actions: 'detach' },
-      interrupt: { target: '.interrupting', actions: 'interrupt' },
+      interrupt: { guard: 'mayInterrupt', target: '.interrupting', actions: 'interrupt' },
       'limit.near': { actions: 'warnOfTime' },
       'limit.reached': { target: '.interrupting', actions: 'runOutOfTime' },
     },
@@ -494,7 +506,11 @@ export const agentMachine: AgentMachine = base
             entry: 'askPerson',
             exit: 'stopAsking',
             always: { guard: 'canGoOn', target: '#agent.running', actions: 'sayAnswered' },
-            on: { pause: { target: 'command', actions: 'pause' } },
+            on: {
+              pause: { target: 'command', actions: 'pause' },
+              // Whoever is above it hears so as it goes on.
+              'child.resumed': { actions: 'resumeChild' },
+            },
           },
           command: {
             on: {

@@ -18,6 +18,7 @@ import {
 } from './limits.ts';
 import { added, changed, everyItem, itemAt, itemsOf, without } from './rows.ts';
 import { type Step, say, setCall, stepOf, warn } from './step.ts';
+import { mindStrays } from './strays.ts';
 
 type Place = { index: number; n: number; call: CallState; child: ChildState };
 
@@ -250,6 +251,7 @@ export const settleChild = (step: Step, end: ChildEnd): void => {
     usage: end.usage,
     byModel: end.byModel,
   });
+  mindStrays(step, end.strays ?? []);
   warn(step);
   grantSlots(step);
   afterLastChild(step, index);
@@ -262,7 +264,7 @@ export const pauseChild = (step: Step, end: ChildEnd): void => {
   if (place.child.onPaused === 'bubble') return setChild(step, place, { ...place.child, status: 'asking' });
   step.orders.push({ type: 'crew.detach', childId: end.childId });
   setChild(step, place, { ...place.child, letGo: true });
-  settleChild(step, end);
+  settleChild(step, { ...end, strays: [end.childId] });
 };
 
 export const resumeChild = (step: Step, childId: string): void => {

@@ -126,7 +126,9 @@ type Ending = {
 /** What a run tells the run that started it, while it lives. */
 export type ParentNote =
   | { type: 'child.paused'; end: ChildEnd; questionIds: string[] }
-  | { type: 'child.resumed'; childId: string }
+  | { type: 'child.resumed'; childId: string; by: 'answer' | 'command' }
+  /** Somebody there, or below, was answered, and it did not wait for that: it was held, or at work. */
+  | { type: 'child.answered'; childId: string }
   | { type: 'slot.released' | 'slot.wanted'; childId: string };
 
 /** What a step leaves for others: for the record, the conversation, the crew and the run above. */
@@ -140,6 +142,8 @@ export type ChildEnd = {
   usage: Usage;
   byModel: Record<string, Usage>;
   spent: Pool;
+  /** Runs below it that were let go, and that nobody may have answered: they are for the run above to mind. */
+  strays?: readonly string[];
 };
 
 export type RunInput = {
@@ -210,6 +214,12 @@ export type RunContext = RunInput &
     /** Whether its crew is there: from the first call on that is executed, or waits. */
     hasCrew: boolean;
     detached: boolean;
+    /** It was let go, and answered since: nothing above it interrupts it any more. */
+    isOnItsOwn?: true;
+    /** Runs below that were let go while they waited for a person: until they are answered they are interrupted with this one. */
+    strays?: Rows<string>;
+    /** How many of them there may be before those are left out that have been answered, or have ended. */
+    mostStrays?: number;
     /** It is refused new children, and so is each below it. */
     spawningPaused?: boolean;
     /** It is being interrupted, and those below it have had their time. */
@@ -274,7 +284,10 @@ export type RunFact =
   | { type: 'call.settled'; index: number; outcome: CallOutcome }
   | { type: 'child.settled'; end: ChildEnd }
   | { type: 'child.paused'; end: ChildEnd; questionIds: string[] }
-  | { type: 'child.resumed'; childId: string }
+  | { type: 'child.resumed'; childId: string; by: 'answer' | 'command' }
+  | { type: 'child.answered'; childId: string }
+  /** Runs that were let go have been answered, or have ended. */
+  | { type: 'strays.gone'; runIds: string[] }
   | { type: 'slot.released'; childId: string }
   | { type: 'slot.wanted'; childId: string }
   /** `heard`: messages that the conversation opens with, too. `free`: nobody counts slots. */
@@ -300,7 +313,14 @@ export type RunFact =
   | { type: 'context.kept' }
   | { type: 'warning'; code: string; message: string }
   /** The run goes on in another tree: how calls that were in flight are known to have ended, and of a root how the tree begins. */
-  | { type: 'forked'; known: Record<number, CallOutcome>; laterMs: number; begins?: ForkBegins }
+  | {
+      type: 'forked';
+      known: Record<number, CallOutcome>;
+      laterMs: number;
+      begins?: ForkBegins;
+      /** Of a run that was let go: somebody has answered it, or one below it. */
+      isAnswered?: boolean;
+    }
   /** The run was brought back from its store. */
   | {
       type: 'recovered';
@@ -367,4 +387,7 @@ export type CrewOrder =
   | { type: 'crew.slot'; childId: string }
   | { type: 'crew.detach'; childId: string }
   | { type: 'crew.cascade'; command: RunCommand; stopTools: boolean }
+  /** Runs below that were let go: to be told something; to be looked through for those that need not be minded any more. */
+  | { type: 'crew.reach'; runIds: readonly string[]; command: RunCommand }
+  | { type: 'crew.review'; runIds: readonly string[] }
   | { type: 'crew.stop' };

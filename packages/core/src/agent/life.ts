@@ -2,10 +2,11 @@
 import type { ExitReason } from '@troupe/protocol';
 import { cancelCalls, closeOpenCalls, giveUpCalls, openQuestions, recoverCalls, startReady } from './calls.ts';
 import { grantSlots, onlyWaitsForChildren, settleChild } from './children.ts';
-import type { ChildEnd, Letter, RunCommand, RunContext, RunFact, TimeKind } from './context.ts';
-import { itemAt } from './rows.ts';
+import type { ChildEnd, Letter, RunCommand, RunContext, RunFact, RunMachineEvent, TimeKind } from './context.ts';
+import { itemAt, itemsOf } from './rows.ts';
 import { type FailedEnd, idleTimeout, stalled, stallMessage, stallWarning } from './stalls.ts';
 import { type Step, say, setCall, stepOf } from './step.ts';
+import { interruptStrays } from './strays.ts';
 import { chargeAborted } from './turns.ts';
 
 export const announceQueued = (step: Step): void => {
@@ -30,6 +31,8 @@ export const endOf = (run: RunContext, status: ChildEnd['status'], exitReason: E
   usage: run.usage.total,
   byModel: run.usage.byModel,
   spent: run.spent,
+  // Who waits goes on minding them.
+  ...(run.strays && status !== 'paused' && { strays: itemsOf(run.strays) }),
 });
 
 const hasParent = (run: RunContext): boolean => run.parentId !== undefined && !run.detached;
@@ -66,9 +69,28 @@ export const askPerson = (step: Step): void => {
   if (hasParent(run)) step.notes.push({ type: 'child.paused', end: endOf(run, 'paused', 'question'), questionIds });
 };
 
+/** Whether a run that waited for a person goes on because of one, or is held or let go on, here or below. */
+const resumedBy = (event: RunMachineEvent): 'answer' | 'command' => {
+  if (event.type === 'child.resumed') return event.by;
+  return event.type === 'pause' ? 'command' : 'answer';
+};
+
 /** A run that waited for a person can go on, or stops waiting. */
-export const stopAsking = (step: Step): void => {
-  if (hasParent(step.run)) step.notes.push({ type: 'child.resumed', childId: step.run.runId });
+export const stopAsking = (step: Step, event: RunMachineEvent): void => {
+  if (hasParent(step.run)) step.notes.push({ type: 'child.resumed', childId: step.run.runId, by: resumedBy(event) });
+};
+
+/** It goes on. */
+export const sayAnswered = (step: Step, event: RunMachineEvent): void => {
+  const by = resumedBy(event);
+  say(step, { type: 'run.resumed', by });
+  if (by === 'answer' && step.run.detached) step.run.isOnItsOwn = true;
+};
+
+/** It, or somebody below it, was answered while it did not wait for that: whoever was let go is on its own from then on. */
+export const hearAnswered = (step: Step): void => {
+  if (step.run.detached) step.run.isOnItsOwn = true;
+  else if (hasParent(step.run)) step.notes.push({ type: 'child.answered', childId: step.run.runId });
 };
 
 export const pause = (step: Step): void => {
@@ -110,6 +132,7 @@ export const endGrace = (step: Step): void => {
 const endChildren = (step: Step, reason: string): void => {
   const command: RunCommand = { type: 'interrupt', reason, exitReason: 'parent_interrupted' };
   step.orders.push({ type: 'crew.cascade', command, stopTools: true });
+  interruptStrays(step, reason);
   cancelCalls(step, reason);
 };
 
@@ -191,12 +214,13 @@ export const recoverInterrupting = (step: Step): void => {
 type Forked = Extract<RunFact, { type: 'forked' }>;
 
 /** The run goes on in another tree. What a model call in flight used is not this tree's; calls that ended wait to be told so. */
-export const fork = (step: Step, { known, laterMs, begins }: Forked): void => {
+export const fork = (step: Step, { known, laterMs, begins, isAnswered }: Forked): void => {
   const { run } = step;
   run.pendingUsage = null;
   // What was left for the session of the other tree is heard there.
   run.mail = [];
   run.laterMs = (run.laterMs ?? 0) + laterMs;
+  if (isAnswered) run.isOnItsOwn = true;
   for (const [index, outcome] of Object.entries(known)) {
     const call = itemAt(run.calls, Number(index));
     if (call?.phase === 'running') setCall(step, Number(index), { ...call, phase: 'waiting', shares: 0, outcome });

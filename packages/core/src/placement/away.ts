@@ -27,7 +27,7 @@ import { agentMachine } from '../agent/agent-machine.ts';
 import type { AgentContext, ChildEnd, ParentNote, RunInput } from '../agent/context.ts';
 import { listOf } from '../replay/read-run.ts';
 import { checkpointOf } from '../run/checkpoint.ts';
-import { type AwayChild, type LiveRun, offspringOf } from '../run/live-run.ts';
+import type { AwayChild, LiveRun } from '../run/live-run.ts';
 import { takeOutbox } from '../run/recorded.ts';
 import type { Desk } from '../runtime/desk.ts';
 import type { Warning } from '../runtime/make-run.ts';
@@ -48,6 +48,9 @@ type Given = {
   logger: Logger;
   placement: Placement | undefined;
 };
+
+/** What a child says while it works as before, or waits as before. */
+const saysNoMore: ReadonlySet<string> = new Set<News['type']>(['slot.released', 'slot.wanted', 'child.answered']);
 
 /** How a child begins, and what its parent has for it. */
 type Beginning = { input: RunInput; warnings: readonly Warning[]; slot: RunInput['slot'] };
@@ -97,15 +100,27 @@ export const openAway = (
 
   const post = (parent: LiveRun, childId: string, order: Order): void =>
     record(parent, [], undefined, [mailTo(childId, order)]);
-  /** Tells a child of a run something, or one below that was let go, in the step that the run has just made. */
+  /** Tells a child of a run something, in the step that the run has just made. */
   const tell = (parent: LiveRun, childId: string, order: Order): void => {
-    const away = parent.away?.get(childId) ?? parent.left?.get(childId);
-    if (!away && !parent.offspring?.letGo.has(childId)) return;
-    const queue = away?.queue ?? parent.offspring?.letGo.get(childId);
+    const away = parent.away?.get(childId);
+    if (!away) return;
     post(parent, childId, order);
     afterwards(parent, () => {
-      if (queue !== undefined) dispatch(childId, queue);
+      dispatch(childId, away.queue);
       posted();
+    });
+  };
+  /** Has a run looked at that others execute. Where its store does not say who, whoever reconciles finds it. */
+  const wake = async (runId: string): Promise<void> => {
+    const row = await store.get(runId);
+    if (row?.placed && !isEnded(row.status)) dispatch(runId, row.placed.queue);
+  };
+  /** Tells a run something that was let go below another, in the step that this one has just made. */
+  const tellStray = (above: LiveRun, runId: string, order: Order): void => {
+    post(above, runId, order);
+    afterwards(above, () => {
+      posted();
+      void wake(runId).catch(() => {});
     });
   };
 
@@ -158,13 +173,6 @@ export const openAway = (
     });
     await place.reading;
   };
-  /** Whoever still asks somebody below a child that has ended was let go: it is interrupted with the run above, until it is answered. */
-  const adopt = async (parent: LiveRun, childId: string): Promise<void> => {
-    for (const runId of new Set(desk.questionsOf(childId).map((asked) => asked.runId))) {
-      const row = await store.get(runId);
-      if (row && !isEnded(row.status)) offspringOf(parent).letGo.set(runId, row.placed?.queue);
-    }
-  };
   const follow = (rootId: string): void => {
     if (followed.has(rootId)) return;
     followed.add(rootId);
@@ -185,6 +193,7 @@ export const openAway = (
     dispatch,
     afterwards,
     tell,
+    tellStray,
     /**
      * Stores a child that has just been admitted in its parent's step, where its machine waits for a slot, and leaves it to others.
      *
@@ -218,19 +227,18 @@ export const openAway = (
       if (!parent.away?.has(childId)) return;
       if (news.type === 'child.resumed' || news.type === 'child.stayed') {
         working.set(childId, parent.rootId);
-      } else if (news.type !== 'slot.released' && news.type !== 'slot.wanted') working.delete(childId);
+      } else if (!saysNoMore.has(news.type)) working.delete(childId);
       mind();
     },
     /** Reads what a message of a child is about, before its parent hears of it. */
     async learn(parent: LiveRun, news: News): Promise<void> {
       const away = parent.away?.get(childOf(news));
-      if (!away || news.type === 'slot.released' || news.type === 'slot.wanted') return;
+      if (!away || saysNoMore.has(news.type)) return;
       await catchUp(parent.rootId);
       const { runId, agent } = away.child;
       const row = await store.get(runId);
       const events = await listOf(store.events({ runId }));
       if (row) away.child = storedRun(row, news.type === 'child.left' ? untilLetGo(events) : events, agent);
-      if (news.type === 'child.settled') await adopt(parent, runId);
     },
     /** Nobody of a tree is alive here any more. */
     forget(rootId: string): void {

@@ -17,6 +17,7 @@ type Message = Mail['message'] | News | Order;
 const newsTypes: ReadonlySet<string> = new Set<News['type']>([
   'child.paused',
   'child.resumed',
+  'child.answered',
   'child.settled',
   'child.left',
   'child.stayed',

@@ -99,15 +99,5 @@ export const openRevival = (store: RunStore, owner: string, now: () => number) =
     return (await store.inbox(owner)).some(({ runId }) => ids.has(runId));
   };
 
-  /** Children that a run has let go and that have not ended: they wait for a person, or did when they left. */
-  const childrenLeft = async ({ ledger }: FoundRun): Promise<LiveRun[]> => {
-    const left: LiveRun[] = [];
-    for (const { runId, status } of ledger.children) {
-      const row = status === 'paused' ? await store.get(runId) : undefined;
-      if (row?.detached && !isEnded(row.status)) left.push(storedRun(row, []));
-    }
-    return left;
-  };
-
-  return { rowsAround, isWorthIt, childrenLeft };
+  return { rowsAround, isWorthIt };
 };

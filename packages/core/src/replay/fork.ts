@@ -79,7 +79,12 @@ export const forkOf = (tree: readonly TreeRun[], about: About): Fork => {
   if (!root.run.ledger.begun)
     throw new FaultError('fork.invalid', `Run "${rootId}" had not begun by then: send its job again.`);
   const begins = beginsAt(root, branches, about);
-  for (const branch of branches) if (!branch.run.ended) tellForked(branch, about, branch === root ? begins : undefined);
+  for (const branch of branches)
+    if (!branch.run.ended)
+      tellForked(branch, about, {
+        ...(branch === root && { begins }),
+        ...(wasAnswered(branch, branches) && { isAnswered: true }),
+      });
   return { commits: commitsOf(branches, about), rows: branches.map(({ run }) => rowOf(run)) };
 };
 
@@ -187,11 +192,26 @@ const allowanceWith = (old: Allowance, { warnAt, keep, deadlineMs, ...limits }: 
   };
 };
 
+/** Whether a run that was let go has been answered since, or somebody below it, though it may not have heard of that. */
+const wasAnswered = ({ run, events }: Branch, branches: readonly Branch[]): boolean => {
+  const left = events.find(({ type }) => type === 'run.detached');
+  if (!left) return false;
+  const within = new Set([run.runId]);
+  return branches.some((other) => {
+    const { runId, parentId = '', detached } = other.run;
+    if (within.has(parentId) && !detached) within.add(runId);
+    const answered = other.events.findLast(({ type }) => type === 'question.answered');
+    return within.has(runId) && answered !== undefined && answered.rootSeq > left.rootSeq;
+  });
+};
+
+type Told = Omit<Extract<RunFact, { type: 'forked' }>, 'type' | 'known' | 'laterMs'>;
+
 /** Tells a run that it goes on in another tree; what it says of that is its last event until it does. */
-const tellForked = (branch: Branch, { cut, now, names }: About, begins?: ForkBegins): void => {
+const tellForked = (branch: Branch, { cut, now, names }: About, told: Told): void => {
   const { run, events, journal, later } = branch;
   const known = knownOutcomes(later, branch.snapshot);
-  const heard = { type: 'forked', known, laterMs: names.laterMs, ...(begins && { begins }) };
+  const heard = { type: 'forked', known, laterMs: names.laterMs, ...told };
   branch.snapshot = next(branch.snapshot, heard);
   const said = takeOutbox(branch.snapshot)?.events ?? [];
   journal.push({ seq: run.seq, at: now, heard: foldHeard(heard, said, run.seq) });

@@ -21,6 +21,8 @@ const passing = new Set([
   'warning',
   'limit.near',
   'stall.noticed',
+  'child.answered',
+  'strays.gone',
 ]);
 /** After these nothing that a call is said to have come to is what it was on its way to. */
 const breaks = new Set([

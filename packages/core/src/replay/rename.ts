@@ -10,7 +10,17 @@ export type Renaming = {
   laterMs: number;
 };
 
-const idKeys = new Set(['id', 'runId', 'rootId', 'parentId', 'childId', 'questionId', 'questionIds']);
+const idKeys = new Set([
+  'id',
+  'runId',
+  'rootId',
+  'parentId',
+  'childId',
+  'questionId',
+  'questionIds',
+  'runIds',
+  'strays',
+]);
 /** What may hold ids of runs. Everything else is what somebody said. */
 const holders = new Set(['input', 'attempt', 'end', 'ends', 'fault', 'lost', 'question']);
 

@@ -3,20 +3,24 @@
  * are of the tree that was cut. Both sides say where they stand; what one of them must have said since is said again. The
  * interrupt of a whole tree is not among it: a run that is being interrupted says so again when it is brought back.
  */
-import { type JournalEntry, type Mail, type ReadEntry, type Report, redact } from '@troupe/protocol';
+import { type JournalEntry, type Mail, type ReadEntry, type Report, redact, type StoredEvent } from '@troupe/protocol';
 import type { SnapshotFrom } from 'xstate';
 import type { AgentMachine } from '../agent/agent-machine.ts';
 import { openQuestions } from '../agent/calls.ts';
 import { locate } from '../agent/children.ts';
 import { endOf } from '../agent/life.ts';
 import type { News, Order } from '../placement/messages.ts';
+import { enter, openLedger } from '../run/ledger.ts';
 import type { LiveRun } from '../run/live-run.ts';
+import { endFrom } from '../runtime/found-run.ts';
+import { untilLetGo } from '../runtime/stored-run.ts';
 
 /** A run at the cut. */
 type Stands = {
   run: LiveRun;
   snapshot: SnapshotFrom<AgentMachine>;
   journal: readonly (JournalEntry | ReadEntry)[];
+  events: readonly StoredEvent[];
 };
 type Said = { news: News[]; orders: Order[] };
 
@@ -28,12 +32,21 @@ const lastOf = ({ run, snapshot }: Stands): News => {
   return { type: 'child.settled', end: endOf(snapshot.context.run, status as Report['status'], exitReason) };
 };
 
+/** What one that was let go has said as it left: what it has used since is its own. */
+const leftOf = ({ run: { runId }, events }: Stands): News => {
+  const ledger = openLedger();
+  for (const event of untilLetGo(events)) enter(ledger, event);
+  return { type: 'child.left', end: { ...endFrom({ runId, ledger }), status: 'paused', exitReason: 'question' } };
+};
+
 /** When a run was held last, as a moment of its tree. */
 const heldAt = ({ journal }: Stands): number => {
   const last = journal.findLast(({ heard }) => heard.type === 'pause');
   return last && 'rootSeq' in last ? last.rootSeq : 0;
 };
 const bornAt = ({ journal: [first] }: Stands): number => (first && 'rootSeq' in first ? first.rootSeq : 0);
+
+const isHeld = ({ snapshot }: Stands): boolean => snapshot.matches({ paused: 'command' });
 
 const saidBetween = (parent: Stands, child: Stands): Said => {
   const above = parent.snapshot.context.run;
@@ -44,7 +57,12 @@ const saidBetween = (parent: Stands, child: Stands): Said => {
   const known = place.child;
   const said: Said = { news: [], orders: [] };
   const asks = child.snapshot.matches({ paused: 'question' });
-  if (!asks && known.status === 'asking') said.news.push({ type: 'child.resumed', childId });
+  if (own.detached) {
+    said.news.push(leftOf(child));
+    return said;
+  }
+  if (!asks && known.status === 'asking')
+    said.news.push({ type: 'child.resumed', childId, by: isHeld(child) ? 'command' : 'answer' });
   if (child.run.ended) {
     said.news.push(lastOf(child));
     return said;
@@ -58,7 +76,6 @@ const saidBetween = (parent: Stands, child: Stands): Said => {
   const questionIds = openQuestions(own).map(({ id }) => id);
   if (asks && known.status === 'live')
     said.news.push({ type: 'child.paused', end: endOf(own, 'paused', 'question'), questionIds });
-  const isHeld = (side: Stands): boolean => side.snapshot.matches({ paused: 'command' });
   const since = Math.max(bornAt(child), heldAt(parent));
   /** Whether the run above has heard it since, and the child has not: whoever was held or let go on by itself stays so. */
   const isOnItsWay = (type: 'pause' | 'resume'): boolean => {

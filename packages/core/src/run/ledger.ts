@@ -26,8 +26,6 @@ export type Ledger = {
   model: string;
   exitReason?: ExitReason;
   pausedFor?: 'question' | 'paused';
-  /** Of a run that its parent let go: whether it was answered since, and is on its own. */
-  letGo?: 'unanswered' | 'answered';
   text: string | null;
   data?: JSONValue;
   partialText?: string;
@@ -138,7 +136,6 @@ export const enter = (ledger: Ledger, event: StoredEvent): void => {
     case 'run.resumed':
       ledger.status = ledger.begun ? 'running' : 'queued';
       delete ledger.pausedFor;
-      if (ledger.letGo) ledger.letGo = 'answered';
       if (ledger.begun) ledger.activeSince = event.at;
       break;
     case 'run.recovered':
@@ -146,9 +143,6 @@ export const enter = (ledger: Ledger, event: StoredEvent): void => {
       if (ledger.activeSince === null) break;
       rest(ledger, ledger.lastAt);
       ledger.activeSince = event.at;
-      break;
-    case 'run.detached':
-      ledger.letGo = 'unanswered';
       break;
     case 'run.forked':
       ledger.carried = event.carried;

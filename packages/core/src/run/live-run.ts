@@ -126,11 +126,6 @@ export type Offspring = {
   readonly spawns: Map<string, PendingSpawn>;
   /** What children came to, by the call that started them and by id, until that has its result. */
   readonly reports: Map<string, Map<string, ChildResult>>;
-  /**
-   * Runs below that were let go while they waited for a person, with the queue of those that are placed: interrupted with the run until
-   * they are answered.
-   */
-  readonly letGo: Map<string, string | undefined>;
   /** Children here that have not ended. */
   readonly below: Set<string>;
   /** Ends of children that the machine has not taken note of. */
@@ -144,7 +139,6 @@ export const offspringOf = (run: LiveRun): Offspring => {
   run.offspring ??= {
     spawns: new Map(),
     reports: new Map(),
-    letGo: new Map(),
     below: new Set(),
     unheard: new Map(),
     former: new Map(),

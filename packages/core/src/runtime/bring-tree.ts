@@ -38,7 +38,7 @@ export const claimed = (runId: string): FaultError =>
 
 export const openBringTree = ({
   store,
-  engine: { world, here, desk, recorder, owner, found, claiming, inbox, inert, giveBack, bringBack },
+  engine: { world, here, desk, recorder, owner, found, claiming, inbox, inert, lease, bringBack },
   leaseMs,
   revival,
   losses,
@@ -159,30 +159,19 @@ export const openBringTree = ({
     }
   };
 
-  /** Runs of a tree that were let go and are not here, below those that are brought back with a head. @param known Read already. */
-  const strays = async (head: RunRow, rows: Rows, known: ReadonlySet<string>): Promise<LiveRun[]> => {
-    const found: LiveRun[] = [];
-    for (const row of rows.values()) {
-      if (!row.detached || isEnded(row.status) || row.runId === head.runId) continue;
-      if (known.has(row.runId) || world.runs.has(row.runId)) continue;
-      let above = rows.get(row.parentId ?? '');
-      while (above && isEnded(above.status)) above = rows.get(above.parentId ?? '');
-      if (!above || headOf(above, rows).runId !== head.runId) continue;
-      const events = await eventsOf(row.runId);
-      found.push(storedRun(row, events));
-      if (!world.runs.has(row.runId)) desk.restore(events);
-      await lookBelow(row.runId);
+  /** What is asked by runs that a run, or one below it, has let go. Its own children among them are its children still. */
+  const lookAtStrays = async (run: FoundRun): Promise<void> => {
+    for (const runId of itemsOf(contextIn(run.checkpoint).strays ?? [])) {
+      const row = await store.get(runId);
+      if (!row || isEnded(row.status)) continue;
+      const events = await eventsOf(runId);
+      if (row.placed && row.parentId === run.runId) {
+        run.left ??= new Map();
+        run.left.set(runId, { child: storedRun(row, events), queue: row.placed.queue, envoy: undefined });
+      }
+      if (!world.runs.has(runId)) desk.restore(events);
+      if (events.some(({ type }) => type === 'child.started')) await lookBelow(runId);
     }
-    return found;
-  };
-
-  /** Runs that were let go and not answered are interrupted with whoever is alive above them. */
-  const adopt = ({ runId, parentId, placed, ledger }: LiveRun, rows: Rows): void => {
-    if (ledger.letGo !== 'unanswered') return;
-    let above = parentId;
-    while (above !== undefined && !world.runs.has(above)) above = rows.get(above)?.parentId;
-    const adopter = above === undefined ? undefined : world.runs.get(above);
-    if (adopter) offspringOf(adopter).letGo.set(runId, placed?.queue);
   };
 
   /** A run that nothing above it knows any more. */
@@ -216,24 +205,17 @@ export const openBringTree = ({
     }
     const runs = all.map(({ run }) => run);
     if (mayBeLeft && !(await revival.isWorthIt(runs))) {
-      giveBack(runs.map(({ runId }) => runId));
+      for (const { runId } of runs) claiming.delete(runId);
+      await lease.giveBack(runs.map(({ runId }) => runId));
       return undefined;
     }
     for (const run of runs) await findFormer(run, rows, family);
     const away = runs.flatMap((run) => childrenAway(run, rows, (row) => agentFor(row, family).agent));
     for (const run of runs) {
       const { value } = run.checkpoint;
-      for (const child of await revival.childrenLeft(run)) {
-        const queue = child.placed?.queue;
-        run.left ??= new Map();
-        if (queue !== undefined) run.left.set(child.runId, { child, queue, envoy: undefined });
-        offspringOf(run).letGo.set(child.runId, queue);
-        if (!world.runs.has(child.runId)) desk.restore(await eventsOf(child.runId));
-        await lookBelow(child.runId);
-      }
+      await lookAtStrays(run);
       run.rested = mayBeLeft === true && mayRest(value as never, contextIn(run.checkpoint), world.clock.now());
     }
-    const astray = await strays(head, rows, new Set(runs.flatMap((run) => [...(run.offspring?.letGo.keys() ?? [])])));
     await countQuotas([...new Set([...rows.values()].flatMap(({ quota }) => quota ?? []))]);
     // From here on at once: what else happens to the tree meets it alive.
     on.check();
@@ -246,8 +228,6 @@ export const openBringTree = ({
     const [first] = runs.filter(({ runId }) => runId === head.runId);
     if (first) bringBack(first);
     if (first && !first.lost) on.goesOn(first);
-    const alive = [...rows.keys()].flatMap((runId) => world.runs.get(runId) ?? []);
-    for (const run of [...alive, ...astray]) adopt(run, rows);
     for (const run of runs) if (found.delete(run.runId)) orphan(run);
     for (const { runId } of away) found.delete(runId);
     void inbox.look();

@@ -76,7 +76,6 @@ export const openEndings = ({
     const parent = run.detached ? undefined : parentOf(run);
     // Nobody waits for a run that was let go; the actor above it may have ended long ago.
     if (run.detached) Object.assign(run.actor ?? {}, { _parent: undefined });
-    if (parent) for (const [id, queue] of run.offspring?.letGo ?? []) offspringOf(parent).letGo.set(id, queue);
     if (!parent?.actor || !context || run.suspended) return;
     settleIn(parent, run, endFor(run, context));
   };

@@ -12,7 +12,7 @@ export type FoundRun = LiveRun & {
 };
 
 /** The end of a child that its parent did not hear of. */
-export const endFrom = ({ runId, ledger }: LiveRun): ChildEnd => ({
+export const endFrom = ({ runId, ledger }: Pick<LiveRun, 'runId' | 'ledger'>): ChildEnd => ({
   childId: runId,
   status: ledger.status === 'completed' || ledger.status === 'interrupted' ? ledger.status : 'failed',
   exitReason: ledger.exitReason ?? 'error',

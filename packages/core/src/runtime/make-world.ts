@@ -1,5 +1,5 @@
 /** What the actors of a runtime reach, put together. */
-import { FaultError, type Question, type Report } from '@troupe/protocol';
+import { FaultError, isEnded, type Question, type Report } from '@troupe/protocol';
 import { openQuestions } from '../agent/calls.ts';
 import { itemAt, itemsOf } from '../agent/rows.ts';
 import type { Underway } from '../background/underway.ts';
@@ -135,7 +135,19 @@ export const makeWorld = ({
     runsBelow: openRunsBelow(store, underway, attach),
     questionsOf: desk.questionsOf,
     reportPaused: (run) => reportOf(run, askedBelow(run), clock.now()),
-    tellAway: away.tell,
+    tellStray: away.tellStray,
+    reviewStrays(run, runIds) {
+      const ended = async (): Promise<string[]> => {
+        const gone: string[] = [];
+        for (const runId of runIds) if (isEnded((await store.get(runId))?.status ?? 'completed')) gone.push(runId);
+        return gone;
+      };
+      void ended().then(
+        (gone) => run.actor?.getSnapshot().status === 'active' && run.actor.send({ type: 'strays.gone', runIds: gone }),
+        // Who is minded though it has ended does not hear anything.
+        () => {},
+      );
+    },
     reportAway: (run, childId) => {
       const known = run.left?.get(childId)?.child;
       return known && { child: known, report: { ...report(known), status: 'paused' as const } };

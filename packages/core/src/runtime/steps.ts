@@ -53,7 +53,8 @@ export const openSteps = ({
     const run = runs.get(context.runId);
     if (!run) return outbox;
     if (event && saysUsage.has(event.type)) run.used = undefined;
-    const isNews = (outbox && outbox.events.length + outbox.messages.length > 0) || isProgress(run, snapshot);
+    const mail = outbox && away.notes(run, outbox.notes);
+    const isNews = (outbox && outbox.events.length + outbox.messages.length > 0) || mail || isProgress(run, snapshot);
     if (event && (isNews || run.context?.pendingUsage !== context.pendingUsage)) hear(run, event);
     if (snapshot.value === 'interrupting' && run.value !== 'interrupting') desk.stopAsking();
     const stood = run.value;
@@ -67,7 +68,6 @@ export const openSteps = ({
       if (said.type === 'turn.started')
         for (const mailId of said.delivered ?? []) run.receipts.push({ mailId, receipt: { status: 'accepted' } });
     if (snapshot.value === 'interrupting') run.graceUntil ??= clock.now() + context.graceMs;
-    const mail = outbox && away.notes(run, outbox.notes);
     if (isNews)
       recorder.record(
         run,

@@ -57,8 +57,10 @@ export type World = {
   bringBackChild(run: LiveRun, childId: string, parent: AnyActorRef): AnyActorRef | null;
   /** The actor of a child that has not ended, or the one that stands for it. */
   actorOf(run: LiveRun, childId: string): AnyActorRef | undefined;
-  /** Tells a child that is executed elsewhere something, also one that was let go. */
-  tellAway(run: LiveRun, childId: string, command: RunCommand): void;
+  /** Tells a run something that was let go below another, and that is not here. */
+  tellStray(run: LiveRun, runId: string, command: RunCommand): void;
+  /** Tells a run which of those that were let go below it have ended. */
+  reviewStrays(run: LiveRun, runIds: readonly string[]): void;
   /** A child that is executed elsewhere and has just begun to wait for a person. */
   reportAway(run: LiveRun, childId: string): { child: LiveRun; report: Report } | undefined;
   /** Registers an agent's spawn under the id its child will have. @throws FaultError when the job is wrong */

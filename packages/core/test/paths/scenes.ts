@@ -130,12 +130,14 @@ const ofChildren: Told = ({ calls, allowance }) =>
       ];
       if (child.status === 'live')
         facts.push({ type: 'child.paused', end: endOf(child, 'paused', 'question'), questionIds: [] });
-      else facts.push({ type: 'child.resumed', ...about });
+      else facts.push({ type: 'child.resumed', by: 'answer', ...about }, { type: 'child.answered', ...about });
       if (child.slot === 'held') facts.push({ type: 'slot.released', ...about });
       if (child.slot === 'none' && allowance.limits.concurrency !== undefined)
         facts.push({ type: 'slot.wanted', ...about });
       return facts;
     });
+/** Those that were let go are looked through. */
+const review: Told = ({ strays }) => (strays ? [{ type: 'strays.gone', runIds: [] }] : []);
 /** The alarm of a limit rings twice: at its soft limit and at the hard one. */
 const time =
   (kind: 'activeMs' | 'deadlineMs'): Told =>
@@ -385,7 +387,7 @@ export const scenes: Record<string, Played> = {
       events: [...pausing],
       tells: telling({
         model: [text, calling('free')],
-        crew: [spawning(1, 'error'), ofChildren, settling('ok', 'error')],
+        crew: [spawning(1, 'error'), ofChildren, settling('ok', 'error'), review],
         alarm: time('deadlineMs'),
       }),
     },

@@ -16,6 +16,7 @@ import {
 } from 'xstate';
 import type { AgentContext, RunFact, RunMachineEvent } from '../../src/agent/context.ts';
 import { endOf } from '../../src/agent/life.ts';
+import { itemsOf } from '../../src/agent/rows.ts';
 import { memoryStore } from '../../src/defaults/memory-store.ts';
 import { type AgentOptions, type AnyAgent, defineAgent } from '../../src/define-agent.ts';
 import { spawned } from '../../src/define-tool.ts';
@@ -196,9 +197,14 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
         });
       }
       case 'child.resumed':
+      case 'child.answered':
       case 'slot.released':
       case 'slot.wanted':
         return note(event.childId, event);
+      case 'strays.gone': {
+        const runIds = itemsOf((state().context as AgentContext).run.strays ?? []);
+        return childOf('crew').send({ type: 'crew.orders', orders: [{ type: 'crew.review', runIds }] });
+      }
       case 'slot.granted':
         return note(blockerId, { type: 'slot.released', childId: blockerId });
       case 'detach':

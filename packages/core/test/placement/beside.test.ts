@@ -571,6 +571,36 @@ test('a claim that its store does not take back at once is given back until it d
   check('root');
 });
 
+test('whoever looks at a run that waits has left it alone once its store has taken the claim back', async () => {
+  const { serve, check, clock, base, engine, boss, script } = askingFleet();
+  const { runtime, mortal } = await serve('w1', script);
+  const root = runtime.start(boss, 'go', { runId: 'root' });
+  await settle(200);
+  const { release } = mortal.store;
+  const taken = Promise.withResolvers<void>();
+  let refused = 0;
+  mortal.store.release = async (...given) => {
+    await taken.promise;
+    if (refused++ === 0) throw new Error('The store is away.');
+    return release(...given);
+  };
+  const handed = engine.handed.length;
+  await engine.placement.dispatch({ runId: 'root/1-0/0', queue: 'troupe' });
+  await settle(200);
+  expect(engine.handed.slice(handed).map(({ came }) => came)).toEqual([undefined]);
+  taken.resolve();
+  await settle(200);
+  expect(engine.handed.slice(handed).map(({ came }) => came)).toEqual([undefined]);
+  clock.increment(1_000);
+  await settle(200);
+  expect(engine.handed.slice(handed).map(({ came }) => came)).toEqual(['idle']);
+  expect(base.holder('root/1-0/0')).toBeNull();
+  await root.answer(root.questions[0]?.id ?? '', true);
+  await settle(200);
+  await expect(root.report).resolves.toMatchObject({ status: 'completed' });
+  check('root');
+});
+
 test('three runs above each other, each executed by whoever has a place', async () => {
   const { boot, serve, check, engine } = openFleet(three);
   const slowly: typeof handingOver = async (request, context) => {

@@ -119,14 +119,20 @@ const request: fc.Arbitrary<SpawnRequest> = fc
     ...(refused && { refused }),
   }));
 const end: fc.Arbitrary<ChildEnd> = fc
-  .record({ childId, usage, status: one('completed' as const, 'failed' as const, 'interrupted' as const) })
-  .map(({ childId, usage, status }) => ({
+  .record({
+    childId,
+    usage,
+    status: one('completed' as const, 'failed' as const, 'interrupted' as const),
+    strays: fc.uniqueArray(fc.constantFrom('s1', 's2', 's3')),
+  })
+  .map(({ childId, usage, status, strays }) => ({
     childId,
     status,
     exitReason: status === 'completed' ? ('answered' as const) : ('model_error' as const),
     usage,
     byModel: { m: usage },
     spent: { tokens: usage.inputTokens + usage.outputTokens, costUsd: 0, descendants: 0 },
+    ...(strays.length > 0 && { strays }),
   }));
 const fault = one(
   { code: 'model.unavailable', message: 'Later.', retryable: true },
@@ -155,7 +161,11 @@ const seldom: fc.Arbitrary<RunMachineEvent>[] = [
     end: { ...end, status: 'paused', exitReason: 'question' },
     questionIds: [],
   })),
-  childId.map((childId) => ({ type: 'child.resumed', childId })),
+  fc
+    .record({ childId, by: one('answer' as const, 'command' as const) })
+    .map(({ childId, by }) => ({ type: 'child.resumed', childId, by })),
+  childId.map((childId) => ({ type: 'child.answered', childId })),
+  fc.subarray(['s1', 's2', 's3']).map((runIds) => ({ type: 'strays.gone', runIds })),
   childId.map((childId) => ({ type: 'slot.released', childId })),
   childId.map((childId) => ({ type: 'slot.wanted', childId })),
   one({ type: 'slot.granted' }, { type: 'detach' }, { type: 'pause' }, { type: 'resume' }, { type: 'grace.over' }),

@@ -125,7 +125,7 @@ describe('admit', () => {
           expect(admitted).toBe(1);
         },
       ),
-      { numRuns: numRuns / 10 },
+      { numRuns: Math.ceil(numRuns / 10) },
     );
   });
 });
