@@ -223,7 +223,7 @@ export const agentMachine: AgentMachine = base
       askForSlot: act(life.askForSlot),
       askPerson: act(life.askPerson),
       stopAsking: act(life.stopAsking),
-      sayAnswered: act(life.sayAnswered),
+      sayAnswered: act((step) => say(step, { type: 'run.resumed', by: 'answer' })),
       pause: act(life.pause),
       resume: act(life.resume),
       steer: act<'steer'>((step, { text }) => life.steer(step, text)),
@@ -301,13 +301,15 @@ export const agentMachine: AgentMachine = base
         settleCall(step, index, outcome);
         life.giveSlotBackIfIdle(step);
       }),
-      answer: act<'answer'>((step, event) => answerCall(step, event, false)),
+      answer: act<'answer'>((step, event) => {
+        answerCall(step, event, false);
+        life.hearAnswered(step);
+      }),
       answerLater: act<'answer'>((step, event) => {
         answerCall(step, event, true);
         life.hearAnswered(step);
       }),
       hearAnswered: act(life.hearAnswered),
-      hearResumed: act<'child.resumed'>((step, { by }) => by === 'answer' && life.hearAnswered(step)),
       leaveStrays: act<'strays.gone'>((step, { runIds }) => leaveStrays(step, runIds)),
       settleChild: act<'child.settled'>((step, { end }) => settleChild(step, end)),
       pauseChild: act<'child.paused'>((step, { end }) => pauseChild(step, end)),
@@ -365,7 +367,7 @@ export const agentMachine: AgentMachine = base
       'call.settled': { actions: 'settleCall' },
       'child.settled': { actions: 'settleChild' },
       'child.paused': { actions: 'pauseChild' },
-      'child.resumed': { actions: ['resumeChild', 'hearResumed'] },
+      'child.resumed': { actions: 'resumeChild' },
       'child.answered': { actions: 'hearAnswered' },
       'strays.gone': { actions: 'leaveStrays' },
       'slot.released': { actions: 'releaseSlot' },
@@ -506,11 +508,7 @@ export const agentMachine: AgentMachine = base
             entry: 'askPerson',
             exit: 'stopAsking',
             always: { guard: 'canGoOn', target: '#agent.running', actions: 'sayAnswered' },
-            on: {
-              pause: { target: 'command', actions: 'pause' },
-              // Whoever is above it hears so as it goes on.
-              'child.resumed': { actions: 'resumeChild' },
-            },
+            on: { pause: { target: 'command', actions: 'pause' } },
           },
           command: {
             on: {

@@ -149,7 +149,8 @@ export const spawn = (step: Step, asked: Asked): void => {
     else say(step, { type: 'child.started', childId, callId, childAgent: request.agent, grant });
     if (slot === 'held') run.working += 1;
     const given = run.allowance.limits.concurrency === undefined ? 'free' : slot === 'held' ? 'held' : 'wanted';
-    orders.push({ type: 'crew.start', index, turn: run.turn, childId, grant, slot: given, allowance });
+    const mayLeave = (request.onPaused === 'error' || run.mayLeave) && { mayLeave: true as const };
+    orders.push({ type: 'crew.start', index, turn: run.turn, childId, grant, slot: given, allowance, ...mayLeave });
   });
   warn(step);
   const call = itemAt(run.calls, index);

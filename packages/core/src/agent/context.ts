@@ -126,8 +126,8 @@ type Ending = {
 /** What a run tells the run that started it, while it lives. */
 export type ParentNote =
   | { type: 'child.paused'; end: ChildEnd; questionIds: string[] }
-  | { type: 'child.resumed'; childId: string; by: 'answer' | 'command' }
-  /** Somebody there, or below, was answered, and it did not wait for that: it was held, or at work. */
+  | { type: 'child.resumed'; childId: string }
+  /** A person has answered it, or one below it that waits with it: whoever was let go above is on its own now. */
   | { type: 'child.answered'; childId: string }
   | { type: 'slot.released' | 'slot.wanted'; childId: string };
 
@@ -160,6 +160,8 @@ export type RunInput = {
   memoryScope?: string;
   /** What becomes of calls that ask a person, here and below. Without it they are asked. */
   approval?: Exclude<Approval, 'bubble'>;
+  /** It is let go where it waits for a person, or one above it is: whoever that is has to hear of answers. */
+  mayLeave?: true;
   outputRetries: number;
   /** `keep`: an answer that does not fit after that is an answer all the same. Without it the run fails. */
   outputMismatch?: 'keep';
@@ -218,7 +220,7 @@ export type RunContext = RunInput &
     isOnItsOwn?: true;
     /** Runs below that were let go while they waited for a person: until they are answered they are interrupted with this one. */
     strays?: Rows<string>;
-    /** How many of them there may be before those are left out that have been answered, or have ended. */
+    /** How many of them there may be before those are left out that have ended. */
     mostStrays?: number;
     /** It is refused new children, and so is each below it. */
     spawningPaused?: boolean;
@@ -284,9 +286,9 @@ export type RunFact =
   | { type: 'call.settled'; index: number; outcome: CallOutcome }
   | { type: 'child.settled'; end: ChildEnd }
   | { type: 'child.paused'; end: ChildEnd; questionIds: string[] }
-  | { type: 'child.resumed'; childId: string; by: 'answer' | 'command' }
+  | { type: 'child.resumed'; childId: string }
   | { type: 'child.answered'; childId: string }
-  /** Runs that were let go have been answered, or have ended. */
+  /** Runs that were let go have ended. */
   | { type: 'strays.gone'; runIds: string[] }
   | { type: 'slot.released'; childId: string }
   | { type: 'slot.wanted'; childId: string }
@@ -372,6 +374,7 @@ export type CrewOrder =
       grant: Grant;
       slot: RunInput['slot'];
       allowance: Allowance;
+      mayLeave?: true;
     }
   | {
       type: 'crew.refuse';

@@ -2,7 +2,7 @@
 import type { ExitReason } from '@troupe/protocol';
 import { cancelCalls, closeOpenCalls, giveUpCalls, openQuestions, recoverCalls, startReady } from './calls.ts';
 import { grantSlots, onlyWaitsForChildren, settleChild } from './children.ts';
-import type { ChildEnd, Letter, RunCommand, RunContext, RunFact, RunMachineEvent, TimeKind } from './context.ts';
+import type { ChildEnd, Letter, RunCommand, RunContext, RunFact, TimeKind } from './context.ts';
 import { itemAt, itemsOf } from './rows.ts';
 import { type FailedEnd, idleTimeout, stalled, stallMessage, stallWarning } from './stalls.ts';
 import { type Step, say, setCall, stepOf } from './step.ts';
@@ -69,28 +69,16 @@ export const askPerson = (step: Step): void => {
   if (hasParent(run)) step.notes.push({ type: 'child.paused', end: endOf(run, 'paused', 'question'), questionIds });
 };
 
-/** Whether a run that waited for a person goes on because of one, or is held or let go on, here or below. */
-const resumedBy = (event: RunMachineEvent): 'answer' | 'command' => {
-  if (event.type === 'child.resumed') return event.by;
-  return event.type === 'pause' ? 'command' : 'answer';
-};
-
 /** A run that waited for a person can go on, or stops waiting. */
-export const stopAsking = (step: Step, event: RunMachineEvent): void => {
-  if (hasParent(step.run)) step.notes.push({ type: 'child.resumed', childId: step.run.runId, by: resumedBy(event) });
+export const stopAsking = (step: Step): void => {
+  if (hasParent(step.run)) step.notes.push({ type: 'child.resumed', childId: step.run.runId });
 };
 
-/** It goes on. */
-export const sayAnswered = (step: Step, event: RunMachineEvent): void => {
-  const by = resumedBy(event);
-  say(step, { type: 'run.resumed', by });
-  if (by === 'answer' && step.run.detached) step.run.isOnItsOwn = true;
-};
-
-/** It, or somebody below it, was answered while it did not wait for that: whoever was let go is on its own from then on. */
+/** A person has answered it, or one below it that it waits with: from then on one that was let go is on its own. */
 export const hearAnswered = (step: Step): void => {
-  if (step.run.detached) step.run.isOnItsOwn = true;
-  else if (hasParent(step.run)) step.notes.push({ type: 'child.answered', childId: step.run.runId });
+  const { run, notes } = step;
+  if (run.detached) run.isOnItsOwn = true;
+  else if (run.mayLeave && hasParent(run)) notes.push({ type: 'child.answered', childId: run.runId });
 };
 
 export const pause = (step: Step): void => {

@@ -110,17 +110,19 @@ export const openAway = (
       posted();
     });
   };
-  /** Has a run looked at that others execute. Where its store does not say who, whoever reconciles finds it. */
-  const wake = async (runId: string): Promise<void> => {
+  /** Has a run looked at that was told something, or takes that back where it has ended. What is lost here whoever reconciles finds. */
+  const wake = async ({ id, runId }: Mail): Promise<void> => {
     const row = await store.get(runId);
-    if (row?.placed && !isEnded(row.status)) dispatch(runId, row.placed.queue);
+    if (!row || isEnded(row.status)) await store.withdraw(id, { status: 'rejected', reason: 'The run has ended.' });
+    else if (row.placed) dispatch(runId, row.placed.queue);
   };
   /** Tells a run something that was let go below another, in the step that this one has just made. */
   const tellStray = (above: LiveRun, runId: string, order: Order): void => {
-    post(above, runId, order);
+    const mail = mailTo(runId, order);
+    record(above, [], undefined, [mail]);
     afterwards(above, () => {
       posted();
-      void wake(runId).catch(() => {});
+      void wake(mail).catch(() => {});
     });
   };
 

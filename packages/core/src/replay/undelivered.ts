@@ -61,8 +61,7 @@ const saidBetween = (parent: Stands, child: Stands): Said => {
     said.news.push(leftOf(child));
     return said;
   }
-  if (!asks && known.status === 'asking')
-    said.news.push({ type: 'child.resumed', childId, by: isHeld(child) ? 'command' : 'answer' });
+  if (!asks && known.status === 'asking') said.news.push({ type: 'child.resumed', childId });
   if (child.run.ended) {
     said.news.push(lastOf(child));
     return said;

@@ -2,7 +2,7 @@
  * What a run goes on from: where its machine stands, what it knows, and which of its actors were at work. Its size does not grow
  * with what the run has behind it: the conversation is in its events, and a call that is answered leaves next to nothing.
  *
- * It does grow with how wide the run is: each open call and each child of one is a part of it. So a wide run's is not written at each
+ * It does grow with how wide the run is: each open call, each child of one and each run that was let go and has not ended is a part of it. So a wide run's is not written at each
  * step: the last one, and what the run heard since, say as much (see {@link standingOf} in `replay/standing.ts`).
  */
 import type { Checkpoint } from '@troupe/protocol';
@@ -24,9 +24,9 @@ export const placeOf = ({ place }: Checkpoint): Place => place as Place;
 const partsAStep = 4;
 
 /** How many steps may follow a checkpoint of this size before the next. */
-const stepsWithout = ({ calls, queue }: RunContext): number => {
+const stepsWithout = ({ calls, queue, strays = [] }: RunContext): number => {
   if (calls.length === 0) return 0;
-  let parts = countOf(calls) + countOf(queue);
+  let parts = countOf(calls) + countOf(queue) + countOf(strays);
   for (const { children } of itemsOf(calls)) parts += countOf(children);
   return Math.floor(parts / partsAStep);
 };

@@ -26,6 +26,7 @@ export type About = Pick<LiveRun, 'runId' | 'rootId' | 'depth'> &
     slot: RunInput['slot'];
     /** That of the run above. */
     approval?: Approval;
+    mayLeave?: true;
   };
 export type Warning = { type: 'warning'; code: string; message: string };
 
@@ -34,7 +35,7 @@ export const makeRun = (
   options: Pick<Settled, 'model' | 'remembers' | 'graceMs'>,
   agent: AnyAgent,
   job: Job,
-  { allowance, slot, approval: above, before = [], delivers = [], mail = [], made: given, ...ids }: About,
+  { allowance, slot, approval: above, mayLeave, before = [], delivers = [], mail = [], made: given, ...ids }: About,
 ): { run: LiveRun; input: RunInput; warnings: Warning[] } => {
   const made = given ?? makingOf(agent);
   const stored = redact(made);
@@ -69,6 +70,7 @@ export const makeRun = (
     slot,
     ...(memoryScope !== null && { memoryScope }),
     ...(approval !== 'bubble' && { approval }),
+    ...(mayLeave && { mayLeave }),
     outputRetries: agent.outputRetries ?? 1,
     ...(agent.outputMismatch === 'keep' && { outputMismatch: agent.outputMismatch }),
     compaction: { onContextError: true, ...agent.compaction },

@@ -96,7 +96,7 @@ export const makeWorld = ({
         tools: toolsOf(agent, job).tools,
       });
     },
-    startChild(parent, { childId, allowance, slot, turn, index }, crew) {
+    startChild(parent, { childId, allowance, slot, turn, index, mayLeave }, crew) {
       const pending = takeSpawn(parent, childId);
       if (!pending) throw new Error(`Child "${childId}" was admitted, but nobody asked for it.`);
       const { agent, job, quota, data } = pending.request;
@@ -109,6 +109,7 @@ export const makeWorld = ({
         allowance,
         slot,
         parent: crew,
+        ...(mayLeave && { mayLeave }),
         ...(call && { callId: call.callId }),
         ...(parent.sessionKey !== undefined && { sessionKey: parent.sessionKey }),
         ...(parent.context?.approval && { approval: parent.context.approval }),

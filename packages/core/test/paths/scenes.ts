@@ -130,7 +130,7 @@ const ofChildren: Told = ({ calls, allowance }) =>
       ];
       if (child.status === 'live')
         facts.push({ type: 'child.paused', end: endOf(child, 'paused', 'question'), questionIds: [] });
-      else facts.push({ type: 'child.resumed', by: 'answer', ...about }, { type: 'child.answered', ...about });
+      else facts.push({ type: 'child.resumed', ...about }, { type: 'child.answered', ...about });
       if (child.slot === 'held') facts.push({ type: 'slot.released', ...about });
       if (child.slot === 'none' && allowance.limits.concurrency !== undefined)
         facts.push({ type: 'slot.wanted', ...about });

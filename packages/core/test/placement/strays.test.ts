@@ -2,7 +2,7 @@
  * Who is interrupted with a root: everybody below it that nobody let go, and of those that were let go the ones whom nobody has
  * answered since, wherever they and the runs above them are executed, rest, die, or have ended.
  */
-import { type AnyAgent, defineAgent, defineTool, spawned } from '@troupe/core';
+import { type AnyAgent, defineAgent, defineTool, memoryStore, spawned } from '@troupe/core';
 import { isTerminal, type RunStore, type StoredEvent } from '@troupe/protocol';
 import { type Death, type Script, scriptedProvider } from '@troupe/testing';
 import fc from 'fast-check';
@@ -12,14 +12,21 @@ import { z } from 'zod';
 import { openRuntime, settle } from '../../../../test/support/open-runtime.ts';
 import type { AgentContext } from '../../src/agent/context.ts';
 import { itemsOf } from '../../src/agent/rows.ts';
-import { calling, guardedTool } from '../control/tools.ts';
+import { contextIn } from '../../src/run/checkpoint.ts';
+import { calling, guardedTool, plain } from '../control/tools.ts';
 import { watch } from '../recovery/processes.ts';
 import { delegating, openFleet } from './fleet.ts';
 
 type Place = 'local' | 'remote';
-/** A run: where it is executed, whether its call waits while it asks, how often it asks, what it delegates first, and whether it ends. */
-type Node = { place: Place; onPaused: 'error' | 'bubble'; asks: number; ends: boolean; kids: Node[] };
-type Deed = { type: 'answer' | 'pause' | 'resume' | 'interrupt' | 'die' | 'drain' | 'killWorker'; whom: number };
+/**
+ * A run: where it is executed, whether its call waits while it asks, how often it asks (`both`: the first time beside what it delegates),
+ * what it delegates first, and whether it ends.
+ */
+type Node = { place: Place; onPaused: 'error' | 'bubble'; asks: number; both?: boolean; ends: boolean; kids: Node[] };
+type Deed = {
+  type: 'answer' | 'decline' | 'pause' | 'resume' | 'interrupt' | 'die' | 'drain' | 'killWorker';
+  whom: number;
+};
 
 /** A run's job is its place among its siblings, and theirs above it. */
 const nodeAt = (root: Node, job: string): Node =>
@@ -50,9 +57,12 @@ const openTree = (root: Node) => {
   });
   const script: Script = ({ messages }) => {
     const job = String(messages.find(({ role }) => role === 'user')?.content);
-    const { kids, asks, ends } = nodeAt(root, job);
+    const { kids, asks, both, ends } = nodeAt(root, job);
     const done = messages.filter(({ role }) => role === 'tool').length - Number(kids.length > 0);
-    if (done < 0) return { calls: [{ name: 'delegate', arguments: { job } }] };
+    if (done < 0) {
+      const erase = both && asks > 0 ? [{ name: 'erase', arguments: {} }] : [];
+      return { calls: [{ name: 'delegate', arguments: { job } }, ...erase] };
+    }
     if (done < asks) return calling('erase');
     return ends && job !== 'r' ? 'done' : { hang: true };
   };
@@ -70,11 +80,7 @@ const reachedIn = (events: readonly StoredEvent[]): string[] => {
   const ownerOf = (id: string): string => (id === rootId || leftAt(id) > 0 ? id : ownerOf(parentOf(id)));
   const isAnswered = (id: string): boolean =>
     events.some(
-      (event) =>
-        event.rootSeq > leftAt(id) &&
-        (event.type === 'question.answered'
-          ? ownerOf(event.runId) === id
-          : event.type === 'run.resumed' && event.by === 'answer' && event.runId === id),
+      ({ type, runId, rootSeq }) => type === 'question.answered' && rootSeq > leftAt(id) && ownerOf(runId) === id,
     );
   /** Whether the root's end comes down to a run, through those above it that hand it on. */
   const isReached = (id: string): boolean => {
@@ -152,8 +158,8 @@ const play = async (root: Node, deeds: readonly Deed[], fate?: Fate, cut?: numbe
     if (type === 'interrupt' && id === 'root') return;
     const { questions } = await runtime.attach('root');
     const asked = questions[whom % Math.max(1, questions.length)];
-    if (type !== 'answer') watch((await runtime.attach(id))[type]());
-    else if (asked) watch(runtime.answer(asked.id, true));
+    if (type !== 'answer' && type !== 'decline') watch((await runtime.attach(id))[type]());
+    else if (asked) watch(runtime.answer(asked.id, type === 'answer'));
   };
 
   await rest();
@@ -222,6 +228,22 @@ describe('whoever was let go, and nobody has answered, is interrupted with the r
     },
   );
 
+  test.each([
+    ['was interrupted', [{ type: 'interrupt', whom: 2 }]],
+    [
+      'was interrupted, while it was held',
+      [
+        { type: 'pause', whom: 1 },
+        { type: 'resume', whom: 2 },
+        { type: 'interrupt', whom: 2 },
+      ],
+    ],
+  ] as const)('while it goes on since the one below it that asked %s', async (_how, deeds) => {
+    const middle = run('local', { onPaused: 'error', ends: false, kids: [run('local', { asks: 1 })] });
+    const { interrupted } = await play(run('local', { kids: [middle] }), deeds);
+    expect(interrupted).toEqual(['root', 'root/1-0/0']);
+  });
+
   test('of a child that has ended before it heard that its root is interrupted', async () => {
     const { tool } = guardedTool();
     const low = defineAgent({ name: 'asker', instructions: '', tools: [tool], placement: 'local' });
@@ -264,6 +286,19 @@ describe('whoever was let go, and was answered since, is on its own [BG-032]', (
     ['itself', asker('local'), [{ type: 'answer', whom: 0 }]],
     ['itself, while it was held', asker('local'), [held, { type: 'answer', whom: 0 }]],
     [
+      'itself, with no, while one below it asks on',
+      run('local', { onPaused: 'error', asks: 1, both: true, kids: [run('local', { asks: 1 })] }),
+      [{ type: 'decline', whom: 0 }],
+    ],
+    [
+      'itself, while one below it was held and it was at work',
+      run('local', { onPaused: 'error', asks: 1, both: true, kids: [run('local', { asks: 1 })] }),
+      [
+        { type: 'pause', whom: 2 },
+        { type: 'answer', whom: 0 },
+      ],
+    ],
+    [
       'below it, while all of it was held',
       run('local', { onPaused: 'error', kids: [run('local', { asks: 1 })] }),
       [held, { type: 'answer', whom: 0 }],
@@ -282,6 +317,50 @@ describe('whoever was let go, and was answered since, is on its own [BG-032]', (
     const { interrupted } = await play(run('local', { kids: [{ ...kid, ends: false }] }), deeds);
     expect(interrupted).toEqual(['root']);
   });
+});
+
+test('who has ended since it was let go is told nothing that stays', async () => {
+  const { fleet, script, boss } = openTree(run('local', { kids: [asker('local'), asker('remote')] }));
+  const { boot, serve, statusOf, base } = fleet;
+  const { runtime, mortal } = boot(script);
+  const posted: string[] = [];
+  const { commit } = mortal.store;
+  mortal.store.commit = (steps) => {
+    for (const { mail = [] } of steps) posted.push(...mail.map(({ id }) => id));
+    return commit(steps);
+  };
+  await serve('w1', script);
+  const root = runtime.start(boss, 'r', { runId: 'root' });
+  await settle(200);
+  for (const { id } of root.questions) watch(runtime.answer(id, true));
+  await settle(200);
+  expect(['root/1-0/0', 'root/1-0/1'].map(statusOf)).toEqual(['completed', 'completed']);
+  posted.length = 0;
+  await root.interrupt('Enough.');
+  await settle(200);
+  const receipts = posted.map((id) => base.receipt(id));
+  expect(receipts).toEqual(receipts.map(() => ({ status: 'rejected', reason: 'The run has ended.' })));
+});
+
+test('where nobody may be let go nobody above hears of answers that it does not wait for', async () => {
+  const { fleet, script, boss } = openTree(
+    run('local', {
+      kids: [
+        run('remote', {
+          kids: [run('remote', { kids: [run('remote', { asks: 1, ends: false }), run('local', { ends: false })] })],
+        }),
+      ],
+    }),
+  );
+  const { boot, serve, engine } = fleet;
+  const { runtime } = boot(script);
+  await serve('w1', script);
+  const root = runtime.start(boss, 'r', { runId: 'root' });
+  await settle(200);
+  const handed = engine.handed.length;
+  watch(root.answer(root.questions[0]?.id ?? '', true));
+  await settle(200);
+  expect(engine.handed.slice(handed).map(({ runId }) => runId)).toEqual(['root/1-0/0/1-0/0/1-0/0']);
 });
 
 test('a child that others execute keeps the process of its parent alive while it works, though one below it was answered', async () => {
@@ -375,12 +454,48 @@ test('of those that were let go and have ended since a run keeps few: what it ke
   }
 });
 
+test('a run that minds many writes them seldom while its calls end', async () => {
+  const { tool } = guardedTool();
+  const low = defineAgent({ name: 'asker', instructions: '', tools: [tool] });
+  const nothing = plain('nothing');
+  const boss = defineAgent({
+    name: 'boss',
+    instructions: '',
+    tools: [delegating(low, { onPaused: 'error' }), nothing],
+  });
+  const store = memoryStore();
+  const written: number[] = [];
+  const { runtime } = openRuntime({
+    open: true,
+    store: {
+      ...store,
+      commit(steps) {
+        for (const { runId, checkpoint } of steps)
+          if (runId === 'root' && checkpoint) written.push(itemsOf(contextIn(checkpoint).strays ?? []).length);
+        return store.commit(steps);
+      },
+    },
+    provider: scriptedProvider(({ messages }, { agent }) => {
+      if (agent !== 'boss') return calling('erase');
+      const turns = messages.filter(({ role }) => role === 'assistant').length;
+      if (turns === 0) return { calls: [{ name: 'delegate', arguments: { jobs: Array(200).fill('go') } }] };
+      if (turns === 1) written.length = 0;
+      return turns === 1 ? calling(...Array<string>(60).fill('nothing')) : 'done';
+    }),
+  });
+  const budget = { children: 200, toolCalls: 100 };
+  expect(await runtime.start(boss, { input: 'go', budget }, { runId: 'root' }).report).toMatchObject({ text: 'done' });
+  // as its turn begins, is there, and is over; not once for each dozen of its calls
+  expect(written).toEqual([200, 200, 200]);
+});
+
 const place = fc.constantFrom<Place>('local', 'remote');
 const nodes = fc.letrec<{ node: Node; leaf: Node }>((tie) => {
   const own = {
     place,
     onPaused: fc.constantFrom('error' as const, 'error' as const, 'bubble' as const),
     asks: fc.nat(2),
+    both: fc.boolean(),
     ends: fc.boolean(),
   };
   return {
@@ -395,7 +510,7 @@ const deed: fc.Arbitrary<Deed> = fc.record({
   type: fc.constantFrom<Deed['type'][]>(
     'answer',
     'answer',
-    'answer',
+    'decline',
     'pause',
     'pause',
     'resume',

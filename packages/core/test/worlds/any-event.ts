@@ -161,9 +161,7 @@ const seldom: fc.Arbitrary<RunMachineEvent>[] = [
     end: { ...end, status: 'paused', exitReason: 'question' },
     questionIds: [],
   })),
-  fc
-    .record({ childId, by: one('answer' as const, 'command' as const) })
-    .map(({ childId, by }) => ({ type: 'child.resumed', childId, by })),
+  childId.map((childId) => ({ type: 'child.resumed', childId })),
   childId.map((childId) => ({ type: 'child.answered', childId })),
   fc.subarray(['s1', 's2', 's3']).map((runIds) => ({ type: 'strays.gone', runIds })),
   childId.map((childId) => ({ type: 'slot.released', childId })),
