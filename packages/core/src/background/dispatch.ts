@@ -69,7 +69,13 @@ export const openDispatch =
       const known = world.runs.get(runId) ?? leaving.get(runId) ?? (await store.get(runId));
       if (!known) return { runId, isThere: false };
       const { origin } = known;
-      const isIts = origin?.runId === run.runId && origin.callId === callId && toolIn(known.made) === tool.name;
+      const createdAt = 'ledger' in known ? known.ledger.createdAt : known.createdAt;
+      // One that is older is of a run that was forgotten and had its id.
+      const isIts =
+        origin?.runId === run.runId &&
+        origin.callId === callId &&
+        toolIn(known.made) === tool.name &&
+        createdAt >= run.ledger.createdAt;
       return isIts ? { runId, isThere: true } : find(number + 1);
     };
 

@@ -2,8 +2,9 @@
  * What a run goes on from: where its machine stands, what it knows, and which of its actors were at work. Its size does not grow
  * with what the run has behind it: the conversation is in its events, and a call that is answered leaves next to nothing.
  *
- * It does grow with how wide the run is: each open call, each child of one and each run that was let go and has not ended is a part of it. So a wide run's is not written at each
- * step: the last one, and what the run heard since, say as much (see {@link standingOf} in `replay/standing.ts`).
+ * It does grow with how wide the run is: each open call, each child of one, and each run that was let go and has not ended is a part
+ * of it. So a wide run's is not written at each step: the last one, and what the run heard since, say as much (see {@link standingOf} in
+ * `replay/standing.ts`).
  */
 import type { Checkpoint } from '@troupe/protocol';
 import type { AnyActorRef, AnyMachineSnapshot, StateValue } from 'xstate';

@@ -3,6 +3,7 @@
  * give the same ledger, live or replayed, so a report never knows more than was stored.
  */
 import {
+  type Answer,
   addUsage,
   type CallReport,
   type ChildReport,
@@ -34,6 +35,8 @@ export type Ledger = {
   /** Of a forked run: what it began with had been used before. */
   carried?: Usage;
   calls: CallReport[];
+  /** What it was answered, by question. */
+  answers?: Map<string, Answer>;
   /** Calls before this one are answered. */
   answered: number;
   children: ChildReport[];
@@ -76,6 +79,12 @@ export const noteWaiting = (ledger: Ledger, waits: boolean, now: number): void =
   if (waits === (ledger.waitingSince !== null) || ledger.activeSince === null) return;
   if (ledger.waitingSince !== null) ledger.waitedMs += now - ledger.waitingSince;
   ledger.waitingSince = waits ? now : null;
+};
+
+/** From now on a question of the run is answered. */
+export const noteAnswer = (ledger: Ledger, { questionId, answer }: { questionId: string; answer: Answer }): void => {
+  ledger.answers ??= new Map();
+  ledger.answers.set(questionId, answer);
 };
 
 const rest = (ledger: Ledger, at: number): void => {
@@ -177,6 +186,9 @@ export const enter = (ledger: Ledger, event: StoredEvent): void => {
     case 'call.completed':
     case 'call.failed':
       answer(ledger, event);
+      break;
+    case 'question.answered':
+      noteAnswer(ledger, event);
       break;
     case 'child.settled': {
       const { childId: runId, childAgent: agent, status, exitReason, usage } = event;

@@ -162,9 +162,10 @@ export class Run<T = JSONValue> implements AsyncIterable<RunEvent> {
 }
 
 /** What a command to a run in its present state comes to. */
-export const receiptOf = (run: LiveRun, command: RunCommand, answered: ReadonlyMap<string, Answer>): Receipt => {
-  if (command.type === 'answer' && answered.has(command.questionId))
-    return repeated(answered.get(command.questionId), command.answer);
+export const receiptOf = (run: LiveRun, command: RunCommand): Receipt => {
+  const { answers } = run.ledger;
+  if (command.type === 'answer' && answers?.has(command.questionId))
+    return repeated(answers.get(command.questionId), command.answer);
   if (run.ended || !run.actor) return afterEnd(run.ledger.status);
   return receiptAt(run.actor.getSnapshot() as Standing, command);
 };

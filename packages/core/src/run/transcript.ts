@@ -19,8 +19,12 @@ export const hear = (messages: Message[], event: StoredEvent): Message[] => {
     case 'call.failed':
       messages.push({ role: 'tool', callId: event.callId, content: event.result });
       return messages;
-    case 'context.compacted':
-      return messages.toSpliced(bodyAt(messages), event.summarized, summaryMessage(event.summary));
+    case 'context.compacted': {
+      // Of what was summarised some may have been forgotten since, with the run that it was said in.
+      const at = bodyAt(messages);
+      const summarized = Math.max(0, messages.length - at - event.kept);
+      return messages.toSpliced(at, summarized, summaryMessage(event.summary));
+    }
     default:
       return messages;
   }

@@ -1,5 +1,13 @@
 /** What is asked by runs that are stored, and what of it was answered: taken note of at the desk. */
-import { isEnded, isWithin, type RunRow, type RunStore, type StoredEvent, unfinished } from '@troupe/protocol';
+import {
+  type Answer,
+  isEnded,
+  isWithin,
+  type RunRow,
+  type RunStore,
+  type StoredEvent,
+  unfinished,
+} from '@troupe/protocol';
 import { everyRow } from '../every-row.ts';
 import type { Desk } from './desk.ts';
 
@@ -9,8 +17,8 @@ export type AskedBelow = {
   /** Nobody waits for what those asked that have ended elsewhere. @param open Some that have not. */
   dropAnswered(runId: string, open: readonly RunRow[]): Promise<void>;
   learnQuestions(rows: readonly RunRow[]): Promise<void>;
-  /** Takes note of what a stored run was answered. */
-  learnAnswers(runId: string): Promise<void>;
+  /** What a stored run was answered, by question: it does not ask that any more. */
+  learnAnswers(runId: string): Promise<ReadonlyMap<string, Answer>>;
 };
 
 export const openAskedBelow = (
@@ -39,6 +47,8 @@ export const openAskedBelow = (
     }
   },
   async learnAnswers(runId) {
-    desk.restore((await eventsOf(runId)).filter(({ type }) => type === 'question.answered'));
+    const answered = (await eventsOf(runId)).filter((event) => event.type === 'question.answered');
+    desk.restore(answered);
+    return new Map(answered.map(({ questionId, answer }) => [questionId, answer]));
   },
 });

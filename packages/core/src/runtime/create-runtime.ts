@@ -7,6 +7,7 @@ import {
   type DispatchRequest,
   type EventQuery,
   FaultError,
+  isFaultError,
   type PlacementServer,
   redact,
   runOfQuestion,
@@ -134,7 +135,14 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       // What the session sent to itself is among its runs.
       const others = rows.filter((row) => isUnit(row) || row.sessionKey !== sessionKey);
       const newestFirst = others.toReversed().sort((a, b) => b.createdAt - a.createdAt);
-      return Promise.all(newestFirst.map(({ runId }) => handles.attach(runId)));
+      const units = newestFirst.map(({ runId }) =>
+        handles.attach(runId).catch((error: unknown) => {
+          // It was forgotten since it was listed.
+          if (isFaultError(error) && error.code === 'run.unknown') return [];
+          throw error;
+        }),
+      );
+      return (await Promise.all(units)).flat();
     },
     usage: recovery.usageOf,
     conversation: recovery.conversation,
@@ -211,16 +219,16 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     },
     async answer(questionId, answer) {
       const runId = runOfQuestion(questionId);
-      if (runId !== null && !desk.answers.has(questionId)) {
-        const where = world.runs.has(runId) ? null : await handles.awake(runId);
+      if (runId !== null && !world.runs.has(runId)) {
+        const where = await handles.awake(runId);
         if (where?.refused) return where.refused;
         if (where)
           return handles.carry(runId, undefined, { type: 'answer', questionId, answer, by: 'user' }, where.head);
       }
       const live = runId === null ? undefined : world.runs.get(runId);
       if (live) return handles.deliver(live, { type: 'answer', questionId, answer, by: 'user' });
-      if (runId !== null && !desk.answers.has(questionId)) await recovery.learnAnswers(runId);
-      if (desk.answers.has(questionId)) return repeated(desk.answers.get(questionId), answer);
+      const given = runId === null ? undefined : await recovery.learnAnswers(runId);
+      if (given?.has(questionId)) return repeated(given.get(questionId), answer);
       return { status: 'rejected', reason: `no open question "${questionId}"` };
     },
     attach: handles.attach,

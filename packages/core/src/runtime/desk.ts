@@ -1,18 +1,7 @@
 /**
  * What is told passes here before subscribers hear it: open questions are kept, hooks called, and whoever waits for a run is woken.
  */
-import {
-  type Answer,
-  FaultError,
-  isEnded,
-  isFaultError,
-  isLive,
-  isTerminal,
-  isWithin,
-  type Question,
-  type RunEvent,
-  runOfQuestion,
-} from '@troupe/protocol';
+import { FaultError, isEnded, isFaultError, isLive, isTerminal, type Question, type RunEvent } from '@troupe/protocol';
 import { Subject } from 'rxjs';
 import type { LiveRun } from '../run/live-run.ts';
 import { openQuestionsBook } from './open-questions.ts';
@@ -51,7 +40,6 @@ export const openDesk = (
   shield: (what: string, act: () => void) => void,
 ) => {
   const questions = openQuestionsBook();
-  const answers = new Map<string, Answer>();
   const waiters = new Map<string, Set<Waiter>>();
   const events$ = new Subject<RunEvent>();
   const questionsChanged$ = new Subject<void>();
@@ -62,11 +50,8 @@ export const openDesk = (
   const keepQuestions = (event: RunEvent): void => {
     if (event.type === 'question.asked') {
       questions.add(event.question);
-      // Another run may have had the id, and be forgotten.
-      answers.delete(event.question.id);
     } else if (event.type === 'question.answered') {
       questions.remove(event.questionId);
-      answers.set(event.questionId, event.answer);
     } else if (isTerminal(event)) return dropQuestions(event.runId);
     else return;
     questionsChanged$.next();
@@ -96,8 +81,6 @@ export const openDesk = (
     tell,
     events$,
     questionsChanged$,
-    /** Answers that were given, by question. */
-    answers,
     question: (id: string): Question | undefined => questions.get(id),
     /** Open questions of a run and everything below it, oldest first. */
     questionsOf: (runId: string): Question[] =>
@@ -140,7 +123,6 @@ export const openDesk = (
     /** Forgets what was asked and answered in a tree: what of it is true stands in the store. */
     forget(rootId: string): void {
       for (const { id } of questions.within(rootId)) questions.remove(id);
-      for (const id of answers.keys()) if (isWithin(runOfQuestion(id) ?? '', rootId)) answers.delete(id);
       questionsChanged$.next();
     },
     /** Takes note of what a stored run asked and was answered, without telling anybody. */
@@ -152,7 +134,6 @@ export const openDesk = (
         if (event.type === 'question.asked') questions.add(event.question);
         if (event.type !== 'question.answered') continue;
         questions.remove(event.questionId);
-        answers.set(event.questionId, event.answer);
       }
       if (openNow() !== before) questionsChanged$.next();
     },

@@ -19,6 +19,7 @@ import { openHearing } from '../placement/hearing.ts';
 import { isNews, isOrder } from '../placement/messages.ts';
 import { openReconciler } from '../placement/reconcile.ts';
 import { checkpointOf } from '../run/checkpoint.ts';
+import { noteAnswer } from '../run/ledger.ts';
 import { lifecycle } from '../run/lifecycle.ts';
 import { type LiveRun, layDown, reportOf } from '../run/live-run.ts';
 import { recorded } from '../run/recorded.ts';
@@ -116,11 +117,11 @@ export const openEngine = (
   const report = (run: LiveRun): Report => reportOf(run, desk.questionsOf(run.runId), clock.now());
   /** Tells a run a command. @param known Called with what comes of it, before it does. */
   const tell = (run: LiveRun, command: RunCommand, known: (receipt: Receipt) => void = () => {}): Receipt => {
-    const receipt = receiptOf(run, command, desk.answers);
-    const isRepeated = command.type === 'answer' && desk.answers.has(command.questionId);
+    const receipt = receiptOf(run, command);
+    const isRepeated = command.type === 'answer' && run.ledger.answers?.has(command.questionId);
     known(receipt);
     if (receipt.status === 'rejected' || isRepeated) return receipt;
-    if (command.type === 'answer') desk.answers.set(command.questionId, command.answer);
+    if (command.type === 'answer') noteAnswer(run.ledger, command);
     run.actor?.send(command);
     return receipt;
   };

@@ -136,8 +136,11 @@ export const openHandles = (
     const reader = openReader({ store, query: { runId, after: run.seq }, live$: desk.events$ });
     const gone = withResolvers<never>();
     const look = async (): Promise<void> => {
-      if (!(await store.get(runId)))
-        gone.reject(new FaultError('run.unknown', `Run "${runId}" was forgotten before it was read.`, { runId }));
+      const row = await store.get(runId);
+      // Where another has its id it was forgotten, too.
+      if (row && (run.ledger.createdAt === 0 || row.createdAt === run.ledger.createdAt)) return;
+      if (!row) desk.dropQuestions(runId);
+      gone.reject(new FaultError('run.unknown', `Run "${runId}" was forgotten before it was read.`, { runId }));
     };
     const leave = store.changes?.(() => void look().catch(() => {}), { keepAlive: false });
     try {
@@ -195,14 +198,17 @@ export const openHandles = (
       if (where) return carry(targetId, run, command, where.head);
       // It may have ended elsewhere since it was looked at last.
       if (!world.runs.has(targetId) && isElsewhere(run)) await catchUp(run).catch(() => {});
-      return deliver(world.runs.get(targetId) ?? run, command);
+      const live = world.runs.get(targetId);
+      // Whoever asked has ended, or is about to: what it was answered is stored.
+      const before = live || targetId === run.runId ? undefined : await answeredBefore(targetId, command);
+      return before ?? deliver(live ?? run, command);
     },
     foresee: async (run, command) => {
       const targetId = targetOf(run, command);
       if (typeof targetId !== 'string') return targetId;
       const live = world.runs.get(targetId);
       if (live?.broken) return unstored(live);
-      if (live) return receiptOf(live, command, desk.answers);
+      if (live) return receiptOf(live, command);
       await recorder.written(run.rootId);
       return foreseeStored(store, targetId, command, async (row) => {
         if (on.isClosing()) throw new FaultError('runtime.closed', 'the runtime is closed');
@@ -228,6 +234,14 @@ export const openHandles = (
     return asker ?? run.runId;
   };
 
+  /** What comes of an answer to a question that was answered before, by what is stored of whoever asked. */
+  const answeredBefore = async (runId: string, command: RunCommand): Promise<Receipt | undefined> => {
+    if (command.type !== 'answer') return undefined;
+    await recorder.written(runId.replace(/\/.*/, ''));
+    const given = await recovery.learnAnswers(runId).catch(() => undefined);
+    return given?.has(command.questionId) ? repeated(given.get(command.questionId), command.answer) : undefined;
+  };
+
   const carry: Handles['carry'] = async (runId, held, command, head) => {
     const receipt = await postman.send(runId, command, head);
     // What came of it stands, whether or not the store can be read just now.
@@ -241,9 +255,7 @@ export const openHandles = (
       return receipt;
     }
     // The run may have been answered, and have ended, before it heard of this answer.
-    await recovery.learnAnswers(runId).catch(() => {});
-    const { questionId, answer } = command;
-    return desk.answers.has(questionId) ? repeated(desk.answers.get(questionId), answer) : receipt;
+    return (await answeredBefore(runId, command)) ?? receipt;
   };
 
   const awake: Handles['awake'] = async (runId, run) => {

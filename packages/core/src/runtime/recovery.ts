@@ -4,6 +4,7 @@
  * A run that let go of a child and the child are trees of their own: each is taken up by itself, from its head.
  */
 import {
+  type Answer,
   type DispatchRequest,
   FaultError,
   faultOf,
@@ -60,7 +61,7 @@ export type Recovery = {
    */
   activate(runId: string): Promise<LiveRun | undefined>;
   /** Takes note of what a stored run was answered. */
-  learnAnswers(runId: string): Promise<void>;
+  learnAnswers(runId: string): Promise<ReadonlyMap<string, Answer>>;
   /** The agent of a stored root, if it is known here or can be made. */
   agentOf(row: RunRow): AgentFound;
   /** Says why runs could not go on here. @throws FaultError `agent.unknown`, `agent.changed`, `run.orphaned` */
@@ -126,6 +127,11 @@ export const openRecovery = (
     const alive = world.runs.get(run.runId) ?? bringing.get(run.runId);
     if (alive) return alive;
     const known = inert.get(run.runId) ?? run;
+    // Another run had its id, and was forgotten: whoever holds that one does not hear of this.
+    if (known.ledger.createdAt !== run.ledger.createdAt) {
+      inert.set(run);
+      return run;
+    }
     // Whoever follows it may have heard more of it meanwhile.
     if (known.seq > run.seq) return known;
     inert.set(known);
@@ -230,7 +236,13 @@ export const openRecovery = (
   const aheadOf = async (row: RunRow): Promise<RunRow | undefined> => {
     // One that is here may have ended by the time that the store has answered.
     if (row.after && engine.here.find(row.after)) return undefined;
-    const before = await past.previousOf(row);
+    const previous = await past.previousOf(row);
+    // One that was interrupted in line may have ended before those ahead of it.
+    const sentTo = previous && isEnded(previous.status) ? row.sessionKey : undefined;
+    const before =
+      sentTo === undefined
+        ? previous
+        : (await store.list({ sentTo, status: unfinished, before: row.runId, limit: 1 }))[0];
     return before && !isEnded(before.status) && !engine.here.find(before.runId) ? before : undefined;
   };
 

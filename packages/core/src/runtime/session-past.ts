@@ -40,18 +40,21 @@ export const openSessionPast = (store: RunStore, eventsOf: (runId: string) => Pr
   const saidUpTo: SessionPast['saidUpTo'] = async (last, known, agent) => {
     if (!last) return undefined;
     // The oldest runs are forgotten first, as a rule: without them what is remembered is out of date.
-    const isValid = known && (await store.get(known.first)) !== undefined;
+    const isThere = async (runId: string, began: number) => (await store.get(runId))?.createdAt === began;
+    const isValid = known && (await isThere(known.first, known.began)) && (await isThere(known.last, known.lastBegan));
     const rows: RunRow[] = [];
     let before: RunRow | undefined = last;
     for (; before && !(isValid && before.runId === known.last); before = await previousOf(before)) rows.push(before);
-    let messages: readonly Message[] = before && isValid ? known.messages : [];
-    const first = before && isValid ? known.first : rows.at(-1)?.runId;
+    const goesOn = before && isValid ? known : undefined;
+    let messages: readonly Message[] = goesOn?.messages ?? [];
     for (const row of rows.toReversed()) {
       // What was told under earlier instructions is told under the later ones.
       const run = storedRun(row, await eventsOf(row.runId), row === last ? agent : undefined, messages);
       if (run.ledger.begun) messages = run.transcript;
     }
-    return { messages, whole: first === undefined ? undefined : { messages, first, last: last.runId } };
+    const oldest = rows.at(-1) ?? last;
+    const { first, began } = goesOn ?? { first: oldest.runId, began: oldest.createdAt };
+    return { messages, whole: { messages, first, began, last: last.runId, lastBegan: last.createdAt } };
   };
 
   const beginningOf: SessionPast['beginningOf'] = async (sessionKey, runId) => {

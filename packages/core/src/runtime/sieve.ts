@@ -46,7 +46,7 @@ export type Sieve = {
  * What is known of a tree, or of the one run: the place of the last event that was told, and of the last that the store gave; of its
  * runs the numbers of their last events, and how many have ended.
  */
-type Line = { place: number | undefined; read: number; numbers: Map<string, number>; ended: number };
+type Line = { place: number | undefined; read: number; numbers: Map<string, number>; ended: number; began?: number };
 
 /** @param mostOver Trees that are over and not forgotten yet: what is told late is of these. */
 export const openSieve = (query: EventQuery, mostOver = 10_000): Sieve => {
@@ -83,11 +83,20 @@ export const openSieve = (query: EventQuery, mostOver = 10_000): Sieve => {
     const line = lines.get(key) ?? open(key);
     early.delete(event.runId);
     line.place = placeOf(event);
+    if (line.place === 1) line.began = event.at;
     line.numbers.set(event.runId, event.seq);
     if (!isOfAll) return;
     if (isTerminal(event)) line.ended += 1;
     over.delete(key);
     if (line.ended === line.numbers.size) over.add(key);
+  };
+  /** One of its id was forgotten, and it begins: nothing of it was told. */
+  const renew = (event: StoredEvent): void => {
+    const key = keyOf(event);
+    const line = lines.get(key);
+    if (placeOf(event) !== 1 || line?.began === undefined || line.began === event.at) return;
+    over.delete(key);
+    open(key, 0);
   };
   /** Of these most were told long ago, and nothing more comes. */
   const defer = (runId: string): void => {
@@ -126,6 +135,7 @@ export const openSieve = (query: EventQuery, mostOver = 10_000): Sieve => {
     read(event, isOn) {
       // Only what was read says where to read on: between events that are told others may be stored elsewhere.
       if (isOn) last = event.cursor;
+      renew(event);
       const isNews = placeOf(event) > (placeBefore(event) ?? 0);
       if (isNews) pass(event);
       const line = lines.get(keyOf(event));
@@ -148,6 +158,7 @@ export const openSieve = (query: EventQuery, mostOver = 10_000): Sieve => {
       }
       // The end of a run that could not be stored has no place, and no store gives it.
       if (event.rootSeq === 0) return 'news';
+      renew(event);
       const before = placeBefore(event);
       // Of a tree that nothing is known of, it stands where the reader began or before that, or was told: the store does not give it.
       if (before === undefined) {

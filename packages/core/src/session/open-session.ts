@@ -85,6 +85,8 @@ export type Known = {
   agent: AnyAgent;
   /** False where it is only known from a run of it. */
   isChosen: boolean;
+  /** Nothing of it is stored any more: it is with whom it is opened for next. */
+  isOver?: boolean;
   /** The run that the conversation began with, where nothing was sent to it. */
   first: string;
   /** How often runs were forgotten that it was sent. */
@@ -256,8 +258,9 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
     return makingOf(agent) || makingOf(other) ? other : agent;
   };
   const choose = (other: AnyAgent): void => {
-    known.agent = fitting(other);
+    known.agent = known.isOver ? other : fitting(other);
     known.isChosen = true;
+    known.isOver = false;
   };
   /** Nothing is at work, nor was anything sent since: whoever is sent something now has its place. */
   const isAsIdleAs = (before: SnapshotFrom<typeof sessionMachine>): boolean => {
@@ -275,7 +278,10 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
     if (live.stored === 0 && !live.broken) await live.writing;
     if (placing === told) placing = undefined;
   };
-  const agentFor = ({ agent }: SendOptions): AnyAgent => (agent ? fitting(agent) : known.agent);
+  const agentFor = ({ agent }: SendOptions): AnyAgent => {
+    known.isOver = false;
+    return agent ? fitting(agent) : known.agent;
+  };
   const sendNext = async (job: Job, options: SendOptions): Promise<Run> => {
     const findThere = (runId: string) => world.find(agentFor(options), job, runId, options.signal);
     const there = options.runId === undefined ? undefined : await findThere(options.runId);

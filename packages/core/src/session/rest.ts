@@ -1,5 +1,5 @@
 /** When nothing of a session is at work, and what it has come to by then. */
-import type { Clock, FaultError, Question, Report, RunEvent } from '@troupe/protocol';
+import { type Clock, type FaultError, isFaultError, type Question, type Report, type RunEvent } from '@troupe/protocol';
 import { filter, map, merge, type Observable, Subject } from 'rxjs';
 import { type AnyActorRef, createActor, fromEventObservable, fromPromise, waitFor } from 'xstate';
 import type { LiveRun } from '../run/live-run.ts';
@@ -121,13 +121,22 @@ export const openRest = (session: Restless) => {
     const latest = session.latest();
     const here = session.atWork().flatMap((run) => (isAsking(run) ? run.runId : []));
     const asking = [...new Set([...here, ...elsewhere.asking()])];
-    const waiting = await Promise.all(asking.map(async (runId) => (await session.handleOf(runId)).report));
+    const reports = [...asking, ...(latest === null ? [] : [latest])].map(
+      async (runId) => (await session.handleOf(runId)).report,
+    );
+    const found = await Promise.all(reports).catch((error: unknown) => {
+      if (isFaultError(error) && error.code === 'run.unknown') return undefined;
+      throw error;
+    });
+    // One of them was forgotten in the meantime.
+    if (!found) return idle();
+    const waiting = found.slice(0, asking.length);
     // One of them was answered in the meantime.
     if (waiting.some(({ status }) => status !== 'paused')) return idle();
     return {
       status: waiting.length > 0 ? 'paused' : 'idle',
       questions: waiting.flatMap(({ questions }) => questions).toSorted((a, b) => a.askedAt - b.askedAt),
-      report: latest === null ? null : await (await session.handleOf(latest)).report,
+      report: found[asking.length] ?? null,
     };
   };
 

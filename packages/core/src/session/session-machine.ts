@@ -18,7 +18,14 @@ import { assign, type DoneActorEvent, fromPromise, not, setup } from 'xstate';
 export type SessionRuns = { open: string[]; last: string | null };
 
 /** What was said in a session from its first run to the end of a later one, all of which have ended: it stays what it is. */
-export type Whole = { messages: readonly Message[]; first: string; last: string };
+export type Whole = {
+  messages: readonly Message[];
+  /** Its first run and its last one, and when each began: another run may have the id once one is forgotten. */
+  first: string;
+  began: number;
+  last: string;
+  lastBegan: number;
+};
 /** What was said in a session, and what of it need not be read again. */
 export type Said = { messages: readonly Message[]; whole: Whole | undefined };
 

@@ -93,7 +93,11 @@ export const openSessions = (world: SessionWorld) => {
     drop(sessionKey: string): void {
       if (!(kept.get(sessionKey)?.isAtRest() ?? true)) return;
       kept.delete(sessionKey);
-      if (known.has(sessionKey)) dropped.add(sessionKey);
+      const its = known.get(sessionKey);
+      if (its) {
+        its.about.isOver = true;
+        dropped.add(sessionKey);
+      }
       // Two for each that comes.
       let looked = 0;
       for (const key of dropped) {

@@ -240,6 +240,26 @@ const play = async (acts: readonly Act[], processes: number): Promise<string[]> 
   return found;
 };
 
+test('two programs that recover at once leave the queue of a session to one of them, though one in its midst was interrupted', async () => {
+  const acts: [Act['what'], number][] = [
+    ['die', 0],
+    ['dieAt', 8],
+    ['send', 0],
+    ['abort', 0],
+    ['send', 0],
+    ['deliver', 1],
+    ['tick', 0],
+    ['send', 0],
+    ['send', 0],
+  ];
+  expect(
+    await play(
+      acts.map(([what, n]) => ({ what, who: 0, n })),
+      2,
+    ),
+  ).toEqual([]);
+});
+
 test('Whatever several programs do with one session, and whenever they die, each run ends once, one after another, and all that was taken is heard once [L1, L7, F-14]', async () => {
   await fc.assert(
     fc.asyncProperty(

@@ -1,0 +1,292 @@
+/** What becomes of whatever refers to runs that are forgotten: sessions, readers, handles, answers, units, claims. */
+import { type AnyAgent, createRuntime, defineAgent, defineTool, dispatched, memoryStore } from '@troupe/core';
+import type { EventQuery, RunStore } from '@troupe/protocol';
+import { type Script, scriptedProvider } from '@troupe/testing';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { SimulatedClock } from 'xstate';
+import { settle } from '../../../../test/support/open-runtime.ts';
+import { calling, guardedTool, nothing, plain } from '../control/tools.ts';
+import { clerk, machine, watch } from './processes.ts';
+import { silent } from './program.ts';
+
+const open = (script: Script, agents: readonly AnyAgent[], store: RunStore = memoryStore()) => {
+  const clock = new SimulatedClock();
+  const runtime = createRuntime({
+    provider: scriptedProvider(script),
+    model: 'm',
+    clock,
+    agents,
+    store,
+    logger: silent,
+  });
+  onTestFinished(() => runtime.close({ graceMs: 0 }));
+  return { clock, runtime };
+};
+const echo: Script = ({ messages }) => `re: ${String(messages.at(-1)?.content)}`;
+const never = () => new Promise<string>(() => {});
+
+/** An agent that has its work done in the background where it is told to "go". */
+const sending = (work: () => string | Promise<string>) => {
+  const far = defineTool({
+    name: 'far',
+    description: '',
+    inputSchema: nothing,
+    execute: (_input, { view }) =>
+      view.unit ? work() : dispatched({ data: null, answer: () => ({ content: 'Under way.' }) }),
+  });
+  const boss = defineAgent({ name: 'boss', instructions: '', tools: [far] });
+  const script: Script = ({ messages }) => {
+    const last = messages.at(-1);
+    if (last?.role === 'tool') return 'later';
+    return last?.content === 'go' ? { calls: [{ id: 'call_0', name: 'far', arguments: {} }] } : 'fine';
+  };
+  return { boss, script };
+};
+
+describe('a conversation that was made shorter, and whose older runs are forgotten', () => {
+  const friend = defineAgent({
+    name: 'friend',
+    instructions: 'Be kind.',
+    tools: [plain('look')],
+    compaction: { maxMessages: 6 },
+  });
+
+  test('keeps what its newest run was told', async () => {
+    const { clock, runtime } = open((r, c) => (c.key.endsWith('/summary') ? 'So far.' : echo(r, c)), [friend]);
+    const session = runtime.session(friend, { sessionKey: 'k' });
+    for (const word of ['one', 'two', 'three', 'four']) {
+      await (await session.send(word)).ended;
+      clock.increment(10);
+    }
+    const before = session.messages;
+    expect(await runtime.runs.prune({ olderThan: 15 })).toBe(3);
+    await session.runs();
+    const said = session.messages.map(({ content }) => String(content));
+    expect(said).toEqual([expect.stringContaining('kind'), expect.stringContaining('So far.'), 'four', 're: four']);
+    expect(before.map(({ content }) => content)).toEqual(expect.arrayContaining(['four', 're: four']));
+  });
+
+  test('has no result without its call [L3]', async () => {
+    let turns = 0;
+    const { clock, runtime } = open(
+      ({ messages }, { key }) => {
+        if (key.endsWith('/summary')) return 'So far.';
+        if (messages.at(-1)?.content === 'fail') return { fault: { code: 'model.down' } };
+        return turns++ < 4 ? calling('look') : 'done';
+      },
+      [friend],
+    );
+    const session = runtime.session(friend, { sessionKey: 'k' });
+    for (const word of ['fail', 'work']) {
+      await (await session.send(word)).ended;
+      clock.increment(10);
+    }
+    await runtime.runs.prune({ olderThan: 15 });
+    await session.runs();
+    const calls = session.messages.flatMap((message) => message.calls ?? []).map(({ id }) => id);
+    const results = session.messages.flatMap(({ role, callId }) => (role === 'tool' ? [callId] : []));
+    expect(calls.length).toBeGreaterThan(0);
+    expect(calls).toEqual(results);
+  });
+});
+
+describe('an id that is used again once its run is forgotten', () => {
+  test.each<EventQuery>([{}, { rootId: 'daily' }, { runId: 'daily' }])(
+    'is of a run that a reader of %o hears of, too [F-17]',
+    async (query) => {
+      const { clock, runtime } = open(() => 'ok', [clerk]);
+      const [told, read]: [string[], string[]] = [[], []];
+      runtime.events$.subscribe(({ type }) => void told.push(type));
+      runtime.events(query).subscribe(({ type }) => void read.push(type));
+      for (let day = 0; day < 2; day++) {
+        await runtime.start(clerk, 'x', { runId: 'daily' }).ended;
+        clock.increment(10);
+        await settle();
+        await runtime.runs.prune({ olderThan: 0 });
+      }
+      expect(read).toEqual(told);
+    },
+  );
+
+  const asking = () => {
+    const { tool } = guardedTool();
+    const asker = defineAgent({ name: 'asker', instructions: '', tools: [tool] });
+    const script: Script = ({ messages }) => (messages.at(-1)?.role === 'tool' ? 'done' : calling('erase'));
+    return { asker, script };
+  };
+
+  test('is of a run that asks what was asked before: an answer reaches it, wherever it is', async () => {
+    const { asker, script } = asking();
+    const world = machine();
+    const [a, b] = [world.boot(script, { agents: [asker] }), world.boot(script, { agents: [asker] })];
+    const first = a.runtime.start(asker, 'x', { runId: 'daily' });
+    const id = (await first.report).questions[0]?.id ?? '';
+    await a.runtime.answer(id, 'yes');
+    await first.ended;
+    world.clock.increment(10);
+    await a.runtime.runs.prune({ olderThan: 0 });
+    expect(await a.runtime.answer(id, 'yes')).toMatchObject({ status: 'rejected' });
+    const again = b.runtime.start(asker, 'x', { runId: 'daily' });
+    expect((await again.report).questions[0]?.id).toBe(id);
+    const [said, end] = [watch(a.runtime.answer(id, 'yes')), watch(again.ended)];
+    await world.pass();
+    expect(said.value).toEqual({ status: 'accepted' });
+    expect(end.value).toMatchObject({ status: 'completed' });
+  });
+
+  test('is of a run whose handle settles, and of another one whose handle says so', async () => {
+    const worker = defineAgent({ name: 'worker', instructions: '', tools: [plain('step')] });
+    let isFirst = true;
+    const world = machine();
+    const script: Script = ({ messages }) => (isFirst && messages.length < 10 ? calling('step') : { hang: true });
+    const [a, b] = [world.boot(script, { agents: [worker] }), world.boot(script, { agents: [worker] })];
+    world.clock.increment(1);
+    const one = b.runtime.start(worker, 'x', { runId: 'daily' });
+    await settle();
+    // given a process that hears only when the test says so that others have stored something
+    const listeners = new Set<() => void>();
+    const changes: RunStore['changes'] = (heard) => {
+      listeners.add(heard);
+      return () => void listeners.delete(heard);
+    };
+    Object.assign(a.mortal.store, { changes });
+    const held = watch((await a.runtime.attach('daily')).ended);
+    await settle();
+    const interrupt = async ({ interrupt: stop, ended }: Pick<typeof one, 'interrupt' | 'ended'>) => {
+      await stop();
+      world.clock.increment(10_000);
+      await ended;
+    };
+    await interrupt({ interrupt: () => one.interrupt(), ended: one.ended });
+    isFirst = false;
+    world.clock.increment(10);
+    await b.runtime.runs.prune({ olderThan: 0 });
+    const two = b.runtime.start(worker, 'x', { runId: 'daily' });
+    await settle();
+    const fresh = watch((await a.runtime.attach('daily')).ended);
+    for (const heard of listeners) heard();
+    await settle();
+    expect(held).toMatchObject({ error: { code: 'run.unknown' } });
+    await interrupt({ interrupt: () => two.interrupt(), ended: two.ended });
+    for (const heard of listeners) heard();
+    await world.pass();
+    expect(fresh).toMatchObject({ state: 'settled', value: { status: 'interrupted', calls: [] } });
+  });
+
+  test('is of a conversation that began anew elsewhere: it is what is gone on with', async () => {
+    const world = machine();
+    const [a, b] = [world.boot(echo, { agents: [clerk] }), world.boot(echo, { agents: [clerk] })];
+    const here = a.runtime.session(clerk, { sessionKey: 'k' });
+    await (await here.send('old', { runId: 'r1' })).ended;
+    await here.idle();
+    world.clock.increment(10);
+    await b.runtime.runs.prune({ olderThan: 0, sentTo: 'k' });
+    await (await b.runtime.session(clerk, { sessionKey: 'k' }).send('new', { runId: 'r1' })).ended;
+    await settle();
+    await (await here.send('two')).ended;
+    expect(here.messages.map(({ content }) => content)).toEqual(['new', 're: new', 'two', 're: two']);
+  });
+
+  test('does not find the unit of the run that had it', async () => {
+    let worked = 0;
+    const { boss, script } = sending(() => `found ${++worked}`);
+    const { clock, runtime } = open(script, [boss]);
+    const session = runtime.session(boss, { sessionKey: 'k' });
+    for (let day = 0; day < 2; day++) {
+      await (await session.send('go', { runId: 'daily' })).ended;
+      await session.idle();
+      clock.increment(10);
+      await runtime.runs.prune({ olderThan: 0, sentTo: 'k' });
+    }
+    expect(worked).toBe(2);
+  });
+});
+
+describe('while something is forgotten', () => {
+  test('idle() settles, though what was sent last is gone', async () => {
+    const { boss, script } = sending(never);
+    const { clock, runtime } = open(script, [boss]);
+    const session = runtime.session(boss, { sessionKey: 'k' });
+    await (await session.send('go')).ended;
+    const [unit] = await session.units();
+    const rest = watch(session.idle());
+    await settle();
+    clock.increment(10);
+    await runtime.runs.prune({ olderThan: 0, sentTo: 'k' });
+    await unit?.interrupt();
+    clock.increment(60_000);
+    await settle();
+    expect(rest).toMatchObject({ state: 'settled', value: { status: 'idle', report: null } });
+  });
+
+  test('units() leaves out what is gone since it was listed', async () => {
+    const { boss, script } = sending(never);
+    const store = memoryStore();
+    let meanwhile: (() => Promise<unknown>) | undefined;
+    const { clock, runtime } = open(script, [boss], {
+      ...store,
+      async list(filter) {
+        const rows = await store.list(filter);
+        const now = filter?.unitsOf === undefined ? undefined : meanwhile;
+        if (now) meanwhile = undefined;
+        await now?.();
+        return rows;
+      },
+    });
+    const session = runtime.session(boss, { sessionKey: 'k' });
+    await (await session.send('go')).ended;
+    const [unit] = await session.units();
+    meanwhile = async () => {
+      await unit?.interrupt();
+      clock.increment(60_000);
+      await unit?.ended;
+      await settle();
+      await store.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0 });
+    };
+    expect(await session.units()).toEqual([]);
+  });
+
+  test('a question of a run that is gone is asked by nobody', async () => {
+    const { tool } = guardedTool();
+    const asker = defineAgent({ name: 'asker', instructions: '', tools: [tool] });
+    const world = machine();
+    const script: Script = () => calling('erase');
+    const [a, b] = [world.boot(script, { agents: [asker] }), world.boot(script, { agents: [asker] })];
+    const one = b.runtime.start(asker, 'x', { runId: 'daily' });
+    await one.report;
+    const held = await a.runtime.attach('daily');
+    const ended = watch(held.ended);
+    expect(held.questions).toHaveLength(1);
+    // nobody hears here how it ended
+    const { get } = a.mortal.store;
+    a.mortal.store.get = () => never() as never;
+    await one.interrupt();
+    await one.ended;
+    world.clock.increment(10);
+    await b.runtime.runs.prune({ olderThan: 0 });
+    a.mortal.store.get = get;
+    await world.pass();
+    expect(ended.state).not.toBe('pending');
+    expect(held.questions).toEqual([]);
+  });
+});
+
+test('a session of which nothing is left is with whom it is opened for next', async () => {
+  const other = defineAgent({ name: 'other', instructions: '' });
+  const { clock, runtime } = open(echo, [clerk, other]);
+  const session = runtime.session(clerk, { sessionKey: 'k' });
+  const forget = async () => {
+    await session.idle();
+    clock.increment(10);
+    await runtime.runs.prune({ olderThan: 0, sentTo: 'k' });
+  };
+  await (await session.send('x')).ended;
+  await forget();
+  // whoever holds it goes on with it
+  await (await session.send('y')).ended;
+  expect(() => runtime.session(other, { sessionKey: 'k' })).toThrow(/not with "other"/);
+  await forget();
+  const anew = runtime.session(other, { sessionKey: 'k' });
+  expect((await (await anew.send('z')).report).agent).toBe('other');
+  expect(() => runtime.session(clerk, { sessionKey: 'k' })).toThrow(/not with "clerk"/);
+});
