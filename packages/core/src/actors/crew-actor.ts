@@ -71,10 +71,6 @@ export const crewActor = (world: World): CrewLogic => {
     };
   };
 
-  const cascade = (crew: CrewSnapshot, command: RunCommand): void => {
-    for (const child of [...crew.children.values()]) child.send(command);
-  };
-
   /** Who is on its own does not obey. */
   const reach = (run: LiveRun, runIds: readonly string[], command: RunCommand): void => {
     for (const runId of runIds) {
@@ -150,7 +146,8 @@ export const crewActor = (world: World): CrewLogic => {
       }
       case 'crew.cascade':
         if (order.stopTools) for (const id of [...crew.calls.keys()]) stopCall(crew, scope, id);
-        return cascade(crew, order.command);
+        for (const child of [...crew.children.values()]) child.send(order.command);
+        return;
       case 'crew.reach':
         return reach(run, order.runIds, order.command);
       case 'crew.review':

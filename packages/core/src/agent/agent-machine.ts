@@ -118,6 +118,13 @@ const act = <T extends RunMachineEvent['type']>(change: (step: Step, event: Even
     return { run: step.run };
   });
 
+/** A person has answered. @param held Nothing is executed before the run goes on. */
+const answered = ({ held }: { held: boolean }) =>
+  act<'answer'>((step, event) => {
+    answerCall(step, event, held);
+    life.hearAnswered(step);
+  });
+
 /** A question about a closed turn. */
 const ifTurn =
   (test: (turn: ClosedTurn, run: RunContext) => boolean) =>
@@ -301,14 +308,8 @@ export const agentMachine: AgentMachine = base
         settleCall(step, index, outcome);
         life.giveSlotBackIfIdle(step);
       }),
-      answer: act<'answer'>((step, event) => {
-        answerCall(step, event, false);
-        life.hearAnswered(step);
-      }),
-      answerLater: act<'answer'>((step, event) => {
-        answerCall(step, event, true);
-        life.hearAnswered(step);
-      }),
+      answer: answered({ held: false }),
+      answerLater: answered({ held: true }),
       hearAnswered: act(life.hearAnswered),
       leaveStrays: act<'strays.gone'>((step, { runIds }) => leaveStrays(step, runIds)),
       settleChild: act<'child.settled'>((step, { end }) => settleChild(step, end)),

@@ -98,8 +98,11 @@ export const openAway = (
     });
   };
 
-  const post = (parent: LiveRun, childId: string, order: Order): void =>
-    record(parent, [], undefined, [mailTo(childId, order)]);
+  const post = (by: LiveRun, runId: string, order: Order): Mail => {
+    const mail = mailTo(runId, order);
+    record(by, [], undefined, [mail]);
+    return mail;
+  };
   /** Tells a child of a run something, in the step that the run has just made. */
   const tell = (parent: LiveRun, childId: string, order: Order): void => {
     const away = parent.away?.get(childId);
@@ -118,8 +121,7 @@ export const openAway = (
   };
   /** Tells a run something that was let go below another, in the step that this one has just made. */
   const tellStray = (above: LiveRun, runId: string, order: Order): void => {
-    const mail = mailTo(runId, order);
-    record(above, [], undefined, [mail]);
+    const mail = post(above, runId, order);
     afterwards(above, () => {
       posted();
       void wake(mail).catch(() => {});

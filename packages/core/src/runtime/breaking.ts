@@ -39,6 +39,9 @@ const taken = (runId: string, cause: unknown): FaultError =>
 /** Somebody has begun a run of its id before. */
 export const isTaken = (error: unknown): error is FaultError => isFaultError(error) && error.code === 'run.exists';
 
+/** There is no run of its id, or not any more. */
+export const isUnknown = (error: unknown): error is FaultError => isFaultError(error) && error.code === 'run.unknown';
+
 export const openBreaking = ({
   clock,
   logger,

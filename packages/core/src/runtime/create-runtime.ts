@@ -7,7 +7,6 @@ import {
   type DispatchRequest,
   type EventQuery,
   FaultError,
-  isFaultError,
   type PlacementServer,
   redact,
   runOfQuestion,
@@ -18,11 +17,11 @@ import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { openExecutor } from '../placement/executor.ts';
 import { defaultQueue } from '../placement/place.ts';
 import { openReplays } from '../replay/replays.ts';
-import { repeated } from '../run/receipt.ts';
 import type { Run } from '../run/run.ts';
 import type { Session } from '../session/session.ts';
 import { openSessions } from '../session/sessions.ts';
 import { guarded } from '../streams/guarded.ts';
+import { isUnknown } from './breaking.ts';
 import { claimed } from './bring-tree.ts';
 import { closeRuntime } from './closing.ts';
 import { openEngine } from './engine.ts';
@@ -138,7 +137,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       const units = newestFirst.map(({ runId }) =>
         handles.attach(runId).catch((error: unknown) => {
           // It was forgotten since it was listed.
-          if (isFaultError(error) && error.code === 'run.unknown') return [];
+          if (isUnknown(error)) return [];
           throw error;
         }),
       );
@@ -219,17 +218,17 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     },
     async answer(questionId, answer) {
       const runId = runOfQuestion(questionId);
-      if (runId !== null && !world.runs.has(runId)) {
+      const isNone = { status: 'rejected' as const, reason: `no open question "${questionId}"` };
+      if (runId === null) return isNone;
+      const command = { type: 'answer' as const, questionId, answer, by: 'user' };
+      if (!world.runs.has(runId)) {
         const where = await handles.awake(runId);
         if (where?.refused) return where.refused;
-        if (where)
-          return handles.carry(runId, undefined, { type: 'answer', questionId, answer, by: 'user' }, where.head);
+        if (where) return handles.carry(runId, undefined, command, where.head);
       }
-      const live = runId === null ? undefined : world.runs.get(runId);
-      if (live) return handles.deliver(live, { type: 'answer', questionId, answer, by: 'user' });
-      const given = runId === null ? undefined : await recovery.learnAnswers(runId);
-      if (given?.has(questionId)) return repeated(given.get(questionId), answer);
-      return { status: 'rejected', reason: `no open question "${questionId}"` };
+      const live = world.runs.get(runId);
+      if (live) return handles.deliver(live, command);
+      return (await handles.answeredBefore(runId, command)) ?? isNone;
     },
     attach: handles.attach,
     session: (agent, { sessionKey }) => {

@@ -52,6 +52,8 @@ export type Handles = {
   deliver(run: LiveRun, command: RunCommand): Promise<Receipt>;
   /** Sends a command to where its run is executed; whoever holds a handle of the run, or of one above it, sees what came of it. */
   carry(runId: string, held: LiveRun | undefined, command: RunCommand, head?: DispatchRequest): Promise<Receipt>;
+  /** What comes of an answer to a question that was answered before, by what is stored of whoever asked: that is not asked any more. */
+  answeredBefore(runId: string, command: RunCommand): Promise<Receipt | undefined>;
   /** The report, once everything recorded is told. */
   whenTold(run: LiveRun): Promise<Report>;
 };
@@ -200,7 +202,7 @@ export const openHandles = (
       if (!world.runs.has(targetId) && isElsewhere(run)) await catchUp(run).catch(() => {});
       const live = world.runs.get(targetId);
       // Whoever asked has ended, or is about to: what it was answered is stored.
-      const before = live || targetId === run.runId ? undefined : await answeredBefore(targetId, command);
+      const before = live || targetId === run.runId ? undefined : await answeredBefore(targetId, command).catch(unread);
       return before ?? deliver(live ?? run, command);
     },
     foresee: async (run, command) => {
@@ -234,13 +236,12 @@ export const openHandles = (
     return asker ?? run.runId;
   };
 
-  /** What comes of an answer to a question that was answered before, by what is stored of whoever asked. */
-  const answeredBefore = async (runId: string, command: RunCommand): Promise<Receipt | undefined> => {
+  const answeredBefore: Handles['answeredBefore'] = async (runId, command) => {
     if (command.type !== 'answer') return undefined;
-    await recorder.written(runId.replace(/\/.*/, ''));
-    const given = await recovery.learnAnswers(runId).catch(() => undefined);
-    return given?.has(command.questionId) ? repeated(given.get(command.questionId), command.answer) : undefined;
+    const given = await recovery.learnAnswers(runId);
+    return given.has(command.questionId) ? repeated(given.get(command.questionId), command.answer) : undefined;
   };
+  const unread = () => undefined;
 
   const carry: Handles['carry'] = async (runId, held, command, head) => {
     const receipt = await postman.send(runId, command, head);
@@ -250,12 +251,9 @@ export const openHandles = (
     if (held && isElsewhere(held)) await (concernsTree ? catchUp(held) : catchUpAlone(held)).catch(() => {});
     if (command.type !== 'answer') return receipt;
     // What is answered elsewhere is no open question here, though the runs above it may hear of it only later.
-    if (receipt.status !== 'rejected') {
-      await recovery.learnAnswers(runId).catch(() => {});
-      return receipt;
-    }
+    const before = await answeredBefore(runId, command).catch(unread);
     // The run may have been answered, and have ended, before it heard of this answer.
-    return (await answeredBefore(runId, command)) ?? receipt;
+    return receipt.status === 'rejected' ? (before ?? receipt) : receipt;
   };
 
   const awake: Handles['awake'] = async (runId, run) => {
@@ -290,6 +288,7 @@ export const openHandles = (
     attach: async (runId) => new Run(world.runs.get(runId) ?? (await recovery.read(runId)), host),
     awake,
     deliver,
+    answeredBefore,
     carry,
     whenTold,
   };

@@ -126,12 +126,9 @@ export const openRecovery = (
     }
     const alive = world.runs.get(run.runId) ?? bringing.get(run.runId);
     if (alive) return alive;
-    const known = inert.get(run.runId) ?? run;
-    // Another run had its id, and was forgotten: whoever holds that one does not hear of this.
-    if (known.ledger.createdAt !== run.ledger.createdAt) {
-      inert.set(run);
-      return run;
-    }
+    const there = inert.get(run.runId);
+    // Another run may have had its id, and be forgotten: whoever holds that one does not hear of this.
+    const known = there?.ledger.createdAt === run.ledger.createdAt ? there : run;
     // Whoever follows it may have heard more of it meanwhile.
     if (known.seq > run.seq) return known;
     inert.set(known);
@@ -182,8 +179,9 @@ export const openRecovery = (
     return run;
   };
 
+  const rootOf = (runId: string): string => runId.replace(/\/.*/, '');
   const rowFor = async (runId: string): Promise<RunRow> => {
-    await recorder.written(runId.replace(/\/.*/, ''));
+    await recorder.written(rootOf(runId));
     const row = await store.get(runId);
     if (!row) throw new FaultError('run.unknown', `There is no run "${runId}" in this runtime's store.`, { runId });
     return row;
@@ -305,7 +303,10 @@ export const openRecovery = (
     rowsOf,
     takeUp,
     activate,
-    learnAnswers: asked.learnAnswers,
+    async learnAnswers(runId) {
+      await recorder.written(rootOf(runId));
+      return asked.learnAnswers(runId);
+    },
     agentOf: (row) => agentFor(row, new Map()),
     demand: losses.demand,
     async conversation(upTo, runId, known, agent) {

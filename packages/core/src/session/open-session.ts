@@ -278,11 +278,9 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
     if (live.stored === 0 && !live.broken) await live.writing;
     if (placing === told) placing = undefined;
   };
-  const agentFor = ({ agent }: SendOptions): AnyAgent => {
-    known.isOver = false;
-    return agent ? fitting(agent) : known.agent;
-  };
+  const agentFor = ({ agent }: SendOptions): AnyAgent => (agent ? fitting(agent) : known.agent);
   const sendNext = async (job: Job, options: SendOptions): Promise<Run> => {
+    known.isOver = false;
     const findThere = (runId: string) => world.find(agentFor(options), job, runId, options.signal);
     const there = options.runId === undefined ? undefined : await findThere(options.runId);
     if (there) return there;
@@ -338,6 +336,7 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
       if (isAsIdleAs(before)) break;
     }
     if (!known.isChosen) known.agent = fitting(by);
+    known.isOver = false;
     const ids = letters.map(({ id }) => id);
     const input = letters.map(({ text }) => text).join('\n\n');
     const about = letters.flatMap(({ id, metadata }) => (metadata === undefined ? [] : [[id, metadata] as const]));

@@ -1,9 +1,10 @@
 /** When nothing of a session is at work, and what it has come to by then. */
-import { type Clock, type FaultError, isFaultError, type Question, type Report, type RunEvent } from '@troupe/protocol';
+import type { Clock, FaultError, Question, Report, RunEvent } from '@troupe/protocol';
 import { filter, map, merge, type Observable, Subject } from 'rxjs';
 import { type AnyActorRef, createActor, fromEventObservable, fromPromise, waitFor } from 'xstate';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Run } from '../run/run.ts';
+import { isUnknown } from '../runtime/breaking.ts';
 import { isAsking } from '../runtime/desk.ts';
 import { type RestEvent, restMachine } from './rest-machine.ts';
 
@@ -125,7 +126,7 @@ export const openRest = (session: Restless) => {
       async (runId) => (await session.handleOf(runId)).report,
     );
     const found = await Promise.all(reports).catch((error: unknown) => {
-      if (isFaultError(error) && error.code === 'run.unknown') return undefined;
+      if (isUnknown(error)) return undefined;
       throw error;
     });
     // One of them was forgotten in the meantime.

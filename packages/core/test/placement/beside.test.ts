@@ -13,6 +13,21 @@ const middle = defineAgent({ name: 'middle', instructions: '', tools: [delegatin
 const top = defineAgent({ name: 'top', instructions: '', tools: [delegating(middle)] });
 const three = [top, middle, leaf];
 
+type Fleet = ReturnType<typeof openFleet>;
+/** The process that comes after one that dies, and goes on with what that had. */
+const recovered = async (
+  { boot, pass }: Pick<Fleet, 'boot' | 'pass'>,
+  { mortal }: ReturnType<Fleet['boot']>,
+  script: typeof handingOver,
+) => {
+  mortal.die();
+  await pass(4);
+  const { runtime } = boot(script);
+  await runtime.recover();
+  await settle(50);
+  return runtime;
+};
+
 describe('a run that waits for children that others execute', () => {
   test.each([
     ['is executed on while its silence is limited', { idleMs: 3_600_000 }, undefined],
@@ -201,32 +216,44 @@ describe('a child that others execute', () => {
     first.runtime.start(boss, 'go', { runId: 'root' });
     await settle(300);
     expect(statusOf('root/1-0/0')).toBe('paused');
-    let { runtime } = first;
-    if (dies) {
-      first.mortal.die();
-      await pass(4);
-      ({ runtime } = boot(script));
-      await runtime.recover();
-      await settle(50);
-    }
+    const runtime = dies ? await recovered({ boot, pass }, first, script) : first.runtime;
     await (await runtime.attach('root')).interrupt('Enough.');
     await settle(300);
     expect(statusOf('root/1-0/0')).toBe('interrupted');
     check('root');
   });
 
-  /** A boss, a placed child of it, and one of its own that asks a person and is let go. @param asks Whether the child may ask, too. */
-  const tiers = (placement: 'local' | 'remote', asks: boolean) => {
+  /**
+   * A boss, a placed child of it, and one of its own that asks a person.
+   *
+   * @param lets Who does not wait for that: the child, or the boss. @param asks Whether it may ask, too.
+   */
+  const tiers = (placement: 'local' | 'remote', lets: 'middle' | 'boss', asks: boolean) => {
     const { tool } = guardedTool();
+    const delegatingBy = (name: typeof lets, agent: typeof leaf) =>
+      name === lets ? [delegating(agent, { onPaused: 'error' }), ...(asks ? [tool] : [])] : [delegating(agent)];
     const asker = defineAgent({ name: 'asker', instructions: '', tools: [tool], placement });
     const middle = defineAgent({
       name: 'middle',
       instructions: '',
-      tools: [delegating(asker, { onPaused: 'error' }), ...(asks ? [tool] : [])],
+      tools: delegatingBy('middle', asker),
       placement: 'remote',
     });
-    return { asker, middle, boss: defineAgent({ name: 'boss', instructions: '', tools: [delegating(middle)] }) };
+    return {
+      asker,
+      middle,
+      boss: defineAgent({ name: 'boss', instructions: '', tools: delegatingBy('boss', middle) }),
+    };
   };
+  /** The tiers where whoever lets one go asks a person after that. */
+  const askingAfter =
+    (lets: 'middle' | 'boss'): typeof handingOver =>
+    ({ messages }, { agent }) => {
+      const answered = messages.filter(({ role }) => role === 'tool').length;
+      if (agent === 'asker') return answered > 0 ? 'erased' : calling('erase');
+      if (answered === 0) return { calls: [{ name: 'delegate', arguments: { jobs: ['go'] } }] };
+      return agent === lets && answered === 1 ? calling('erase') : 'done';
+    };
 
   test.each([
     ['here', 'remote', false],
@@ -236,7 +263,7 @@ describe('a child that others execute', () => {
   ] as const)(
     'lets go of one that waits for a person: that is interrupted with the root, too, where it is executed %s',
     async (_where, place, dies) => {
-      const { asker, middle, boss } = tiers(place, false);
+      const { asker, middle, boss } = tiers(place, 'middle', false);
       const { boot, serve, check, statusOf, pass } = openFleet([boss, middle, asker]);
       const script: typeof handingOver = (request, { agent }) => {
         if (agent === 'asker') return calling('erase');
@@ -250,14 +277,7 @@ describe('a child that others execute', () => {
       await settle(300);
       const [child, waits] = ['root/1-0/0', 'root/1-0/0/1-0/0'];
       expect([statusOf('root'), statusOf(child), statusOf(waits)]).toEqual(['running', 'completed', 'paused']);
-      let { runtime } = first;
-      if (dies) {
-        first.mortal.die();
-        await pass(4);
-        ({ runtime } = boot(script));
-        await runtime.recover();
-        await settle(50);
-      }
+      const runtime = dies ? await recovered({ boot, pass }, first, script) : first.runtime;
       await (await runtime.attach('root')).interrupt('Enough.');
       await settle(300);
       await pass(3);
@@ -268,14 +288,9 @@ describe('a child that others execute', () => {
 
   /** A boss, a placed child of it that lets one of its own go and asks a person itself, and a worker. */
   const askingTwice = async (placement: 'local' | 'remote') => {
-    const { asker, middle, boss } = tiers(placement, true);
+    const { asker, middle, boss } = tiers(placement, 'middle', true);
     const fleet = openFleet([boss, middle, asker]);
-    const script: typeof handingOver = ({ messages }, { agent }) => {
-      const answered = messages.filter(({ role }) => role === 'tool').length;
-      if (agent === 'asker') return answered > 0 ? 'erased' : calling('erase');
-      if (answered === 0) return { calls: [{ name: 'delegate', arguments: { jobs: ['go'] } }] };
-      return agent === 'middle' && answered === 1 ? calling('erase') : 'done';
-    };
+    const script = askingAfter('middle');
     const { runtime } = fleet.boot(script);
     const worker = await fleet.serve('w1', script);
     const root = runtime.start(boss, 'go', { runId: 'root' });
@@ -329,33 +344,14 @@ describe('a child that others execute', () => {
   ] as const)(
     'that was let go while one below it (%s) asks a person is interrupted with its root (recovered: %s)',
     async (placement, dies) => {
-      const { tool } = guardedTool();
-      const asker = defineAgent({ name: 'asker', instructions: '', tools: [tool], placement });
-      const middle = defineAgent({ name: 'middle', instructions: '', tools: [delegating(asker)], placement: 'remote' });
-      const boss = defineAgent({
-        name: 'boss',
-        instructions: '',
-        tools: [delegating(middle, { onPaused: 'error' }), tool],
-      });
+      const { asker, middle, boss } = tiers(placement, 'boss', true);
       const { boot, serve, statusOf, pass } = openFleet([boss, middle, asker]);
-      const script: typeof handingOver = ({ messages }, { agent }) => {
-        const answered = messages.filter(({ role }) => role === 'tool').length;
-        if (agent === 'asker') return answered > 0 ? 'erased' : calling('erase');
-        if (answered === 0) return { calls: [{ name: 'delegate', arguments: { jobs: ['go'] } }] };
-        return agent === 'boss' && answered === 1 ? calling('erase') : 'done';
-      };
+      const script = askingAfter('boss');
       const first = boot(script);
       await serve('w1', script);
       first.runtime.start(boss, 'go', { runId: 'root' });
       await settle(400);
-      let { runtime } = first;
-      if (dies) {
-        first.mortal.die();
-        await pass(4);
-        ({ runtime } = boot(script));
-        await runtime.recover();
-        await settle(50);
-      }
+      const runtime = dies ? await recovered({ boot, pass }, first, script) : first.runtime;
       const root = await runtime.attach('root');
       expect(root.questions).toHaveLength(2);
       watch(root.interrupt('Enough.'));

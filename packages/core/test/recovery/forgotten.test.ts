@@ -1,4 +1,4 @@
-/** What becomes of whatever refers to runs that are forgotten: sessions, readers, handles, answers, units, claims. */
+/** What becomes of whatever refers to runs that are forgotten: sessions, readers, handles, answers, units. */
 import { type AnyAgent, createRuntime, defineAgent, defineTool, dispatched, memoryStore } from '@troupe/core';
 import type { EventQuery, RunStore } from '@troupe/protocol';
 import { type Script, scriptedProvider } from '@troupe/testing';
