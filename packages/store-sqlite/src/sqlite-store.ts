@@ -161,9 +161,9 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
     events: open(readEvents(reader, check)),
     cursor: open(() => readCursor(reader)),
     changes: open(changes.listen),
-    async prune({ olderThan, keep, sentTo = null }) {
+    async prune({ olderThan, keep, sentTo = null, units = false }) {
       let forgotten = 0;
-      for (const rootIds of inTurns(await ask({ type: 'findOld', olderThan, keep, sentTo })))
+      for (const rootIds of inTurns(await ask({ type: 'findOld', olderThan, keep, sentTo, units })))
         forgotten += await ask({ type: 'forgetTrees', rootIds });
       return forgotten;
     },

@@ -22,7 +22,7 @@ type Over = {
 export type Underway = {
   /** Roots that are at work on behalf of a session, in other sessions too: those that have not ended, each once. */
   of(sessionKey: string): Promise<RunRow[]>;
-  /** Runs were forgotten, of those alone that a session was sent where one is named: others may have their ids. */
+  /** Runs were forgotten, of those alone that a session was sent, and its units, where one is named: others may have their ids. */
   forgot(sentTo?: string): void;
 };
 
@@ -91,8 +91,9 @@ export const openUnderway = (store: Pick<RunStore, 'list' | 'get'>): Underway =>
     },
     forgot(sentTo) {
       timesForgotten += 1;
-      const isMeant = ({ sent }: Over) => sentTo === undefined || sent.some(({ sessionKey }) => sessionKey === sentTo);
-      for (const [key, known] of over) if (isMeant(known)) over.delete(key);
+      const isMeant = (key: string, { sent }: Over) =>
+        sentTo === undefined || key === sentTo || sent.some(({ sessionKey }) => sessionKey === sentTo);
+      for (const [key, known] of over) if (isMeant(key, known)) over.delete(key);
     },
   };
 };

@@ -172,9 +172,11 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
   };
 
   const prune = (options: PruneOptions): number => {
-    const { olderThan, keep, sentTo } = options;
+    const { olderThan, keep, sentTo, units = false } = options;
     const rootIds =
-      sentTo === undefined ? trees.keys() : new Set(lists.ofSession(sentTo).map(({ row: { rootId } }) => rootId));
+      sentTo === undefined
+        ? trees.keys()
+        : new Set(lists.ofSession(sentTo, units).map(({ row: { rootId } }) => rootId));
     const old = [...rootIds]
       .flatMap((rootId) => {
         const tree = trees.get(rootId);

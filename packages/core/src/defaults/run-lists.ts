@@ -12,8 +12,8 @@ export type RunLists<T extends Listed> = {
   begin(run: T): void;
   end(run: T): void;
   forget(run: T): void;
-  /** Those that were sent to a session, oldest first. */
-  ofSession(sessionKey: string): T[];
+  /** Those that were sent to a session, oldest first; its background units, too, where they are wanted. */
+  ofSession(sessionKey: string, withUnits: boolean): T[];
   /** Newest first. @param older The run that they are to be older than. */
   rows(filter: Omit<RunFilter, 'before'>, older?: T): RunRow[];
 };
@@ -84,7 +84,12 @@ export const openRunLists = <T extends Listed>(runsOfTree: (rootId: string) => r
       for (const [list, place] of places.get(run.row.runId) ?? []) remove(list, run, place);
       places.delete(run.row.runId);
     },
-    ofSession: (sessionKey) => [...(sent.get(sessionKey)?.all.newest() ?? [])].reverse(),
+    ofSession(sessionKey, withUnits) {
+      const its = [...(sent.get(sessionKey)?.all.newest() ?? [])];
+      if (withUnits)
+        for (const run of units.get(sessionKey)?.all.newest() ?? []) if (sentToOf(run.row) === undefined) its.push(run);
+      return its.sort((a, b) => a.place - b.place);
+    },
     rows(filter, older) {
       const { status, rootId, sentTo, unitsOf, limit = 100 } = filter;
       const wanted = status === undefined ? undefined : new Set([status].flat());

@@ -34,7 +34,7 @@ export const runsOf = (store: RunStore, clock: Clock): Runtime['runs'] => ({
     await thisTick;
     return store.list(filter);
   },
-  async prune({ olderThan, keep = 0, sentTo }) {
+  async prune({ olderThan, keep = 0, sentTo, units = false }) {
     if (!(olderThan >= 0) || !(Number.isInteger(keep) && keep >= 0))
       throw new FaultError(
         'query.invalid',
@@ -42,7 +42,7 @@ export const runsOf = (store: RunStore, clock: Clock): Runtime['runs'] => ({
       );
     // What ended in this very millisecond has ended 0 ago.
     const before = clock.now() - olderThan + 1;
-    return store.prune({ olderThan: before, keep, ...(sentTo !== undefined && { sentTo }) });
+    return store.prune({ olderThan: before, keep, ...(sentTo !== undefined && { sentTo, units }) });
   },
   async cursor() {
     await thisTick;

@@ -131,11 +131,12 @@ export type Runtime = {
     list(filter?: RunFilter): Promise<RunRow[]>;
     /**
      * Forgets trees that ended `olderThan` milliseconds ago or earlier, with 0 all that have ended, except for the `keep` (default 0)
-     * that ended last; with `sentTo` only of the runs that the session with this key was sent, and nothing of what they have started in the background:
-     * a session of which nothing is left begins anew, with whomever it is opened for.
+     * that ended last; with `sentTo` only of the runs that the session with this key was sent, and with `units` (default false) of its
+     * background units: a session of which no run is left begins anew, with whomever it is opened for. What its runs have sent to other
+     * sessions belongs to those.
      * Gives back how many. @throws FaultError `query.invalid`
      */
-    prune(options: { olderThan: number; keep?: number; sentTo?: string }): Promise<number>;
+    prune(options: { olderThan: number; keep?: number; sentTo?: string; units?: boolean }): Promise<number>;
     /** The run and everything below it. @throws FaultError `run.unknown` */
     tree(rootId: string): Promise<RunTree>;
     /**

@@ -12,7 +12,7 @@ type Act =
   /** `isLate`: by any run, be it over. */
   | { do: 'dispatch'; at: number; isLate?: boolean }
   | { do: 'send'; at: number; to: (typeof sessions)[number]; isLate?: boolean }
-  | { do: 'forget'; session: (typeof sessions)[number] }
+  | { do: 'forget'; session: (typeof sessions)[number]; units: boolean }
   | { do: 'ask'; session: (typeof sessions)[number] };
 
 const at = fc.nat(200);
@@ -25,7 +25,14 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
   { weight: 7, arbitrary: fc.record({ do: fc.constant('end' as const), at }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('ask' as const), session: fc.constantFrom(...sessions) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('forget' as const), session: fc.constantFrom(...sessions) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('forget' as const),
+      session: fc.constantFrom(...sessions),
+      units: fc.boolean(),
+    }),
+  },
 );
 
 /** Runs of three sessions that start others in the background, there and elsewhere. */
@@ -87,7 +94,7 @@ describe('what is under way on behalf of a session', () => {
         const underway = openUnderway(store);
         for (const next of [...acts, ...sessions.map((session) => ({ do: 'ask' as const, session }))]) {
           if (next.do === 'forget') {
-            await store.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0, sentTo: next.session });
+            await store.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0, sentTo: next.session, units: next.units });
             underway.forgot(next.session);
             continue;
           }
@@ -164,6 +171,25 @@ describe('what is under way on behalf of a session', () => {
     const origin = { runId: 'r0', rootId: 'r0', callId: 'c' };
     await store.commit([{ ...again, row: { ...again.row, sessionKey: 'k', origin } }]);
     expect(idsOf(await underway.of('k'))).toEqual(['r3']);
+  });
+
+  test('is found where its units were forgotten, and one that is late has the id of one of them', async () => {
+    const { store, perform } = openWorld();
+    const underway = openUnderway(store);
+    for (let i = 0; i < 40; i++) {
+      perform({ do: 'dispatch', at: 0 });
+      perform({ do: 'end', at: 3 });
+    }
+    expect(await underway.of('k')).toEqual([]);
+    await store.prune({ olderThan: 10, keep: 0, sentTo: 'k', units: true });
+    underway.forgot('k');
+    const origin = { runId: 'r0', rootId: 'r0', callId: 'c' };
+    const begin = (runId: string) => {
+      const first = stepOf({ runId });
+      return store.commit([{ ...first, row: { ...first.row, sessionKey: 'k', origin } }]);
+    };
+    for (const runId of ['early', ...Array.from({ length: 39 }, (_, i) => `r${i + 3}`)]) await begin(runId);
+    expect(idsOf(await underway.of('k'))).toContain('early');
   });
 
   test('is found though the run that it is done on behalf of has ended before', async () => {

@@ -24,7 +24,7 @@ import {
 import { freeNameOf, labelOf, nameFor, newAgentId, sessionKeyOf, slugOf } from './names.ts';
 import { pastResults } from './past-results.ts';
 import { readRoster } from './read-roster.ts';
-import type { Member } from './roster.ts';
+import type { Member, Roster } from './roster.ts';
 import { makeSubagent, SubagentMade } from './subagent-agent.ts';
 import { configOf, readConfig, resumedConfig } from './subagent-config.ts';
 import { subagentMachine } from './subagent-machine.ts';
@@ -51,6 +51,10 @@ const internalRequester = ({ agentId, sessionKey }: SubagentRecord): Requester =
 
 const unknown = (what: string): FaultError => new FaultError('subagent.unknown', what);
 
+/** Whether none is at work, nor has a unit that is. */
+const isStill = (roster: Roster): boolean =>
+  idsUnder(roster, under.active).size === 0 && membersUnder(roster, under.restless).every(({ units }) => !units);
+
 /** A task is handed on as its owner should take it. */
 const orchestratedTask = (request: string): string =>
   `You are the owning orchestrator of this request: see to it that it is answered in full, by sub-agents where that helps, and give the final answer yourself.\n\nUser request: ${request}`;
@@ -63,6 +67,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
   const told$ = new Subject<SubagentEvent>();
   const bound = new Map<string, Requester>();
   const runs: OpenRuns = new Map();
+  const units = new Map<string, string>();
   /** Runs whose ends were read while it opened. */
   const known = new Set<string>();
 
@@ -98,6 +103,8 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
           const found = await readRoster(runtime, store);
           for (const { agentId, runId, model, startedAt } of found.running)
             runs.set(runId, { agentId, model, startedAt });
+          for (const [agentId, runIds] of Object.entries(found.units))
+            for (const runId of runIds) units.set(runId, agentId);
           for (const runId of found.ended) known.add(runId);
           return found;
         }),
@@ -115,11 +122,24 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
               logger.warn(`The result of run "${result.runId}" could not be pushed; it can be collected.`),
           },
         }),
+        settling: fromCallback(({ sendBack, input: { member, actorId } }) => {
+          const { record, units = [] } = member;
+          void effects.rest(record).then((status) =>
+            sendBack({
+              type: 'settled',
+              agentId: record.agentId,
+              actorId,
+              rests: status !== null,
+              over: status === 'idle' ? units : [],
+            }),
+          );
+        }),
         sweeper: fromCallback(({ sendBack }) =>
           effects.every(() => sendBack({ type: 'sweep', before: clock.now() - policy.archiveAfterMs })),
         ),
       },
       actions: {
+        halt: (_, { runIds, reason }) => effects.stop(runIds, reason),
         note: (_, { record }) => void effects.note(record).catch(() => {}),
         erase: (_, { record, withRuns }) => effects.erase(record, withRuns),
       },
@@ -133,6 +153,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
     runtime,
     actor,
     runs,
+    units,
     known,
     opening,
     closed() {
@@ -409,9 +430,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
       const stops = how === 'interrupt';
       actor.send({ type: 'close', stopping: stops ? 'The manager was closed.' : null });
       if (stops)
-        await waitFor(actor, ({ context }) => idsUnder(context, under.active).size === 0, {
-          timeout: Number.POSITIVE_INFINITY,
-        }).catch(() => {});
+        await waitFor(actor, ({ context }) => isStill(context), { timeout: Number.POSITIVE_INFINITY }).catch(() => {});
     },
   };
 

@@ -11,6 +11,7 @@ export const followRuns = ({
   runtime,
   actor,
   runs,
+  units,
   known,
   opening,
   closed,
@@ -18,6 +19,8 @@ export const followRuns = ({
   runtime: Runtime;
   actor: ActorRefFrom<typeof managerMachine>;
   runs: OpenRuns;
+  /** Units that have not ended, with the sub-agent whose session they are of. */
+  units: Map<string, string>;
   /** Runs whose ends were read while it opened. */
   known: Set<string>;
   opening: Promise<void>;
@@ -26,18 +29,29 @@ export const followRuns = ({
 }): void => {
   const early: StoredEvent[] = [];
   const hear = (event: StoredEvent): void => {
-    if (event.depth !== 0 || event.runId !== event.rootId) return;
+    if (event.runId !== event.rootId) return;
     // Told, but not stored: it never began, or goes on when it is brought back.
     if (event.rootSeq === 0) return;
     const roster = actor.getSnapshot().context;
     if (event.type === 'run.started') {
-      // What a call of it does in the background is none of its runs.
-      if (event.origin && event.origin.sessionKey === undefined) return;
       const agentId = runs.get(event.runId)?.agentId ?? memberOfSession(roster, event.sessionKey)?.record.agentId;
       if (agentId === undefined) return;
+      // What a call of it does in the background is none of its runs.
+      if (event.origin && event.origin.sessionKey === undefined) {
+        units.set(event.runId, agentId);
+        actor.send({ type: 'unit.began', agentId, runId: event.runId });
+        return;
+      }
+      if (event.depth !== 0) return;
       runs.set(event.runId, { agentId, model: event.model, startedAt: event.at });
       actor.send({ type: 'run.began', agentId, runId: event.runId, model: event.model, at: event.at });
     } else if (isTerminal(event)) {
+      const agentOfUnit = units.get(event.runId);
+      if (agentOfUnit !== undefined) {
+        units.delete(event.runId);
+        actor.send({ type: 'unit.ended', agentId: agentOfUnit, runId: event.runId });
+        return;
+      }
       const run = runs.get(event.runId);
       const member = run && memberOf(roster, run.agentId);
       runs.delete(event.runId);

@@ -1,5 +1,5 @@
 /** What a manager does to the world: it stores, starts, stops, leaves results for sessions. It decides nothing. */
-import type { Agent, Job, Run, Runtime } from '@troupe/core';
+import type { Agent, Job, Run, Runtime, SessionRest } from '@troupe/core';
 import { FaultError, faultOf, isFaultError, type RunEvent, redact, toJSON } from '@troupe/protocol';
 import type { Push } from './handover-machine.ts';
 import { longestMs } from './steps/step.ts';
@@ -23,6 +23,8 @@ export type Effects = {
   /** Interrupts runs, one after another; those that are being sent, once they were. */
   stop(runIds: readonly string[], reason: string): void;
   push(push: Push): Promise<void>;
+  /** Resolves once nothing of its session goes on by itself; with `null`, where that cannot be found out. */
+  rest(record: SubagentRecord): Promise<SessionRest['status'] | null>;
   /** Calls back from time to time. Gives back how to stop. */
   every(call: () => void): () => void;
 };
@@ -126,7 +128,7 @@ export const openEffects = (
   const forgetRuns = async ({ sessionKey, agentId }: SubagentRecord): Promise<void> => {
     await new Promise<void>((resolve) => clock.setTimeout(resolve, 1));
     await runtime.runs
-      .prune({ olderThan: 0, sentTo: sessionKey })
+      .prune({ olderThan: 0, sentTo: sessionKey, units: true })
       .catch(complain(`The runs of sub-agent ${agentId} were not forgotten.`));
   };
 
@@ -152,6 +154,15 @@ export const openEffects = (
     send,
     stop,
     push,
+    async rest(record) {
+      const { agentId, sessionKey } = record;
+      try {
+        return (await runtime.session(agentFor(record), { sessionKey }).idle()).status;
+      } catch (error) {
+        complain(`What sub-agent ${agentId} has under way in the background is not known.`)(error);
+        return null;
+      }
+    },
     every(call) {
       let timer: unknown;
       const wait = (): void => {

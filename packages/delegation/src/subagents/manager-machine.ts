@@ -12,7 +12,8 @@ import { type Applicant, type CheckName, checks, profileChecks } from './admissi
 import { type Handed, handoverMachine } from './handover-machine.ts';
 import type { Scope } from './lineage.ts';
 import { memberOf, noMembers } from './members.ts';
-import { notedOf, type Roster } from './roster.ts';
+import { type Member, notedOf, type Roster } from './roster.ts';
+import { settled, unitBegan, unitEnded } from './steps/background.ts';
 import { forget, sweep } from './steps/forgetting.ts';
 import { admit, adopt, begun, create, refuse, unbegun, unmade } from './steps/letting-in.ts';
 import { close, opened, rest } from './steps/opening.ts';
@@ -24,6 +25,8 @@ import type { CollectRequest, SubagentEvent, SubagentLimits, SubagentResult } fr
 import type { SubagentRecord } from './subagent-record.ts';
 
 type Request = { requestId: number };
+/** `rests`: nothing of its session goes on by itself. `over`: units that have ended by then, whoever executed them. */
+type Settled = { type: 'settled'; agentId: string; actorId: string; rests: boolean; over: string[] };
 export type ManagerEvent =
   | (Request & { type: 'spawn'; applicant: Applicant })
   | (Request & { type: 'create'; applicant: Applicant })
@@ -37,6 +40,9 @@ export type ManagerEvent =
   | { type: 'unmade'; agentIds: readonly string[] }
   | { type: 'run.began'; agentId: string; runId: string; model: string; at: number }
   | { type: 'run.ended'; result: SubagentResult; at: number }
+  | { type: 'unit.began'; agentId: string; runId: string }
+  | { type: 'unit.ended'; agentId: string; runId: string }
+  | Settled
   | { type: 'sweep'; before: number }
   | { type: 'close'; stopping: string | null }
   | SubagentNews
@@ -57,12 +63,16 @@ const base = setup({
     handover: handoverMachine,
     /** Reads what is stored. */
     load: fromPromise<Found>(() => Promise.reject(new Error('A manager was started without its actor "load".'))),
+    /** Says `settled` once the session of a sub-agent rests, or nobody can say. */
+    settling: fromCallback<EventObject, { member: Member; actorId: string }>(() => {}),
     /** Says `sweep` from time to time. */
     sweeper: fromCallback<EventObject>(() => {}),
   },
   actions: {
     /** Stores what is known of a sub-agent now. */
     note: (_args, _params: { record: SubagentRecord }) => {},
+    /** Interrupts units. */
+    halt: (_args, _params: { runIds: string[]; reason: string }) => {},
     /** Forgets a sub-agent; with its runs where nothing is to be left of it. */
     erase: (_args, _params: { record: SubagentRecord; withRuns: boolean }) => {},
   },
@@ -122,6 +132,13 @@ const perform = (order: Order, { roster }: Step, enqueue: Enqueue, awake: Return
     case 'drop':
       ensure(order.agentId);
       return enqueue.sendTo(order.agentId, { type: 'drop', runIds: order.runIds });
+    case 'halt':
+      return enqueue({ type: 'halt', params: { runIds: order.runIds, reason: order.reason } });
+    case 'settle': {
+      const { actorId } = order;
+      const member = memberOf(roster, order.agentId);
+      return member && enqueue.spawnChild('settling', { id: actorId, input: { member, actorId } });
+    }
     case 'hear':
       ensure(order.agentId, order.heard === 'began' ? [order.runId] : []);
       return enqueue.sendTo(order.agentId, { type: order.heard, runId: order.runId });
@@ -230,6 +247,9 @@ export const managerMachine = base
       unmade: { actions: act<'unmade'>((step, { agentIds }) => unmade(step, agentIds)) },
       'run.began': { actions: act<'run.began'>(began) },
       'run.ended': { actions: act<'run.ended'>(ended) },
+      'unit.began': { actions: act<'unit.began'>(unitBegan) },
+      'unit.ended': { actions: act<'unit.ended'>(unitEnded) },
+      settled: { actions: act<'settled'>(settled) },
       'subagent.begun': { actions: act<'subagent.begun'>((step, { ask }) => begun(step, ask)) },
       'subagent.unbegun': {
         actions: act<'subagent.unbegun'>((step, { ask, error }) => unbegun(step, ask, error)),

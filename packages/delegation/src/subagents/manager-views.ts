@@ -55,7 +55,7 @@ export const openViews = (
     };
   };
 
-  const summaryOf = ({ record, state, activity }: Member): SubagentSummary => {
+  const summaryOf = ({ record, state, activity, units }: Member): SubagentSummary => {
     const started = activity?.startedAt ?? activity?.askedAt;
     const until = activity?.endedAt ?? clock.now();
     return {
@@ -67,6 +67,7 @@ export const openViews = (
       model: activity?.model ?? effective(record).model ?? null,
       elapsedSeconds: started === undefined ? 0 : Math.round((until - started) / 100) / 10,
       pendingDescendants: pendingDescendants(treeOf(roster()), record.agentId, (each) => each.isActive),
+      background: units?.length ?? 0,
       mode: record.config.mode,
       name: record.name ?? null,
       allowSubagents: record.config.allowSubagents,

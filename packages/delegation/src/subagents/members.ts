@@ -3,7 +3,7 @@
  * follows from it, so that nobody is looked for among all others.
  */
 import { type Lineage, lineageOf } from './lineage.ts';
-import { isActive, type Member, type Roster } from './roster.ts';
+import { isActive, isResting, type Member, type Roster } from './roster.ts';
 import type { Requester, SubagentRecord } from './subagent-record.ts';
 
 /** A sub-agent in the order in which they came. */
@@ -17,7 +17,7 @@ const parts = 256;
 export const noMembers: Members = Array.from({ length: parts }, () => ({}));
 
 type WithMembers = Pick<Roster, 'members'>;
-type Known = SubagentRecord & { isActive: boolean };
+type Known = SubagentRecord & { isActive: boolean; isResting: boolean };
 
 /** The part that an id belongs to, by how it ends. */
 const partOf = (agentId: string): number =>
@@ -42,6 +42,8 @@ export const callKeyOf = ({
 /** What sub-agents are found under. */
 export const under = {
   active: 'active',
+  /** Those with something under way in the background that may wake them. */
+  restless: 'restless',
   /** Those at work below the same one, or, below none, asked for by the same session. */
   siblings: (parentId: string | null, sessionKey: string | null): string => {
     if (parentId !== null) return `active below ${parentId}`;
@@ -60,6 +62,7 @@ const keysOf = (member: Member): Set<string> => {
   const { name, sessionKey, run, delivered, parentId, requester } = member.record;
   const keys = new Set([under.session(sessionKey)]);
   if (isActive(member)) keys.add(under.active).add(under.siblings(parentId, requester.sessionKey));
+  if (!isResting(member)) keys.add(under.restless);
   if (name !== undefined) keys.add(under.named).add(under.name(name));
   if (run?.origin) keys.add(under.call(callKeyOf(run.origin)));
   for (const { by } of delivered) if (by !== undefined) keys.add(under.collector(by));
@@ -74,10 +77,16 @@ type Index = {
   nextPlace: number;
 };
 
+const standsAs = (member: Member): Pick<Known, 'isActive' | 'isResting'> => ({
+  isActive: isActive(member),
+  isResting: isResting(member),
+});
+
 const enter = ({ tree, ids }: Index, member: Member, before: Member | undefined): void => {
   const { record } = member;
-  if (before?.record === record && isActive(before) === isActive(member)) return;
-  tree.put({ ...record, isActive: isActive(member) });
+  const [is, was] = [standsAs(member), before && standsAs(before)];
+  if (before?.record === record && was?.isActive === is.isActive && was.isResting === is.isResting) return;
+  tree.put({ ...record, ...is });
   const keys = keysOf(member);
   if (before) leave(ids, before, keys);
   for (const key of keys) {

@@ -1,6 +1,6 @@
 /** Sub-agents as they are stored: who there is, from their records; how each stands, from the runs. */
 import type { Runtime } from '@troupe/core';
-import { isEnded, type RunRow } from '@troupe/protocol';
+import { isEnded, type RunRow, unfinished } from '@troupe/protocol';
 import { modelOf, resultFrom, stateOf } from './result-of-run.ts';
 import { type Activity, type Member, standing } from './roster.ts';
 import { type Found, previewLength, remembered } from './steps/step.ts';
@@ -32,6 +32,12 @@ const asItStands = (record: SubagentRecord, open: readonly RunRow[]): SubagentRe
   return { ...record, delivered: delivered.filter(({ runId, how }) => how !== 'steered' || !isAtWork(runId)) };
 };
 
+const openUnits = async ({ runs }: Pick<Runtime, 'runs'>, unitsOf: string): Promise<string[]> => {
+  const open = await runs.list({ unitsOf, status: unfinished, limit: Number.MAX_SAFE_INTEGER });
+  // What was sent to another session is not told to this one by itself.
+  return open.flatMap(({ runId, origin }) => (origin?.sessionKey === undefined ? runId : []));
+};
+
 /**
  * Reads the records of a scope and the runs of each. What cannot be read as a record is left alone, and said.
  *
@@ -42,7 +48,7 @@ export const readRoster = async (
   scope: string,
 ): Promise<Found> => {
   const { memory, logger } = runtime.environment;
-  const found: Found = { members: [], open: {}, asks: [], results: [], running: [], ended: [], gone: [] };
+  const found: Found = { members: [], open: {}, asks: [], results: [], running: [], ended: [], units: {}, gone: [] };
   const stored = await memory.search(scope, '', { limit: Number.MAX_SAFE_INTEGER });
   const ids = new Set(stored.map(({ key }) => key));
   const isThere = (agentId: string): boolean => ids.has(agentId);
@@ -94,6 +100,8 @@ export const readRoster = async (
     const steers = run?.restarted === true && open.some(({ runId }) => runId !== run.runId);
     if (!isSteered(run?.runId ?? '') && (!isBegun || steers))
       found.asks.push({ record, ...(rows.length > 0 && { before: member }) });
+    const units = await openUnits(runtime, record.sessionKey);
+    if (units.length > 0) found.units[agentId] = units;
     if (open.length > 0) found.open[agentId] = open.map(({ runId }) => runId);
     for (const row of open)
       found.running.push({ agentId, runId: row.runId, model: modelOf(row), startedAt: row.createdAt });

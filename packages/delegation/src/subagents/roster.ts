@@ -39,6 +39,12 @@ export type Member = {
   waits?: true;
   /** It is about to be stopped: nothing it is asked now counts. */
   isStopping?: true;
+  /** Background units of its session that have not ended. */
+  units?: string[];
+  /** What may be about to wake it: results that are on their way to its session, and questions whether that rests now. */
+  settling?: number;
+  /** Something may have been left for its session in an earlier life of the program: that is asked once it is to go. */
+  isDoubtful?: true;
 };
 
 export type Waiter = { id: number } & Pick<CollectRequest, 'sessionKey' | 'agentId' | 'runId' | 'by'>;
@@ -81,6 +87,10 @@ export const standing = (member: Omit<Member, 'state' | 'activity'>): Member => 
 };
 
 export const isActive = ({ state }: Pick<Member, 'state'>): boolean => state === 'pending' || state === 'running';
+
+/** Whether nothing that is under way in the background may wake it. */
+export const isResting = ({ units, settling }: Pick<Member, 'units' | 'settling'>): boolean =>
+  units === undefined && settling === undefined;
 
 /** Whether a result is what somebody asks for. */
 export const fits = (

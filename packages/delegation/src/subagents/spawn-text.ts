@@ -81,13 +81,14 @@ export const resumedText = ({ agentId, runId, label, name }: Spawned, handover: 
 
 /** One sub-agent in a list, as a line. */
 export const summaryLine = (summary: SubagentSummary): string => {
-  const { agentId, runId, label, state, elapsedSeconds, model, mode, name, pendingDescendants } = summary;
+  const { agentId, runId, label, state, elapsedSeconds, model, mode, name, pendingDescendants, background } = summary;
   return [
     `[${runId === null ? agentId : `${agentId}/${runId}`}] ${labelText(label)}: ${state} — ${secondsText(elapsedSeconds)}`,
     ...said(
       model && `[${model}]`,
       mode === 'session' && `[session:${name ?? 'none'}]`,
       pendingDescendants > 0 && `(waiting on ${counted(pendingDescendants, 'descendant')})`,
+      background > 0 && `(${background} in the background)`,
     ),
   ].join(' ');
 };
@@ -199,6 +200,7 @@ export const infoText = (info: SubagentInfo): string => {
     ['Depth', info.depth],
     ['Children', info.children.join(', ')],
     ['Pending descendants', info.pendingDescendants],
+    ['In the background', info.background > 0 && info.background],
     ['Role', config.role],
     ['Specialization', config.specialization],
     ['Keywords', config.keywords.join(', ')],

@@ -35,7 +35,7 @@ export type SubagentRequestConfig = {
   readonly timeoutMs?: number | null | undefined;
   /** `run` (default): for one task. `session`: named, goes on for as long as its profile. */
   readonly mode?: 'run' | 'session' | null | undefined;
-  /** `keep` (default), or `delete`: nothing is left of it once its result was delivered. */
+  /** `keep` (default), or `delete`: nothing is left of it once its result was delivered and nothing more will come of it. */
   readonly cleanup?: 'keep' | 'delete' | null | undefined;
   /** `direct` (default), or `orchestrated`: it owns what it is asked, and may have sub-agents of its own. */
   readonly routing?: 'direct' | 'orchestrated' | null | undefined;

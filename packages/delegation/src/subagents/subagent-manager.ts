@@ -130,6 +130,8 @@ export type SubagentSummary = {
   elapsedSeconds: number;
   /** Of those below it, how many have not ended. */
   pendingDescendants: number;
+  /** Background units of its own that have not ended: each may wake it, and what it says then is a result of its own. */
+  background: number;
   mode: SubagentConfig['mode'];
   name: string | null;
   allowSubagents: boolean;
@@ -239,11 +241,11 @@ export type SubagentManager = {
     config?: SubagentRequestConfig;
     requester?: RequesterInput;
   }): Promise<SubagentInfo>;
-  /** Forgets a sub-agent that is not at work; those below it move up. Its stored runs stay. */
+  /** Forgets a sub-agent that is not at work, be it in the background; those below it move up. Its stored runs stay. Gives whether it did. */
   forget(agentId: string, asking?: Asking): Promise<boolean>;
   /** Stops what it does and gives it something else to do, in the same conversation. Not more often than every two seconds. */
   steer(request: Asking & { agentId: string; message: string; origin?: AskedBy | undefined }): Promise<SteerOutcome>;
-  /** Stops it, and with `cascade` (default) everything below it first, deepest first. */
+  /** Stops it with its background units, and with `cascade` (default) everything below it first, deepest first. */
   cancel(agentId: string, options?: Asking & { cascade?: boolean; reason?: string }): Promise<Cancelled>;
   /** Stops every one that is seen, with everything below; gives how many. */
   cancelAll(options?: Asking & { parentId?: string | undefined; reason?: string }): Promise<number>;

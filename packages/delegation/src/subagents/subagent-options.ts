@@ -30,7 +30,7 @@ export type SubagentOptions = {
   maxDepth?: number;
   /** At work at once below one sub-agent, or for one session. Default 5. */
   maxChildrenPerAgent?: number;
-  /** At work at once in all. Default 20. */
+  /** At work at once in all; one that is woken goes on beyond that. Default 20. */
   maxTotal?: number;
   /** Named sub-agents that are kept. Default 10. */
   maxPersistent?: number;

@@ -1,17 +1,18 @@
 import { memoryStore } from '@troupe/core';
 import type { SubagentRecord, SubagentResult } from '@troupe/delegation';
-import { isFaultError, type RunEvent, type RunRow } from '@troupe/protocol';
+import { isEnded, isFaultError, type RunEvent, type RunRow } from '@troupe/protocol';
 import { checkRunLaws, mortalStore } from '@troupe/testing';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
+import { goingFar, withFar } from './far.ts';
 import { heardIn } from './heard.ts';
 import { lead, openOffice, settle } from './office.ts';
 
 const limits = { maxDepth: 2, maxChildrenPerAgent: 2, maxTotal: 4, maxPersistent: 2 };
 
 const nth = fc.nat({ max: 7 });
-const task = fc.constantFrom('count', 'slow sum', 'hang', 'fail');
+const task = fc.constantFrom('count', 'slow sum', 'hang', 'fail', 'far');
 const scope = fc.constantFrom(undefined, 'chat', 'other');
 const command = fc.oneof(
   {
@@ -22,6 +23,7 @@ const command = fc.oneof(
       scope,
       under: fc.option(nth),
       nested: fc.boolean(),
+      cleanup: fc.constantFrom('keep' as const, 'delete' as const),
     }),
   },
   fc.record({ do: fc.constant('spawnNamed' as const), task, scope, name: fc.constantFrom('ann', 'bob', 'cid') }),
@@ -57,18 +59,23 @@ describe('whatever is asked of a manager, in whatever order', () => {
               clock,
               leaseMs: 0,
               maxWakes: Number.POSITIVE_INFINITY,
-              manager: limits,
+              script: goingFar,
+              manager: withFar(clock, limits),
             }),
           };
         };
         let office = open();
+        const lives = [office];
         const ids: string[] = [];
         const collected: SubagentResult[] = [];
         const told = new Map<string, number>();
+        const owners = new Map<string, string>();
+        const forgotten = new Set<string>();
         const asked: Promise<unknown>[] = [];
         const restarts = commands.filter((each) => each.do === 'restart').length;
         const listen = () =>
-          office.manager.events$.subscribe(({ type, runId }) => {
+          office.manager.events$.subscribe(({ type, runId, agentId }) => {
+            if (type === 'started') owners.set(runId, agentId);
             if (type === 'completed' || type === 'failed' || type === 'cancelled')
               told.set(runId, (told.get(runId) ?? 0) + 1);
           });
@@ -94,7 +101,7 @@ describe('whatever is asked of a manager, in whatever order', () => {
                   .spawn({
                     ...each,
                     parentId: each.under === null ? null : at(each.under),
-                    config: { allowSubagents: each.nested },
+                    config: { allowSubagents: each.nested, cleanup: each.cleanup },
                   })
                   .then(({ agentId }) => ids.push(agentId)),
               );
@@ -128,9 +135,11 @@ describe('whatever is asked of a manager, in whatever order', () => {
                   .then((found) => collected.push(...found)),
               );
               break;
-            case 'forget':
-              ask(manager.forget(at(each.at)));
+            case 'forget': {
+              const agentId = at(each.at);
+              ask(manager.forget(agentId).then((isForgotten) => isForgotten && forgotten.add(agentId)));
               break;
+            }
             case 'pass':
               await settle(5);
               clock.increment(each.ms);
@@ -142,12 +151,15 @@ describe('whatever is asked of a manager, in whatever order', () => {
               else office.mortal.die();
               asked.length = 0;
               office = open();
+              lives.push(office);
               listen();
               await office.manager.ready;
               await office.runtime.recover();
           }
           const { active } = await office.manager.status();
-          expect(active.length).toBeLessThanOrEqual(limits.maxTotal);
+          // whoever is woken is not refused
+          const spawned = active.filter(({ runId }) => !runId?.startsWith('wake_'));
+          expect(spawned.length).toBeLessThanOrEqual(limits.maxTotal);
           expect(active.every(({ depth }) => depth <= limits.maxDepth)).toBe(true);
           expect((await office.manager.listPersistent()).length).toBeLessThanOrEqual(limits.maxPersistent);
         }
@@ -168,10 +180,11 @@ describe('whatever is asked of a manager, in whatever order', () => {
 
         const events = [...(store.events({}) as Iterable<RunEvent>)];
         expect(checkRunLaws(events)).toEqual([]);
-        const rows = (store.list({ limit: 10_000 }) as RunRow[]).filter(({ sessionKey }) =>
-          sessionKey?.startsWith('subagent-'),
-        );
-        const heard = heardIn(events);
+        const all = store.list({ limit: 10_000 }) as RunRow[];
+        expect(all.filter(({ status }) => !isEnded(status))).toEqual([]);
+        const rows = all.filter(({ sessionKey, after }) => after !== undefined && sessionKey?.startsWith('subagent-'));
+        // whoever heard of it may be deleted
+        const heard = heardIn(lives.flatMap((life) => life.events));
         const waiting = new Set((store.sessionInbox() as { id: string }[]).map(({ id }) => id));
         for (const { runId } of rows) {
           const pushed = (heard[`result.${runId}`] ?? 0) + Number(waiting.has(`result.${runId}`));
@@ -180,6 +193,11 @@ describe('whatever is asked of a manager, in whatever order', () => {
           expect(told.get(runId) ?? 0).toBeLessThanOrEqual(1);
         }
         // and nothing is lost, but what was forgotten with its sub-agent
+        for (const [runId, agentId] of owners) {
+          if (restarts > 0 || !told.has(runId) || forgotten.has(agentId)) continue;
+          const pushed = (heard[`result.${runId}`] ?? 0) + Number(waiting.has(`result.${runId}`));
+          expect(pushed + collected.filter((result) => result.runId === runId).length).toBe(1);
+        }
         const records = (await store.search('subagents:subagents', '', { limit: 1_000 })).map(
           ({ value }) => value as SubagentRecord,
         );

@@ -57,6 +57,7 @@ describe('what is known of a sub-agent [SB-007]', () => {
       depth: 1,
       children: [lower.agentId],
       pendingDescendants: 1,
+      background: 0,
       allowSubagents: true,
       effectiveSkills: false,
       config: upper.config,

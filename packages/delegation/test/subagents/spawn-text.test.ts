@@ -38,6 +38,7 @@ const summary = (about: Partial<SubagentSummary> = {}): SubagentSummary => ({
   model: 'large',
   elapsedSeconds: 12.4,
   pendingDescendants: 0,
+  background: 0,
   mode: 'run',
   name: null,
   allowSubagents: false,

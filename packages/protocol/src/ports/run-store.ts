@@ -219,10 +219,10 @@ export interface RunStore {
   /**
    * Forgets whole trees in which every run has ended: those that ended before `olderThan` (epoch milliseconds), but not the `keep`
    * that ended last, and of those that ended in one moment began last. With `sentTo` only trees count whose root that session was
-   * sent: all others are left alone. Gives back how many.
+   * sent, and with `units`, too, those whose root is a background unit of it: all others are left alone. Gives back how many.
    *
    * Messages to sessions that nobody has answered outlive the run that sent them; once they are answered, they are forgotten with it,
    * or, where there is no such run, by the first `prune` that is for their session and for what is older than they are.
    */
-  prune(options: { olderThan: number; keep: number; sentTo?: string }): Promise<number> | number;
+  prune(options: { olderThan: number; keep: number; sentTo?: string; units?: boolean }): Promise<number> | number;
 }

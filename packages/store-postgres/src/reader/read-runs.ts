@@ -37,6 +37,7 @@ type RunReader = Later<Pick<RunStore, 'holder' | 'get' | 'list' | 'quotas' | 'ch
       olderThan: number;
       keep: number;
       sentTo?: string | undefined;
+      units?: boolean | undefined;
     }): Promise<{ rootId: string; events: number }[]>;
   };
 
@@ -73,7 +74,9 @@ export const readRuns = ({ schema, read }: Reader, now: (() => number) | undefin
     SELECT root_id, (SELECT count(*) FROM ${schema}.events WHERE events.root_id = old.root_id) AS events
     FROM (
       SELECT root_id, max(coalesce(ended_at, 0)) AS ended_at, max(id) AS id FROM ${schema}.runs
-      WHERE $3::text IS NULL OR root_id IN (SELECT root_id FROM ${schema}.runs WHERE sent_to = $3)
+      WHERE $3::text IS NULL OR root_id IN (
+        SELECT root_id FROM ${schema}.runs WHERE sent_to = $3
+        UNION ALL SELECT root_id FROM ${schema}.runs WHERE $4 AND unit_of = $3 AND sent_to IS NULL)
       GROUP BY root_id HAVING bool_and(ended) ORDER BY 2 DESC, 3 DESC OFFSET $2
     ) AS old WHERE ended_at < $1`;
 
@@ -117,8 +120,8 @@ export const readRuns = ({ schema, read }: Reader, now: (() => number) | undefin
       ]);
       return found && (JSON.parse(textIn(found, 'data')) as Checkpoint);
     },
-    async old({ olderThan, keep, sentTo }) {
-      const found = await read(old, [olderThan, keep, sentTo === undefined ? null : stored(sentTo)]);
+    async old({ olderThan, keep, sentTo, units = false }) {
+      const found = await read(old, [olderThan, keep, sentTo === undefined ? null : stored(sentTo), units]);
       return found.map((row) => ({ rootId: textIn(row, 'root_id'), events: Number(row.events) }));
     },
   };

@@ -59,7 +59,7 @@ export type Tasks = {
   release: { ask: { owner: string; runIds: readonly string[] | null }; give: null };
   /** Trees that may be forgotten, and how many events each has. Forgets messages that no tree takes along. */
   findOld: {
-    ask: { olderThan: number; keep: number; sentTo: string | null };
+    ask: { olderThan: number; keep: number; sentTo: string | null; units: boolean };
     give: { rootId: string; events: number }[];
   };
   /** Forgets trees; gives back how many there were. */

@@ -17,7 +17,11 @@ export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
     ) AS old JOIN claims ON claims.run = old.root
     WHERE ended_at < :olderThan`;
   const find = db.prepare(oldest(''));
-  const findSent = db.prepare(oldest('WHERE root IN (SELECT root FROM runs WHERE sent_to = :sentTo)'));
+  const findSent = db.prepare(
+    oldest(`WHERE root IN (
+      SELECT root FROM runs WHERE sent_to = :sentTo
+      UNION ALL SELECT root FROM runs WHERE :units AND unit_of = :sentTo AND sent_to IS NULL)`),
+  );
   const noteLast = db.prepare(`
     INSERT OR REPLACE INTO meta (name, value)
     SELECT 'forgotten', max(coalesce(max(id), 0), coalesce((SELECT value FROM meta WHERE name = 'forgotten'), 0)) FROM events`);
@@ -46,11 +50,14 @@ export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
       AND NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = claims.owner)`);
 
   return {
-    findOld({ olderThan, keep, sentTo }) {
+    findOld({ olderThan, keep, sentTo, units }) {
       removeLate.run({ olderThan, sentTo });
       // Whoever forgets one session has no time for all others.
       if (sentTo === null) removeClaims.run();
-      const found = sentTo === null ? find.all({ keep, olderThan }) : findSent.all({ keep, olderThan, sentTo });
+      const found =
+        sentTo === null
+          ? find.all({ keep, olderThan })
+          : findSent.all({ keep, olderThan, sentTo, units: Number(units) });
       return found as Tasks['findOld']['give'];
     },
     forgetTrees({ rootIds }) {

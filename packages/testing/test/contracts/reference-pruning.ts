@@ -7,7 +7,7 @@ type Old = { isOld(place: Place): boolean; count: number };
 /** What is to be forgotten, with a bug if one is asked for. */
 export const oldTrees = (
   rows: readonly RunRow[],
-  { olderThan, keep, sentTo }: Parameters<RunStore['prune']>[0],
+  { olderThan, keep, sentTo, units = false }: Parameters<RunStore['prune']>[0],
   bug?: StoreBug,
 ): Old => {
   const endOf = (tree: readonly RunRow[]) => {
@@ -20,12 +20,14 @@ export const oldTrees = (
       return tree.every(({ runId, rootId, status }) => runId !== rootId || isEnded(status));
     return tree.every(({ status }) => isEnded(status));
   };
+  const isWithUnits = (units && bug !== 'prunes no units') || bug === 'prunes units unasked';
   const isMeant = (tree: readonly RunRow[]): boolean => {
     if (sentTo === undefined || bug === 'prunes what any session was sent') return true;
     return tree.some(
-      ({ sessionKey, after }) =>
-        (bug === 'prunes sessions by prefix' ? sessionKey?.startsWith(sentTo) : sessionKey === sentTo) &&
-        (after !== undefined || bug === 'prunes all runs of a session'),
+      ({ sessionKey, after, origin }) =>
+        ((bug === 'prunes sessions by prefix' ? sessionKey?.startsWith(sentTo) : sessionKey === sentTo) &&
+          (after !== undefined || bug === 'prunes all runs of a session' || (origin && isWithUnits))) ||
+        (bug === 'prunes what was sent elsewhere with units' && units && origin?.sessionKey === sentTo),
     );
   };
   if (bug === 'prunes nothing') return { isOld: () => false, count: 0 };

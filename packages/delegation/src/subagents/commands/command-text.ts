@@ -50,12 +50,14 @@ const summaryLine = ({
   mode,
   name,
   pendingDescendants,
+  background,
 }: SubagentSummary): string =>
   [
     `${agentId} ${named(label)}: ${state} — ${secondsText(elapsedSeconds)}`,
     ...(model === null ? [] : [`[${named(model)}]`]),
     ...(mode === 'session' && name !== null ? [`[session:${name}]`] : []),
     ...(pendingDescendants > 0 ? [`+${counted(pendingDescendants, 'descendant')}`] : []),
+    ...(background > 0 ? [`+${background} in the background`] : []),
   ].join(' ');
 
 export const listText = ({ total, active, recent }: SubagentStatus): string => {
@@ -135,6 +137,7 @@ export const infoText = (info: SubagentInfo): string => {
     `Thinking: ${config.thinking ?? 'default'}`,
     `Elapsed: ${secondsText(info.elapsedSeconds)}`,
     `Pending descendants: ${info.pendingDescendants}`,
+    ...(info.background > 0 ? [`In the background: ${info.background}`] : []),
     `Children: ${children.length === 0 ? 'none' : children.join(', ')}`,
     ...(usage === null
       ? []

@@ -6,8 +6,14 @@ import { asFarAs, handOver, leave } from './results.ts';
 import { asked, type Found, put, type Step, wasSteeredAwayFrom } from './step.ts';
 import { stop, stopAll } from './stopping.ts';
 
-export const opened = (step: Step, { members, open, asks, results, gone }: Found): void => {
-  put(step, ...members);
+export const opened = (step: Step, { members, open, asks, results, gone, units }: Found): void => {
+  put(
+    step,
+    ...members.map((member) => {
+      const its = units[member.record.agentId];
+      return { ...member, isDoubtful: true as const, ...(its && { units: its }) };
+    }),
+  );
   for (const [agentId, runIds] of Object.entries(open)) {
     step.out.push({ type: 'open', agentId, runIds });
     const record = memberOf(step.roster, agentId)?.record;
@@ -22,8 +28,8 @@ export const opened = (step: Step, { members, open, asks, results, gone }: Found
     step.out.push({ type: 'ask', ask });
   }
   // What was told to stop, is.
-  for (const { record, open: runs } of membersOf(step.roster))
-    if (runs.some(({ runId }) => record.cancelled?.runIds.includes(runId)))
+  for (const { record, open: runs, units = [] } of membersOf(step.roster))
+    if ([...runs.map(({ runId }) => runId), ...units].some((runId) => record.cancelled?.runIds.includes(runId)))
       stop(step, record.agentId, record.cancelled?.reason ?? '');
   // Whoever had ended before those that it is told of waits for them still.
   const isTold = new Set(results.map(({ requester }) => requester.sessionKey));

@@ -5,13 +5,13 @@ import { memberOf } from '../members.ts';
 import { type Activity, fits, isPushed, type Member, type Waiter } from '../roster.ts';
 import type { CollectRequest, SubagentResult } from '../subagent-manager.ts';
 import type { Delivery } from '../subagent-record.ts';
+import { expectResult, resultCame } from './background.ts';
 import { withDelivery } from './deliveries.ts';
-import { remove } from './forgetting.ts';
+import { letGo } from './forgetting.ts';
 import {
   announce,
   answer,
   handoverIdOf,
-  isAtWorkBelow,
   longestMs,
   previewLength,
   put,
@@ -77,22 +77,12 @@ export const asFarAs = ({ roster }: Step, result: SubagentResult): SubagentResul
   return pendingDescendants > 0 ? { ...result, pendingDescendants } : result;
 };
 
-/** Whether nothing is to be left of it, and nothing will come of it any more: neither by itself nor by what it waits for. */
-const isLeft = (step: Step, { record: { agentId, config }, open }: Member): boolean =>
-  config.mode === 'run' &&
-  config.cleanup === 'delete' &&
-  open.length === 0 &&
-  !step.roster.kept.some((result) => result.agentId === agentId) &&
-  !isAtWorkBelow(step, agentId);
-
 /** It was handed over: that stands in its record, and where nothing is to be left of a sub-agent, it goes now. */
 const deliver = (step: Step, { agentId }: SubagentResult, delivery: Delivery): void => {
   const member = memberOf(step.roster, agentId);
   if (!member) return;
-  const now = { ...member, record: withDelivery(member.record, delivery, member) };
-  put(step, now);
-  if (isLeft(step, now)) remove(step, agentId, true);
-  else step.out.push({ type: 'note', agentId });
+  put(step, { ...member, record: withDelivery(member.record, delivery, member) });
+  if (!letGo(step, agentId)) step.out.push({ type: 'note', agentId });
 };
 
 const give = (step: Step, { id, by }: Pick<Waiter, 'id' | 'by'>, results: readonly SubagentResult[]): void => {
@@ -118,13 +108,18 @@ export const handOver = (step: Step, result: SubagentResult): void => {
     step.roster = { ...step.roster, waiters: step.roster.waiters.filter((each) => each !== waiter) };
     step.out.push({ type: 'stopWaiting', requestId: waiter.id });
     give(step, waiter, [result]);
-  } else if (isPushed(result.requester)) step.out.push({ type: 'push', result, wakes: isWaking(step, result) });
-  else step.roster = { ...step.roster, kept: [...step.roster.kept, result] };
+  } else if (isPushed(result.requester)) {
+    const above = askerOf(step, result.requester);
+    step.out.push({ type: 'push', result, wakes: isWaking(step, result) });
+    if (above) expectResult(step, above);
+  } else step.roster = { ...step.roster, kept: [...step.roster.kept, result] };
 };
 
 /** A push has come to its end. */
 export const handed = (step: Step, { result, how }: Pick<Handed, 'result' | 'how'>): void => {
   step.out.push({ type: 'dismiss', actorId: handoverIdOf(result.runId) });
+  const above = askerOf(step, result.requester);
+  if (above) resultCame(step, above, { runId: result.runId, isThere: how === 'pushed' });
   if (how === 'pushed') return deliver(step, result, { runId: result.runId, how });
   const waiter = step.roster.waiters.find((each) => fits(result, each));
   if (waiter) return handOver(step, result);

@@ -20,6 +20,8 @@ export type Found = {
   running: { agentId: string; runId: string; model: string | null; startedAt: number }[];
   /** Runs that had ended: what was told of them meanwhile is known. */
   ended: string[];
+  /** Units of their sessions that had not ended, by sub-agent. */
+  units: Record<string, string[]>;
   /** Nothing was to be left of these, and something may be. */
   gone: SubagentRecord[];
 };
@@ -39,6 +41,10 @@ export type Order =
   | { type: 'ask'; ask: Ask }
   | { type: 'open'; agentId: string; runIds: string[] }
   | { type: 'cancel'; agentId: string; reason: string }
+  /** Stops units. */
+  | { type: 'halt'; runIds: string[]; reason: string }
+  /** Asks whether the session of a sub-agent rests. */
+  | { type: 'settle'; agentId: string; actorId: string }
   /** Stops runs that another one has taken the place of. */
   | { type: 'drop'; agentId: string; runIds: string[] }
   | { type: 'hear'; agentId: string; runId: string; heard: 'began' | 'ended' }
@@ -56,6 +62,8 @@ export const longestMs = 2 ** 31 - 1;
 /** Characters of an answer that are kept in sight. */
 export const previewLength = 300;
 
+/** The actor that asks whether a session rests: after this unit, or for this sub-agent. */
+const settlingIdOf = (id: string): string => `settling.${id}`;
 /** The actor that pushes a result. */
 export const handoverIdOf = (runId: string): string => `handover.${runId}`;
 
@@ -110,6 +118,13 @@ export const asked = ({ run, config, updatedAt }: SubagentRecord): Activity => (
 export const wasSteeredAwayFrom = ({ delivered }: SubagentRecord, runId: string): boolean =>
   delivered.some((each) => each.runId === runId && each.how === 'steered');
 
+/** Asks whether the session of a sub-agent rests. @param after What may be about to wake it, or the sub-agent itself. */
+export const settle = (step: Step, of: Omit<Member, 'state' | 'activity'>, after: string): void => {
+  const { isDoubtful: _, ...member } = of;
+  put(step, { ...member, settling: (member.settling ?? 0) + 1 });
+  step.out.push({ type: 'settle', agentId: member.record.agentId, actorId: settlingIdOf(after) });
+};
+
 /** Moves sub-agents as the tree says; gives back their ids. */
 export const move = (step: Step, { changes }: Moves): string[] => {
   const moved = [...changes].flatMap(([agentId, change]) => {
@@ -123,9 +138,9 @@ export const move = (step: Step, { changes }: Moves): string[] => {
 export const isSeen = ({ roster }: Step, agentId: string, scope: Scope): boolean =>
   isVisibleTo(treeOf(roster), agentId, scope);
 
-/** Whether somebody below a sub-agent is at work. */
+/** Whether somebody below a sub-agent is at work, be it in the background. */
 export const isAtWorkBelow = ({ roster }: Step, agentId: string): boolean =>
-  pendingDescendants(treeOf(roster), agentId, (each) => each.isActive) > 0;
+  pendingDescendants(treeOf(roster), agentId, (each) => each.isActive || !each.isResting) > 0;
 
 /** Tells once of a run that takes the place of another. */
 export const announce = (step: Step, agentId: string, runId: string): void => {

@@ -61,20 +61,25 @@ export const steer = (step: Step, { requestId, agentId, run, at }: Steering): vo
 
 export const stop = (step: Step, agentId: string, reason: string): boolean => {
   const member = memberOf(step.roster, agentId);
-  if (!member || !isActive(member)) return false;
+  if (!member || !(isActive(member) || member.units)) return false;
+  const { units = [] } = member;
   // What it was steered to and has not begun comes to nothing: what it was to take the place of is what is cancelled.
   const overtaken = member.open.filter(
     ({ runId, restarted, startedAt }) =>
       restarted && startedAt === undefined && !(member.record.run?.begun && member.record.run.runId === runId),
   );
+  // What it waited for, it waits for no more.
+  const told = isActive(member) ? [] : (member.record.cancelled?.runIds ?? []);
   const record = withDeliveries(
-    { ...member.record, cancelled: { runIds: member.open.map(({ runId }) => runId), reason } },
+    { ...member.record, cancelled: { runIds: [...told, ...member.open.map(({ runId }) => runId), ...units], reason } },
     overtaken.map(({ runId }): Delivery => ({ runId, how: 'steered' })),
     member,
   );
   const { next: _, ...rest } = member;
   put(step, { ...rest, record, isStopping: true });
-  step.out.push({ type: 'note', agentId }, { type: 'cancel', agentId, reason });
+  step.out.push({ type: 'note', agentId });
+  if (isActive(member)) step.out.push({ type: 'cancel', agentId, reason });
+  if (units.length > 0) step.out.push({ type: 'halt', runIds: units, reason });
   return true;
 };
 
@@ -126,7 +131,10 @@ export const stopAll = (step: Step, scope: Scope, parentId: string | undefined, 
   topLevelVisible(
     treeOf(step.roster),
     scope,
-    ({ agentId, isActive: isAtWork }) => isAtWork || memberOf(step.roster, agentId)?.waits === true,
+    ({ agentId, isActive: isAtWork }) => {
+      const { waits, units } = memberOf(step.roster, agentId) ?? {};
+      return isAtWork || waits === true || units !== undefined;
+    },
     parentId,
   ).flatMap(({ agentId }) => stopWithin(step, agentId, reason));
 

@@ -41,6 +41,7 @@ const summary: SubagentSummary = {
   model: 'small',
   elapsedSeconds: 12.4,
   pendingDescendants: 0,
+  background: 0,
   mode: 'run',
   name: null,
   allowSubagents: false,

@@ -300,7 +300,9 @@ const abstractIn =
 export const casesOf = (scene: Scene) => ({
   input: { limits: limitsOf(scene) },
   settles: {
-    load: () => [{ output: { members: [], open: {}, asks: [], results: [], running: [], ended: [], gone: [] } }],
+    load: () => [
+      { output: { members: [], open: {}, asks: [], results: [], running: [], ended: [], units: {}, gone: [] } },
+    ],
   },
   events: (state: State): ManagerEvent[] => eventsOf(scene, state),
   abstract: abstractIn(scene),

@@ -114,6 +114,30 @@ export const pruning: Contract<RunStore> = [
     },
   ],
   [
+    'forgets the background units of that session with them, where it is told to, and not what was sent elsewhere',
+    async (open) => {
+      const store = await open();
+      const origin = { runId: 'r5', rootId: 'r5', callId: 'c' };
+      await writeEnded(store, 'r5', 5, { sessionKey: 'k', after: null });
+      await writeEnded(store, 'early', 4, { sessionKey: 'k', origin });
+      await writeEnded(store, 'late', 6, { sessionKey: 'k', origin });
+      await writeEnded(store, 'sent', 4, { sessionKey: 'K', after: null, origin: { ...origin, sessionKey: 'k' } });
+      await writeEnded(store, 'other', 4, { sessionKey: 'K', origin });
+      const unit = await writeRun(store, { runId: 'unit', sessionKey: 'k', origin });
+      const child = await writeRun(store, { runId: 'unit/1-0/0', rootId: 'unit', parentId: 'unit', sessionKey: 'k' });
+      await unit.end(4);
+      await child.say('a');
+      const others = ['other', 'sent'];
+      expect(await store.prune({ olderThan: everything, keep: 2, sentTo: 'k', units: true })).toBe(1);
+      expect(idsOf(await store.list())).toEqual(['unit/1-0/0', 'unit', ...others, 'late', 'r5']);
+      expect(await store.prune({ olderThan: 6, keep: 0, sentTo: 'k', units: true })).toBe(1);
+      await child.end(5);
+      expect(await store.prune({ olderThan: everything, keep: 0, sentTo: 'k', units: true })).toBe(2);
+      expect(idsOf(await store.list())).toEqual(others);
+      expect(await store.list({ unitsOf: 'k' })).toHaveLength(1);
+    },
+  ],
+  [
     'leaves nothing of a tree that it forgets: it could begin anew',
     async (open) => {
       const store = await open();
