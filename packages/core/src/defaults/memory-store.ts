@@ -240,7 +240,9 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       if (!runIds) leases.delete(owner);
       for (const runId of runIds ?? []) {
         const claim = claims.get(runId);
-        if (claim?.owner === owner) claims.set(runId, { ...claim, owner: nobody });
+        if (claim?.owner !== owner) continue;
+        if (runs.has(runId)) claims.set(runId, { ...claim, owner: nobody });
+        else claims.delete(runId);
       }
     },
     commit,

@@ -99,6 +99,11 @@ export const openBringTree = ({
     throw claimed(runId);
   };
 
+  const letGo = async (runIds: readonly string[]): Promise<void> => {
+    for (const runId of runIds) claiming.delete(runId);
+    await lease.giveBack(runIds);
+  };
+
   /** An unfinished run that was claimed, as it is stored. @param family Where its agent is looked up. */
   const find = async (row: RunRow, family: Rows, epoch: number): Promise<Found> => {
     const { runId, agent: name } = row;
@@ -200,13 +205,15 @@ export const openBringTree = ({
     const all: Found[] = [];
     for (const row of openRuns(rows)) {
       const epoch = epochs.get(row.runId) ?? (await claim(row.runId));
+      epochs.delete(row.runId);
       claims.push(row.runId);
       all.push(await find(row, family, epoch));
     }
+    // What has ended or was forgotten before it was claimed stays as it is: under its id another one may begin.
+    await letGo([...epochs.keys()]);
     const runs = all.map(({ run }) => run);
     if (mayBeLeft && !(await revival.isWorthIt(runs))) {
-      for (const { runId } of runs) claiming.delete(runId);
-      await lease.giveBack(runs.map(({ runId }) => runId));
+      await letGo(runs.map(({ runId }) => runId));
       return undefined;
     }
     for (const run of runs) await findFormer(run, rows, family);

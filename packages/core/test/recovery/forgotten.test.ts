@@ -271,6 +271,26 @@ describe('while something is forgotten', () => {
   });
 });
 
+test('the id of a run that was forgotten while it was to be recovered elsewhere is free', async () => {
+  const agent = defineAgent({ name: 'clerk', instructions: '' });
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const base = memoryStore();
+  const first = open(() => promise, [agent], base);
+  const { report } = first.runtime.start(agent, 'one', { runId: 'r' });
+  await settle();
+  const claim: RunStore['claim'] = async (...asked) => {
+    resolve('done');
+    await report;
+    first.clock.increment(1);
+    await first.runtime.runs.prune({ olderThan: 0 });
+    return base.claim(...asked);
+  };
+  const second = open(echo, [agent], { ...base, claim, lasting: true });
+  expect((await second.runtime.recover()).recovered).toEqual([]);
+  await settle();
+  expect(await first.runtime.start(agent, 'two', { runId: 'r' }).report).toMatchObject({ status: 'completed' });
+});
+
 test('a session of which nothing is left is with whom it is opened for next', async () => {
   const other = defineAgent({ name: 'other', instructions: '' });
   const { clock, runtime } = open(echo, [clerk, other]);

@@ -159,7 +159,8 @@ export const openEffects = (
       try {
         return (await runtime.session(agentFor(record), { sessionKey }).idle()).status;
       } catch (error) {
-        complain(`What sub-agent ${agentId} has under way in the background is not known.`)(error);
+        const isClosed = isFaultError(error) && error.code === 'runtime.closed';
+        if (!isClosed) complain(`What sub-agent ${agentId} has under way in the background is not known.`)(error);
         return null;
       }
     },

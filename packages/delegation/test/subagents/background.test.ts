@@ -141,6 +141,16 @@ describe('[B-11, SB-041] it is cancelled', () => {
     expect((await office.runtime.runs.list()).filter(({ status }) => !isEnded(status))).toEqual([]);
   });
 
+  test('where the runtime is closed meanwhile, nothing is complained about', async () => {
+    const said: string[] = [];
+    const office = openFar({ logger: { warn: (what) => said.push(what), error: (what) => said.push(what) } });
+    await office.manager.spawn({ task: 'far' });
+    await settle();
+    await office.runtime.close({ runs: 'interrupt' });
+    await settle();
+    expect(said).toEqual([]);
+  });
+
   test('whoever closes the manager waits for the end of that', async () => {
     const watched = watchedStore();
     const office = openFar({ store: watched.store });

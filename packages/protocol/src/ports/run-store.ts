@@ -168,7 +168,10 @@ export interface RunStore {
   holder(runId: string): Promise<string | null> | string | null;
   /** Prolongs every lease of an owner: from now on they run for `leaseMs`. An owner that never said how long has none. */
   renew(owner: string, options: { leaseMs: number }): Promise<void> | void;
-  /** Gives claims of an owner back, all of them or those of some runs: anybody may claim these at once. */
+  /**
+   * Gives claims of an owner back, all of them or those of some runs: anybody may claim these at once. One of `runIds` that was never
+   * written, or was forgotten, is as if nobody had claimed it: whoever writes it first begins it.
+   */
   release(owner: string, runIds?: readonly string[]): Promise<void> | void;
   /**
    * Writes steps that belong together, of runs of one tree, one after another: all of them or nothing. A run may take several of

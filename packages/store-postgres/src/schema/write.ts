@@ -234,6 +234,8 @@ BEGIN
       PERFORM lease(task ->> 'owner', its_store, now + (task ->> 'leaseMs')::double precision * interval '1 millisecond');
     WHEN 'release' THEN
       IF task ? 'runIds' THEN
+        DELETE FROM claims WHERE owner = task ->> 'owner' AND run_id IN (SELECT jsonb_array_elements_text(task -> 'runIds'))
+          AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.run_id = claims.run_id);
         UPDATE claims SET owner = '' WHERE owner = task ->> 'owner' AND run_id IN (SELECT jsonb_array_elements_text(task -> 'runIds'));
       ELSE
         DELETE FROM owners WHERE owner = task ->> 'owner';

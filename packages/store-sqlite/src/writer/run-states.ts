@@ -30,6 +30,8 @@ export type RunStates = {
   newestOf(session: string): string | undefined;
   /** Writes a claim. */
   claim(runId: string, owner: string, epoch: number): void;
+  /** Nobody has claimed a run that was never written. */
+  unclaim(runId: string): void;
   /** Takes note of a step that was checked. */
   enter(step: StepText): Numbers;
   /** Writes what the batch has left to write. */
@@ -103,10 +105,11 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
     return state.run;
   };
 
-  /** A root that was never written is known by a claim that is nobody's. */
+  /** What was never written may be known as a root, or was claimed once: the claim is nobody's. */
+  const unclaim = (state: RunState): number => claim(state, null, 0);
   const numberOf = (rootId: string): number => {
     const root = of(rootId);
-    return root.run ?? claim(root, null, 0);
+    return root.run ?? unclaim(root);
   };
 
   const write = (
@@ -146,6 +149,7 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
     claim(runId, owner, epoch) {
       claim(of(runId), owner, epoch);
     },
+    unclaim: (runId) => void unclaim(of(runId)),
     enter({ runId, rootId, owner, epoch, turn, status, ended, events, row, checkpoint }) {
       const state = of(runId);
       const run = state.run === null || state.owner === null ? claim(state, owner, epoch) : state.run;

@@ -69,7 +69,9 @@ export const openClaimWriter = (db: DatabaseSync, self: ProcessIdentity): ClaimW
     release({ owner, runIds }, states) {
       for (const runId of runIds ?? []) {
         const run = states.of(runId);
-        if (run.owner === owner) states.claim(runId, nobody, run.epoch);
+        if (run.owner !== owner) continue;
+        if (run.status === null) states.unclaim(runId);
+        else states.claim(runId, nobody, run.epoch);
       }
       if (runIds) return null;
       remove.run(owner);

@@ -132,6 +132,21 @@ export const take = async (
   return events;
 };
 
+/** Writes a tree of one run that ended then. */
+export const writeEnded = async (
+  store: RunStore,
+  runId: string,
+  endedAt: number,
+  about: Partial<RunRow> = {},
+): Promise<void> => {
+  const run = await writeRun(store, { runId, ...about });
+  await run.commit(run.next([runId], { checkpoint: { runId } }));
+  await run.end(endedAt);
+};
+
+/** A time that comes after all others. */
+export const everything = Number.MAX_SAFE_INTEGER;
+
 /** All that a run heard, or what it heard from a point on. */
 export const journalOf = async (store: RunStore, runId: string, from?: number): Promise<ReadEntry[]> => {
   const entries: ReadEntry[] = [];

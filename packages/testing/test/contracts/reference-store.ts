@@ -339,8 +339,9 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       if (runIds && bug !== 'single claims are not given back') {
         for (const runId of runIds) {
           const claim = claims.get(runId);
-          if (claim && (claim.owner === owner || bug === 'anybody gives claims back'))
-            claims.set(runId, { ...claim, owner: '' });
+          if (!claim || (claim.owner !== owner && bug !== 'anybody gives claims back')) continue;
+          if (rows.has(runId) || bug === 'claims on what is not there stay') claims.set(runId, { ...claim, owner: '' });
+          else claims.delete(runId);
         }
         return;
       }

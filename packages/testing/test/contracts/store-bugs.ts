@@ -42,6 +42,7 @@ export const storeBugs = [
   'a conflict answers messages',
   'single claims are not given back',
   'anybody gives claims back',
+  'claims on what is not there stay',
   'nobody holds a run',
   'a holder outlives its lease',
   'a run that has ended is held',

@@ -1,7 +1,7 @@
 import type { RunStore } from '@troupe/protocol';
 import { expect } from 'vitest';
 import type { Contract } from '../contract.ts';
-import { leaseMs, oneTo, textsOf, writeRun, writerOf } from '../run-writer.ts';
+import { everything, leaseMs, oneTo, textsOf, writeEnded, writeRun, writerOf } from '../run-writer.ts';
 import { expectRefused } from './expect-refused.ts';
 
 const lease = { leaseMs };
@@ -110,6 +110,22 @@ export const claims: Contract<RunStore> = [
       // then the lease of the new owner runs
       time.pass(leaseMs - 1);
       expect(await store.claim('r', 'one', lease)).toBeNull();
+    },
+  ],
+  [
+    'knows of no claim on a run that never was, or was forgotten, once that is given back',
+    async (open) => {
+      const store = await open();
+      await writeEnded(store, 'forgotten', 1);
+      expect(await store.prune({ olderThan: everything, keep: 0 })).toBe(1);
+      for (const runId of ['forgotten', 'never']) {
+        expect((await store.claim(runId, 'one', lease))?.epoch).toBe(1);
+        await store.release('two', [runId]);
+        await expectRefused(store, writerOf(store, { runId }, { owner: 'two' }).next(['a']), 'store.fenced');
+        await store.release('one', [runId]);
+        expect(await store.holder(runId)).toBeNull();
+        expect(textsOf(await writerOf(store, { runId }, { owner: 'two' }).say('b'))).toEqual(['b']);
+      }
     },
   ],
   [

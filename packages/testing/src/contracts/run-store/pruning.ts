@@ -1,21 +1,7 @@
-import type { RunRow, RunStore } from '@troupe/protocol';
+import type { RunStore } from '@troupe/protocol';
 import { expect } from 'vitest';
 import type { Contract } from '../contract.ts';
-import { idsOf, leaseMs, take, textsOf, writeRun, writerOf } from '../run-writer.ts';
-
-/** Writes a tree of one run that ended then. */
-const writeEnded = async (
-  store: RunStore,
-  runId: string,
-  endedAt: number,
-  about: Partial<RunRow> = {},
-): Promise<void> => {
-  const run = await writeRun(store, { runId, ...about });
-  await run.commit(run.next([runId], { checkpoint: { runId } }));
-  await run.end(endedAt);
-};
-
-const everything = Number.MAX_SAFE_INTEGER;
+import { everything, idsOf, leaseMs, take, textsOf, writeEnded, writeRun, writerOf } from '../run-writer.ts';
 
 /** What is forgotten, and what never is. */
 export const pruning: Contract<RunStore> = [
