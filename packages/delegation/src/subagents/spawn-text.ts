@@ -120,14 +120,22 @@ export const quoted = (text: string): string => text.replace(/^(?=[^\S\n]*(?:\[S
 export const headings = { completed: 'Completed', failed: 'Failed', cancelled: 'Cancelled' } as const;
 
 /** That what one says is not its last word. */
-export const waitingText = (pendingDescendants = 0): string =>
-  pendingDescendants > 0
-    ? `, and waits for ${counted(pendingDescendants, 'sub-agent')} below it: it goes on when it is told of their end`
+export const waitingText = ({
+  pendingDescendants = 0,
+  background = 0,
+}: Pick<SubagentResult, 'pendingDescendants' | 'background'>): string => {
+  const waitsFor = said(
+    pendingDescendants > 0 && `${counted(pendingDescendants, 'sub-agent')} below it`,
+    background > 0 && `${counted(background, 'piece')} of work in the background`,
+  );
+  return waitsFor.length > 0
+    ? `, and waits for ${waitsFor.join(' and ')}: it goes on when it is told of their end`
     : '';
+};
 
 /** What one run came to. One that did not complete never reads like an answer. */
 export const resultText = (result: SubagentResult): string => {
-  const { agentId, runId, label, state, elapsedSeconds, model, error, partial, pendingDescendants, delivered } = result;
+  const { agentId, runId, label, state, elapsedSeconds, model, error, partial, delivered } = result;
   const body =
     state === 'completed'
       ? result.result || '(no output)'
@@ -136,7 +144,7 @@ export const resultText = (result: SubagentResult): string => {
           partial && `What it had said by then (no result):\n${partial}`,
         ).join('\n');
   return said(
-    `[Sub-agent ${headings[state]}] ${labelText(label)} (${agentId}/${runId}): ${state} after ${secondsText(elapsedSeconds)}${model ? ` [${model}]` : ''}${waitingText(pendingDescendants)}`,
+    `[Sub-agent ${headings[state]}] ${labelText(label)} (${agentId}/${runId}): ${state} after ${secondsText(elapsedSeconds)}${model ? ` [${model}]` : ''}${waitingText(result)}`,
     `task_id: ${agentId}`,
     `run_id: ${runId}`,
     delivered && `handed over before: ${delivered}`,

@@ -100,6 +100,8 @@ export type SubagentResult = {
    * own. Such a result is left for its session without waking it. Absent where there are none, and where it was asked for again.
    */
   pendingDescendants?: number;
+  /** Units of its own that had not ended when it did: each may wake it. Absent where there are none, and where it was asked for again. */
+  background?: number;
   /** Set where it was asked for again: how it was handed over before. */
   delivered?: 'pushed' | 'pulled';
 };

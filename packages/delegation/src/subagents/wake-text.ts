@@ -14,10 +14,10 @@ export const wakeText = ({
   result,
   error,
   partial,
-  pendingDescendants,
+  ...told
 }: SubagentResult): string =>
   [
-    `[Sub-agent ${headings[state]}] ${label} (${agentId}): ${state} after ${elapsedSeconds} s${waitingText(pendingDescendants)}`,
+    `[Sub-agent ${headings[state]}] ${label} (${agentId}): ${state} after ${elapsedSeconds} s${waitingText(told)}`,
     `task_id: ${agentId}`,
     `run_id: ${runId}`,
     '',

@@ -1,11 +1,13 @@
 import { memoryStore } from '@troupe/core';
-import type { SubagentRecord } from '@troupe/delegation';
+import type { SubagentRecord, SubagentResult } from '@troupe/delegation';
 import { isEnded, type RunEvent, type RunRow } from '@troupe/protocol';
 import { checkRunLaws, type Death, mortalStore } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { noMembers } from '../../src/subagents/members.ts';
+import { resultText } from '../../src/subagents/spawn-text.ts';
 import { unitBegan } from '../../src/subagents/steps/background.ts';
+import { asFarAs } from '../../src/subagents/steps/results.ts';
 import { put, type Step } from '../../src/subagents/steps/step.ts';
 import { recordOf } from './asked.ts';
 import { farMs, goingFar, withFar } from './far.ts';
@@ -29,7 +31,11 @@ describe('a sub-agent has something under way in the background', () => {
       const office = openFar();
       const { agentId } = await office.manager.spawn({ task: 'far', config: { cleanup } });
       await settle();
-      expect(await results(office)).toEqual(['gone']);
+      const [first, ...others] = await office.manager.collect();
+      expect([first?.result, first?.background, others]).toEqual(['gone', 1, []]);
+      expect(resultText(first as SubagentResult)).toContain(
+        'and waits for 1 piece of work in the background: it goes on',
+      );
       await pass(office, farMs - 1);
       expect(await members(office)).toEqual([agentId]);
       expect(await office.manager.info(agentId)).toMatchObject({ state: 'completed', background: 1 });
@@ -125,6 +131,7 @@ describe('[B-11, SB-041] it is cancelled', () => {
     await pass(office, farMs);
     expect(await statuses(office)).toEqual(['interrupted', done === 0 ? 'interrupted' : 'completed']);
     expect(await office.manager.info(agentId)).toMatchObject({ background: 0 });
+    expect((await office.manager.collect()).map(({ background }) => background)).toEqual([done === 0 ? undefined : 1]);
     expect(await office.manager.cancel(agentId)).toEqual({ cancelled: false, descendants: 0 });
   });
 
@@ -180,6 +187,11 @@ describe('[B-11, SB-041] it is cancelled', () => {
     unitBegan(step, { agentId: 's', runId: 'unit' });
     unitBegan(step, { agentId: 'gone', runId: 'other' });
     expect(step.out).toEqual([{ type: 'halt', runIds: ['unit'], reason: 'Enough.' }]);
+    // and its end does not say that it waits for that
+    const end = { agentId: 's', runId: 'r', label: 's', error: null, elapsedSeconds: 0, model: null };
+    const result = { ...end, result: null, requester: record.requester };
+    expect(asFarAs(step, { ...result, state: 'cancelled' })).not.toHaveProperty('background');
+    expect(asFarAs(step, { ...result, state: 'failed' })).toHaveProperty('background', 1);
   });
 });
 

@@ -74,7 +74,13 @@ export const ended = (step: Step, { result, at }: { result: SubagentResult; at: 
 /** What it is to say more after that is said with it. */
 export const asFarAs = ({ roster }: Step, result: SubagentResult): SubagentResult => {
   const pendingDescendants = awaited(roster, result.agentId);
-  return pendingDescendants > 0 ? { ...result, pendingDescendants } : result;
+  // With one that is cancelled its units are, and nobody is woken by those.
+  const { units = [] } = (result.state !== 'cancelled' && memberOf(roster, result.agentId)) || {};
+  return {
+    ...result,
+    ...(pendingDescendants > 0 && { pendingDescendants }),
+    ...(units.length > 0 && { background: units.length }),
+  };
 };
 
 /** It was handed over: that stands in its record, and where nothing is to be left of a sub-agent, it goes now. */
