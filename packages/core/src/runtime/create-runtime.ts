@@ -10,6 +10,7 @@ import {
   type PlacementServer,
   redact,
   runOfQuestion,
+  unfinished,
 } from '@troupe/protocol';
 import { openCourier } from '../background/courier.ts';
 import { isUnit } from '../background/unit.ts';
@@ -151,6 +152,14 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     start: (agent, job, options, sent) => starts.start(agent, job, options, undefined, sent),
     find: (...asked) => starts.find(...asked),
   });
+
+  /** What was left for a session of which nothing will be left is heard by nobody, unless something is at work that may hear it. */
+  const forgetLetters = async (sessionKey: string): Promise<void> => {
+    for (const its of [{ sentTo: sessionKey }, { unitsOf: sessionKey }])
+      if ((await store.list({ ...its, status: unfinished, limit: 1 })).length > 0) return;
+    for (const { id } of await store.sessionInbox(sessionKey))
+      await store.withdraw(id, { status: 'rejected', reason: `Session "${sessionKey}" was forgotten.` });
+  };
 
   /** The agent of the newest run of a session. @throws FaultError `agent.unknown` */
   const lastOf = async (sessionKey: string, first: string): Promise<AnyAgent | undefined> => {
@@ -303,8 +312,9 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     runs: {
       ...stored,
       async prune(options) {
+        const { sentTo, units, olderThan, keep = 0 } = options;
+        if (sentTo !== undefined && units && olderThan === 0 && keep === 0) await forgetLetters(sentTo);
         const forgotten = await stored.prune(options);
-        const { sentTo } = options;
         sessions.forgot(sentTo);
         engine.underway.forgot(sentTo);
         if (sentTo !== undefined && (await stored.list({ sentTo, limit: 1 })).length === 0) sessions.drop(sentTo);

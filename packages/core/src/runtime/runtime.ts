@@ -132,8 +132,9 @@ export type Runtime = {
     /**
      * Forgets trees that ended `olderThan` milliseconds ago or earlier, with 0 all that have ended, except for the `keep` (default 0)
      * that ended last; with `sentTo` only of the runs that the session with this key was sent, and with `units` (default false) of its
-     * background units: a session of which no run is left begins anew, with whomever it is opened for. What its runs have sent to other
-     * sessions belongs to those.
+     * background units, and, where that is all of it (`olderThan` and `keep` are 0, nothing is at work), of what was left for it unheard:
+     * a session of which no run is left begins anew, with whomever it is opened for. What its runs have sent to other sessions belongs to
+     * those.
      * Gives back how many. @throws FaultError `query.invalid`
      */
     prune(options: { olderThan: number; keep?: number; sentTo?: string; units?: boolean }): Promise<number>;

@@ -122,17 +122,9 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
               logger.warn(`The result of run "${result.runId}" could not be pushed; it can be collected.`),
           },
         }),
-        settling: fromCallback(({ sendBack, input: { member, actorId } }) => {
-          const { record, units = [] } = member;
-          void effects.rest(record).then((status) =>
-            sendBack({
-              type: 'settled',
-              agentId: record.agentId,
-              actorId,
-              rests: status !== null,
-              over: status === 'idle' ? units : [],
-            }),
-          );
+        inquiry: fromCallback(({ sendBack, input: { record } }) => {
+          const { agentId } = record;
+          void effects.rests(record).then((rests) => sendBack({ type: 'inquired', agentId, rests }));
         }),
         sweeper: fromCallback(({ sendBack }) =>
           effects.every(() => sendBack({ type: 'sweep', before: clock.now() - policy.archiveAfterMs })),

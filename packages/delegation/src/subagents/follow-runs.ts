@@ -1,6 +1,6 @@
 /** What the manager hears of the runs of its sub-agents: when they begin, and what they come to. */
 import type { Runtime } from '@troupe/core';
-import { isLive, isTerminal, type StoredEvent } from '@troupe/protocol';
+import { isFaultError, isLive, isTerminal, type StoredEvent } from '@troupe/protocol';
 import type { ActorRefFrom } from 'xstate';
 import type { OpenRuns } from './manager-effects.ts';
 import type { managerMachine } from './manager-machine.ts';
@@ -27,11 +27,31 @@ export const followRuns = ({
   /** The runtime was closed. */
   closed(): void;
 }): void => {
+  const over = (runId: string): void => {
+    const agentId = units.get(runId);
+    if (agentId === undefined) return;
+    units.delete(runId);
+    if (actor.getSnapshot().status === 'active') actor.send({ type: 'unit.ended', agentId, runId });
+  };
+  /** A unit that is executed elsewhere, or by nobody yet: its end is not told here by itself. */
+  const awaitEnd = async (runId: string): Promise<void> => {
+    try {
+      await (await runtime.attach(runId)).ended;
+    } catch (error) {
+      // Where it is not there any more, or cannot be asked about, its sub-agent is doubtful.
+      if (isFaultError(error) && error.code === 'runtime.closed') return;
+    }
+    over(runId);
+  };
+
   const early: StoredEvent[] = [];
   const hear = (event: StoredEvent): void => {
     if (event.runId !== event.rootId) return;
     // Told, but not stored: it never began, or goes on when it is brought back.
-    if (event.rootSeq === 0) return;
+    if (event.rootSeq === 0) {
+      if (isTerminal(event) && units.has(event.runId)) void awaitEnd(event.runId);
+      return;
+    }
     const roster = actor.getSnapshot().context;
     if (event.type === 'run.started') {
       const agentId = runs.get(event.runId)?.agentId ?? memberOfSession(roster, event.sessionKey)?.record.agentId;
@@ -46,12 +66,7 @@ export const followRuns = ({
       runs.set(event.runId, { agentId, model: event.model, startedAt: event.at });
       actor.send({ type: 'run.began', agentId, runId: event.runId, model: event.model, at: event.at });
     } else if (isTerminal(event)) {
-      const agentOfUnit = units.get(event.runId);
-      if (agentOfUnit !== undefined) {
-        units.delete(event.runId);
-        actor.send({ type: 'unit.ended', agentId: agentOfUnit, runId: event.runId });
-        return;
-      }
+      if (units.has(event.runId)) return over(event.runId);
       const run = runs.get(event.runId);
       const member = run && memberOf(roster, run.agentId);
       runs.delete(event.runId);
@@ -69,8 +84,10 @@ export const followRuns = ({
   });
   void opening.then(
     () => {
+      const found = [...units.keys()];
       for (const event of early.splice(0)) if (!known.has(event.runId)) hear(event);
       known.clear();
+      for (const runId of found) if (units.has(runId)) void awaitEnd(runId);
     },
     () => following.unsubscribe(),
   );

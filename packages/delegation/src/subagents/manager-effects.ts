@@ -1,5 +1,5 @@
 /** What a manager does to the world: it stores, starts, stops, leaves results for sessions. It decides nothing. */
-import type { Agent, Job, Run, Runtime, SessionRest } from '@troupe/core';
+import type { Agent, Job, Run, Runtime } from '@troupe/core';
 import { FaultError, faultOf, isFaultError, type RunEvent, redact, toJSON } from '@troupe/protocol';
 import type { Push } from './handover-machine.ts';
 import { longestMs } from './steps/step.ts';
@@ -23,8 +23,8 @@ export type Effects = {
   /** Interrupts runs, one after another; those that are being sent, once they were. */
   stop(runIds: readonly string[], reason: string): void;
   push(push: Push): Promise<void>;
-  /** Resolves once nothing of its session goes on by itself; with `null`, where that cannot be found out. */
-  rest(record: SubagentRecord): Promise<SessionRest['status'] | null>;
+  /** Resolves once nothing of its session goes on by itself; with `false` where it waits for a person then, or that cannot be found out. */
+  rests(record: SubagentRecord): Promise<boolean>;
   /** Calls back from time to time. Gives back how to stop. */
   every(call: () => void): () => void;
 };
@@ -154,14 +154,14 @@ export const openEffects = (
     send,
     stop,
     push,
-    async rest(record) {
+    async rests(record) {
       const { agentId, sessionKey } = record;
       try {
-        return (await runtime.session(agentFor(record), { sessionKey }).idle()).status;
+        return (await runtime.session(agentFor(record), { sessionKey }).idle()).status === 'idle';
       } catch (error) {
         const isClosed = isFaultError(error) && error.code === 'runtime.closed';
         if (!isClosed) complain(`What sub-agent ${agentId} has under way in the background is not known.`)(error);
-        return null;
+        return false;
       }
     },
     every(call) {

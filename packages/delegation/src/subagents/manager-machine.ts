@@ -12,21 +12,21 @@ import { type Applicant, type CheckName, checks, profileChecks } from './admissi
 import { type Handed, handoverMachine } from './handover-machine.ts';
 import type { Scope } from './lineage.ts';
 import { memberOf, noMembers } from './members.ts';
-import { type Member, notedOf, type Roster } from './roster.ts';
-import { settled, unitBegan, unitEnded } from './steps/background.ts';
+import { notedOf, type Roster } from './roster.ts';
+import { inquired, unitBegan, unitEnded } from './steps/background.ts';
 import { forget, sweep } from './steps/forgetting.ts';
 import { admit, adopt, begun, create, refuse, unbegun, unmade } from './steps/letting-in.ts';
 import { close, opened, rest } from './steps/opening.ts';
 import { began, collect, ended, handed, leave } from './steps/results.ts';
-import { type Answer, type Found, handoverIdOf, type Order, type Step } from './steps/step.ts';
+import { type Answer, type Found, handoverIdOf, inquiryIdOf, type Order, type Step } from './steps/step.ts';
 import { cancel, cancelAll, refuseSteering, type Steering, steer, steerRefusal } from './steps/stopping.ts';
 import { type SubagentNews, subagentMachine } from './subagent-machine.ts';
 import type { CollectRequest, SubagentEvent, SubagentLimits, SubagentResult } from './subagent-manager.ts';
 import type { SubagentRecord } from './subagent-record.ts';
 
 type Request = { requestId: number };
-/** `rests`: nothing of its session goes on by itself. `over`: units that have ended by then, whoever executed them. */
-type Settled = { type: 'settled'; agentId: string; actorId: string; rests: boolean; over: string[] };
+/** `rests`: nothing of its session goes on, nor waits for a person. */
+type Inquired = { type: 'inquired'; agentId: string; rests: boolean };
 export type ManagerEvent =
   | (Request & { type: 'spawn'; applicant: Applicant })
   | (Request & { type: 'create'; applicant: Applicant })
@@ -42,7 +42,7 @@ export type ManagerEvent =
   | { type: 'run.ended'; result: SubagentResult; at: number }
   | { type: 'unit.began'; agentId: string; runId: string }
   | { type: 'unit.ended'; agentId: string; runId: string }
-  | Settled
+  | Inquired
   | { type: 'sweep'; before: number }
   | { type: 'close'; stopping: string | null }
   | SubagentNews
@@ -63,8 +63,8 @@ const base = setup({
     handover: handoverMachine,
     /** Reads what is stored. */
     load: fromPromise<Found>(() => Promise.reject(new Error('A manager was started without its actor "load".'))),
-    /** Says `settled` once the session of a sub-agent rests, or nobody can say. */
-    settling: fromCallback<EventObject, { member: Member; actorId: string }>(() => {}),
+    /** Says `inquired` once the session of a sub-agent rests, or nobody can say. */
+    inquiry: fromCallback<EventObject, { record: SubagentRecord }>(() => {}),
     /** Says `sweep` from time to time. */
     sweeper: fromCallback<EventObject>(() => {}),
   },
@@ -134,10 +134,10 @@ const perform = (order: Order, { roster }: Step, enqueue: Enqueue, awake: Return
       return enqueue.sendTo(order.agentId, { type: 'drop', runIds: order.runIds });
     case 'halt':
       return enqueue({ type: 'halt', params: { runIds: order.runIds, reason: order.reason } });
-    case 'settle': {
-      const { actorId } = order;
+    case 'inquire': {
       const member = memberOf(roster, order.agentId);
-      return member && enqueue.spawnChild('settling', { id: actorId, input: { member, actorId } });
+      const id = inquiryIdOf(order.agentId);
+      return member && enqueue.spawnChild('inquiry', { id, input: { record: member.record } });
     }
     case 'hear':
       ensure(order.agentId, order.heard === 'began' ? [order.runId] : []);
@@ -249,7 +249,7 @@ export const managerMachine = base
       'run.ended': { actions: act<'run.ended'>(ended) },
       'unit.began': { actions: act<'unit.began'>(unitBegan) },
       'unit.ended': { actions: act<'unit.ended'>(unitEnded) },
-      settled: { actions: act<'settled'>(settled) },
+      inquired: { actions: act<'inquired'>(inquired) },
       'subagent.begun': { actions: act<'subagent.begun'>((step, { ask }) => begun(step, ask)) },
       'subagent.unbegun': {
         actions: act<'subagent.unbegun'>((step, { ask, error }) => unbegun(step, ask, error)),

@@ -96,8 +96,9 @@ export const readRoster = async (
     found.ended.push(...past);
     const member = standing({ record: asItStands(record, open), open: open.map(activityOf), last, past });
     found.members.push(member);
-    // Asked for again, a run that is there is the same one, and what it takes the place of is stopped.
-    const steers = run?.restarted === true && open.some(({ runId }) => runId !== run.runId);
+    // Asked for again, a run that is there is the same one, and what it takes the place of is stopped. One that has ended takes nobody's.
+    const isOver = run?.begun === true && !open.some(({ runId }) => runId === run.runId);
+    const steers = run?.restarted === true && !isOver && open.some(({ runId }) => runId !== run.runId);
     if (!isSteered(run?.runId ?? '') && (!isBegun || steers))
       found.asks.push({ record, ...(rows.length > 0 && { before: member }) });
     const units = await openUnits(runtime, record.sessionKey);

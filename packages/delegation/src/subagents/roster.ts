@@ -41,10 +41,14 @@ export type Member = {
   isStopping?: true;
   /** Background units of its session that have not ended. */
   units?: string[];
-  /** What may be about to wake it: results that are on their way to its session, and questions whether that rests now. */
-  settling?: number;
-  /** Something may have been left for its session in an earlier life of the program: that is asked once it is to go. */
+  /** How many results are on their way to its session. */
+  coming?: number;
+  /** Something may be under way in its session, or left for that, which wakes it: that is asked once it is to go. */
   isDoubtful?: true;
+  /** It is being asked whether its session rests. */
+  isInQuestion?: true;
+  /** Where it does, and nothing has happened since, it goes. */
+  isSwept?: true;
 };
 
 export type Waiter = { id: number } & Pick<CollectRequest, 'sessionKey' | 'agentId' | 'runId' | 'by'>;
@@ -88,9 +92,13 @@ export const standing = (member: Omit<Member, 'state' | 'activity'>): Member => 
 
 export const isActive = ({ state }: Pick<Member, 'state'>): boolean => state === 'pending' || state === 'running';
 
-/** Whether nothing that is under way in the background may wake it. */
-export const isResting = ({ units, settling }: Pick<Member, 'units' | 'settling'>): boolean =>
-  units === undefined && settling === undefined;
+/** Whether nothing is known of that may wake it. */
+export const isResting = ({
+  units,
+  coming,
+  isInQuestion,
+}: Pick<Member, 'units' | 'coming' | 'isInQuestion'>): boolean =>
+  units === undefined && coming === undefined && !isInQuestion;
 
 /** Whether a result is what somebody asks for. */
 export const fits = (

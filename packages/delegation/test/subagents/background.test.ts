@@ -4,20 +4,38 @@ import { isEnded, type RunEvent, type RunRow } from '@troupe/protocol';
 import { checkRunLaws, type Death, mortalStore } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
-import { noMembers } from '../../src/subagents/members.ts';
+import { memberOf, noMembers } from '../../src/subagents/members.ts';
 import { resultText } from '../../src/subagents/spawn-text.ts';
 import { unitBegan } from '../../src/subagents/steps/background.ts';
 import { asFarAs } from '../../src/subagents/steps/results.ts';
 import { put, type Step } from '../../src/subagents/steps/step.ts';
 import { recordOf } from './asked.ts';
 import { farMs, goingFar, withFar } from './far.ts';
-import { type Office, openOffice, pass, settle } from './office.ts';
+import { heardIn } from './heard.ts';
+import { lead, type Office, openOffice, pass, settle } from './office.ts';
 import { limitsOf } from './paths/scenes.ts';
 import { watchedStore } from './watched-store.ts';
 
 const openFar = (options: Parameters<typeof openOffice>[0] = {}): Office => {
   const { clock = new SimulatedClock() } = options;
   return openOffice({ clock, script: goingFar, ...options, manager: withFar(clock, options.manager) });
+};
+
+/** A store that several processes use: each hears within 200 ms that there may be something new. */
+const shared = (clock: SimulatedClock) => {
+  const base = memoryStore({ now: () => clock.now() });
+  const changes = (heard: () => void) => {
+    let timer: unknown;
+    const wait = (): void => {
+      timer = clock.setTimeout(() => {
+        heard();
+        wait();
+      }, 200);
+    };
+    wait();
+    return () => clock.clearTimeout(timer as number);
+  };
+  return { ...base, changes };
 };
 
 const results = async ({ manager }: Pick<Office, 'manager'>) => (await manager.collect()).map(({ result }) => result);
@@ -83,6 +101,44 @@ describe('a sub-agent has something under way in the background', () => {
     expect((await members(office)).toSorted()).toEqual([above.agentId, below.agentId].toSorted());
     for (let i = 0; i < 5; i++) await pass(office, farMs / 5);
     expect(await members(office)).toEqual([]);
+  });
+
+  test('[SB-113] it is not swept, either, while it is about to be woken by that', async () => {
+    const watched = watchedStore();
+    const office = openFar({ store: watched.store, manager: { archiveAfterMs: 1, sweepEveryMs: farMs + 5 } });
+    const { agentId, sessionKey } = await office.manager.spawn({ task: 'far' });
+    await settle();
+    const inbox = watched.hold('sessionInbox');
+    await pass(office, farMs);
+    expect(await office.manager.info(agentId)).toMatchObject({ background: 0 });
+    await pass(office, 10);
+    expect(await members(office)).toEqual([agentId]);
+    inbox();
+    await settle();
+    expect((await office.runtime.runs.list({ sentTo: sessionKey })).map(({ status }) => status)).toEqual([
+      'completed',
+      'completed',
+    ]);
+    expect(await results(office)).toEqual(['gone', 'heard: It was far.']);
+  });
+
+  test('[SB-113] nor while it is about to be woken by a result', async () => {
+    const watched = watchedStore();
+    const office = openFar({ store: watched.store, manager: { archiveAfterMs: 1, sweepEveryMs: 1_005 } });
+    const above = await office.manager.spawn({ task: 'count', config: { allowSubagents: true } });
+    await office.manager.spawn({ task: 'slow sum', parentId: above.agentId, name: 'clerk' });
+    await settle();
+    const inbox = watched.hold('sessionInbox');
+    await pass(office, 1_000);
+    await pass(office, 10);
+    expect(await members(office)).toContain(above.agentId);
+    inbox();
+    await settle();
+    expect((await office.runtime.runs.list({ sentTo: above.sessionKey })).map(({ status }) => status)).toEqual([
+      'completed',
+      'completed',
+    ]);
+    expect((await office.manager.collect({ agentId: above.agentId })).length).toBe(2);
   });
 
   test('[SB-113] who is above it is swept once that is over, though it was woken by nothing', async () => {
@@ -186,7 +242,11 @@ describe('[B-11, SB-041] it is cancelled', () => {
     unitBegan(step, { agentId: 's', runId: 'unit' });
     unitBegan(step, { agentId: 's', runId: 'unit' });
     unitBegan(step, { agentId: 'gone', runId: 'other' });
-    expect(step.out).toEqual([{ type: 'halt', runIds: ['unit'], reason: 'Enough.' }]);
+    expect(step.out).toEqual([
+      { type: 'note', agentId: 's' },
+      { type: 'halt', runIds: ['unit'], reason: 'Enough.' },
+    ]);
+    expect(memberOf(step.roster, 's')?.record.cancelled?.runIds).toEqual(['r', 'unit']);
     // and its end does not say that it waits for that
     const end = { agentId: 's', runId: 'r', label: 's', error: null, elapsedSeconds: 0, model: null };
     const result = { ...end, result: null, requester: record.requester };
@@ -236,22 +296,98 @@ describe('[SB-050, B-45] a result is on its way to one that is to be deleted', (
   });
 });
 
+test('[SB-050, B-45] one that is deleted leaves no letter behind that would wake it again', async () => {
+  const clock = new SimulatedClock();
+  const store = shared(clock);
+  const office = openFar({
+    store,
+    clock,
+    script: (word, agent, messages) => {
+      const turn = goingFar(word, agent, messages);
+      return turn === 'gone' ? { hang: true } : turn;
+    },
+  });
+  const { agentId } = await office.manager.spawn({ task: 'far', config: { cleanup: 'delete' } });
+  await settle();
+  // its unit ends while it is at work, and then it is cancelled
+  for (const ms of [farMs, 10]) await pass(office, ms);
+  await office.manager.cancel(agentId);
+  await settle();
+  expect(await office.manager.collect()).toMatchObject([{ state: 'cancelled' }]);
+  for (let i = 0; i < 10; i++) await pass(office, 200);
+  await office.runtime.recover();
+  expect([await members(office), await office.runtime.runs.list(), store.sessionInbox()]).toEqual([[], [], []]);
+});
+
+test('[SB-050] one that is to be deleted goes once what is below it is over, though that has not woken it', async () => {
+  const office = openFar();
+  const config = { cleanup: 'delete' } as const;
+  const above = await office.manager.spawn({ task: 'slow top', config: { ...config, allowSubagents: true } });
+  const below = await office.manager.spawn({ task: 'far', parentId: above.agentId, config });
+  for (const ms of [1_000, 10]) await pass(office, ms);
+  await results(office);
+  expect(await members(office)).toHaveLength(2);
+  await office.manager.cancel(below.agentId);
+  for (const ms of [100, 100]) await pass(office, ms);
+  expect(await members(office)).toEqual([]);
+});
+
+test('[SB-050, B-33] a result that is being pushed keeps one that is to be deleted, though a later one was', async () => {
+  const clock = new SimulatedClock();
+  const base = memoryStore({ now: () => clock.now() });
+  let refusals = 3;
+  const open = () => {
+    const post: typeof base.post = (mail) => {
+      if (mail.id.startsWith('result.') && refusals-- > 0) throw new Error('The disk is full.');
+      return base.post(mail);
+    };
+    const mortal = mortalStore({ ...base, post, lasting: true });
+    return { mortal, ...openFar({ store: mortal.store, clock, leaseMs: 0 }) };
+  };
+  const first = open();
+  await (await first.runtime.session(lead, { sessionKey: 'chat' }).send('hello')).report;
+  first.manager.bind({ sessionKey: 'chat', channel: 'c', metadata: {}, replyTo: null });
+  const { runId } = await first.manager.spawn({ task: 'far', scope: 'chat', config: { cleanup: 'delete' } });
+  // refused at 0, 1 and 3 s, to be tried again at 7; its unit is over at 5
+  for (const ms of [1_000, 2_000, 2_000, 100]) await pass(first, ms);
+  first.mortal.die();
+  const again = open();
+  await again.manager.ready;
+  await again.runtime.recover();
+  for (const ms of [100, 100]) await pass(again, ms);
+  expect(heardIn([...(base.events({}) as Iterable<RunEvent>)])[`result.${runId}`]).toBe(1);
+});
+
+test('[SB-064, SB-112] one that was steered once and is woken goes on after a restart', async () => {
+  const clock = new SimulatedClock();
+  const base = memoryStore({ now: () => clock.now() });
+  const open = () => {
+    const mortal = mortalStore({ ...base, lasting: true });
+    const script: typeof goingFar = (word, agent, messages) =>
+      word.startsWith('[BACKGROUND') ? { text: 'heard', delayMs: 1_000 } : goingFar(word, agent, messages);
+    return { mortal, ...openFar({ store: mortal.store, clock, leaseMs: 0, script }) };
+  };
+  const first = open();
+  const { agentId } = await first.manager.spawn({ task: 'hang' });
+  await settle();
+  await first.manager.steer({ agentId, message: 'far' });
+  await settle();
+  expect(await results(first)).toEqual(['gone']);
+  await pass(first, farMs);
+  expect(await first.manager.info(agentId)).toMatchObject({ state: 'running' });
+  first.mortal.die();
+  const again = open();
+  await again.manager.ready;
+  await again.runtime.recover();
+  for (const ms of [2_000, 2_000]) await pass(again, ms);
+  expect(await again.manager.info(agentId)).toMatchObject({ state: 'completed' });
+  expect(await results(again)).toEqual(['heard']);
+});
+
 describe('[SB-113] whether something is under way is not known', () => {
   test('a sub-agent whose unit another process executes is forgotten once that has ended', async () => {
     const clock = new SimulatedClock();
-    const base = memoryStore({ now: () => clock.now() });
-    const changes = (heard: () => void) => {
-      let timer: unknown;
-      const wait = (): void => {
-        timer = clock.setTimeout(() => {
-          heard();
-          wait();
-        }, 200);
-      };
-      wait();
-      return () => clock.clearTimeout(timer as number);
-    };
-    const store = { ...base, changes };
+    const store = shared(clock);
     const first = openFar({ store, clock });
     await first.manager.spawn({ task: 'far' });
     await settle();
@@ -262,6 +398,24 @@ describe('[SB-113] whether something is under way is not known', () => {
     for (let i = 0; i < 4; i++) await pass(second, 1_000);
     expect((await second.manager.status()).total).toBe(0);
   });
+
+  test.each(['traveller', undefined])(
+    'one (named %s) whose unit has ended in another process is at rest: nothing of it is stopped, nobody waits for it',
+    async (name) => {
+      const clock = new SimulatedClock();
+      const store = shared(clock);
+      const first = openFar({ store, clock });
+      const { agentId } = await first.manager.spawn({ task: 'far', ...(name !== undefined && { name }) });
+      await settle();
+      const second = openFar({ store, clock });
+      await second.manager.ready;
+      expect(await second.manager.info(agentId)).toMatchObject({ background: 1 });
+      for (let i = 0; i < 10; i++) await pass(second, 1_000);
+      expect(await second.manager.info(agentId)).toMatchObject({ background: 0 });
+      expect(await second.manager.cancel(agentId)).toMatchObject({ cancelled: false });
+      await second.manager.close({ runs: 'interrupt' });
+    },
+  );
 
   test('one whose session cannot be read stays', async () => {
     const watched = watchedStore();
@@ -324,6 +478,7 @@ describe('[F-14, SB-112, L7] killed behind anything that it stores and started a
     isOver = true;
     const isAlive = !first.mortal.dead;
     await collect(first);
+    await pass(first.office, 10);
     const { dead, writes } = first.mortal;
     const died = { records: recordsNow() };
     let last = first;

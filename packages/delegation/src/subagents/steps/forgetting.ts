@@ -2,33 +2,40 @@
 import { childrenOf, type Scope, unregister } from '../lineage.ts';
 import { memberOf, membersOf, treeOf, withoutMembers } from '../members.ts';
 import { isActive, isResting, type Member } from '../roster.ts';
-import { answer, isAtWorkBelow, isSeen, move, put, type Step, settle } from './step.ts';
+import { answer, inquire, isAtWorkBelow, isSeen, move, put, type Step } from './step.ts';
 
-/**
- * Whether nothing is to be left of it, and nothing will come of it any more: neither by itself nor by what it waits for, nor by what it has
- * under way in the background.
- */
+/** Whether nothing is to be left of it, and nothing more will come of it, as far as is known: of what it does, waits for, or has in the background. */
 const isLeft = (step: Step, member: Member): boolean => {
   const { agentId, config, delivered } = member.record;
-  const { open, last } = member;
+  const { open, past = [] } = member;
   return (
     config.mode === 'run' &&
     config.cleanup === 'delete' &&
     open.length === 0 &&
+    past.length > 0 &&
     isResting(member) &&
-    delivered.some(({ runId }) => runId === last?.activity.runId) &&
+    past.every((runId) => delivered.some((each) => each.runId === runId)) &&
     !step.roster.kept.some((result) => result.agentId === agentId) &&
     !isAtWorkBelow(step, agentId)
   );
 };
 
-/** Where nothing is to be left of a sub-agent and nothing more will come of it, it goes now: once that is known for sure. Gives whether it does. */
-export const letGo = (step: Step, agentId: string): boolean => {
-  const member = memberOf(step.roster, agentId);
-  if (!member || !isLeft(step, member)) return false;
-  if (member.isDoubtful) settle(step, member, agentId);
-  else remove(step, agentId, true);
-  return !member.isDoubtful;
+/**
+ * Where nothing is to be left of a sub-agent and nothing more will come of it, it goes: now, where that is known for sure. The same of
+ * those above it, who may have waited for it.
+ */
+export const letGo = (step: Step, agentId: string): void => {
+  const seen = new Set<string>();
+  let member = memberOf(step.roster, agentId);
+  while (member && !seen.has(member.record.agentId)) {
+    const { agentId: id, parentId } = member.record;
+    seen.add(id);
+    if (isLeft(step, member)) {
+      if (member.isDoubtful) inquire(step, member);
+      else remove(step, id, true);
+    }
+    member = parentId === null ? undefined : memberOf(step.roster, parentId);
+  }
 };
 
 /** Those below it go to its parent, and what they were asked for by it, to whoever had asked it. */
@@ -57,7 +64,7 @@ export const forget = (
   { requestId, agentId, scope }: { requestId: number; agentId: string; scope: Scope },
 ): void => {
   const member = isSeen(step, agentId, scope) ? memberOf(step.roster, agentId) : undefined;
-  const may = member !== undefined && !isActive(member) && isResting(member);
+  const may = member !== undefined && !isActive(member) && !member.units;
   if (may) {
     remove(step, agentId, false);
     const { kept } = step.roster;
@@ -66,14 +73,20 @@ export const forget = (
   answer(step, requestId, { value: may }, may ? [agentId] : []);
 };
 
+/** Sub-agents of which a sweep asks whether their sessions rest. */
+const askedAtOnce = 100;
+
 /** Forgets those that were for one task and have been done with it since before. What is to be collected of them still can be. */
 export const sweep = (step: Step, before: number): void => {
   const those = membersOf(step.roster).filter(({ record: { agentId, config, createdAt }, ...member }) => {
     const isOld = (member.activity?.endedAt ?? createdAt) < before;
     return config.mode === 'run' && !isActive(member) && isOld && !isAtWorkBelow(step, agentId);
   });
-  for (const member of those) if (member.isDoubtful) settle(step, member, member.record.agentId);
-  const old = those.filter((member) => isResting(member) && !member.isDoubtful);
+  const resting = those.filter(isResting);
+  // They go another time: who is asked reads a session of each.
+  for (const member of resting.filter(({ isDoubtful }) => isDoubtful).slice(0, askedAtOnce))
+    inquire(step, { ...member, isSwept: true });
+  const old = resting.filter(({ isDoubtful }) => !isDoubtful);
   const { childIds } = treeOf(step.roster);
   // Most have nobody below them: those go all at once.
   const leaves = old.filter(({ record }) => !childIds.has(record.agentId));

@@ -10,8 +10,10 @@ export const opened = (step: Step, { members, open, asks, results, gone, units }
   put(
     step,
     ...members.map((member) => {
-      const its = units[member.record.agentId];
-      return { ...member, isDoubtful: true as const, ...(its && { units: its }) };
+      const { agentId, config } = member.record;
+      const its = units[agentId];
+      const isDoubtful = its !== undefined || config.cleanup === 'delete';
+      return { ...member, ...(isDoubtful && { isDoubtful }), ...(its && { units: its }) };
     }),
   );
   for (const [agentId, runIds] of Object.entries(open)) {

@@ -60,7 +60,16 @@ export const ended = (step: Step, { result, at }: { result: SubagentResult; at: 
     ...(result.result !== null && { preview: result.result.slice(0, previewLength) }),
   };
   const waits = state === 'completed' && awaited(step.roster, agentId) > 0;
-  put(step, { ...member, open, past, last: { state, activity }, ...(waits && { waits }) });
+  // What it has below it elsewhere may have something under way that nobody here was told of.
+  const isDoubtful = member.record.config.cleanup === 'delete';
+  put(step, {
+    ...member,
+    open,
+    past,
+    last: { state, activity },
+    ...(waits && { waits }),
+    ...(isDoubtful && { isDoubtful }),
+  });
   tell(step, state, memberOf(step.roster, agentId) as Member, {
     runId,
     result: result.result,
@@ -88,7 +97,8 @@ const deliver = (step: Step, { agentId }: SubagentResult, delivery: Delivery): v
   const member = memberOf(step.roster, agentId);
   if (!member) return;
   put(step, { ...member, record: withDelivery(member.record, delivery, member) });
-  if (!letGo(step, agentId)) step.out.push({ type: 'note', agentId });
+  letGo(step, agentId);
+  step.out.push({ type: 'note', agentId });
 };
 
 const give = (step: Step, { id, by }: Pick<Waiter, 'id' | 'by'>, results: readonly SubagentResult[]): void => {
@@ -125,7 +135,7 @@ export const handOver = (step: Step, result: SubagentResult): void => {
 export const handed = (step: Step, { result, how }: Pick<Handed, 'result' | 'how'>): void => {
   step.out.push({ type: 'dismiss', actorId: handoverIdOf(result.runId) });
   const above = askerOf(step, result.requester);
-  if (above) resultCame(step, above, { runId: result.runId, isThere: how === 'pushed' });
+  if (above) resultCame(step, above, how === 'pushed');
   if (how === 'pushed') return deliver(step, result, { runId: result.runId, how });
   const waiter = step.roster.waiters.find((each) => fits(result, each));
   if (waiter) return handOver(step, result);

@@ -44,7 +44,7 @@ export type Order =
   /** Stops units. */
   | { type: 'halt'; runIds: string[]; reason: string }
   /** Asks whether the session of a sub-agent rests. */
-  | { type: 'settle'; agentId: string; actorId: string }
+  | { type: 'inquire'; agentId: string }
   /** Stops runs that another one has taken the place of. */
   | { type: 'drop'; agentId: string; runIds: string[] }
   | { type: 'hear'; agentId: string; runId: string; heard: 'began' | 'ended' }
@@ -62,8 +62,8 @@ export const longestMs = 2 ** 31 - 1;
 /** Characters of an answer that are kept in sight. */
 export const previewLength = 300;
 
-/** The actor that asks whether a session rests: after this unit, or for this sub-agent. */
-const settlingIdOf = (id: string): string => `settling.${id}`;
+/** The actor that asks whether the session of a sub-agent rests. */
+export const inquiryIdOf = (agentId: string): string => `inquiry.${agentId}`;
 /** The actor that pushes a result. */
 export const handoverIdOf = (runId: string): string => `handover.${runId}`;
 
@@ -118,11 +118,11 @@ export const asked = ({ run, config, updatedAt }: SubagentRecord): Activity => (
 export const wasSteeredAwayFrom = ({ delivered }: SubagentRecord, runId: string): boolean =>
   delivered.some((each) => each.runId === runId && each.how === 'steered');
 
-/** Asks whether the session of a sub-agent rests. @param after What may be about to wake it, or the sub-agent itself. */
-export const settle = (step: Step, of: Omit<Member, 'state' | 'activity'>, after: string): void => {
+/** Asks whether the session of a sub-agent rests. One question at a time: whatever happens meanwhile makes it doubtful again. */
+export const inquire = (step: Step, of: Member): void => {
   const { isDoubtful: _, ...member } = of;
-  put(step, { ...member, settling: (member.settling ?? 0) + 1 });
-  step.out.push({ type: 'settle', agentId: member.record.agentId, actorId: settlingIdOf(after) });
+  put(step, { ...member, isInQuestion: true });
+  step.out.push({ type: 'inquire', agentId: member.record.agentId });
 };
 
 /** Moves sub-agents as the tree says; gives back their ids. */

@@ -68,10 +68,11 @@ export const stop = (step: Step, agentId: string, reason: string): boolean => {
     ({ runId, restarted, startedAt }) =>
       restarted && startedAt === undefined && !(member.record.run?.begun && member.record.run.runId === runId),
   );
-  // What it waited for, it waits for no more.
-  const told = isActive(member) ? [] : (member.record.cancelled?.runIds ?? []);
+  // That it does not wait for those below it any more holds still.
+  const before = isActive(member) ? [] : (member.record.cancelled?.runIds ?? []);
+  const runIds = [...new Set([...before, ...member.open.map(({ runId }) => runId), ...units])];
   const record = withDeliveries(
-    { ...member.record, cancelled: { runIds: [...told, ...member.open.map(({ runId }) => runId), ...units], reason } },
+    { ...member.record, cancelled: { runIds, reason } },
     overtaken.map(({ runId }): Delivery => ({ runId, how: 'steered' })),
     member,
   );

@@ -150,7 +150,12 @@ const followUpOf = (member: Member, holds: boolean): ManagerEvent | undefined =>
 export const followUp = (scene: Scene, state: State): ManagerEvent | undefined =>
   membersOf(state)
     .toSorted((a, b) => b.record.depth - a.record.depth)
-    .flatMap((member) => followUpOf(member, scene.holds === true) ?? [])[0];
+    .flatMap((member): ManagerEvent | [] => {
+      const { agentId } = member.record;
+      return member.isInQuestion
+        ? { type: 'inquired', agentId, rests: true }
+        : (followUpOf(member, scene.holds === true) ?? []);
+    })[0];
 
 const spawnsOf = ({ cast }: Scene, { context }: State): ManagerEvent[] =>
   Object.entries(cast).flatMap(([name, { parent, leads, leaves, ...rest }], at): ManagerEvent[] => {

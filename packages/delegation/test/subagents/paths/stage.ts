@@ -170,6 +170,8 @@ export const openStage = async (scene: Scene) => {
       case 'forget':
         ask(manager.forget((await find(event.agentId)).agentId));
         break;
+      case 'inquired':
+        break;
       case 'sweep':
         clock.increment(sweepEveryMs - ((clock.now() - life.openedAt) % sweepEveryMs));
         break;
