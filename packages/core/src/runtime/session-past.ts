@@ -10,6 +10,7 @@ import {
 } from '@troupe/protocol';
 import { openBackgroundWork } from '../background/background-work.ts';
 import { sessionOf } from '../background/dispatch.ts';
+import { isUnit } from '../background/unit.ts';
 import type { AnyAgent } from '../define-agent.ts';
 import { everyRow } from '../every-row.ts';
 import type { Said, Whole } from '../session/session-machine.ts';
@@ -32,9 +33,16 @@ export type SessionPast = {
 };
 
 export const openSessionPast = (store: RunStore, eventsOf: (runId: string) => Promise<StoredEvent[]>): SessionPast => {
-  const previousOf: SessionPast['previousOf'] = async ({ runId, sessionKey, after }) => {
+  const previousOf: SessionPast['previousOf'] = async ({ runId, sessionKey, after, createdAt }) => {
     if (!after || sessionKey === undefined) return undefined;
-    return (await store.get(after)) ?? (await store.list({ sentTo: sessionKey, before: runId, limit: 1 }))[0];
+    const found = await store.get(after);
+    const isIts =
+      found !== undefined && found.parentId === undefined && !isUnit(found) && sessionOf(found) === sessionKey;
+    // It may have been forgotten, and its id used again: by a later run of this session, or by one that has nothing to do with it.
+    if (isIts && found.createdAt < createdAt) return found;
+    const [before] = await store.list({ sentTo: sessionKey, before: runId, limit: 1 });
+    const isBeginning = isIts && found.after === undefined && found.createdAt === createdAt;
+    return before ?? (isBeginning ? found : undefined);
   };
 
   const saidUpTo: SessionPast['saidUpTo'] = async (last, known, agent) => {

@@ -1,10 +1,12 @@
 /** What becomes of whatever refers to runs that are forgotten: sessions, readers, handles, answers, units. */
 import { type AnyAgent, createRuntime, defineAgent, defineTool, dispatched, memoryStore } from '@troupe/core';
-import type { EventQuery, RunStore } from '@troupe/protocol';
+import type { EventQuery, RunRow, RunStore } from '@troupe/protocol';
 import { type Script, scriptedProvider } from '@troupe/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { settle } from '../../../../test/support/open-runtime.ts';
+import { stepOf } from '../../../../test/support/steps.ts';
+import { openSessionPast } from '../../src/runtime/session-past.ts';
 import { calling, guardedTool, nothing, plain } from '../control/tools.ts';
 import { clerk, machine, watch } from './processes.ts';
 import { silent } from './program.ts';
@@ -42,6 +44,70 @@ const sending = (work: () => string | Promise<string>) => {
   };
   return { boss, script };
 };
+
+describe('a conversation whose older runs are forgotten, and an id of theirs is used again', () => {
+  const begin = async () => {
+    const asked: string[][] = [];
+    const script: Script = (request, about) => {
+      asked.push(request.messages.map(({ content }) => String(content)));
+      return echo(request, about);
+    };
+    const { clock, runtime } = open(script, [clerk]);
+    const session = runtime.session(clerk, { sessionKey: 'k' });
+    for (const [text, runId] of [
+      ['one', 'morning'],
+      ['two', 'evening'],
+    ] as const) {
+      await (await session.send(text, { runId })).ended;
+      clock.increment(1);
+    }
+    expect(await runtime.runs.prune({ olderThan: 0, keep: 1, sentTo: 'k' })).toBe(1);
+    return { asked, clock, runtime, session };
+  };
+
+  test('in that conversation: it is read to its end', async () => {
+    const { asked, clock, runtime, session } = await begin();
+    await (await session.send('three', { runId: 'morning' })).ended;
+    clock.increment(1);
+    // what is remembered of it is not any more
+    await runtime.runs.prune({ olderThan: 1_000_000, sentTo: 'k' });
+    await (await session.send('four')).ended;
+    expect(asked.at(-1)).toEqual(['two', 're: two', 'three', 're: three', 'four']);
+    expect(await runtime.recover()).toMatchObject({ skipped: [] });
+  });
+
+  test.each([
+    ['of another one', { sessionKey: 'other', after: null }],
+    ['its own, and younger', { sessionKey: 'k', after: 'b', createdAt: 3 }],
+    ['that which it begins with, and younger', { sessionKey: 'k', createdAt: 3 }],
+    ['of none', {}],
+    ['below another run', { sessionKey: 'k', parentId: 'b' }],
+    ['a unit', { sessionKey: 'k', origin: { runId: 'b', rootId: 'b', callId: 'c' } }],
+  ])('what has that id is no run of its own where it is %s', async (_, about) => {
+    const store = memoryStore();
+    const { previousOf } = openSessionPast(store, async () => []);
+    const write = (runId: string, row: Partial<RunRow>) => {
+      const { row: first, ...step } = stepOf({ runId });
+      return store.commit([{ ...step, row: { ...first, ...row } }]);
+    };
+    const b: Partial<RunRow> = { createdAt: 2, sessionKey: 'k', after: 'a' };
+    const a: Partial<RunRow> = { createdAt: 1, ...about };
+    if (a.createdAt === 1) await write('a', a);
+    await write('b', b);
+    if (a.createdAt !== 1) await write('a', a);
+    expect(await previousOf((await store.get('b')) as RunRow)).toBeUndefined();
+  });
+
+  test.each(['in another one', 'in none'])('%s: what is said there is none of its own', async (where) => {
+    const { asked, runtime, session } = await begin();
+    const other = runtime.session(clerk, { sessionKey: 'other' });
+    const secret = { runId: 'morning' };
+    if (where === 'in none') await runtime.start(clerk, 'A secret.', secret).ended;
+    else await (await other.send('A secret.', secret)).ended;
+    await (await session.send('three')).ended;
+    expect(asked.at(-1)).toEqual(['two', 're: two', 'three']);
+  });
+});
 
 describe('a conversation that was made shorter, and whose older runs are forgotten', () => {
   const friend = defineAgent({
@@ -289,6 +355,28 @@ test('the id of a run that was forgotten while it was to be recovered elsewhere 
   expect((await second.runtime.recover()).recovered).toEqual([]);
   await settle();
   expect(await first.runtime.start(agent, 'two', { runId: 'r' }).report).toMatchObject({ status: 'completed' });
+});
+
+test.each([
+  ['all of it', { olderThan: 0, units: true }, 0],
+  ['its runs alone', { olderThan: 0 }, 1],
+  ['what is older', { olderThan: 1, units: true }, 1],
+])('of a session that is forgotten, %s: who has it next hears of what was left for it: %s', async (_, what, heard) => {
+  const { boss, script } = sending(never);
+  const { clock, runtime } = open(script, [boss]);
+  const session = runtime.session(boss, { sessionKey: 'k' });
+  await (await session.send('go')).report;
+  await session.interrupt();
+  await session.idle();
+  clock.increment(10);
+  await runtime.runs.prune({ ...what, sentTo: 'k' });
+  const { id } = await session.send('x');
+  await session.idle();
+  const row = await runtime.runs.get(id);
+  const told: string[] = [];
+  for await (const event of runtime.events({ runId: id }, { follow: false }))
+    if (event.type === 'turn.started') told.push(...(event.delivered ?? []));
+  expect([row?.status, told.length]).toEqual(['completed', heard]);
 });
 
 test('a session of which nothing is left is with whom it is opened for next', async () => {

@@ -46,6 +46,8 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
     FROM claims LEFT JOIN runs USING (run) WHERE claims.run_id = ?`);
   const addClaim = db.prepare('INSERT INTO claims (run_id, owner, epoch) VALUES (?, ?, ?)');
   const setClaim = db.prepare('UPDATE claims SET owner = ?, epoch = ? WHERE run = ?');
+  const removeClaim = db.prepare('DELETE FROM claims WHERE run = ?');
+  const findBelow = db.prepare('SELECT 1 FROM runs WHERE root = ? LIMIT 1');
   const addRow = db.prepare(`
     INSERT INTO runs (run, root, run_id, root_id, parent_id, agent, status, ended, quota, sent_to, unit_of, seq, created_at,
       ended_at, data, checkpoint)
@@ -105,11 +107,21 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
     return state.run;
   };
 
-  /** What was never written may be known as a root, or was claimed once: the claim is nobody's. */
-  const unclaim = (state: RunState): number => claim(state, null, 0);
+  /** A root that was never written is known by a claim that is nobody's. */
   const numberOf = (rootId: string): number => {
     const root = of(rootId);
-    return root.run ?? unclaim(root);
+    return root.run ?? claim(root, null, 0);
+  };
+
+  /** Runs are in the order of their numbers: one that begins after all is given its own then, unless it is known as a root by this one. */
+  const unclaim = (state: RunState): void => {
+    const { run, runId } = state;
+    const isRoot = [...states.values()].some((each) => each !== state && each.root === run) || findBelow.get(run);
+    if (isRoot) claim(state, null, 0);
+    else {
+      removeClaim.run(run);
+      states.delete(runId);
+    }
   };
 
   const write = (
@@ -149,7 +161,7 @@ export const openRunStates = (db: DatabaseSync): RunStates => {
     claim(runId, owner, epoch) {
       claim(of(runId), owner, epoch);
     },
-    unclaim: (runId) => void unclaim(of(runId)),
+    unclaim: (runId) => unclaim(of(runId)),
     enter({ runId, rootId, owner, epoch, turn, status, ended, events, row, checkpoint }) {
       const state = of(runId);
       const run = state.run === null || state.owner === null ? claim(state, owner, epoch) : state.run;

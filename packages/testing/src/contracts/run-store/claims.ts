@@ -124,7 +124,10 @@ export const claims: Contract<RunStore> = [
         await expectRefused(store, writerOf(store, { runId }, { owner: 'two' }).next(['a']), 'store.fenced');
         await store.release('one', [runId]);
         expect(await store.holder(runId)).toBeNull();
+        // and comes after all that has begun meanwhile
+        await (await writeRun(store, { runId: `before ${runId}` })).say('a');
         expect(textsOf(await writerOf(store, { runId }, { owner: 'two' }).say('b'))).toEqual(['b']);
+        expect((await store.list({ limit: 1 })).map((row) => row.runId)).toEqual([runId]);
       }
     },
   ],
