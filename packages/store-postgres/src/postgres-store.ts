@@ -145,7 +145,8 @@ export const postgresStore = (options: string | PostgresStoreOptions): PostgresS
       const { olderThan, sentTo } = asked;
       await ask({ type: 'forgetLoose', olderThan, sentTo });
       let forgotten = 0;
-      for (const rootIds of inTurns(await runs.old(asked))) forgotten += await ask({ type: 'forgetTrees', rootIds });
+      for (const rootIds of inTurns(await runs.old(asked)))
+        forgotten += await ask({ type: 'forgetTrees', rootIds, olderThan });
       return forgotten;
     },
     ...readMemories(reader),

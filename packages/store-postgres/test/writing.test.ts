@@ -20,6 +20,19 @@ const counted = async () => {
 };
 
 describe('writing', { timeout: 30_000 }, () => {
+  test('forgets no tree that has ended since it was looked for: another process may have used its id again', async () => {
+    const store = await openFresh();
+    await store.commit([stepOf({ runId: 'daily' })]);
+    await store.commit([lastStepOf({ runId: 'daily', expectedSeq: 1 }, 5)]);
+    const schema = schemaOf(store);
+    const ask = await openSession(schema);
+    await ask(`SET search_path TO "${schema}"`);
+    const forget = async (olderThan: number) =>
+      (await ask('SELECT forget_tree($1, $2) AS gone', ['daily', olderThan]))[0];
+    expect([await forget(5), await store.get('daily')]).toMatchObject([{ gone: false }, { endedAt: 5 }]);
+    expect([await forget(6), await store.get('daily')]).toEqual([{ gone: true }, undefined]);
+  });
+
   test('takes one round trip for a commit, and one for all that is asked for while it is under way', async () => {
     const { store, asked } = await counted();
     await store.commit([stepOf({ runId: 'a' }), stepOf({ runId: 'a/1-0/0', rootId: 'a' })]);

@@ -164,7 +164,7 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
     async prune({ olderThan, keep, sentTo = null, units = false }) {
       let forgotten = 0;
       for (const rootIds of inTurns(await ask({ type: 'findOld', olderThan, keep, sentTo, units })))
-        forgotten += await ask({ type: 'forgetTrees', rootIds });
+        forgotten += await ask({ type: 'forgetTrees', rootIds, olderThan });
       return forgotten;
     },
     read: open(memories.read),

@@ -37,6 +37,20 @@ describe('writing', () => {
     await store.close();
   });
 
+  test('forgets no tree that has ended since it was looked for: another process may have used its id again', async () => {
+    const store = openFresh();
+    await store.commit([stepOf({ runId: 'daily' })]);
+    await store.commit([lastStepOf({ runId: 'daily', expectedSeq: 1 }, 5)]);
+    const path = pathOfStore(store);
+    const queue = openQueue({ path, durability: 'normal', maxBytes: undefined, self: ownIdentity(), now: 0 });
+    const forget = (olderThan: number) =>
+      queue.ask({ type: 'forgetTrees', rootIds: ['daily', 'never was'], olderThan });
+    expect([await forget(5), store.get('daily')]).toMatchObject([0, { endedAt: 5 }]);
+    expect([await forget(6), store.get('daily')]).toEqual([1, undefined]);
+    await queue.close();
+    await store.close();
+  });
+
   test('refuses data that is none, and writes what was asked for beside it', async () => {
     const store = openFresh();
     const outcomes = await Promise.allSettled([

@@ -73,7 +73,7 @@ export const readRuns = ({ schema, read }: Reader, now: (() => number) | undefin
   const old = `
     SELECT root_id, (SELECT count(*) FROM ${schema}.events WHERE events.root_id = old.root_id) AS events
     FROM (
-      SELECT root_id, max(coalesce(ended_at, 0)) AS ended_at, max(id) AS id FROM ${schema}.runs
+      SELECT root_id, max(coalesce(ended_at, 0)) AS ended_at, max(id) FILTER (WHERE run_id = root_id) AS id FROM ${schema}.runs
       WHERE $3::text IS NULL OR root_id IN (
         SELECT root_id FROM ${schema}.runs WHERE sent_to = $3
         UNION ALL SELECT root_id FROM ${schema}.runs WHERE $4 AND unit_of = $3 AND sent_to IS NULL)

@@ -191,12 +191,12 @@ BEGIN
   RETURN known;
 END $$;
 
--- Forgets a tree, unless it goes on.
-CREATE FUNCTION forget_tree(root text) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Forgets a tree, unless it goes on or has ended later: its id may have been used again since it was looked for.
+CREATE FUNCTION forget_tree(root text, older_than double precision) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   its_runs text[];
 BEGIN
-  IF EXISTS (SELECT 1 FROM runs WHERE root_id = root AND NOT ended) THEN
+  IF EXISTS (SELECT 1 FROM runs WHERE root_id = root AND (NOT ended OR ended_at >= older_than)) THEN
     RETURN false;
   END IF;
   SELECT array_agg(run_id) INTO its_runs FROM runs WHERE root_id = root;
@@ -257,7 +257,7 @@ BEGIN
       DELETE FROM memories WHERE scope = task ->> 'scope' AND key = coalesce(task ->> 'key', key);
     WHEN 'forgetLoose' THEN PERFORM forget_loose((task ->> 'olderThan')::double precision, task ->> 'sentTo');
     WHEN 'forgetTrees' THEN
-      SELECT to_jsonb(count(*) FILTER (WHERE forget_tree(value))) INTO given FROM jsonb_array_elements_text(task -> 'rootIds');
+      SELECT to_jsonb(count(*) FILTER (WHERE forget_tree(value, (task ->> 'olderThan')::double precision))) INTO given FROM jsonb_array_elements_text(task -> 'rootIds');
     WHEN 'close' THEN DELETE FROM owners WHERE store = its_store;
   END CASE;
   RETURN outcome_of(given, concerned);

@@ -24,7 +24,7 @@ export type Wish =
   | { type: 'forgetMemories'; scope: string; key?: string | undefined }
   | { type: 'forgetLoose'; olderThan: number; sentTo?: string | undefined }
   /** Their ids as they are stored. */
-  | { type: 'forgetTrees'; rootIds: string[] }
+  | { type: 'forgetTrees'; rootIds: string[]; olderThan: number }
   | { type: 'close' };
 
 /** Jobs that are stored, by run: they never change, may be large, and are written once. */

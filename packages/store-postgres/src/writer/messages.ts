@@ -69,7 +69,7 @@ export type Tasks = {
   /** Forgets messages and claims that no tree takes along. */
   forgetLoose: { ask: { olderThan: number; sentTo?: string }; give: null };
   /** Gives back how many there were. */
-  forgetTrees: { ask: { rootIds: string[] }; give: number };
+  forgetTrees: { ask: { rootIds: string[]; olderThan: number }; give: number };
   close: { ask: object; give: null };
 };
 

@@ -63,7 +63,7 @@ export type Tasks = {
     give: { rootId: string; events: number }[];
   };
   /** Forgets trees; gives back how many there were. */
-  forgetTrees: { ask: { rootIds: string[] }; give: number };
+  forgetTrees: { ask: { rootIds: string[]; olderThan: number }; give: number };
   remember: { ask: { scope: string; key: string; value: string; text: string }; give: null };
   forgetMemories: { ask: { scope: string; key: string | null }; give: null };
   close: { ask: object; give: null };

@@ -11,9 +11,9 @@ export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
   const oldest = (of: string): string => `
     SELECT claims.run_id AS rootId, (SELECT count(*) FROM events WHERE events.root = old.root) AS events
     FROM (
-      SELECT root, max(coalesce(ended_at, 0)) AS ended_at, max(run) AS run FROM runs
+      SELECT root, max(coalesce(ended_at, 0)) AS ended_at FROM runs
       ${of} GROUP BY root HAVING min(ended) = 1
-      ORDER BY 2 DESC, 3 DESC LIMIT -1 OFFSET :keep
+      ORDER BY 2 DESC, root DESC LIMIT -1 OFFSET :keep
     ) AS old JOIN claims ON claims.run = old.root
     WHERE ended_at < :olderThan`;
   const find = db.prepare(oldest(''));
@@ -26,7 +26,7 @@ export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
     INSERT OR REPLACE INTO meta (name, value)
     SELECT 'forgotten', max(coalesce(max(id), 0), coalesce((SELECT value FROM meta WHERE name = 'forgotten'), 0)) FROM events`);
   const findRoot = db.prepare('SELECT run FROM claims WHERE run_id = ?');
-  const goesOn = db.prepare('SELECT 1 FROM runs WHERE root = ? AND ended = 0');
+  const isNew = db.prepare('SELECT 1 FROM runs WHERE root = ? AND (ended = 0 OR ended_at >= ?)');
   const remove = [
     'DELETE FROM events WHERE root = ?',
     'DELETE FROM quiet_steps WHERE run IN (SELECT run FROM runs WHERE root = ?)',
@@ -60,13 +60,14 @@ export const openTreeWriter = (db: DatabaseSync): TreeWriter => {
           : findSent.all({ keep, olderThan, sentTo, units: Number(units) });
       return found as Tasks['findOld']['give'];
     },
-    forgetTrees({ rootIds }) {
+    forgetTrees({ rootIds, olderThan }) {
       let forgotten = 0;
       noteLast.run();
       for (const rootId of rootIds) {
-        const root = Number(findRoot.get(rootId)?.run ?? 0);
-        if (goesOn.get(root)) continue;
-        for (const statement of remove) statement.run(root);
+        const root = findRoot.get(rootId)?.run;
+        // Somebody else has forgotten it since it was looked for, and its id may have been used again.
+        if (root === undefined || isNew.get(Number(root), olderThan)) continue;
+        for (const statement of remove) statement.run(Number(root));
         forgotten += 1;
       }
       return forgotten;

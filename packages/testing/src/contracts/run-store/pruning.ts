@@ -71,6 +71,30 @@ export const pruning: Contract<RunStore> = [
     },
   ],
   [
+    'of trees that ended in one moment keeps the one that began last, whatever of the others did later',
+    async (open) => {
+      const store = await open();
+      const first = await writeRun(store, { runId: 'r' });
+      await first.say('a');
+      const second = await writeRun(store, { runId: 's' });
+      await second.say('a');
+      const child = await writeRun(store, { runId: 'r/1-0/0', rootId: 'r', parentId: 'r' });
+      for (const run of [child, first, second]) await run.end(5);
+      expect(await store.prune({ olderThan: everything, keep: 1 })).toBe(1);
+      expect(idsOf(await store.list())).toEqual(['s']);
+    },
+  ],
+  [
+    'counts each tree once, whoever else forgets at the same time',
+    async (open) => {
+      const store = await open();
+      for (const runId of ['a', 'b', 'c']) await writeEnded(store, runId, 5);
+      const prune = async () => store.prune({ olderThan: 10, keep: 0 });
+      const [one, two] = await Promise.all([prune(), prune()]);
+      expect(one + two).toBe(3);
+    },
+  ],
+  [
     'forgets only trees that a session was sent, where it is told which, and keeps as many of these',
     async (open) => {
       const store = await open();
