@@ -40,6 +40,11 @@ export const runsOf = (store: RunStore, clock: Clock): Runtime['runs'] => ({
         'query.invalid',
         `runs.prune was given olderThan ${olderThan} and keep ${keep}. Expected milliseconds of 0 or more, and a whole number of 0 or more.`,
       );
+    if (units && sentTo === undefined)
+      throw new FaultError(
+        'query.invalid',
+        'runs.prune was given units: true and no sentTo. Name the session whose background units are meant; without one all trees are.',
+      );
     // What ended in this very millisecond has ended 0 ago.
     const before = clock.now() - olderThan + 1;
     return store.prune({ olderThan: before, keep, ...(sentTo !== undefined && { sentTo, units }) });

@@ -62,23 +62,31 @@ const openWorld = () => {
     const all = [...among];
     return all[number % all.length] as [string, { sessionKey: string }];
   };
+  const perform = (next: Exclude<Act, { do: 'ask' | 'forget' }>): void => {
+    const [runId, row] = pick(next.at, next.do !== 'end' && next.isLate ? every : open);
+    const origin = { runId, rootId: runId, callId: 'c' };
+    if (next.do === 'dispatch') begin({ sessionKey: row.sessionKey, origin });
+    else if (next.do === 'send')
+      begin({
+        sessionKey: next.to,
+        after: (store.list({ sentTo: next.to, limit: 1 }) as RunRow[])[0]?.runId ?? null,
+        origin: { ...origin, sessionKey: row.sessionKey },
+      });
+    else if (!sessions.some((_, i) => runId === `r${i}`)) {
+      open.delete(runId);
+      const { row: ended, ...step } = lastStepOf({ runId, expectedSeq: 1 });
+      commit({ ...step, row: ended }, row);
+    }
+  };
   return {
     store: watched,
     asked,
-    perform(next: Exclude<Act, { do: 'ask' | 'forget' }>): void {
-      const [runId, row] = pick(next.at, next.do !== 'end' && next.isLate ? every : open);
-      const origin = { runId, rootId: runId, callId: 'c' };
-      if (next.do === 'dispatch') begin({ sessionKey: row.sessionKey, origin });
-      else if (next.do === 'send')
-        begin({
-          sessionKey: next.to,
-          after: (store.list({ sentTo: next.to, limit: 1 }) as RunRow[])[0]?.runId ?? null,
-          origin: { ...origin, sessionKey: row.sessionKey },
-        });
-      else if (!sessions.some((_, i) => runId === `r${i}`)) {
-        open.delete(runId);
-        const { row: ended, ...step } = lastStepOf({ runId, expectedSeq: 1 });
-        commit({ ...step, row: ended }, row);
+    perform,
+    /** So many units of `k` begin and end, one after another, where nothing else was begun. */
+    perish(units: number): void {
+      for (let i = 0; i < units; i++) {
+        perform({ do: 'dispatch', at: 0 });
+        perform({ do: 'end', at: 3 });
       }
     },
   };
@@ -112,12 +120,9 @@ describe('what is under way on behalf of a session', () => {
   });
 
   test('is found without reading again what has ended, with all that came of it', async () => {
-    const { store, asked, perform } = openWorld();
+    const { store, asked, perform, perish } = openWorld();
     const underway = openUnderway(store);
-    for (let i = 0; i < 500; i++) {
-      perform({ do: 'dispatch', at: 0 });
-      perform({ do: 'end', at: 3 });
-    }
+    perish(500);
     expect(await underway.of('k')).toEqual([]);
     expect(asked.length).toBeGreaterThan(4);
     asked.length = 0;
@@ -127,12 +132,9 @@ describe('what is under way on behalf of a session', () => {
   });
 
   test('is found as quickly when what another session was sent is forgotten', async () => {
-    const { store, asked, perform } = openWorld();
+    const { store, asked, perish } = openWorld();
     const underway = openUnderway(store);
-    for (let i = 0; i < 500; i++) {
-      perform({ do: 'dispatch', at: 0 });
-      perform({ do: 'end', at: 3 });
-    }
+    perish(500);
     await underway.of('k');
     await store.prune({ olderThan: Number.MAX_SAFE_INTEGER, keep: 0, sentTo: 'a' });
     underway.forgot('a');
@@ -174,12 +176,9 @@ describe('what is under way on behalf of a session', () => {
   });
 
   test('is found where its units were forgotten, and one that is late has the id of one of them', async () => {
-    const { store, perform } = openWorld();
+    const { store, perish } = openWorld();
     const underway = openUnderway(store);
-    for (let i = 0; i < 40; i++) {
-      perform({ do: 'dispatch', at: 0 });
-      perform({ do: 'end', at: 3 });
-    }
+    perish(40);
     expect(await underway.of('k')).toEqual([]);
     await store.prune({ olderThan: 10, keep: 0, sentTo: 'k', units: true });
     underway.forgot('k');
@@ -193,16 +192,13 @@ describe('what is under way on behalf of a session', () => {
   });
 
   test('is found though the run that it is done on behalf of has ended before', async () => {
-    const { store, perform } = openWorld();
+    const { store, perform, perish } = openWorld();
     const underway = openUnderway(store);
     const toA = { do: 'send', to: 'a' } as const;
     // r3 is sent to a, and over; r4, sent from there, begins late
     perform({ ...toA, at: 0 });
     perform({ do: 'end', at: 3 });
-    for (let i = 0; i < 100; i++) {
-      perform({ do: 'dispatch', at: 0 });
-      perform({ do: 'end', at: 3 });
-    }
+    perish(100);
     expect(await underway.of('k')).toEqual([]);
     perform({ do: 'send', to: 'b', at: 3, isLate: true });
     expect(idsOf(await underway.of('k'))).toEqual(['r104']);
@@ -231,12 +227,9 @@ describe('what is under way on behalf of a session', () => {
   });
 
   test('is read anew once runs were forgotten', async () => {
-    const { store, perform } = openWorld();
+    const { store, perform, perish } = openWorld();
     const underway = openUnderway(store);
-    for (let i = 0; i < 40; i++) {
-      perform({ do: 'dispatch', at: 0 });
-      perform({ do: 'end', at: 3 });
-    }
+    perish(40);
     expect(await underway.of('k')).toEqual([]);
     await store.prune({ olderThan: 10, keep: 0 });
     underway.forgot();

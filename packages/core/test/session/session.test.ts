@@ -369,6 +369,7 @@ describe('a session over a restart', () => {
     expect(heard(open).at(-1)?.slice(1)).toEqual(['user: four']);
     for (const wrong of [{ olderThan: -1 }, { olderThan: 1, keep: 0.5 }])
       await expect(open.runtime.runs.prune({ ...wrong, sentTo: 'k' })).rejects.toMatchObject({ code: 'query.invalid' });
+    await expect(open.runtime.runs.prune({ olderThan: 0, units: true })).rejects.toThrow(/units: true and no sentTo/);
   });
 
   test('does not take a run for its last that began elsewhere while it was read: it says so, and goes on behind that run later', async () => {

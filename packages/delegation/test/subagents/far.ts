@@ -1,10 +1,11 @@
 /** Sub-agents that have something done in the background. */
-import { defineTool, dispatched } from '@troupe/core';
+import { defineTool, dispatched, memoryStore } from '@troupe/core';
 import type { SubagentOptions } from '@troupe/delegation';
 import type { Message } from '@troupe/protocol';
 import type { Turn } from '@troupe/testing';
-import type { SimulatedClock } from 'xstate';
+import { SimulatedClock } from 'xstate';
 import { z } from 'zod';
+import { type Office, openOffice } from './office.ts';
 
 /** Milliseconds that it takes. */
 export const farMs = 5_000;
@@ -38,3 +39,33 @@ export const withFar = (clock: SimulatedClock, more: SubagentOptions = {}): Suba
   tools: [farTool(clock)],
   defaultToolProfile: 'full',
 });
+
+/** An office whose sub-agents do. */
+export const openFar = (options: Parameters<typeof openOffice>[0] = {}): Office => {
+  const { clock = new SimulatedClock() } = options;
+  return openOffice({ clock, script: goingFar, ...options, manager: withFar(clock, options.manager) });
+};
+
+/** A store that several processes use: each hears within 200 ms that there may be something new. */
+export const shared = (clock: SimulatedClock) => {
+  const base = memoryStore({ now: () => clock.now() });
+  const changes = (heard: () => void) => {
+    let timer: unknown;
+    const wait = (): void => {
+      timer = clock.setTimeout(() => {
+        heard();
+        wait();
+      }, 200);
+    };
+    wait();
+    return () => clock.clearTimeout(timer as number);
+  };
+  return { ...base, changes };
+};
+
+/** What can be collected. */
+export const results = async ({ manager }: Pick<Office, 'manager'>) =>
+  (await manager.collect()).map(({ result }) => result);
+/** Who is stored. */
+export const members = async ({ memory }: Pick<Office, 'memory'>) =>
+  (await memory.search('subagents:subagents', '', { limit: 100 })).map(({ key }) => key);
