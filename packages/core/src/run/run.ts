@@ -57,7 +57,10 @@ export class Run<T = JSONValue> implements AsyncIterable<RunEvent> {
     return ledger.status;
   }
 
-  /** Events of this run and its descendants, replayed from its start, whichever process executes them. Completes after the terminal event. */
+  /**
+   * Events of this run and its descendants, replayed from its start, whichever process executes them. Completes after the terminal event.
+   * Where another process forgets the run before it was read, it fails with FaultError `run.unknown`; so does a loop over it.
+   */
   get events$(): Observable<RunEvent> {
     return this.#host.eventsOf(this.#run);
   }

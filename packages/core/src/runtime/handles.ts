@@ -16,7 +16,7 @@ import {
   type RunStore,
   runOfQuestion,
 } from '@troupe/protocol';
-import { concat, distinctUntilChanged, EMPTY, map, type Observable, startWith } from 'rxjs';
+import { concat, distinctUntilChanged, EMPTY, map, merge, Observable, startWith } from 'rxjs';
 import type { RunCommand } from '../agent/context.ts';
 import { withResolvers } from '../es2024.ts';
 import { listOf } from '../replay/read-run.ts';
@@ -132,19 +132,24 @@ export const openHandles = (
       if (isSo()) return report(run);
     }
   };
+  /** Calls back where another process has forgotten a run. Gives back how to stop. */
+  const whenGone = (run: LiveRun, gone: (error: FaultError) => void): (() => void) | undefined => {
+    const { runId, ledger } = run;
+    const look = async (): Promise<void> => {
+      const row = await store.get(runId);
+      // Where another has its id it was forgotten, too.
+      if (row && (ledger.createdAt === 0 || row.createdAt === ledger.createdAt)) return;
+      if (!row) desk.dropQuestions(runId);
+      gone(new FaultError('run.unknown', `Run "${runId}" was forgotten before it was read.`, { runId }));
+    };
+    return store.changes?.(() => void look().catch(() => {}), { keepAlive: false });
+  };
   /** Follows a run of another process until such an event. @throws FaultError `run.unknown` when it is forgotten before */
   const followed = async (run: LiveRun, wanted: (event: RunEvent) => boolean): Promise<boolean> => {
     const { runId } = run;
     const reader = openReader({ store, query: { runId, after: run.seq }, live$: desk.events$ });
     const gone = withResolvers<never>();
-    const look = async (): Promise<void> => {
-      const row = await store.get(runId);
-      // Where another has its id it was forgotten, too.
-      if (row && (run.ledger.createdAt === 0 || row.createdAt === run.ledger.createdAt)) return;
-      if (!row) desk.dropQuestions(runId);
-      gone.reject(new FaultError('run.unknown', `Run "${runId}" was forgotten before it was read.`, { runId }));
-    };
-    const leave = store.changes?.(() => void look().catch(() => {}), { keepAlive: false });
+    const leave = whenGone(run, gone.reject);
     try {
       return await Promise.race([follow(run, { [Symbol.asyncIterator]: () => reader }, wanted), gone.promise]);
     } finally {
@@ -161,10 +166,12 @@ export const openHandles = (
     // Where others write, too, a tree that is closed here may go on there, and come back to life here.
     return store.changes ? concat(events$, desk.events$) : events$;
   };
+  const gone$ = (run: LiveRun) => new Observable<never>((reader) => whenGone(run, (error) => reader.error(error)));
   const readingOf = (run: LiveRun): Reading => ({
     store,
     query: { rootId: run.rootId },
-    live$: toldOf(run),
+    // What another process ends and forgets comes to no end that is told.
+    live$: isElsewhere(run) ? merge(toldOf(run), gone$(run)) : toldOf(run),
     relay: store.live,
     within: run.runId,
   });

@@ -239,6 +239,29 @@ describe('an id that is used again once its run is forgotten', () => {
     expect(fresh).toMatchObject({ state: 'settled', value: { status: 'interrupted', calls: [] } });
   });
 
+  test('read by a loop comes to an end where another process ends and forgets it before it was read', async () => {
+    const world = machine();
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const [a, b] = [world.boot(echo), world.boot(() => promise)];
+    const run = b.runtime.start(clerk, 'x', { runId: 'daily' });
+    await settle();
+    const held = await a.runtime.attach('daily');
+    const seen: string[] = [];
+    const loop = watch(
+      (async () => {
+        for await (const { type } of held) seen.push(type);
+      })(),
+    );
+    await settle();
+    resolve('done');
+    await run.ended;
+    world.clock.increment(1);
+    await b.runtime.runs.prune({ olderThan: 0 });
+    await world.pass();
+    expect(loop).toMatchObject({ error: { code: 'run.unknown' } });
+    expect(seen[0]).toBe('run.started');
+  });
+
   test('is of a conversation that began anew elsewhere: it is what is gone on with', async () => {
     const world = machine();
     const [a, b] = [world.boot(echo, { agents: [clerk] }), world.boot(echo, { agents: [clerk] })];
