@@ -67,7 +67,6 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
   const told$ = new Subject<SubagentEvent>();
   const bound = new Map<string, Requester>();
   const runs: OpenRuns = new Map();
-  const units = new Map<string, string>();
   /** Runs whose ends were read while it opened. */
   const known = new Set<string>();
 
@@ -103,8 +102,6 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
           const found = await readRoster(runtime, store);
           for (const { agentId, runId, model, startedAt } of found.running)
             runs.set(runId, { agentId, model, startedAt });
-          for (const [agentId, runIds] of Object.entries(found.units))
-            for (const runId of runIds) units.set(runId, agentId);
           for (const runId of found.ended) known.add(runId);
           return found;
         }),
@@ -145,7 +142,6 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
     runtime,
     actor,
     runs,
-    units,
     known,
     opening,
     closed() {

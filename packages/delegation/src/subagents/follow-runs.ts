@@ -4,14 +4,13 @@ import { isFaultError, isLive, isTerminal, type StoredEvent } from '@troupe/prot
 import type { ActorRefFrom } from 'xstate';
 import type { OpenRuns } from './manager-effects.ts';
 import type { managerMachine } from './manager-machine.ts';
-import { memberOf, memberOfSession } from './members.ts';
-import { resultOfEnd } from './result-of-run.ts';
+import { memberOf, memberOfSession, membersUnder, under } from './members.ts';
+import { isUnit, resultOfEnd } from './result-of-run.ts';
 
 export const followRuns = ({
   runtime,
   actor,
   runs,
-  units,
   known,
   opening,
   closed,
@@ -19,14 +18,14 @@ export const followRuns = ({
   runtime: Runtime;
   actor: ActorRefFrom<typeof managerMachine>;
   runs: OpenRuns;
-  /** Units that have not ended, with the sub-agent whose session they are of. */
-  units: Map<string, string>;
   /** Runs whose ends were read while it opened. */
   known: Set<string>;
   opening: Promise<void>;
   /** The runtime was closed. */
   closed(): void;
 }): void => {
+  /** Units that have not ended, with the sub-agent whose session they are of. */
+  const units = new Map<string, string>();
   const over = (runId: string): void => {
     const agentId = units.get(runId);
     if (agentId === undefined) return;
@@ -57,7 +56,7 @@ export const followRuns = ({
       const agentId = runs.get(event.runId)?.agentId ?? memberOfSession(roster, event.sessionKey)?.record.agentId;
       if (agentId === undefined) return;
       // What a call of it does in the background is none of its runs.
-      if (event.origin && event.origin.sessionKey === undefined) {
+      if (isUnit(event)) {
         units.set(event.runId, agentId);
         actor.send({ type: 'unit.began', agentId, runId: event.runId });
         return;
@@ -84,10 +83,12 @@ export const followRuns = ({
   });
   void opening.then(
     () => {
-      const found = [...units.keys()];
+      const found = membersUnder(actor.getSnapshot().context, under.restless);
+      for (const { record, units: its = [] } of found) for (const runId of its) units.set(runId, record.agentId);
+      const before = [...units.keys()];
       for (const event of early.splice(0)) if (!known.has(event.runId)) hear(event);
       known.clear();
-      for (const runId of found) if (units.has(runId)) void awaitEnd(runId);
+      for (const runId of before) if (units.has(runId)) void awaitEnd(runId);
     },
     () => following.unsubscribe(),
   );

@@ -1,7 +1,7 @@
 /** Sub-agents as they are stored: who there is, from their records; how each stands, from the runs. */
 import type { Runtime } from '@troupe/core';
 import { isEnded, type RunRow, unfinished } from '@troupe/protocol';
-import { modelOf, resultFrom, stateOf } from './result-of-run.ts';
+import { isUnit, modelOf, resultFrom, stateOf } from './result-of-run.ts';
 import { type Activity, type Member, standing } from './roster.ts';
 import { type Found, previewLength, remembered } from './steps/step.ts';
 import type { SubagentResult } from './subagent-manager.ts';
@@ -34,8 +34,7 @@ const asItStands = (record: SubagentRecord, open: readonly RunRow[]): SubagentRe
 
 const openUnits = async ({ runs }: Pick<Runtime, 'runs'>, unitsOf: string): Promise<string[]> => {
   const open = await runs.list({ unitsOf, status: unfinished, limit: Number.MAX_SAFE_INTEGER });
-  // What was sent to another session is not told to this one by itself.
-  return open.flatMap(({ runId, origin }) => (origin?.sessionKey === undefined ? runId : []));
+  return open.filter(isUnit).map(({ runId }) => runId);
 };
 
 /**

@@ -22,6 +22,10 @@ const errorOf = (
   return fault ? `${fault.code}: ${fault.message}` : exitReason;
 };
 
+/** Whether a run is work in the background of the session that it is of, and not what was sent to another one. */
+export const isUnit = ({ origin }: { origin?: { sessionKey?: string | undefined } | undefined }): boolean =>
+  origin !== undefined && origin.sessionKey === undefined;
+
 /** The model of a run, where one is known. */
 export const modelOf = ({ model }: Pick<RunRow, 'model'>): string | null => (model === '' ? null : model);
 

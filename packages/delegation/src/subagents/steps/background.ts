@@ -1,19 +1,19 @@
 /** What may wake sub-agents that are not at work: units of their sessions once they have ended, and results that are pushed to those. */
 import { memberOf } from '../members.ts';
-import { isActive, isResting, type Member } from '../roster.ts';
-import { letGo, remove } from './forgetting.ts';
-import { inquiryIdOf, isAtWorkBelow, put, type Step } from './step.ts';
+import type { Member } from '../roster.ts';
+import { isDone, letGo, remove } from './forgetting.ts';
+import { inquiryIdOf, put, type Step } from './step.ts';
 
 export const unitBegan = (step: Step, { agentId, runId }: { agentId: string; runId: string }): void => {
   const member = memberOf(step.roster, agentId);
   if (!member || member.units?.includes(runId)) return;
   const { record, isStopping, units = [] } = member;
   const { cancelled } = record;
-  put(step, { ...member, units: [...units, runId] });
-  if (!isStopping || !cancelled) return;
+  const now = { ...member, units: [...units, runId] };
+  if (!isStopping || !cancelled) return put(step, now);
   // What it was asked for by was stopped before it was heard of.
   const runIds = [...cancelled.runIds, runId];
-  put(step, { ...member, units: [...units, runId], record: { ...record, cancelled: { ...cancelled, runIds } } });
+  put(step, { ...now, record: { ...record, cancelled: { ...cancelled, runIds } } });
   step.out.push({ type: 'note', agentId }, { type: 'halt', runIds: [runId], reason: cancelled.reason });
 };
 
@@ -46,7 +46,7 @@ export const inquired = (step: Step, { agentId, rests }: { agentId: string; rest
   put(step, { ...rest, ...(!rests && { isDoubtful: true }) });
   if (!rests) return;
   const now = memberOf(step.roster, agentId);
-  const mayGo = isSwept && now && !isActive(now) && isResting(now) && !now.isDoubtful && !isAtWorkBelow(step, agentId);
-  if (mayGo) remove(step, agentId, now.record.config.cleanup === 'delete');
+  if (isSwept && now && !now.isDoubtful && isDone(step, now))
+    remove(step, agentId, now.record.config.cleanup === 'delete');
   letGo(step, agentId);
 };

@@ -4,19 +4,24 @@ import { memberOf, membersOf, treeOf, withoutMembers } from '../members.ts';
 import { isActive, isResting, type Member } from '../roster.ts';
 import { answer, inquire, isAtWorkBelow, isSeen, move, put, type Step } from './step.ts';
 
-/** Whether nothing is to be left of it, and nothing more will come of it, as far as is known: of what it does, waits for, or has in the background. */
+/** Whether it was for one task, and nothing more will come of it, as far as is known: of what it does, waits for, or has in the background. */
+export const isDone = (step: Step, member: Member): boolean =>
+  member.record.config.mode === 'run' &&
+  !isActive(member) &&
+  isResting(member) &&
+  !isAtWorkBelow(step, member.record.agentId);
+
+/** The same of one of which nothing is to be left, and all that has come of it was handed over. */
 const isLeft = (step: Step, member: Member): boolean => {
   const { agentId, config, delivered } = member.record;
   const { open, past = [] } = member;
   return (
-    config.mode === 'run' &&
     config.cleanup === 'delete' &&
     open.length === 0 &&
     past.length > 0 &&
-    isResting(member) &&
     past.every((runId) => delivered.some((each) => each.runId === runId)) &&
     !step.roster.kept.some((result) => result.agentId === agentId) &&
-    !isAtWorkBelow(step, agentId)
+    isDone(step, member)
   );
 };
 
@@ -78,15 +83,13 @@ const askedAtOnce = 100;
 
 /** Forgets those that were for one task and have been done with it since before. What is to be collected of them still can be. */
 export const sweep = (step: Step, before: number): void => {
-  const those = membersOf(step.roster).filter(({ record: { agentId, config, createdAt }, ...member }) => {
-    const isOld = (member.activity?.endedAt ?? createdAt) < before;
-    return config.mode === 'run' && !isActive(member) && isOld && !isAtWorkBelow(step, agentId);
-  });
-  const resting = those.filter(isResting);
-  // They go another time: who is asked reads a session of each.
-  for (const member of resting.filter(({ isDoubtful }) => isDoubtful).slice(0, askedAtOnce))
+  const done = membersOf(step.roster).filter(
+    (member) => (member.activity?.endedAt ?? member.record.createdAt) < before && isDone(step, member),
+  );
+  // The others go another time: who is asked reads a session of each.
+  for (const member of done.filter(({ isDoubtful }) => isDoubtful).slice(0, askedAtOnce))
     inquire(step, { ...member, isSwept: true });
-  const old = resting.filter(({ isDoubtful }) => !isDoubtful);
+  const old = done.filter(({ isDoubtful }) => !isDoubtful);
   const { childIds } = treeOf(step.roster);
   // Most have nobody below them: those go all at once.
   const leaves = old.filter(({ record }) => !childIds.has(record.agentId));

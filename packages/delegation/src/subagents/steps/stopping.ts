@@ -61,7 +61,8 @@ export const steer = (step: Step, { requestId, agentId, run, at }: Steering): vo
 
 export const stop = (step: Step, agentId: string, reason: string): boolean => {
   const member = memberOf(step.roster, agentId);
-  if (!member || !(isActive(member) || member.units)) return false;
+  const isAtWork = member !== undefined && isActive(member);
+  if (!member || !(isAtWork || member.units)) return false;
   const { units = [] } = member;
   // What it was steered to and has not begun comes to nothing: what it was to take the place of is what is cancelled.
   const overtaken = member.open.filter(
@@ -69,7 +70,7 @@ export const stop = (step: Step, agentId: string, reason: string): boolean => {
       restarted && startedAt === undefined && !(member.record.run?.begun && member.record.run.runId === runId),
   );
   // That it does not wait for those below it any more holds still.
-  const before = isActive(member) ? [] : (member.record.cancelled?.runIds ?? []);
+  const before = isAtWork ? [] : (member.record.cancelled?.runIds ?? []);
   const runIds = [...new Set([...before, ...member.open.map(({ runId }) => runId), ...units])];
   const record = withDeliveries(
     { ...member.record, cancelled: { runIds, reason } },
@@ -79,7 +80,7 @@ export const stop = (step: Step, agentId: string, reason: string): boolean => {
   const { next: _, ...rest } = member;
   put(step, { ...rest, record, isStopping: true });
   step.out.push({ type: 'note', agentId });
-  if (isActive(member)) step.out.push({ type: 'cancel', agentId, reason });
+  if (isAtWork) step.out.push({ type: 'cancel', agentId, reason });
   if (units.length > 0) step.out.push({ type: 'halt', runIds: units, reason });
   return true;
 };
