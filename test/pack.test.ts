@@ -81,6 +81,8 @@ describe('the packages, as they would be published', () => {
       ).toEqual([]);
       expect(JSON.stringify(pkg.dependencies), path).not.toContain('workspace:');
       expect(JSON.stringify(pkg.exports), path).not.toContain('/src/');
+      const bundle = join(root, 'packages', pkg.name.replace('@troupe/', ''), 'bundle', 'index.js');
+      if (existsSync(bundle)) expect(readFileSync(bundle, 'utf8'), path).toMatch(/^[\0-\x7f]*$/);
     }
   });
 
@@ -124,6 +126,18 @@ describe('the packages, as they would be published', () => {
     expect(ran.ok, ran.output).toBe(true);
     expect(ran.stdout.trim()).not.toBe('');
     if (prints) expect(ran.stdout.trim()).toBe(prints);
+
+    // and of RxJS it loads what it uses, which is what a program gets that imports RxJS
+    writeFileSync(
+      join(project, 'streams.mjs'),
+      `import { createRuntime } from '@troupe/core';
+       import { createRequire } from 'node:module';
+       const mains = Object.keys(createRequire(import.meta.url).cache).filter((path) => /rxjs.dist.cjs.index.js$/.test(path));
+       const { Observable } = await import('rxjs');
+       const { events$ } = createRuntime({ provider: { takeTurn() {} }, model: 'none' });
+       console.log(mains.length, events$ instanceof Observable);`,
+    );
+    expect(run('node', ['streams.mjs'], project)).toMatchObject({ ok: true, output: '0 true\n' });
 
     // and runs outlive their process, written by the thread that comes with the package
     const readme = readFileSync(join(root, 'packages/store-sqlite/README.md'), 'utf8');

@@ -25,7 +25,7 @@ const node = async (args: readonly string[], cwd: string): Promise<string> =>
 
 const last = <T>(output: string): T => JSON.parse(output.trim().split('\n').at(-1) ?? '') as T;
 
-const inOrder = ['zod', 'rxjs', 'xstate', '@troupe/protocol', '@troupe/core'];
+const inOrder = ['zod', 'xstate', '@troupe/protocol', '@troupe/core'];
 const importing = `
   const ms = {};
   for (const name of ${JSON.stringify(inOrder)}) {

@@ -16,7 +16,7 @@ import {
   type RunStore,
   runOfQuestion,
 } from '@troupe/protocol';
-import { concat, distinctUntilChanged, EMPTY, map, merge, Observable, startWith } from 'rxjs';
+import { distinctUntilChanged, EMPTY, map, Observable } from 'rxjs';
 import type { RunCommand } from '../agent/context.ts';
 import { withResolvers } from '../es2024.ts';
 import { listOf } from '../replay/read-run.ts';
@@ -163,15 +163,25 @@ export const openHandles = (
     // Of a run that ended and could not be stored nothing more is told, unless another process goes on with it.
     if (run.ended && run.broken && !(run.suspended && store.changes)) return EMPTY;
     const { events$ } = recorder.feedOf(run.rootId);
+    if (!store.changes) return events$;
     // Where others write, too, a tree that is closed here may go on there, and come back to life here.
-    return store.changes ? concat(events$, desk.events$) : events$;
+    return new Observable((reader) =>
+      events$.subscribe({
+        next: (event) => reader.next(event),
+        complete: () => reader.add(desk.events$.subscribe(reader)),
+      }),
+    );
   };
-  const gone$ = (run: LiveRun) => new Observable<never>((reader) => whenGone(run, (error) => reader.error(error)));
+  /** What is told of a run that another process may end and forget: that comes to no end that is told. */
+  const toldUntilGone = (run: LiveRun): Observable<RunEvent> =>
+    new Observable((reader) => {
+      reader.add(whenGone(run, (error) => reader.error(error)));
+      return toldOf(run).subscribe(reader);
+    });
   const readingOf = (run: LiveRun): Reading => ({
     store,
     query: { rootId: run.rootId },
-    // What another process ends and forgets comes to no end that is told.
-    live$: isElsewhere(run) ? merge(toldOf(run), gone$(run)) : toldOf(run),
+    live$: isElsewhere(run) ? toldUntilGone(run) : toldOf(run),
     relay: store.live,
     within: run.runId,
   });
@@ -181,8 +191,11 @@ export const openHandles = (
     readerOf: (run) => openReader(readingOf(run)),
     questionsOf: desk.questionsOf,
     questionsOf$: (runId) => {
-      const questions$ = desk.questionsChanged$.pipe(
-        startWith(undefined),
+      const changes$ = new Observable<void>((reader) => {
+        reader.next();
+        return desk.questionsChanged$.subscribe(reader);
+      });
+      const questions$ = changes$.pipe(
         map(() => desk.questionsOf(runId)),
         distinctUntilChanged((a, b) => a.length === b.length && a.every(({ id }, i) => id === b[i]?.id)),
       );

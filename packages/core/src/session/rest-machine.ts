@@ -34,6 +34,10 @@ export const restMachine = setup({
     changes: fromEventObservable<RestEvent, NonReducibleUnknown>(() => {
       throw absent('changes');
     }),
+    /** Says when a run of it asks a person. */
+    asking: fromEventObservable<RestEvent, NonReducibleUnknown>(() => {
+      throw absent('asking');
+    }),
   },
   guards: {
     /** Nothing of the session is at work or on its way to it, or everything waits for a person. */
@@ -47,7 +51,7 @@ export const restMachine = setup({
   states: {
     opening: { invoke: { src: 'open', onDone: 'astir', onError: 'failed' } },
     astir: {
-      invoke: { src: 'changes' },
+      invoke: [{ src: 'changes' }, { src: 'asking' }],
       always: { guard: 'isStill', target: 'still' },
       on: { changed: { guard: 'isStill', target: 'still' }, news: 'opening', lost: 'apart' },
     },

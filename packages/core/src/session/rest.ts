@@ -1,6 +1,6 @@
 /** When nothing of a session is at work, and what it has come to by then. */
 import type { Clock, FaultError, Question, Report, RunEvent } from '@troupe/protocol';
-import { filter, map, merge, type Observable, Subject } from 'rxjs';
+import { filter, map, type Observable, Subject } from 'rxjs';
 import { type AnyActorRef, createActor, fromEventObservable, fromPromise, waitFor } from 'xstate';
 import type { LiveRun } from '../run/live-run.ts';
 import type { Run } from '../run/run.ts';
@@ -105,7 +105,11 @@ export const openRest = (session: Restless) => {
     };
     const wait = createActor(
       restMachine.provide({
-        actors: { open: fromPromise(open), changes: fromEventObservable(() => merge(stirs$, asked$)) },
+        actors: {
+          open: fromPromise(open),
+          changes: fromEventObservable(() => stirs$),
+          asking: fromEventObservable(() => asked$),
+        },
         guards: { isStill: () => isStillHere() && elsewhere.isStill() },
       }),
       { clock: session.clock },
