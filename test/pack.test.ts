@@ -131,6 +131,7 @@ describe('the packages, as they would be published', () => {
     writeFileSync(
       join(project, 'streams.mjs'),
       `import { createRuntime } from '@troupe/core';
+       import '@troupe/delegation';
        import { createRequire } from 'node:module';
        const mains = Object.keys(createRequire(import.meta.url).cache).filter((path) => /rxjs.dist.cjs.index.js$/.test(path));
        const { Observable } = await import('rxjs');

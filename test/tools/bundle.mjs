@@ -1,8 +1,10 @@
-// node test/tools/bundle.mjs, in the folder of a package: makes `bundle/index.js`, its sources as one module, as it is published.
-// A module costs a fifth of a millisecond to load, whatever is in it, and the sources of core are over a hundred.
-import { readFileSync, writeFileSync } from 'node:fs';
+// node test/tools/bundle.mjs [entry …], in the folder of a package: makes `bundle/index.js`, its sources as one module, as they are
+// published. A module costs a fifth of a millisecond to load, whatever is in it, and the sources of core are over a hundred. What is
+// loaded by a thread of its own (`writer/writer.ts`) is an entry beside it (`bundle/writer.js`), what is imported when it is needed a
+// module of its own.
+import { readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { rolldown } from 'rolldown';
 
 const room = process.cwd();
@@ -25,24 +27,41 @@ const leanRxjs = {
   },
 };
 
+/**
+ * One character outside ASCII, and the whole module takes two bytes for each: twice as much to read, copy and clear up.
+ *
+ * @type {import('rolldown').Plugin}
+ */
+const ascii = {
+  name: 'ascii',
+  generateBundle(_options, written) {
+    for (const file of Object.values(written))
+      if (file.type === 'chunk')
+        file.code = file.code.replace(
+          /[^\0-\x7f]/g,
+          (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+        );
+  },
+};
+
+const entries = ['index.ts', ...process.argv.slice(2)];
 const bundle = await rolldown({
-  input: join(room, 'src', 'index.ts'),
+  input: Object.fromEntries(entries.map((entry) => [basename(entry, '.ts'), join(room, 'src', entry)])),
   cwd: room,
-  plugins: [leanRxjs],
+  plugins: [leanRxjs, ascii],
   // What is ours comes along; everything else is a dependency, and is found when it runs.
-  external: (id) =>
-    id !== 'rxjs' && !id.startsWith('.') && !id.startsWith('/') && !id.startsWith('\0') && !/^[A-Za-z]:/.test(id),
+  external: (id) => id !== 'rxjs' && !id.startsWith('\0') && !/^(\.|\/|[A-Za-z]:)/.test(id),
   treeshake: { moduleSideEffects: (id) => !id.startsWith('rxjs/') },
   platform: 'neutral',
 });
-const file = join(room, 'bundle', 'index.js');
+const dir = join(room, 'bundle');
+rmSync(dir, { recursive: true, force: true });
 await bundle.write({
-  file,
+  dir,
+  entryFileNames: '[name].js',
+  chunkFileNames: '[name].js',
   format: 'esm',
   sourcemap: true,
   comments: { jsdoc: false },
 });
 await bundle.close();
-// One character outside ASCII, and the whole module takes two bytes for each: twice as much to read, copy and clear up.
-const escaped = (/** @type {string} */ character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-writeFileSync(file, readFileSync(file, 'utf8').replace(/[^\0-\x7f]/g, escaped));
