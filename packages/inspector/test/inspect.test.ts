@@ -177,6 +177,33 @@ describe('the row that is looked at', () => {
     await until(() => page.all('error').length === 2);
   });
 
+  test('was forgotten, and another has its id: that one is shown, and nothing of the other', async () => {
+    const { runtime, say, page, url } = await opened();
+    const run = runtime.start(clerk, 'first', { runId: 'daily' });
+    await say('Done.');
+    await run.ended;
+    await until(() => page.lines.has('daily') && runLine(page, 'daily').status === 'completed');
+    const { createdAt, lastAt } = runLine(page, 'daily');
+    await page.watch('daily');
+    await until(() => Date.now() > lastAt);
+    await runtime.runs.prune({ olderThan: 0 });
+    const again = runtime.start(clerk, 'second', { runId: 'daily' });
+    await until(() => page.lines.has('daily') && runLine(page, 'daily').status === 'running');
+    expect(runLine(page, 'daily')).toMatchObject({ title: 'second', rootSeq: expect.toSatisfy((seq) => seq < 3) });
+    expect(runLine(page, 'daily').createdAt).toBeGreaterThan(createdAt);
+    // whoever looked at the other one is told that it has gone
+    expect(page.all('frame').map(({ gone, lines }) => [gone, lines.length])).toContainEqual([['daily'], 0]);
+    expect((await page.watch('daily')).entries.map((entry) => JSON.stringify(entry))).not.toContainEqual(
+      expect.stringContaining('Done.'),
+    );
+    await again.interrupt();
+    await until(() => runLine(page, 'daily').status === 'interrupted');
+    // and who comes later is told of that one alone
+    const [hello] = (await openPage(url)).all('hello');
+    expect(hello?.happenings.every(({ at }) => at > lastAt)).toBe(true);
+    expect(hello?.happenings.at(-1)).toMatchObject({ type: 'run.interrupted' });
+  });
+
   test('is no row: says so', async () => {
     const { page } = await opened();
     page.say({ type: 'watch', rowId: 'nobody' });

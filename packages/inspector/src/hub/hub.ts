@@ -115,6 +115,23 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
   const letGo = (rootId: string): void => {
     for (const id of runs.forget(rootId)) gathered.gone(id);
   };
+  const forgotten = (rootId: string): void => {
+    letGo(rootId);
+    for (const looker of lookers) looker.hear({ type: 'forgotten', rootId });
+    schedule();
+  };
+  /** A tree begins under the id of one that is shown: that one was forgotten, and nothing of it is told as the other's. */
+  const makeWay = (event: RunEvent): void => {
+    if (isLive(event) || event.rootSeq !== 1 || event.at <= (runs.line(event.runId)?.createdAt ?? event.at)) return;
+    const { rootId } = event;
+    // In frames of their own: what was told of it until now, that it has gone, and what is told from now on.
+    shielded(flush);
+    forgotten(rootId);
+    shielded(flush);
+    const isOthers = (happening: Happening): boolean => happening.rootId !== rootId;
+    before = before.filter(isOthers);
+    recent = recent.filter(isOthers);
+  };
   const looking = openLooking({
     source,
     clock,
@@ -128,11 +145,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     streamed: streamed.of,
     recent: happenedLast,
     bring: async (runId) => trees?.bring(runId),
-    forgotten(rootId) {
-      letGo(rootId);
-      for (const looker of lookers) looker.hear({ type: 'forgotten', rootId });
-      schedule();
-    },
+    forgotten: (rootId) => forgotten(rootId),
     changed: schedule,
   });
 
@@ -142,6 +155,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     if (recent.length > 2 * mostHappenings) recent = recent.slice(-mostHappenings);
   };
   const hearRun = (event: RunEvent): void => {
+    makeWay(event);
     streamed.take(event);
     const isLookedAt = looking.take(event);
     const isNews = !isLive(event) && event.seq > runs.seq(event.runId);

@@ -140,10 +140,20 @@ const takeLines = (forest: Forest, ids: readonly string[]) => {
 };
 
 const put = (world: World, line: Line) => {
+  if (isOther(world, line)) {
+    takeLines(world.forest, [line.id]);
+    letGo(world, line.id);
+  }
   putLine(world.forest, line);
   if (line.kind !== 'run') return;
   if (line.rootSeq > (world.heads.get(line.rootId) ?? 0)) world.heads.set(line.rootId, line.rootSeq);
 };
+
+/** A tree that has the id of one that was forgotten. */
+const isOther = ({ forest }: World, line: Line): boolean =>
+  line.kind === 'run' &&
+  line.id === line.rootId &&
+  (forest.lines.get(line.id)?.createdAt ?? line.createdAt) < line.createdAt;
 
 /** A tree is named after its root. */
 const letGo = (world: World, rootId: string) => {
