@@ -1,10 +1,10 @@
-// node test/tools/bundle.mjs [--eager] [entry …], in the folder of a package: makes `bundle/index.js`, its sources as one module, as
+// node test/tools/bundle.mjs [--eager] [--dir folder] [entry …], in the folder of a package: makes `bundle/index.js`, its sources as one module, as
 // they are published. A module costs a fifth of a millisecond to load, whatever is in it, and the sources of core are over a hundred.
 // What is loaded by a thread of its own (`writer/writer.ts`) is an entry beside it (`bundle/writer.js`), what is imported when it is
 // needed a module of its own. `--eager`: every program that loads the package opens it, too.
 import { readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { rolldown } from 'rolldown';
 import { parseAst } from 'rolldown/parseAst';
@@ -80,7 +80,10 @@ const eager = {
   },
 };
 
-const { values, positionals } = parseArgs({ options: { eager: { type: 'boolean' } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { eager: { type: 'boolean' }, dir: { type: 'string', default: 'bundle' } },
+  allowPositionals: true,
+});
 const entries = ['index.ts', ...positionals];
 const bundle = await rolldown({
   input: Object.fromEntries(entries.map((entry) => [basename(entry, '.ts'), join(room, 'src', entry)])),
@@ -91,7 +94,7 @@ const bundle = await rolldown({
   treeshake: { moduleSideEffects: (id) => !id.startsWith('rxjs/') },
   platform: 'neutral',
 });
-const dir = join(room, 'bundle');
+const dir = resolve(room, values.dir);
 rmSync(dir, { recursive: true, force: true });
 await bundle.write({
   dir,

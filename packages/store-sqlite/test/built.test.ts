@@ -1,21 +1,24 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { damage, freshPath, largeFile } from './files.ts';
 
 const package_ = fileURLToPath(new URL('..', import.meta.url));
-// Beside the sources, so that what it imports is found; not in dist, which others may be building.
+// Beside the sources, so that what it imports is found; not in bundle, which others may be building.
 const built = join(package_, 'node_modules', '.cache', `built-${process.pid}`);
 afterAll(() => rmSync(built, { recursive: true, force: true }));
 
 beforeAll(() => {
   mkdirSync(built, { recursive: true });
-  // Without looking at types: that needs the declarations of other packages, which others may be building.
-  const options = ['--noCheck', '--outDir', built, '--tsBuildInfoFile', join(built, '.tsbuildinfo')];
-  const tsc = spawnSync('tsc', ['-p', package_, ...options], { encoding: 'utf8' });
-  expect(tsc.stdout).toBe('');
+  const { scripts } = JSON.parse(readFileSync(join(package_, 'package.json'), 'utf8'));
+  const made = spawnSync(`${scripts.prepack} --dir ${JSON.stringify(built)}`, {
+    cwd: package_,
+    shell: true,
+    encoding: 'utf8',
+  });
+  expect(made.stderr).toBe('');
 }, 60_000);
 
 /** What a program says that uses it. */

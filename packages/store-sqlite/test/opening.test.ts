@@ -5,16 +5,18 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { FaultError } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
 import { stepOf } from '../../../test/support/steps.ts';
 import { sqliteStore } from '../src/index.ts';
 import { startChild } from './children.ts';
-import { freshFolder, freshPath, openAt } from './files.ts';
+import { damage, freshFolder, freshPath, openAt } from './files.ts';
 
 const thrown = (open: () => unknown): unknown => {
   try {
@@ -148,6 +150,49 @@ describe('a damaged file', () => {
     writeFileSync(path, bytes);
     const aside = await setAside(path);
     expect(readFileSync(aside).equals(bytes)).toBe(true);
+  });
+
+  test.each(['normal', 'full'] as const)(
+    'is written no more by those who have it open once another has set it aside: %s',
+    async (durability) => {
+      const path = freshPath();
+      const first = openAt({ path, durability });
+      const text = 'x'.repeat(100_000);
+      for (let n = 0; n < 60; n++) await first.commit([stepOf({ runId: `r${n}`, checkpoint: { text } })]);
+      await first.close();
+      const mine = openAt({ path, durability });
+      await mine.commit([stepOf({ runId: 'mine' })]);
+      damage(path);
+      const { details } = thrown(() => sqliteStore(path)) as FaultError;
+      // another begins anew under the name
+      const theirs = openAt({ path, durability });
+      await theirs.commit([stepOf({ runId: 'theirs' })]);
+      const why = { code: 'store.unavailable', message: expect.stringMatching(/moved or deleted.*open it again/) };
+      await expect(mine.commit([stepOf({ runId: 'mine', expectedSeq: 1 })])).rejects.toMatchObject(why);
+      await expect(mine.claim('theirs', 'me', { leaseMs: 1 })).rejects.toMatchObject(why);
+      await theirs.commit([stepOf({ runId: 'theirs', expectedSeq: 1 })]);
+      expect(theirs.list().map(({ runId }) => runId)).toEqual(['theirs']);
+      await Promise.all([mine.close(), theirs.close()]);
+      expect(existsSync(String(details?.aside))).toBe(true);
+    },
+  );
+
+  test('that is deleted, or moved, is written no more', async () => {
+    const path = freshPath();
+    const store = openAt({ path });
+    await store.commit([stepOf({ runId: 'r' })]);
+    renameSync(path, `${path}.away`);
+    await expect(store.commit([stepOf({ runId: 'r', expectedSeq: 1 })])).rejects.toMatchObject({
+      code: 'store.unavailable',
+      message: expect.stringContaining(`"${path}" could not be written`),
+    });
+    // for good: what was written meanwhile is not where it was
+    renameSync(`${path}.away`, path);
+    await expect(store.commit([stepOf({ runId: 's' })])).rejects.toMatchObject({ code: 'store.unavailable' });
+    await store.close();
+    const again = openAt({ path });
+    await again.commit([stepOf({ runId: 'again' })]);
+    await again.close();
   });
 
   test('is set aside when its end is missing', async () => {

@@ -38,6 +38,8 @@ const lead = defineAgent({ name: 'lead', instructions: '', tools: [delegate] });
 /** A program that leaves its children to a worker, both in processes of their own as far as they know. */
 const open = async () => {
   const folder = mkdtempSync(join(tmpdir(), 'troupe-inspector-'));
+  // The last of all: what was begun first is undone last.
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const placement = inlinePlacement();
   const boot = () => {
     const store = sqliteStore({ path: join(folder, 'runs.db'), durability: 'normal' });
@@ -62,10 +64,7 @@ const open = async () => {
   const [program, worker] = [boot(), boot()];
   await worker.serve({ workerId: 'w1' });
   const inspector = await inspect(program, { open: false });
-  onTestFinished(async () => {
-    await inspector.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  onTestFinished(() => inspector.close());
   return { program, url: inspector.url };
 };
 

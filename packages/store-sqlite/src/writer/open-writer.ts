@@ -1,6 +1,7 @@
 /** The only connection that writes, whichever thread it is on. It imports little, so that it is there at once. */
 import { connectWriter } from '../file/connect.ts';
-import type { Task, WriterData } from './messages.ts';
+import { watchName } from '../file/moved.ts';
+import type { Outcome, Task, WriterData } from './messages.ts';
 import { type BatchWriter, openBatchWriter } from './write-batch.ts';
 
 /** Pages given back to the file system after each time that something was forgotten. */
@@ -14,6 +15,7 @@ export type Writer = BatchWriter & {
 export const openWriter = (data: WriterData): Writer => {
   const db = connectWriter(data.path, data);
   const batches = openBatchWriter(db, data);
+  const troubleWithName = watchName(data.path);
 
   /** Housekeeping: what does not work now works another time. */
   const tidy = (sql: string): void => {
@@ -31,16 +33,19 @@ export const openWriter = (data: WriterData): Writer => {
     db.close();
   };
 
+  /** What has been written is acknowledged where it is found again. What is closed is closed wherever it is. */
+  const found = (tasks: readonly Task[], outcomes: Outcome[]): Outcome[] => {
+    const [first] = tasks;
+    tidyAfter(first);
+    const refusal = first?.type === 'close' ? undefined : troubleWithName();
+    return refusal ? outcomes.map(() => ({ refusal })) : outcomes;
+  };
+
   return {
-    write(tasks) {
-      const outcomes = batches.write(tasks);
-      tidyAfter(tasks[0]);
-      return outcomes;
-    },
+    write: (tasks) => found(tasks, batches.write(tasks)),
     tryWrite(tasks, isLate) {
       const outcomes = batches.tryWrite(tasks, isLate);
-      if (outcomes) tidyAfter(tasks[0]);
-      return outcomes;
+      return outcomes && found(tasks, outcomes);
     },
     close() {
       if (db.isOpen) db.close();
