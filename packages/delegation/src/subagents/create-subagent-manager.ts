@@ -53,7 +53,8 @@ const unknown = (what: string): FaultError => new FaultError('subagent.unknown',
 
 /** Whether none is at work, nor has a unit that is. */
 const isStill = (roster: Roster): boolean =>
-  idsUnder(roster, under.active).size === 0 && membersUnder(roster, under.restless).every(({ units }) => !units);
+  idsUnder(roster, under.active).size === 0 &&
+  membersUnder(roster, under.restless).every(({ units, hushed, isInQuestion }) => !units && !(hushed && isInQuestion));
 
 /** A task is handed on as its owner should take it. */
 const orchestratedTask = (request: string): string =>

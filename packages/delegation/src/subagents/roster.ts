@@ -49,6 +49,8 @@ export type Member = {
   isInQuestion?: true;
   /** Where it does, and nothing has happened since, it goes. */
   isSwept?: true;
+  /** Why it was cancelled, while what had come to its session by then may be about to wake it: that is stopped as it begins. */
+  hushed?: string;
 };
 
 export type Waiter = { id: number } & Pick<CollectRequest, 'sessionKey' | 'agentId' | 'runId' | 'by'>;
@@ -99,6 +101,10 @@ export const isResting = ({
   isInQuestion,
 }: Pick<Member, 'units' | 'coming' | 'isInQuestion'>): boolean =>
   units === undefined && coming === undefined && !isInQuestion;
+
+/** Whether something has come to its session, or is on its way there, that may wake it. */
+export const mayWake = ({ coming, isDoubtful }: Pick<Member, 'coming' | 'isDoubtful'>): boolean =>
+  coming !== undefined || isDoubtful === true;
 
 /** Whether a result is what somebody asks for. */
 export const fits = (

@@ -247,7 +247,10 @@ export type SubagentManager = {
   forget(agentId: string, asking?: Asking): Promise<boolean>;
   /** Stops what it does and gives it something else to do, in the same conversation. Not more often than every two seconds. */
   steer(request: Asking & { agentId: string; message: string; origin?: AskedBy | undefined }): Promise<SteerOutcome>;
-  /** Stops it with its background units, and with `cascade` (default) everything below it first, deepest first. */
+  /**
+   * Stops it with its background units, and with `cascade` (default) everything below it first, deepest first. What was about to wake it,
+   * or one of those, wakes it no more.
+   */
   cancel(agentId: string, options?: Asking & { cascade?: boolean; reason?: string }): Promise<Cancelled>;
   /** Stops every one that is seen, with everything below; gives how many. */
   cancelAll(options?: Asking & { parentId?: string | undefined; reason?: string }): Promise<number>;

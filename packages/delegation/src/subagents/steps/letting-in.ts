@@ -25,7 +25,8 @@ export const admit = (step: Step, ask: Ask): void => {
       for (const moved of move(step, found)) if (moved !== agentId) step.out.push({ type: 'note', agentId: moved });
   }
   const { cancelled: _, ...now } = record;
-  put(step, { ...(before ?? { last: null }), record: now, open: [...(before?.open ?? []), asked(record)] });
+  const { hushed: __, ...known } = before ?? { last: null };
+  put(step, { ...known, record: now, open: [...(before?.open ?? []), asked(record)] });
   tell(step, 'spawning', memberOf(step.roster, agentId) as Member);
   step.out.push({ type: 'ask', ask: { ...ask, record: now, ...(before && { before }) } });
 };

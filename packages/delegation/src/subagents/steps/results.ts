@@ -5,7 +5,7 @@ import { memberOf } from '../members.ts';
 import { type Activity, fits, isPushed, type Member, type Waiter } from '../roster.ts';
 import type { CollectRequest, SubagentResult } from '../subagent-manager.ts';
 import type { Delivery } from '../subagent-record.ts';
-import { expectResult, resultCame } from './background.ts';
+import { expectResult, resultCame, stopWoken } from './background.ts';
 import { withDelivery } from './deliveries.ts';
 import { letGo } from './forgetting.ts';
 import {
@@ -41,6 +41,7 @@ export const began = (
     model,
     ...(activity.restarted && { restarted: true }),
   });
+  stopWoken(step, agentId, runId);
 };
 
 export const ended = (step: Step, { result, at }: { result: SubagentResult; at: number }): void => {

@@ -1,9 +1,10 @@
 /** Sub-agents are steered to something else, and stopped. */
 import { cancelOrder, isVisibleTo, type Scope, topLevelVisible } from '../lineage.ts';
 import { memberOf, memberOfSession, treeOf } from '../members.ts';
-import { isActive, type Member, type Roster } from '../roster.ts';
+import { isActive, type Member, mayWake, type Roster } from '../roster.ts';
 import type { SteerOutcome } from '../subagent-manager.ts';
 import type { Delivery, SubagentRecord } from '../subagent-record.ts';
+import { hush } from './background.ts';
 import { withDeliveries } from './deliveries.ts';
 import { answer, asked, isSeen, put, type Step } from './step.ts';
 
@@ -62,7 +63,11 @@ export const steer = (step: Step, { requestId, agentId, run, at }: Steering): vo
 export const stop = (step: Step, agentId: string, reason: string): boolean => {
   const member = memberOf(step.roster, agentId);
   const isAtWork = member !== undefined && isActive(member);
-  if (!member || !(isAtWork || member.units)) return false;
+  if (!member) return false;
+  if (!(isAtWork || member.units)) {
+    hush(step, agentId, reason);
+    return false;
+  }
   const { units = [] } = member;
   // What it was steered to and has not begun comes to nothing: what it was to take the place of is what is cancelled.
   const overtaken = member.open.filter(
@@ -82,6 +87,7 @@ export const stop = (step: Step, agentId: string, reason: string): boolean => {
   step.out.push({ type: 'note', agentId });
   if (isAtWork) step.out.push({ type: 'cancel', agentId, reason });
   if (units.length > 0) step.out.push({ type: 'halt', runIds: units, reason });
+  hush(step, agentId, reason);
   return true;
 };
 
@@ -134,8 +140,10 @@ export const stopAll = (step: Step, scope: Scope, parentId: string | undefined, 
     treeOf(step.roster),
     scope,
     ({ agentId, isActive: isAtWork }) => {
-      const { waits, units } = memberOf(step.roster, agentId) ?? {};
-      return isAtWork || waits === true || units !== undefined;
+      const member = memberOf(step.roster, agentId);
+      return (
+        isAtWork || (member !== undefined && (member.waits === true || member.units !== undefined || mayWake(member)))
+      );
     },
     parentId,
   ).flatMap(({ agentId }) => stopWithin(step, agentId, reason));
