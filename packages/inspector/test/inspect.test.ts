@@ -183,7 +183,15 @@ describe('the row that is looked at', () => {
     await say('Done.');
     await run.ended;
     await until(() => page.lines.has('daily') && runLine(page, 'daily').status === 'completed');
-    const { createdAt, lastAt } = runLine(page, 'daily');
+    const { createdAt, lastAt, rootSeq } = runLine(page, 'daily');
+    let asked = 0;
+    const historyOf = async (from: typeof page) => {
+      const id = `h${++asked}`;
+      from.say({ type: 'history', id, rootId: 'daily' });
+      const { happenings } = await from.find('history', (each) => each.id === id);
+      return happenings.filter(({ at }) => at > lastAt || asked === 1).length;
+    };
+    expect(await historyOf(page)).toBe(rootSeq);
     await page.watch('daily');
     await until(() => Date.now() > lastAt);
     await runtime.runs.prune({ olderThan: 0 });
@@ -196,12 +204,34 @@ describe('the row that is looked at', () => {
     expect((await page.watch('daily')).entries.map((entry) => JSON.stringify(entry))).not.toContainEqual(
       expect.stringContaining('Done.'),
     );
-    await again.interrupt();
-    await until(() => runLine(page, 'daily').status === 'interrupted');
+    await say('Done again.');
+    await again.ended;
+    await until(() => page.lines.has('daily') && runLine(page, 'daily').status === 'completed');
+    // its past is its own, though it is as long
+    expect(runLine(page, 'daily').rootSeq).toBe(rootSeq);
+    expect(await historyOf(page)).toBe(rootSeq);
     // and who comes later is told of that one alone
     const [hello] = (await openPage(url)).all('hello');
     expect(hello?.happenings.every(({ at }) => at > lastAt)).toBe(true);
-    expect(hello?.happenings.at(-1)).toMatchObject({ type: 'run.interrupted' });
+    expect(hello?.happenings.at(-1)).toMatchObject({ type: 'run.completed' });
+  });
+
+  test('was forgotten, and let go of, and another has its id: who comes later is told of that one alone', async () => {
+    const { runtime, say, page, url } = await opened();
+    const run = runtime.start(clerk, 'first', { runId: 'daily' });
+    await say('Done.');
+    await run.ended;
+    await until(() => page.lines.has('daily') && runLine(page, 'daily').status === 'completed');
+    const { lastAt } = runLine(page, 'daily');
+    await until(() => Date.now() > lastAt);
+    await runtime.runs.prune({ olderThan: 0 });
+    page.say({ type: 'watch', rowId: 'daily' });
+    await until(() => !page.lines.has('daily'));
+    const again = runtime.start(clerk, 'second', { runId: 'daily' });
+    await until(() => page.lines.has('daily'));
+    const [hello] = (await openPage(url)).all('hello');
+    expect(hello?.happenings.map(({ rootSeq }) => rootSeq)).toEqual([1, 2]);
+    await again.interrupt();
   });
 
   test('is no row: says so', async () => {

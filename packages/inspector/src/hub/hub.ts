@@ -117,20 +117,20 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
   };
   const forgotten = (rootId: string): void => {
     letGo(rootId);
+    const isOthers = (happening: Happening): boolean => happening.rootId !== rootId;
+    before = before.filter(isOthers);
+    recent = recent.filter(isOthers);
+    looking.forget(rootId);
     for (const looker of lookers) looker.hear({ type: 'forgotten', rootId });
     schedule();
   };
   /** A tree begins under the id of one that is shown: that one was forgotten, and nothing of it is told as the other's. */
   const makeWay = (event: RunEvent): void => {
-    if (isLive(event) || event.rootSeq !== 1 || event.at <= (runs.line(event.runId)?.createdAt ?? event.at)) return;
-    const { rootId } = event;
+    if (isLive(event) || event.rootSeq !== 1 || event.at === (runs.line(event.runId)?.createdAt ?? event.at)) return;
     // In frames of their own: what was told of it until now, that it has gone, and what is told from now on.
     shielded(flush);
-    forgotten(rootId);
+    forgotten(event.rootId);
     shielded(flush);
-    const isOthers = (happening: Happening): boolean => happening.rootId !== rootId;
-    before = before.filter(isOthers);
-    recent = recent.filter(isOthers);
   };
   const looking = openLooking({
     source,

@@ -158,6 +158,8 @@ export const openLooking = (about: About) => {
     },
     /** Something happened to a run. True when somebody looks at it. */
     take: watches.take,
+    /** A tree is not stored any more: nobody is told of its past. */
+    forget: (rootId: string): void => history?.forget(rootId),
     move,
     async tellHistory(viewer: Viewer, said: Extract<ToHub, { type: 'history' }>): Promise<void> {
       const { id, rootId, before = Number.POSITIVE_INFINITY, limit = mostHistory } = said;

@@ -18,6 +18,8 @@ export type History = {
   at(rootId: string, rootSeq: number): Promise<Past>;
   /** One of its runs. `undefined` when it had not begun. */
   runAt(rootId: string, runId: string, rootSeq: number): Promise<PastRow | undefined>;
+  /** It is not stored any more; another may get its id. */
+  forget(rootId: string): void;
 };
 
 /** @param head The last event of a tree that is known. */
@@ -39,6 +41,9 @@ export const openHistory = (source: RunSource, head: (rootId: string) => number)
 
   return {
     eventsOf,
+    forget(rootId) {
+      if (kept?.rootId === rootId) kept = undefined;
+    },
     async at(rootId, rootSeq) {
       const events = await until(rootId, rootSeq);
       const table = openRunTable();

@@ -153,7 +153,7 @@ const put = (world: World, line: Line) => {
 const isOther = ({ forest }: World, line: Line): boolean =>
   line.kind === 'run' &&
   line.id === line.rootId &&
-  (forest.lines.get(line.id)?.createdAt ?? line.createdAt) < line.createdAt;
+  (forest.lines.get(line.id)?.createdAt ?? line.createdAt) !== line.createdAt;
 
 /** A tree is named after its root. */
 const letGo = (world: World, rootId: string) => {
