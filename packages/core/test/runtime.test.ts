@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { defineAgent, memoryStore, systemClock } from '@troupe/core';
+import { createRuntime, defineAgent, memoryStore, systemClock } from '@troupe/core';
 import { type RunEvent, type RunRow, type StoredEvent, tokensOf } from '@troupe/protocol';
 import { scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
@@ -58,6 +58,20 @@ describe('[BG-052] a store', () => {
     const { runId } = await runtime.run(leadOf(), 'Go.');
     await runtime.close();
     expect([closed, (await store.get(runId))?.status]).toEqual([false, 'completed']);
+  });
+
+  test('that takes no claims back keeps nobody waiting: the runtime is closed all the same, and says so', async () => {
+    const base = memoryStore();
+    const lasting = Object.assign(Object.create(base), {
+      lasting: true,
+      release: () => Promise.reject(new Error('no disk')),
+    });
+    const runtime = createRuntime({ provider: scriptedProvider(['Done.']), model: 'scripted', store: lasting });
+    let isOver = false;
+    runtime.events$.subscribe({ complete: () => (isOver = true) });
+    await runtime.run(leadOf(), 'Go.');
+    await expect(runtime.close()).rejects.toThrow('no disk');
+    expect(isOver).toBe(true);
   });
 
   test('is in memory when none is handed in: nothing is written to disk', async () => {

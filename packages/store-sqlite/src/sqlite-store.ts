@@ -5,6 +5,7 @@ import type { AtOnce, Later } from './answers.ts';
 import { checkLater } from './file/check-later.ts';
 import { connectReader } from './file/connect.ts';
 import { mark } from './file/damage.ts';
+import { fileAt } from './file/moved.ts';
 import { prepareFile } from './file/prepare-file.ts';
 import { openChanges } from './reader/changes.ts';
 import { indexed } from './reader/memory-text.ts';
@@ -88,9 +89,10 @@ export const sqliteStore = (options: string | SqliteStoreOptions): SqliteStore =
   } = typeof options === 'string' ? { path: options } : options;
   const path = pathOf(given.path);
   const isToBeChecked = prepareFile(path, now);
+  const file = fileAt(path);
   const db = connectReader(path);
   const self = ownIdentity();
-  const queue = openQueue({ path, durability, maxBytes, self, now: now() });
+  const queue = openQueue({ path, file, durability, maxBytes, self, now: now() });
   const reader = openReader(db, path);
   let closing: Promise<void> | undefined;
 

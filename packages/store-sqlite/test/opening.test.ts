@@ -177,6 +177,20 @@ describe('a damaged file', () => {
     },
   );
 
+  test.each(['normal', 'full'] as const)(
+    'is not taken for another that gets its name at once: %s',
+    async (durability) => {
+      const path = await written();
+      const store = openAt({ path, durability });
+      for (const suffix of ['', '-wal', '-shm'])
+        if (existsSync(path + suffix)) renameSync(path + suffix, `${path}.away${suffix}`);
+      const other = openAt({ path, durability });
+      await expect(store.commit([stepOf({ runId: 's' })])).rejects.toMatchObject({ code: 'store.unavailable' });
+      expect(other.list()).toEqual([]);
+      await Promise.all([store.close(), other.close()]);
+    },
+  );
+
   test('that is deleted, or moved, is written no more', async () => {
     const path = freshPath();
     const store = openAt({ path });

@@ -42,7 +42,14 @@ describe('writing', () => {
     await store.commit([stepOf({ runId: 'daily' })]);
     await store.commit([lastStepOf({ runId: 'daily', expectedSeq: 1 }, 5)]);
     const path = pathOfStore(store);
-    const queue = openQueue({ path, durability: 'normal', maxBytes: undefined, self: ownIdentity(), now: 0 });
+    const queue = openQueue({
+      path,
+      file: null,
+      durability: 'normal',
+      maxBytes: undefined,
+      self: ownIdentity(),
+      now: 0,
+    });
     const forget = (olderThan: number) =>
       queue.ask({ type: 'forgetTrees', rootIds: ['daily', 'never was'], olderThan });
     expect([await forget(5), store.get('daily')]).toMatchObject([0, { endedAt: 5 }]);
@@ -231,7 +238,7 @@ describe('a writer that dies', () => {
   ])('and %s takes along what was asked for, and what is asked for later', async (_how, text, why) => {
     const program = `import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => { ${text} });`;
     const queue = openQueue(
-      { path: freshPath(), durability: 'full', maxBytes: undefined, self: ownIdentity(), now: 0 },
+      { path: freshPath(), file: null, durability: 'full', maxBytes: undefined, self: ownIdentity(), now: 0 },
       new URL(`data:text/javascript,${encodeURIComponent(program)}`),
     );
     const refused = { code: 'store.unavailable', message: expect.stringContaining(why) };

@@ -59,9 +59,12 @@ export const closeRuntime = async (
   if (how === 'suspend') suspend();
   else await interruptAll();
   await recorder.flushed();
-  await engine.lease.release();
-  recorder.end();
-  desk.close();
-  // Whoever waits for what nobody executes here.
-  desk.dismiss();
+  try {
+    await engine.lease.release();
+  } finally {
+    recorder.end();
+    desk.close();
+    // Whoever waits for what nobody executes here.
+    desk.dismiss();
+  }
 };

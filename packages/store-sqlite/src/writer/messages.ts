@@ -82,6 +82,8 @@ export type ProcessIdentity = { host: string; pid: number; started: string | nul
 
 export type WriterData = {
   path: string;
+  /** Which file that was when the store was opened, where that is known. */
+  file: string | null;
   durability: 'full' | 'normal';
   maxBytes: number | undefined;
   self: ProcessIdentity;

@@ -7,6 +7,9 @@ import { type BatchWriter, openBatchWriter } from './write-batch.ts';
 /** Pages given back to the file system after each time that something was forgotten. */
 const vacuumedPages = 1_000;
 
+/** Claims are given back, and the file is closed, wherever it is. */
+const isFarewell = ({ type }: Task): boolean => type === 'release' || type === 'close';
+
 export type Writer = BatchWriter & {
   /** Closes the file, unless a task has asked for it already. */
   close(): void;
@@ -15,7 +18,7 @@ export type Writer = BatchWriter & {
 export const openWriter = (data: WriterData): Writer => {
   const db = connectWriter(data.path, data);
   const batches = openBatchWriter(db, data);
-  const troubleWithName = watchName(data.path);
+  const troubleWithName = watchName(data.path, data.file);
 
   /** Housekeeping: what does not work now works another time. */
   const tidy = (sql: string): void => {
@@ -33,20 +36,27 @@ export const openWriter = (data: WriterData): Writer => {
     db.close();
   };
 
-  /** What has been written is acknowledged where it is found again. What is closed is closed wherever it is. */
-  const found = (tasks: readonly Task[], outcomes: Outcome[]): Outcome[] => {
-    const [first] = tasks;
-    tidyAfter(first);
-    const refusal = first?.type === 'close' ? undefined : troubleWithName();
-    return refusal ? outcomes.map(() => ({ refusal })) : outcomes;
+  /** Why nothing more is written. The name may have been another file's by the time this connection was made. */
+  let trouble = troubleWithName();
+  /** What is written is acknowledged where it is found again. */
+  const found = <Given extends Outcome[] | undefined>(
+    tasks: readonly Task[],
+    perform: (tasks: readonly Task[]) => Given,
+  ): Given | Outcome[] => {
+    const performed = trouble ? tasks.filter(isFarewell) : tasks;
+    const given = performed.length > 0 ? perform(performed) : [];
+    if (!given) return given;
+    tidyAfter(tasks[0]);
+    trouble ??= troubleWithName();
+    if (!trouble) return given;
+    const refused: Outcome = { refusal: trouble };
+    const outcomes = new Map(performed.map((task, i) => [task, given[i]]));
+    return tasks.map((task) => (isFarewell(task) && outcomes.get(task)) || refused);
   };
 
   return {
-    write: (tasks) => found(tasks, batches.write(tasks)),
-    tryWrite(tasks, isLate) {
-      const outcomes = batches.tryWrite(tasks, isLate);
-      return outcomes && found(tasks, outcomes);
-    },
+    write: (tasks) => found(tasks, batches.write),
+    tryWrite: (tasks, isLate) => found(tasks, (performed) => batches.tryWrite(performed, isLate)),
     close() {
       if (db.isOpen) db.close();
     },
