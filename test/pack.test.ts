@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -86,7 +87,7 @@ describe('the packages, as they would be published', () => {
     }
   });
 
-  test('install, type-check and run the smallest programs of the README and of the store in an empty project', ({
+  test('install, type-check and run the smallest programs of the README and of the store in an empty project', async ({
     skip,
   }) => {
     if (offline) skip(offline);
@@ -139,6 +140,15 @@ describe('the packages, as they would be published', () => {
        console.log(mains.length, events$ instanceof Observable);`,
     );
     expect(run('node', ['streams.mjs'], project)).toMatchObject({ ok: true, output: '0 true\n' });
+
+    // and what a page takes of delegation brings along what that needs, and no more
+    const page = join(project, 'page.js');
+    writeFileSync(page, `export { childLabel } from '@troupe/delegation';`);
+    const bundled = await rolldown({ input: page, platform: 'browser' });
+    const { output } = await bundled.generate({ minify: true });
+    await bundled.close();
+    expect(output.map(({ type, fileName }) => [type, fileName])).toEqual([['chunk', 'page.js']]);
+    expect(output[0].code.length).toBeLessThan(1_000);
 
     // and runs outlive their process, written by the thread that comes with the package
     const readme = readFileSync(join(root, 'packages/store-sqlite/README.md'), 'utf8');

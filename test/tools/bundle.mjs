@@ -29,6 +29,9 @@ const leanRxjs = {
   },
 };
 
+/** Where an escape would mean something else: behind a backslash, and in what is taken as it is written. */
+const unescapable = /\\[^\0-\x7f]|String\.raw`[^`]*[^\0-\x7f]/;
+
 /**
  * One character outside ASCII, and the whole module takes two bytes for each: twice as much to read, copy and clear up.
  *
@@ -37,12 +40,12 @@ const leanRxjs = {
 const ascii = {
   name: 'ascii',
   generateBundle(_options, written) {
-    for (const file of Object.values(written))
-      if (file.type === 'chunk')
-        file.code = file.code.replace(
-          /[^\0-\x7f]/g,
-          (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-        );
+    for (const file of Object.values(written)) {
+      if (file.type !== 'chunk') continue;
+      const [found] = unescapable.exec(file.code) ?? [];
+      if (found) throw new Error(`${file.fileName} cannot be told in ASCII: ${found}`);
+      file.code = file.code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    }
   },
 };
 

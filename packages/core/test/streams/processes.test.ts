@@ -119,6 +119,19 @@ describe('a stream of what another process executes', () => {
     expect(listeners.size).toBe(0);
   });
 
+  test('is over when its own runtime is closed: nobody here hears of the run any more', async () => {
+    const { boot, notice } = machine();
+    const one = boot(() => new Promise<never>(() => {}));
+    one.runtime.start(clerk, 'go', { runId: 'root' });
+    await settle();
+    const other = boot(() => 'never asked');
+    const heard = listen((await other.runtime.attach('root')).events$);
+    await notice();
+    expect(heard).toMatchObject({ events: [{ type: 'run.started' }, { type: 'turn.started' }], completed: false });
+    await other.runtime.close({ runs: 'suspend' });
+    expect(heard.completed).toBe(true);
+  });
+
   test('goes on with a run that another process has taken over, to its end', async () => {
     const { boot, notice, stored } = machine();
     const gate = Promise.withResolvers<string>();
