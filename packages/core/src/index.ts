@@ -8,6 +8,7 @@ export { jsonIn } from './agent/conversation.ts';
 export { type Allowance, admit, allowanceOf, defaultBudget, type Limits } from './agent/limits.ts';
 export type { ToolResult } from './agent/outcome.ts';
 export { type DeliveryEvent, deliveryMachine, type Outlook, type Woken } from './background/delivery-machine.ts';
+export { isWokenBy } from './background/letter.ts';
 export { inlinePlacement } from './defaults/inline-placement.ts';
 export { memoryStore } from './defaults/memory-store.ts';
 export { consoleLogger, randomIds, systemClock } from './defaults/system.ts';

@@ -17,6 +17,14 @@ type End = {
  */
 export const wakeIdOf = (firstLetterId: string, number = 0): string =>
   `wake_${firstLetterId.replaceAll('/', '.')}${number === 0 ? '' : `+${number}`}`;
+/**
+ * Whether a run is the one that a letter has woken, be it by itself or as the first of several: such a run is called after it. The
+ * letter of a background unit has the unit's run id, that of `session.deliver` the id that it was given.
+ */
+export const isWokenBy = (runId: string, letterId: string): boolean => {
+  const id = wakeIdOf(letterId);
+  return runId === id || runId.startsWith(`${id}+`);
+};
 export const isWake = (runId: string): boolean => runId.startsWith('wake_');
 
 /** What a letter says. */

@@ -53,8 +53,7 @@ const unknown = (what: string): FaultError => new FaultError('subagent.unknown',
 
 /** Whether none is at work, nor has a unit that is. */
 const isStill = (roster: Roster): boolean =>
-  idsUnder(roster, under.active).size === 0 &&
-  membersUnder(roster, under.restless).every(({ units, hushed, isInQuestion }) => !units && !(hushed && isInQuestion));
+  idsUnder(roster, under.active).size === 0 && membersUnder(roster, under.restless).every(({ units }) => !units);
 
 /** A task is handed on as its owner should take it. */
 const orchestratedTask = (request: string): string =>

@@ -2,7 +2,7 @@
 import type { Agent, Job, Run, Runtime } from '@troupe/core';
 import { FaultError, faultOf, isFaultError, type RunEvent, redact, toJSON } from '@troupe/protocol';
 import type { Push } from './handover-machine.ts';
-import { longestMs } from './steps/step.ts';
+import { letterIdOf, longestMs } from './steps/step.ts';
 import type { Ask } from './subagent-machine.ts';
 import type { SubagentPolicy } from './subagent-options.ts';
 import type { SubagentRecord } from './subagent-record.ts';
@@ -109,7 +109,7 @@ export const openEffects = (
   const push = async ({ result, wakes }: Push): Promise<void> => {
     const { requester, agentId, runId, label, name } = result;
     await runtime.deliver(requester.sessionKey ?? '', {
-      id: `result.${runId}`,
+      id: letterIdOf(runId),
       text: wakeText(result),
       wakes,
       metadata: {

@@ -41,16 +41,18 @@ export type Member = {
   isStopping?: true;
   /** Background units of its session that have not ended. */
   units?: string[];
-  /** How many results are on their way to its session. */
-  coming?: number;
+  /** Letters on their way to its session: results of those below it. */
+  coming?: string[];
+  /** Letters that have come to its session, heard or not: the latest. */
+  letters?: string[];
   /** Something may be under way in its session, or left for that, which wakes it: that is asked once it is to go. */
   isDoubtful?: true;
   /** It is being asked whether its session rests. */
   isInQuestion?: true;
   /** Where it does, and nothing has happened since, it goes. */
   isSwept?: true;
-  /** Why it was cancelled, while what had come to its session by then may be about to wake it: that is stopped as it begins. */
-  hushed?: string;
+  /** Letters that wake it no more, for it was cancelled since: a run that one of them begins is stopped as it begins. */
+  hushed?: { letters: string[]; reason: string };
 };
 
 export type Waiter = { id: number } & Pick<CollectRequest, 'sessionKey' | 'agentId' | 'runId' | 'by'>;
@@ -102,9 +104,12 @@ export const isResting = ({
 }: Pick<Member, 'units' | 'coming' | 'isInQuestion'>): boolean =>
   units === undefined && coming === undefined && !isInQuestion;
 
-/** Whether something has come to its session, or is on its way there, that may wake it. */
-export const mayWake = ({ coming, isDoubtful }: Pick<Member, 'coming' | 'isDoubtful'>): boolean =>
-  coming !== undefined || isDoubtful === true;
+/** Letters that may wake it by now: those that have come, are on their way, or will be left by what it has in the background. */
+export const lettersOf = ({ coming = [], letters = [], units = [] }: Member): string[] => [
+  ...letters,
+  ...coming,
+  ...units,
+];
 
 /** Whether a result is what somebody asks for. */
 export const fits = (

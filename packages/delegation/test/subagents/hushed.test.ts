@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { memberOf, noMembers } from '../../src/subagents/members.ts';
 import type { Member } from '../../src/subagents/roster.ts';
-import { inquired, resultCame, unitEnded } from '../../src/subagents/steps/background.ts';
+import { resultCame, unitEnded } from '../../src/subagents/steps/background.ts';
 import { admit } from '../../src/subagents/steps/letting-in.ts';
 import { began } from '../../src/subagents/steps/results.ts';
 import { put, type Step } from '../../src/subagents/steps/step.ts';
@@ -16,13 +16,19 @@ describe('a sub-agent that is cancelled while it is about to be woken', () => {
   const statuses = async (office: Office, sessionKey: string) =>
     (await office.runtime.runs.list({ sentTo: sessionKey })).map(({ status }) => status);
 
-  test('[SB-090, B-11] by what has ended in the background works on that no more', async () => {
+  /** What it had in the background has ended, and nobody has read what that has left. */
+  const aboutToBeWoken = async () => {
     const watched = watchedStore();
     const office = openFar({ store: watched.store });
     const { agentId, sessionKey } = await office.manager.spawn({ task: 'far' });
     await settle();
     const inbox = watched.hold('sessionInbox');
     await pass(office, farMs);
+    return { office, agentId, sessionKey, inbox };
+  };
+
+  test('[SB-090, B-11] by what has ended in the background works on that no more', async () => {
+    const { office, agentId, sessionKey, inbox } = await aboutToBeWoken();
     await office.manager.cancel(agentId, { reason: 'Enough.' });
     inbox();
     await settle();
@@ -50,12 +56,7 @@ describe('a sub-agent that is cancelled while it is about to be woken', () => {
   });
 
   test('[SB-090] and is asked something before it was, works on both', async () => {
-    const watched = watchedStore();
-    const office = openFar({ store: watched.store });
-    const { agentId, sessionKey } = await office.manager.spawn({ task: 'far' });
-    await settle();
-    const inbox = watched.hold('sessionInbox');
-    await pass(office, farMs);
+    const { office, agentId, sessionKey, inbox } = await aboutToBeWoken();
     await office.manager.cancel(agentId);
     const resumed = office.manager.resume({ agentId, task: 'count' });
     inbox();
@@ -76,28 +77,34 @@ describe('a sub-agent that is cancelled while it is about to be woken', () => {
     expect(await statuses(office, above.sessionKey)).toEqual(['completed', 'completed']);
   });
 
-  test('[SB-090] is waited for by who closes, and works on no more', async () => {
-    const watched = watchedStore();
-    const office = openFar({ store: watched.store });
-    const { agentId, sessionKey } = await office.manager.spawn({ task: 'far' });
-    await settle();
-    const inbox = watched.hold('sessionInbox');
-    await pass(office, farMs);
-    expect(await office.manager.info(agentId)).toMatchObject({ background: 0 });
-    let isClosed = false;
-    const closed = office.manager.close({ runs: 'interrupt' }).then(() => {
-      isClosed = true;
-    });
-    await settle();
-    expect(isClosed).toBe(false);
+  test('[SB-090] nor where the manager is closed', async () => {
+    const { office, sessionKey, inbox } = await aboutToBeWoken();
+    await office.manager.close({ runs: 'interrupt' });
     inbox();
     await pass(office, 10);
-    await closed;
     expect(await statuses(office, sessionKey)).toEqual(['interrupted', 'completed']);
+  });
+
+  test.each(['cancel', 'cancelAll'] as const)('[SB-090] is woken by what comes after that: %s', async (how) => {
+    const office = openFar();
+    const boss = await office.manager.spawn({ task: 'count', name: 'boss', config: { allowSubagents: true } });
+    await office.manager.spawn({ task: 'slow sum', parentId: boss.agentId, name: 'clerk' });
+    await settle();
+    await pass(office, 1_000);
+    await office.manager.collect({ agentId: boss.agentId });
+    expect(await statuses(office, boss.sessionKey)).toEqual(['completed', 'completed']);
+    if (how === 'cancel') expect(await office.manager.cancel(boss.agentId)).toMatchObject({ cancelled: false });
+    else expect(await office.manager.cancelAll()).toBe(0);
+    await office.manager.resume({ name: 'clerk', task: 'slow sum', parentId: boss.agentId });
+    await office.runtime.deliver(boss.sessionKey, { id: 'mine', text: 'Listen.', wakes: true });
+    await settle();
+    expect(await statuses(office, boss.sessionKey)).toEqual(['completed', 'completed', 'completed']);
+    await pass(office, 1_000);
+    expect(await statuses(office, boss.sessionKey)).toEqual(['completed', 'completed', 'completed', 'completed']);
   });
 });
 
-describe('[SB-090] what is about to wake one that is cancelled', () => {
+describe('[SB-090] what wakes one that is cancelled no more', () => {
   const stepOf = (more: Partial<Member>): Step => {
     const step: Step = {
       roster: { limits: limitsOf({} as never), members: noMembers, kept: [], waiters: [] },
@@ -107,81 +114,66 @@ describe('[SB-090] what is about to wake one that is cancelled', () => {
     return step;
   };
   const its = (step: Step): Member => memberOf(step.roster, 's') as Member;
-  /** How often its session was asked whether it rests, since that was looked at last. */
-  const asked = (step: Step): number => step.out.splice(0).filter(({ type }) => type === 'inquire').length;
+  /** Whether a run is stopped as it begins. */
+  const isStopped = (step: Step, runId: string): boolean => {
+    step.out = [];
+    began(step, { agentId: 's', runId, model: 'm', at: 1 });
+    return step.out.some(({ type }) => type === 'halt');
+  };
   const atWork = [{ runId: 'r', model: null, askedAt: 0, startedAt: 0 }];
 
-  test('is nothing, where nothing is known of', () => {
+  test('is nothing, where nothing has come to it', () => {
     const step = stepOf({});
-    expect([stop(step, 's', 'Enough.'), its(step).hushed, asked(step)]).toEqual([false, undefined, 0]);
-    expect([stop(step, 'nobody', 'Enough.'), asked(step)]).toEqual([false, 0]);
+    expect([stop(step, 's', 'Enough.'), its(step).hushed]).toEqual([false, undefined]);
+    expect(stop(step, 'nobody', 'Enough.')).toBe(false);
   });
 
-  test.each([[{}], [{ open: atWork }]])('are its units, once they have ended: %j', (how) => {
-    const step = stepOf({ units: ['a', 'b'], ...how });
-    expect(stop(step, 's', 'Enough.')).toBe(true);
-    unitEnded(step, { agentId: 's', runId: 'a' });
-    expect([its(step).hushed, asked(step)]).toEqual(['Enough.', 0]);
-    unitEnded(step, { agentId: 's', runId: 'b' });
-    expect([its(step).hushed, asked(step)]).toEqual(['Enough.', 1]);
-    inquired(step, { agentId: 's', rests: true });
-    expect([its(step).hushed, asked(step)]).toEqual([undefined, 0]);
-  });
-
-  test.each([[{}], [{ open: atWork }]])('are results that are on their way to it, once they are there: %j', (how) => {
-    const step = stepOf({ coming: 2, ...how });
+  test.each([[{}], [{ open: atWork }]])('is what its units leave, then or later: %j', (how) => {
+    const step = stepOf({ units: ['a/b', 'c'], ...how });
+    unitEnded(step, { agentId: 's', runId: 'a/b' });
     stop(step, 's', 'Enough.');
-    resultCame(step, its(step), true);
-    expect([its(step).hushed, asked(step)]).toEqual(['Enough.', 0]);
-    resultCame(step, its(step), false);
-    expect([its(step).hushed, asked(step)]).toEqual(['Enough.', 1]);
-    // one more that comes meanwhile is asked about, too
-    put(step, { ...its(step), coming: 1 });
-    resultCame(step, its(step), true);
-    expect(asked(step)).toBe(0);
-    inquired(step, { agentId: 's', rests: true });
-    expect([its(step).hushed, asked(step)]).toEqual(['Enough.', 1]);
-    inquired(step, { agentId: 's', rests: true });
-    expect([its(step).hushed, asked(step)]).toEqual([undefined, 0]);
+    unitEnded(step, { agentId: 's', runId: 'c' });
+    expect(['wake_a.b', 'wake_c', 'wake_c+1'].map((runId) => isStopped(step, runId))).toEqual([true, true, true]);
+    expect(['wake_d', 'wake_cc', 'c'].map((runId) => isStopped(step, runId))).toEqual([false, false, false]);
   });
 
-  test('is nothing any more, where none of them ever comes', () => {
-    const step = stepOf({ coming: 1 });
+  test.each([[{}], [{ open: atWork }]])('are results that are there, or on their way: %j', (how) => {
+    const step = stepOf({ coming: ['result.1', 'result.2'], ...how });
+    resultCame(step, its(step), 'result.1', true);
+    expect(its(step)).toMatchObject({ coming: ['result.2'], letters: ['result.1'] });
     stop(step, 's', 'Enough.');
-    resultCame(step, its(step), false);
-    expect([its(step).hushed, asked(step)]).toEqual([undefined, 0]);
+    resultCame(step, its(step), 'result.2', true);
+    resultCame(step, its(step), 'result.3', true);
+    expect(its(step)).not.toHaveProperty('coming');
+    expect([1, 2, 3].map((n) => isStopped(step, `wake_result.${n}`))).toEqual([true, true, false]);
   });
 
-  test('is not waited for where its session waits for a person, or cannot be asked', () => {
-    const step = stepOf({ isDoubtful: true });
-    stop(step, 's', 'Enough.');
-    expect([its(step).hushed, asked(step)]).toEqual(['Enough.', 1]);
-    stop(step, 's', 'Enough, I say.');
-    expect([its(step).hushed, asked(step)]).toEqual(['Enough, I say.', 0]);
-    inquired(step, { agentId: 's', rests: false });
-    expect([its(step).hushed, asked(step)]).toEqual([undefined, 0]);
+  test('is remembered of the latest letters', () => {
+    const step = stepOf({});
+    for (let n = 0; n < 50; n++) resultCame(step, its(step), `result.${n}`, true);
+    expect([its(step).letters?.length, its(step).letters?.at(-1)]).toEqual([20, 'result.49']);
+    resultCame(step, its(step), 'result.50', false);
+    expect(its(step).letters?.at(-1)).toBe('result.49');
   });
 
   test('is stopped as it begins, and after a restart', () => {
-    const step = stepOf({ isDoubtful: true });
+    const step = stepOf({ letters: ['u'] });
     stop(step, 's', 'Enough.');
     step.out = [];
-    began(step, { agentId: 's', runId: 'woken', model: 'm', at: 1 });
-    expect(step.out).toContainEqual({ type: 'halt', runIds: ['woken'], reason: 'Enough.' });
+    began(step, { agentId: 's', runId: 'wake_u', model: 'm', at: 1 });
+    expect(step.out).toContainEqual({ type: 'halt', runIds: ['wake_u'], reason: 'Enough.' });
     expect(step.out).toContainEqual({ type: 'note', agentId: 's' });
     expect(its(step)).toMatchObject({
       isStopping: true,
-      record: { cancelled: { runIds: ['woken'], reason: 'Enough.' } },
+      record: { cancelled: { runIds: ['wake_u'], reason: 'Enough.' } },
     });
   });
 
   test('is heard by one that is asked for something before', () => {
-    const step = stepOf({ isDoubtful: true });
+    const step = stepOf({ letters: ['u'] });
     stop(step, 's', 'Enough.');
     admit(step, { record: recordOf('s', 'next') });
     expect(its(step).hushed).toBeUndefined();
-    step.out = [];
-    began(step, { agentId: 's', runId: 'next', model: 'm', at: 1 });
-    expect(step.out.map(({ type }) => type)).not.toContain('halt');
+    expect(['next', 'wake_u'].map((runId) => isStopped(step, runId))).toEqual([false, false]);
   });
 });

@@ -1,27 +1,15 @@
 /** What may wake sub-agents that are not at work: units of their sessions once they have ended, and results that are pushed to those. */
+import { isWokenBy } from '@troupe/core';
 import { memberOf } from '../members.ts';
-import { type Member, mayWake } from '../roster.ts';
+import { lettersOf, type Member } from '../roster.ts';
 import { isDone, letGo, remove } from './forgetting.ts';
-import { inquire, inquiryIdOf, put, type Step } from './step.ts';
+import { inquiryIdOf, put, remembered, type Step } from './step.ts';
 
-/**
- * It was cancelled: what may be about to wake it by then wakes it no more, until nothing of its session goes on. That is asked once
- * nothing is known to be on its way any more.
- */
+/** It was cancelled: what has come to its session by now, or is about to, wakes it no more. */
 export const hush = (step: Step, agentId: string, reason: string): void => {
   const member = memberOf(step.roster, agentId);
-  if (!member || !(mayWake(member) || member.units || member.isInQuestion)) return;
-  put(step, { ...member, hushed: reason });
-  listen(step, agentId);
-};
-
-/** Asks whether the session of one that is hushed rests, where only that can say whether it is woken any more. */
-const listen = (step: Step, agentId: string): void => {
-  const member = memberOf(step.roster, agentId);
-  if (!member?.hushed || member.units || member.coming || member.isInQuestion) return;
-  if (member.isDoubtful) return inquire(step, member);
-  const { hushed: _, ...rest } = member;
-  put(step, rest);
+  const letters = member ? lettersOf(member) : [];
+  if (member && letters.length > 0) put(step, { ...member, hushed: { letters, reason } });
 };
 
 export const unitBegan = (step: Step, { agentId, runId }: { agentId: string; runId: string }): void => {
@@ -43,11 +31,17 @@ const stopToo = (step: Step, agentId: string, runId: string, reason: string): vo
   step.out.push({ type: 'note', agentId }, { type: 'halt', runIds: [runId], reason });
 };
 
-/** It was woken, though it was cancelled before that. */
+/** It was woken by something that was there when it was cancelled. */
 export const stopWoken = (step: Step, agentId: string, runId: string): void => {
   const hushed = memberOf(step.roster, agentId)?.hushed;
-  if (hushed !== undefined) stopToo(step, agentId, runId, hushed);
+  if (hushed?.letters.some((id) => isWokenBy(runId, id))) stopToo(step, agentId, runId, hushed.reason);
 };
+
+const withLetter = ({ letters = [], ...member }: Member, id: string): Member => ({
+  ...member,
+  letters: [...letters, id].slice(-remembered),
+  isDoubtful: true,
+});
 
 /** What it has left may be about to wake the sub-agent. */
 export const unitEnded = (step: Step, { agentId, runId }: { agentId: string; runId: string }): void => {
@@ -55,19 +49,24 @@ export const unitEnded = (step: Step, { agentId, runId }: { agentId: string; run
   if (!member?.units?.includes(runId)) return;
   const { units, ...rest } = member;
   const left = units.filter((id) => id !== runId);
-  put(step, { ...rest, ...(left.length > 0 && { units: left }), isDoubtful: true });
-  listen(step, agentId);
+  put(step, withLetter({ ...rest, ...(left.length > 0 && { units: left }) }, runId));
   letGo(step, agentId);
 };
 
 /** A result is on its way to its session. */
-export const expectResult = (step: Step, member: Member): void =>
-  put(step, { ...member, coming: (member.coming ?? 0) + 1 });
+export const expectResult = (step: Step, member: Member, letterId: string): void =>
+  put(step, { ...member, coming: [...(member.coming ?? []), letterId] });
 
 /** It is there, or never will be. */
-export const resultCame = (step: Step, { coming = 1, ...member }: Member, isThere: boolean): void => {
-  put(step, { ...member, ...(coming > 1 && { coming: coming - 1 }), ...(isThere && { isDoubtful: true }) });
-  listen(step, member.record.agentId);
+export const resultCame = (
+  step: Step,
+  { coming = [], ...member }: Member,
+  letterId: string,
+  isThere: boolean,
+): void => {
+  const left = coming.filter((id) => id !== letterId);
+  const now = { ...member, ...(left.length > 0 && { coming: left }) };
+  put(step, isThere ? withLetter(now, letterId) : now);
   letGo(step, member.record.agentId);
 };
 
@@ -76,10 +75,9 @@ export const inquired = (step: Step, { agentId, rests }: { agentId: string; rest
   step.out.push({ type: 'dismiss', actorId: inquiryIdOf(agentId) });
   const member = memberOf(step.roster, agentId);
   if (!member) return;
-  const { isInQuestion: _, isSwept, hushed, ...rest } = member;
-  put(step, { ...rest, ...(hushed !== undefined && rests && { hushed }), ...(!rests && { isDoubtful: true }) });
+  const { isInQuestion: _, isSwept, ...rest } = member;
+  put(step, { ...rest, ...(!rests && { isDoubtful: true }) });
   if (!rests) return;
-  listen(step, agentId);
   const now = memberOf(step.roster, agentId);
   if (isSwept && now && !now.isDoubtful && isDone(step, now))
     remove(step, agentId, now.record.config.cleanup === 'delete');

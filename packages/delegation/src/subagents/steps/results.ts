@@ -12,6 +12,7 @@ import {
   announce,
   answer,
   handoverIdOf,
+  letterIdOf,
   longestMs,
   previewLength,
   put,
@@ -128,7 +129,7 @@ export const handOver = (step: Step, result: SubagentResult): void => {
   } else if (isPushed(result.requester)) {
     const above = askerOf(step, result.requester);
     step.out.push({ type: 'push', result, wakes: isWaking(step, result) });
-    if (above) expectResult(step, above);
+    if (above) expectResult(step, above, letterIdOf(result.runId));
   } else step.roster = { ...step.roster, kept: [...step.roster.kept, result] };
 };
 
@@ -136,7 +137,7 @@ export const handOver = (step: Step, result: SubagentResult): void => {
 export const handed = (step: Step, { result, how }: Pick<Handed, 'result' | 'how'>): void => {
   step.out.push({ type: 'dismiss', actorId: handoverIdOf(result.runId) });
   const above = askerOf(step, result.requester);
-  if (above) resultCame(step, above, how === 'pushed');
+  if (above) resultCame(step, above, letterIdOf(result.runId), how === 'pushed');
   if (how === 'pushed') return deliver(step, result, { runId: result.runId, how });
   const waiter = step.roster.waiters.find((each) => fits(result, each));
   if (waiter) return handOver(step, result);

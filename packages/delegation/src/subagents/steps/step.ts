@@ -64,6 +64,8 @@ export const previewLength = 300;
 
 /** The actor that asks whether the session of a sub-agent rests. */
 export const inquiryIdOf = (agentId: string): string => `inquiry.${agentId}`;
+/** The letter by which a result is pushed to a session. */
+export const letterIdOf = (runId: string): string => `result.${runId}`;
 /** The actor that pushes a result. */
 export const handoverIdOf = (runId: string): string => `handover.${runId}`;
 

@@ -1,7 +1,7 @@
 /** Sub-agents are steered to something else, and stopped. */
 import { cancelOrder, isVisibleTo, type Scope, topLevelVisible } from '../lineage.ts';
 import { memberOf, memberOfSession, treeOf } from '../members.ts';
-import { isActive, type Member, mayWake, type Roster } from '../roster.ts';
+import { isActive, lettersOf, type Member, type Roster } from '../roster.ts';
 import type { SteerOutcome } from '../subagent-manager.ts';
 import type { Delivery, SubagentRecord } from '../subagent-record.ts';
 import { hush } from './background.ts';
@@ -141,9 +141,7 @@ export const stopAll = (step: Step, scope: Scope, parentId: string | undefined, 
     scope,
     ({ agentId, isActive: isAtWork }) => {
       const member = memberOf(step.roster, agentId);
-      return (
-        isAtWork || (member !== undefined && (member.waits === true || member.units !== undefined || mayWake(member)))
-      );
+      return isAtWork || (member !== undefined && (member.waits === true || lettersOf(member).length > 0));
     },
     parentId,
   ).flatMap(({ agentId }) => stopWithin(step, agentId, reason));
