@@ -1,7 +1,7 @@
-// node test/tools/bundle.mjs [--eager] [--dir folder] [entry …], in the folder of a package: makes `bundle/index.js`, its sources as one module, as
-// they are published. A module costs a fifth of a millisecond to load, whatever is in it, and the sources of core are over a hundred.
-// What is loaded by a thread of its own (`writer/writer.ts`) is an entry beside it (`bundle/writer.js`), what is imported when it is
-// needed a module of its own. `--eager`: every program that loads the package opens it, too.
+// node test/tools/bundle.mjs [--eager] [--dir folder] [entry …], in the folder of a package: makes `bundle/index.js`, its sources as
+// one module, as they are published. A module costs a fifth of a millisecond to load, whatever is in it, and the sources of core are
+// over a hundred. What is loaded by a thread of its own (`writer/writer.ts`) is an entry beside it (`bundle/writer.js`), what is
+// imported when it is needed a module of its own. `--eager`: every program that loads the package opens it, too.
 import { readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join, resolve } from 'node:path';

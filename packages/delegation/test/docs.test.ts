@@ -1,10 +1,20 @@
-import { readFileSync } from 'node:fs';
-import { describe, expect, test, vi } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { type DelegateOptions, delegatePolicyOf } from '../src/delegate/delegate-options.ts';
 import { checks } from '../src/subagents/admission.ts';
 import { type SubagentOptions, subagentPolicyOf } from '../src/subagents/subagent-options.ts';
 import { SubagentConfig } from '../src/subagents/subagent-record.ts';
 import { policyOf } from '../src/subworker-options.ts';
+
+// What the programs leave in the folder for such things goes with it.
+const folder = mkdtempSync(join(tmpdir(), 'troupe-guides-'));
+vi.stubEnv('TMPDIR', folder);
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 const pages = {

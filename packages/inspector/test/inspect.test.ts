@@ -177,12 +177,18 @@ describe('the row that is looked at', () => {
     await until(() => page.all('error').length === 2);
   });
 
-  test('was forgotten, and another has its id: that one is shown, and nothing of the other', async () => {
-    const { runtime, say, page, url } = await opened();
-    const run = runtime.start(clerk, 'first', { runId: 'daily' });
-    await say('Done.');
+  /** A run that is over. */
+  const openedOnDaily = async () => {
+    const all = await opened();
+    const run = all.runtime.start(clerk, 'first', { runId: 'daily' });
+    await all.say('Done.');
     await run.ended;
-    await until(() => page.lines.has('daily') && runLine(page, 'daily').status === 'completed');
+    await until(() => all.page.lines.has('daily') && runLine(all.page, 'daily').status === 'completed');
+    return all;
+  };
+
+  test('was forgotten, and another has its id: that one is shown, and nothing of the other', async () => {
+    const { runtime, say, page, url } = await openedOnDaily();
     const { createdAt, lastAt, rootSeq } = runLine(page, 'daily');
     let asked = 0;
     const historyOf = async (from: typeof page) => {
@@ -217,11 +223,7 @@ describe('the row that is looked at', () => {
   });
 
   test('was forgotten, and let go of, and another has its id: who comes later is told of that one alone', async () => {
-    const { runtime, say, page, url } = await opened();
-    const run = runtime.start(clerk, 'first', { runId: 'daily' });
-    await say('Done.');
-    await run.ended;
-    await until(() => page.lines.has('daily') && runLine(page, 'daily').status === 'completed');
+    const { runtime, page, url } = await openedOnDaily();
     const { lastAt } = runLine(page, 'daily');
     await until(() => Date.now() > lastAt);
     await runtime.runs.prune({ olderThan: 0 });

@@ -168,7 +168,7 @@ export const openHandles = (
     return new Observable((reader) =>
       events$.subscribe({
         next: (event) => reader.next(event),
-        complete: () => reader.add(desk.events$.subscribe(reader)),
+        complete: () => desk.events$.subscribe(reader),
       }),
     );
   };

@@ -1,13 +1,14 @@
-import { mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { scriptedProvider } from '@troupe/testing';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { workspaceOf } from '../../src/delegate/workspace.ts';
 import { calling, eventsOf, requestsOf, tool } from '../delegating.ts';
 import { delegate, delegatingOnce, entriesIn, errorIn, openLead } from './lead.ts';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'delegate-')));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const file = join(folder, 'file');
 writeFileSync(file, '');
 

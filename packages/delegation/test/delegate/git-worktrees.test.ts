@@ -1,6 +1,15 @@
 /** With the git of this machine, in repositories of their own. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { defineTool, memoryStore } from '@troupe/core';
@@ -37,7 +46,10 @@ beforeEach(() => {
   git(repo, 'init', '--quiet');
   commit(repo, 'README');
 });
-afterEach(() => vi.unstubAllEnvs());
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(top, { recursive: true, force: true });
+});
 
 /** Programs take their time where the machine has other things to do. */
 const patient = { timeout: 30_000 };

@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineTool } from '@troupe/core';
 import type { Turn } from '@troupe/testing';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import type { DelegateOptions } from '../../src/index.ts';
 import { fileRegistry, trackFiles } from '../../src/index.ts';
@@ -28,6 +28,12 @@ const entryOf = async (
   const [entry] = entriesIn(report);
   if (!entry) throw new Error(`no entry in ${report.calls[0]?.result}`);
   return { troupe, report, entry, call: report.calls[0] };
+};
+/** A folder for logs. */
+const logs = (): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'delegate-logs-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 };
 const usage = { inputTokens: 10, outputTokens: 5, costUsd: 0.5 };
 const looks = { calls: [{ name: 'look', arguments: {} }], usage };
@@ -105,7 +111,7 @@ describe('what is told of a child', () => {
   });
 
   test('that timed out before its first answer has a log, in its folder, without secrets [HM-104, HM-105, B-15]', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'delegate-logs-'));
+    const folder = logs();
     const { entry } = await entryOf([{ hang: true }], { timeoutMs: 1_000, diagnostics: folder }, 1_000, {
       goal: 'Use sk-abcdefghijklmnopqrstuvwxyz123456 wisely.',
     });
@@ -121,7 +127,7 @@ describe('what is told of a child', () => {
   });
 
   test('that timed out after an answer has no log, and another text [HM-104, B-15]', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'delegate-logs-'));
+    const folder = logs();
     const { entry } = await entryOf([looks, { hang: true }], { timeoutMs: 1_000, diagnostics: folder }, 1_000);
     expect(entry).toMatchObject({ status: 'timeout', api_calls: 1 });
     expect(entry).not.toHaveProperty('diagnostic_path');

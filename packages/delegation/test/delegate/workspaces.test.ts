@@ -1,17 +1,18 @@
 /** Folders that children have to themselves: given before any of them starts, and not again. */
-import { mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { memoryStore } from '@troupe/core';
 import type { JSONValue, Report } from '@troupe/protocol';
 import type { Script } from '@troupe/testing';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { GiveWorkspace, WorkspaceRequest } from '../../src/index.ts';
 import { createDelegateTool } from '../../src/index.ts';
 import { calling, eventsOf, requestsOf, settle } from '../delegating.ts';
 import { delegate, delegatingOnce, entriesIn, errorIn, openAgain, openLead, resultIn, toldIn } from './lead.ts';
 
 const top = realpathSync(mkdtempSync(join(tmpdir(), 'workspaces-')));
+afterAll(() => rmSync(top, { recursive: true, force: true }));
 const folderNamed = (name: string): string => {
   mkdirSync(join(top, name), { recursive: true });
   return join(top, name);

@@ -46,7 +46,7 @@ export const openWriter = (data: WriterData): Writer => {
     const performed = trouble ? tasks.filter(isFarewell) : tasks;
     const given = performed.length > 0 ? perform(performed) : [];
     if (!given) return given;
-    tidyAfter(tasks[0]);
+    tidyAfter(performed[0]);
     trouble ??= troubleWithName();
     if (!trouble) return given;
     const refused: Outcome = { refusal: trouble };
