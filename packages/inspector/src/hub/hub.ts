@@ -145,7 +145,7 @@ export const openHub = ({ source, name, inspectUrl, clock, logger, maxBufferedBy
     streamed: streamed.of,
     recent: happenedLast,
     bring: async (runId) => trees?.bring(runId),
-    forgotten: (rootId) => forgotten(rootId),
+    forgotten,
     changed: schedule,
   });
 

@@ -12,23 +12,17 @@ export const fileAt = (path: string): string | null => {
 };
 
 /**
- * Whether a file that is open still has its name: SQLite goes on writing where it has none, or where another file has it by now, and
- * nobody would find again what was acknowledged.
+ * What is wrong where a file that is open has not its name any more: SQLite goes on writing where it has none, or where another file has
+ * it by now, and nobody would find again what was acknowledged.
  *
  * @param opened The one that had it when the store was opened.
- * @returns What is wrong, for good once it is.
  */
-export const watchName = (path: string, opened: string | null): (() => Trouble | undefined) => {
-  let trouble: Trouble | undefined;
-  return () => {
-    if (trouble) return trouble;
-    const now = fileAt(path);
-    if (opened !== null && now !== null && now !== opened)
-      trouble = {
-        code: 'store.unavailable',
-        message: `The store "${path}" could not be written: the file that was opened was moved or deleted, or another process has set it aside because it is damaged. Nothing is stored there any more: close the store and open it again.`,
-        retryable: false,
-      };
-    return trouble;
+export const troubleWithName = (path: string, opened: string | null): Trouble | undefined => {
+  const now = fileAt(path);
+  if (opened === null || now === null || now === opened) return undefined;
+  return {
+    code: 'store.unavailable',
+    message: `The store "${path}" could not be written: the file that was opened was moved or deleted, or another process has set it aside because it is damaged. Nothing is stored there any more: close the store and open it again.`,
+    retryable: false,
   };
 };

@@ -1,6 +1,6 @@
 /** The only connection that writes, whichever thread it is on. It imports little, so that it is there at once. */
 import { connectWriter } from '../file/connect.ts';
-import { watchName } from '../file/moved.ts';
+import { troubleWithName } from '../file/moved.ts';
 import type { Outcome, Task, WriterData } from './messages.ts';
 import { type BatchWriter, openBatchWriter } from './write-batch.ts';
 
@@ -18,7 +18,6 @@ export type Writer = BatchWriter & {
 export const openWriter = (data: WriterData): Writer => {
   const db = connectWriter(data.path, data);
   const batches = openBatchWriter(db, data);
-  const troubleWithName = watchName(data.path, data.file);
 
   /** Housekeeping: what does not work now works another time. */
   const tidy = (sql: string): void => {
@@ -36,8 +35,8 @@ export const openWriter = (data: WriterData): Writer => {
     db.close();
   };
 
-  /** Why nothing more is written. The name may have been another file's by the time this connection was made. */
-  let trouble = troubleWithName();
+  /** Why nothing more is written, for good. The name may have been another file's by the time this connection was made. */
+  let trouble = troubleWithName(data.path, data.file);
   /** What is written is acknowledged where it is found again. */
   const found = <Given extends Outcome[] | undefined>(
     tasks: readonly Task[],
@@ -47,7 +46,7 @@ export const openWriter = (data: WriterData): Writer => {
     const given = performed.length > 0 ? perform(performed) : [];
     if (!given) return given;
     tidyAfter(performed[0]);
-    trouble ??= troubleWithName();
+    trouble ??= troubleWithName(data.path, data.file);
     if (!trouble) return given;
     const refused: Outcome = { refusal: trouble };
     const outcomes = new Map(performed.map((task, i) => [task, given[i]]));

@@ -8,8 +8,9 @@ import { inquiryIdOf, put, remembered, type Step } from './step.ts';
 /** It was cancelled: what has come to its session by now, or is about to, wakes it no more. */
 export const hush = (step: Step, agentId: string, reason: string): void => {
   const member = memberOf(step.roster, agentId);
-  const letters = member ? lettersOf(member) : [];
-  if (member && letters.length > 0) put(step, { ...member, hushed: { letters, reason } });
+  if (!member) return;
+  const letters = lettersOf(member);
+  if (letters.length > 0) put(step, { ...member, hushed: { letters, reason } });
 };
 
 export const unitBegan = (step: Step, { agentId, runId }: { agentId: string; runId: string }): void => {

@@ -61,13 +61,10 @@ export const steer = (step: Step, { requestId, agentId, run, at }: Steering): vo
 };
 
 export const stop = (step: Step, agentId: string, reason: string): boolean => {
+  hush(step, agentId, reason);
   const member = memberOf(step.roster, agentId);
   const isAtWork = member !== undefined && isActive(member);
-  if (!member) return false;
-  if (!(isAtWork || member.units)) {
-    hush(step, agentId, reason);
-    return false;
-  }
+  if (!member || !(isAtWork || member.units)) return false;
   const { units = [] } = member;
   // What it was steered to and has not begun comes to nothing: what it was to take the place of is what is cancelled.
   const overtaken = member.open.filter(
@@ -87,7 +84,6 @@ export const stop = (step: Step, agentId: string, reason: string): boolean => {
   step.out.push({ type: 'note', agentId });
   if (isAtWork) step.out.push({ type: 'cancel', agentId, reason });
   if (units.length > 0) step.out.push({ type: 'halt', runIds: units, reason });
-  hush(step, agentId, reason);
   return true;
 };
 
