@@ -65,7 +65,7 @@ export const openDispatch =
 
     /** The unit of the call, if it has one: executed again after a restart, it has; else the id that is free for it. */
     const find = async (number = 0): Promise<{ runId: string; isThere: boolean }> => {
-      const runId = unitIdOf(tool.name, number === 0 ? key : `${key}+${number}`);
+      const runId = unitIdOf(tool.name, number === 0 ? key : `${key}+${number}`, run.ledger.createdAt);
       const known = world.runs.get(runId) ?? leaving.get(runId) ?? (await store.get(runId));
       if (!known) return { runId, isThere: false };
       const { origin } = known;

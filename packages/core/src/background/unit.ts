@@ -29,10 +29,15 @@ export const isUnit = ({
 /** The tool that made an agent, or does the work of a unit. */
 export const toolIn = (made: RunRow['made']): string | undefined => (made && 'tool' in made ? made.tool : undefined);
 
-/** The unit that a call dispatches: the same whenever the call is executed again. */
-export const unitIdOf = (tool: string, callKey: string): string => {
+/**
+ * The unit that a call dispatches: the same whenever the call is executed again, another one where the call's run was forgotten and its
+ * id is used again. What the first has left may not have been heard, and it has its id.
+ *
+ * @param began When the call's run began.
+ */
+export const unitIdOf = (tool: string, callKey: string, began: number): string => {
   const [word = 'unit'] = /^[a-z]{1,5}/.exec(tool.toLowerCase()) ?? [];
-  return `${word}_${hashOf(callKey)}`;
+  return `${word}_${hashOf(`${callKey}@${began}`)}`;
 };
 
 const said = (messages: readonly Message[], by: Message['role']): string | undefined => {

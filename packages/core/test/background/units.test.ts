@@ -24,11 +24,16 @@ test.each([
   ['delegate_task', /^deleg_[0-9a-f]{16}$/],
   ['Do it', /^do_[0-9a-f]{16}$/],
   ['2nd', /^unit_[0-9a-f]{16}$/],
-])('the unit of a call of "%s" has an id that says so, the same for the same call [HM-151]', (tool, id) => {
-  expect(unitIdOf(tool, 'r/1-0')).toMatch(id);
-  expect(unitIdOf(tool, 'r/1-0')).toBe(unitIdOf(tool, 'r/1-0'));
-  expect(unitIdOf(tool, 'r/1-0')).not.toBe(unitIdOf(tool, 'r/1-1'));
-});
+])(
+  'the unit of a call of "%s" has an id that says so, the same for the same call of the same run [HM-151]',
+  (tool, id) => {
+    const unit = unitIdOf(tool, 'r/1-0', 5);
+    expect(unit).toMatch(id);
+    expect(unitIdOf(tool, 'r/1-0', 5)).toBe(unit);
+    expect(unitIdOf(tool, 'r/1-1', 5)).not.toBe(unit);
+    expect(unitIdOf(tool, 'r/1-0', 6)).not.toBe(unit);
+  },
+);
 
 test('a unit that was steered, or whose tool says nothing, comes to its end all the same', async () => {
   const gate = Promise.withResolvers<string>();

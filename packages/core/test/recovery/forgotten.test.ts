@@ -289,6 +289,28 @@ describe('an id that is used again once its run is forgotten', () => {
     }
     expect(worked).toBe(2);
   });
+
+  test('dispatches a unit whose result is heard, though nobody had heard of the first one', async () => {
+    const first = Promise.withResolvers<string>();
+    let worked = 0;
+    const { boss } = sending(() => (++worked === 1 ? first.promise : `found ${worked}`));
+    const script: Script = ({ messages }) =>
+      messages.some(({ role }) => role === 'tool')
+        ? 'later'
+        : { calls: [{ id: 'call_0', name: 'far', arguments: {} }] };
+    const { clock, runtime } = open(script, [boss]);
+    const session = runtime.session(boss, { sessionKey: 'k' });
+    await (await session.send('go', { runId: 'daily' })).ended;
+    const [unit] = await session.units();
+    await unit?.interrupt('No more of it.');
+    await unit?.ended;
+    clock.increment(10);
+    await runtime.runs.prune({ olderThan: 0 });
+    await (await session.send('go', { runId: 'daily' })).ended;
+    await session.idle();
+    const told = session.messages.map(({ content }) => String(content)).filter((text) => text.includes('BACKGROUND'));
+    expect(told).toEqual([expect.stringContaining('No more of it.'), expect.stringContaining('found 2')]);
+  });
 });
 
 describe('while something is forgotten', () => {
