@@ -37,13 +37,16 @@ export const openAskedBelow = (
     for (const row of open) asking.delete(row.runId);
     for (const id of asking) {
       const row = await store.get(id);
-      if (row && isEnded(row.status)) desk.dropQuestions(id);
+      if (!isHere(id) && (!row || isEnded(row.status))) desk.dropQuestions(id);
     }
   },
   async learnQuestions(rows) {
-    for (const { runId } of rows) {
+    for (const { runId, createdAt } of rows) {
       const told = await eventsOf(runId);
-      if (!isHere(runId)) desk.restore(told);
+      if (isHere(runId)) continue;
+      desk.restore(told);
+      // What is older was asked by one that had its id and is forgotten.
+      desk.dropQuestions(runId, createdAt);
     }
   },
   async learnAnswers(runId) {

@@ -57,9 +57,10 @@ export const openDesk = (
     questionsChanged$.next();
   };
 
-  const dropQuestions = (of: string): void => {
+  const dropQuestions = (of: string, before = Number.POSITIVE_INFINITY): void => {
     let changed = false;
-    for (const { id, runId } of questions.within(of)) if (runId === of) changed = questions.remove(id) || changed;
+    for (const { id, runId, askedAt } of questions.within(of))
+      if (runId === of && askedAt < before) changed = questions.remove(id) || changed;
     if (changed) questionsChanged$.next();
   };
 
@@ -112,7 +113,7 @@ export const openDesk = (
         };
         waiting.add(waiter);
       }),
-    /** Nobody waits for answers of a run any more. */
+    /** Nobody waits for answers of a run any more. @param before Only for those that it asked earlier. */
     dropQuestions,
     /** A run is being interrupted: it asks nobody any more. Its questions are forgotten with its end. */
     stopAsking: (): void => queueMicrotask(() => questionsChanged$.next()),

@@ -132,7 +132,7 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
   let said: readonly Message[] = [];
   let remembered: { whole: Whole | undefined; times: number } | undefined;
   /** A run that has ended, with all that was said before it: asked for again and again, it is read once. */
-  let newest: { run: Run; times: number } | undefined;
+  let newest: { run: Run; times: number; began: number | undefined } | undefined;
   let failure: { error: unknown } | undefined;
   const watched = new Set<string>();
   let sending = 0;
@@ -148,7 +148,7 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
       watched.delete(run.runId);
       if (how === 'ended') {
         if (run.ledger.begun) said = run.transcript;
-        newest = { run: world.handleOf(run), times: timesForgotten() };
+        newest = { run: world.handleOf(run), times: timesForgotten(), began: run.ledger.createdAt };
       }
       tell(how === 'ended' ? { type: 'ended', runId: run.runId } : { type: 'lost' });
       world.changed(key);
@@ -350,13 +350,16 @@ export const openSession = (shared: Shared, known: Known, key: string): OpenSess
   /** A run as it is, or as it has ended, with what is asked below it. */
   const runOf = async (runId: string): Promise<Run> => {
     const times = timesForgotten();
-    if (newest?.run.id === runId && newest.times === times) {
+    const { whole } = remembered ?? {};
+    // Another process may have forgotten it, and begun one that has its id.
+    const began = whole?.last === runId ? whole.lastBegan : undefined;
+    if (newest?.run.id === runId && newest.times === times && newest.began === (began ?? newest.began)) {
       // Those that it has let go may ask, be answered and end elsewhere.
       if ((await newest.run.report).children.length > 0) await world.lookBelow(runId);
       return newest.run;
     }
     const run = await world.attach(runId);
-    if (isEnded(run.status)) newest = { run, times };
+    if (isEnded(run.status)) newest = { run, times, began };
     return run;
   };
   let rest: ReturnType<typeof openRest> | undefined;

@@ -8,7 +8,7 @@ import { settle } from '../../../../test/support/open-runtime.ts';
 import { stepOf } from '../../../../test/support/steps.ts';
 import { openSessionPast } from '../../src/runtime/session-past.ts';
 import { calling, guardedTool, nothing, plain } from '../control/tools.ts';
-import { clerk, machine, watch } from './processes.ts';
+import { clerk, leaf, machine, top, watch } from './processes.ts';
 import { silent } from './program.ts';
 
 const open = (script: Script, agents: readonly AnyAgent[], store: RunStore = memoryStore()) => {
@@ -200,6 +200,32 @@ describe('an id that is used again once its run is forgotten', () => {
     expect(end.value).toMatchObject({ status: 'completed' });
   });
 
+  test.each([
+    ['itself', () => asking().asker],
+    ['below', () => top],
+  ])('is of a run that does not ask what was asked %s before', async (_, boss) => {
+    let isAgain = false;
+    const calls: Record<string, string> = { asker: 'erase', leaf: 'risky', top: 'down' };
+    const script: Script = (_request, { agent: of }) => (isAgain ? { hang: true } : calling(calls[of] ?? ''));
+    const [agent, world] = [boss(), machine()];
+    const agents = [agent, leaf];
+    const [a, b] = [world.boot(script, { agents }), world.boot(script, { agents })];
+    // given a process that has heard of what is asked, and of nothing since
+    a.mortal.store.changes = () => () => {};
+    const one = b.runtime.start(agent, 'x', { runId: 'daily' });
+    await one.report;
+    expect((await a.runtime.attach('daily')).questions).toHaveLength(1);
+    await one.interrupt();
+    world.clock.increment(10_000);
+    await one.ended;
+    world.clock.increment(10);
+    await b.runtime.runs.prune({ olderThan: 0 });
+    isAgain = true;
+    b.runtime.start(agent, 'x', { runId: 'daily' });
+    await settle();
+    expect((await a.runtime.attach('daily')).questions).toEqual([]);
+  });
+
   test('is of a run whose handle settles, and of another one whose handle says so', async () => {
     const worker = defineAgent({ name: 'worker', instructions: '', tools: [plain('step')] });
     let isFirst = true;
@@ -272,6 +298,7 @@ describe('an id that is used again once its run is forgotten', () => {
     await b.runtime.runs.prune({ olderThan: 0, sentTo: 'k' });
     await (await b.runtime.session(clerk, { sessionKey: 'k' }).send('new', { runId: 'r1' })).ended;
     await settle();
+    expect((await here.idle()).report?.text).toBe('re: new');
     await (await here.send('two')).ended;
     expect(here.messages.map(({ content }) => content)).toEqual(['new', 're: new', 'two', 're: two']);
   });
