@@ -26,8 +26,11 @@ export const openBackgroundWork = (store: Pick<RunStore, 'list'>): BackgroundWor
     trees.set(key, known);
     return known;
   };
-  const startedBy = async (root: RunRow): Promise<readonly RunRow[]> =>
-    (await byTree(sessionOf(root))).get(root.rootId) ?? [];
+  const startedBy = async (root: RunRow): Promise<readonly RunRow[]> => {
+    const rows = (await byTree(sessionOf(root))).get(root.rootId) ?? [];
+    // What is older was started by one that had its id and is forgotten.
+    return rows.filter(({ createdAt }) => createdAt >= root.createdAt);
+  };
   return {
     startedBy,
     async of(sessionKey) {

@@ -40,6 +40,8 @@ export type ReplayStep = {
 export type Replay = {
   runId: string;
   agent: string;
+  /** When the run began, in epoch milliseconds: another one may have its id once it is forgotten. */
+  createdAt: number;
   /** What it heard; of a replay that goes on after another, since then. */
   steps: readonly ReplayStep[];
   /** Where it is, or was when it ended. */

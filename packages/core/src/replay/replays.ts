@@ -55,13 +55,19 @@ export type Replays = {
 /** A stored run, step by step. @throws FaultError `replay.differs`, `replay.invalid` */
 export const replayOf = async (
   store: RunStore,
-  { runId, agent }: RunRow,
+  { runId, agent, createdAt }: RunRow,
   { after }: ReplayOptions = {},
 ): Promise<Replay> => {
   if (after && after.runId !== runId)
     throw new FaultError(
       'replay.invalid',
       `A replay of run "${runId}" was to go on after one of run "${after.runId}". Give one of the same run.`,
+      { runId },
+    );
+  if (after && after.createdAt !== createdAt)
+    throw new FaultError(
+      'replay.invalid',
+      `A replay of run "${runId}" was to go on after one of a run that had its id before it and was forgotten. Replay it from its beginning: leave out "after".`,
       { runId },
     );
   const from = after?.place ?? beginning;
@@ -77,7 +83,7 @@ export const replayOf = async (
       `Run "${runId}" does not replay: it comes to another state than the one it was stored in. Replay it with the version of this library that stored it.`,
       { runId },
     );
-  return { runId, agent, steps, snapshot: last, place: placeAfter(from, { entries, events }) };
+  return { runId, agent, createdAt, steps, snapshot: last, place: placeAfter(from, { entries, events }) };
 };
 
 /** Whether steps pass through where a checkpoint was taken, as it says. One that was taken before them was passed already. */

@@ -317,6 +317,35 @@ describe('an id that is used again once its run is forgotten', () => {
     expect(worked).toBe(2);
   });
 
+  test('is replayed from its beginning, not after a replay of the run that had it', async () => {
+    const { clock, runtime } = open(echo, [clerk]);
+    await runtime.start(clerk, 'x', { runId: 'daily' }).ended;
+    const after = await runtime.replay('daily');
+    clock.increment(10);
+    await runtime.runs.prune({ olderThan: 0 });
+    await runtime.start(clerk, 'y', { runId: 'daily' }).ended;
+    await expect(runtime.replay('daily', { after })).rejects.toMatchObject({
+      code: 'replay.invalid',
+      message: expect.stringContaining('was forgotten'),
+    });
+    expect(await runtime.replay('daily')).toMatchObject({ createdAt: 10 });
+  });
+
+  test('has no unit of the run that had it in its tree', async () => {
+    const { boss, script } = sending(() => 'found');
+    const { clock, runtime } = open(script, [boss]);
+    const session = runtime.session(boss, { sessionKey: 'k' });
+    for (let day = 0; day < 2; day++) {
+      await (await session.send('go', { runId: 'daily' })).ended;
+      await session.idle();
+      clock.increment(10);
+      // its units stay
+      if (day === 0) await runtime.runs.prune({ olderThan: 0, sentTo: 'k' });
+    }
+    const { children } = await runtime.runs.tree('daily');
+    expect(children).toMatchObject([{ background: true, createdAt: 10 }]);
+  });
+
   test('dispatches a unit whose result is heard, though nobody had heard of the first one', async () => {
     const first = Promise.withResolvers<string>();
     let worked = 0;

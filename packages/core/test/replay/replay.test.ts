@@ -33,7 +33,12 @@ describe('a replay', () => {
     const before = storedIn(store, 'r');
     const { runtime, provider } = reader(store);
     const { steps, snapshot, ...about } = await runtime.replay('r');
-    expect(about).toEqual({ runId: 'r', agent: 'lead', place: { seq: before.length, heard: 0 } });
+    expect(about).toEqual({
+      runId: 'r',
+      agent: 'lead',
+      createdAt: before[0]?.at,
+      place: { seq: before.length, heard: 0 },
+    });
     expect(
       steps.map(({ heard, snapshot: { value }, said }) => [heard.type, value, said.map(({ type }) => type)]),
     ).toEqual([
