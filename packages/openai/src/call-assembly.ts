@@ -1,4 +1,5 @@
 import type { ModelPart } from '@troupe/protocol';
+import { isObject } from './call-arguments.ts';
 
 /** A call as far as it has come. */
 type Growing = { id: string; name: string; arguments: string };
@@ -12,30 +13,49 @@ export type CallPiece = {
 
 /** Puts tool calls together from their pieces, and gives them out whole, in the order of their index. */
 export class CallAssembly {
-  readonly #calls: { index: number; call: Growing }[] = [];
+  readonly #calls: { index: number; key?: string | undefined; call: Growing }[] = [];
 
-  get isEmpty(): boolean {
-    return this.#calls.length === 0;
+  get size(): number {
+    return this.#calls.length;
   }
 
-  /** The call at an index; a new one when there is none yet. */
-  at(index: number): Growing {
-    return this.#calls.findLast((entry) => entry.index === index)?.call ?? this.#start(index);
+  /**
+   * The call that the server means: by what it calls the call, else by its index, else the last one; a new one when there is none yet.
+   * Compatible servers leave either out, or call one call this and that.
+   */
+  at(index: number | undefined, key?: string): Growing {
+    const known = this.#calls.filter((entry) => key !== undefined && (entry.key === key || entry.call.id === key));
+    const found =
+      known.find((entry) => entry.index === index) ??
+      known[0] ??
+      this.#calls.findLast((entry) => index === undefined || entry.index === index);
+    return found?.call ?? this.start(index, key);
   }
 
-  /** Takes a piece. One without an index goes on with the last call, unless its id says that it starts another. */
-  add({ index, id, function: piece }: CallPiece): void {
-    const last = this.#calls.at(-1);
-    let call = this.at(index ?? last?.index ?? 0);
-    // Some servers give every call of a turn the index 0.
-    if (id && call.id && id !== call.id && piece?.name) call = this.#start(index ?? this.#calls.length);
+  /** A new call, behind those that have its index. */
+  start(index = this.#calls.length, key?: string): Growing {
+    const call = { id: '', name: '', arguments: '' };
+    this.#calls.push({ index, key, call });
+    return call;
+  }
+
+  /** Takes a piece of a Chat Completions stream. One without an index goes on with the last call, unless it starts another. */
+  add(piece: CallPiece): void {
+    const { index, id, function: said } = piece;
+    const there = this.at(index ?? undefined);
+    // Some servers give every call of a turn the index 0, or none; some no id either.
+    const call = startsAnother(there, piece) ? this.start(index ?? undefined) : there;
     if (id) call.id = id;
-    if (piece?.name && call.name === '') call.name = piece.name;
-    call.arguments += textOf(piece?.arguments);
+    if (said?.name && call.name === '') call.name = said.name;
+    call.arguments += textOf(said?.arguments);
   }
 
-  /** The calls as parts. A missing or repeated id is replaced by one that no other call of the turn has. */
-  parts(turn: number): ModelPart[] {
+  /**
+   * The calls as parts. A missing or repeated id is replaced by one that no other call of the turn has.
+   *
+   * @param isCut Whether the answer was cut off: a call without arguments may have been about to get some.
+   */
+  parts(turn: number, isCut: boolean): ModelPart[] {
     const given = new Set(this.#calls.map(({ call }) => call.id));
     const used = new Set<string>();
     const fresh = (n: number): string => {
@@ -48,16 +68,19 @@ export class CallAssembly {
       .map(({ call }, n) => {
         const id = call.id === '' || used.has(call.id) ? fresh(n) : call.id;
         used.add(id);
-        return { type: 'call', id, name: call.name, arguments: call.arguments.trim() === '' ? '{}' : call.arguments };
+        const isBlank = call.arguments.trim() === '';
+        return { type: 'call', id, name: call.name, arguments: isBlank && !isCut ? '{}' : call.arguments };
       });
   }
-
-  #start(index: number): Growing {
-    const call = { id: '', name: '', arguments: '' };
-    this.#calls.push({ index, call });
-    return call;
-  }
 }
+
+/** Whether a piece that goes to a call is the beginning of another. Servers repeat a call's id, its name or both with each piece. */
+const startsAnother = (call: Growing, { id, function: said }: CallPiece): boolean => {
+  if (!said?.name || call.name === '') return false;
+  if (id && call.id) return id !== call.id;
+  const isNews = said.name !== call.name || textOf(said.arguments).trim() !== '';
+  return isNews && isObject(call.arguments);
+};
 
 /** Arguments are text; a few servers send the object itself. */
 const textOf = (value: unknown): string => {

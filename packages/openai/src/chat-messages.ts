@@ -1,6 +1,7 @@
 import { type Message, type Part, textOfMessage } from '@troupe/protocol';
 import type OpenAI from 'openai';
 import { fileNameOf, isData, isImage } from './attachment.ts';
+import { sentArguments } from './call-arguments.ts';
 import { carryAttachments } from './carry-attachments.ts';
 
 type ChatMessage = OpenAI.ChatCompletionMessageParam;
@@ -37,7 +38,7 @@ const assistantMessage = (message: Message): ChatMessage => {
     tool_calls: message.calls.map(({ id, name, arguments: json }) => ({
       id,
       type: 'function',
-      function: { name, arguments: json === '' ? '{}' : json },
+      function: { name, arguments: sentArguments(json) },
     })),
   };
 };

@@ -26,21 +26,24 @@ export async function* chatParts(stream: AsyncIterable<unknown>, turn: number): 
   const calls = new CallAssembly();
   let ended: string | undefined;
   let refused = false;
+  let hasDeltas = false;
   try {
     for await (const each of stream) {
       const chunk = chunkOf(each);
       const choice = chunk.choices?.find(({ index = 0 }) => index === 0);
-      const delta = choice?.delta ?? choice?.message ?? {};
-      const reasoning = textIn(delta.reasoning_content) ?? textIn(delta.reasoning);
+      // Some servers end with the whole message, after its deltas.
+      const said = choice?.delta ?? (hasDeltas ? undefined : choice?.message) ?? {};
+      hasDeltas ||= choice?.delta !== undefined && choice.delta !== null;
+      const reasoning = textIn(said.reasoning_content) ?? textIn(said.reasoning) ?? thoughtIn(said.content);
       if (reasoning) yield { type: 'reasoning', delta: reasoning };
-      const text = textIn(delta.content);
+      const text = textIn(said.content);
       if (text) yield { type: 'text', delta: text };
-      const refusal = textIn(delta.refusal);
+      const refusal = textIn(said.refusal);
       if (refusal) {
         refused = true;
         yield { type: 'text', delta: refusal };
       }
-      for (const piece of delta.tool_calls ?? []) calls.add(piece);
+      for (const piece of said.tool_calls ?? []) calls.add(piece);
       if (choice?.finish_reason) ended = choice.finish_reason;
       if (chunk.usage) yield { type: 'usage', usage: usageOf(chunk.usage) };
     }
@@ -49,9 +52,11 @@ export async function* chatParts(stream: AsyncIterable<unknown>, turn: number): 
     if (ended === undefined) throw error;
   }
   if (ended === undefined) throw new StreamError('model.stream_cut', 'The stream ended without a finish reason.');
-  if (ended === 'error') throw new StreamError('model.unavailable', 'The server gave up in the middle of its answer.');
-  yield* calls.parts(turn);
-  yield { type: 'finish', reason: refused ? 'filter' : finishOf(ended, !calls.isEmpty) };
+  const reason = finishOf(ended, calls.size > 0);
+  if (reason === 'broken')
+    throw new StreamError('model.unavailable', `The server gave up in the middle of its answer: ${ended}`);
+  yield* calls.parts(turn, reason === 'length' || reason === 'filter');
+  yield { type: 'finish', reason: refused ? 'filter' : reason };
 }
 
 const chunkOf = (value: unknown): Chunk => {
@@ -67,18 +72,46 @@ const chunkOf = (value: unknown): Chunk => {
   return chunk;
 };
 
-const textIn = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+/** A piece of a message whose content is a list, as models of Mistral send it that think. */
+type Piece = { type?: unknown; text?: unknown; thinking?: unknown; reasoning?: unknown };
 
-/** Why a turn ended. Some servers say `stop` although they made calls, and each has words of its own. */
-export const finishOf = (reason: string, hasCalls: boolean): Extract<ModelPart, { type: 'finish' }>['reason'] => {
-  switch (reason) {
-    case 'length':
-    case 'max_tokens':
-      return 'length';
-    case 'content_filter':
-    case 'refusal':
-      return 'filter';
-    default:
-      return hasCalls ? 'calls' : 'stop';
-  }
+const piecesIn = (content: unknown): Piece[] =>
+  Array.isArray(content) ? content.filter((piece) => typeof piece === 'object' && piece !== null) : [];
+
+const textIn = (value: unknown): string | undefined => {
+  if (Array.isArray(value))
+    return piecesIn(value)
+      .map(({ type, text }) => (type === 'text' ? textIn(text) : ''))
+      .join('');
+  return typeof value === 'string' && value !== '' ? value : undefined;
+};
+
+const thoughtIn = (content: unknown): string =>
+  piecesIn(content)
+    .map(({ thinking, reasoning }) => textIn(thinking) ?? textIn(reasoning) ?? '')
+    .join('');
+
+/** How servers say that an answer is not whole, each in words of its own. The first that fits counts. */
+const unfinished: readonly (readonly [RegExp, 'length' | 'filter' | 'broken'])[] = [
+  // Anthropic and Z.ai say `model_context_window_exceeded`, Mistral `model_length`.
+  [/^(length|max_(output_)?tokens|model_length|model_context_window_exceeded)$/, 'length'],
+  // Gemini names what it was that it stopped at, some with a prefix: `content_filter: PROHIBITED_CONTENT`.
+  [/^(content_filter\b.*|refusal|safety|sensitive|recitation|blocklist|prohibited_content|spii|language)$/, 'filter'],
+  // DeepSeek is short of resources; vLLM, SGLang and Zhipu broke off; Gemini could not make a call of what its model said.
+  [
+    /^(error|abort(ed)?|cancell?ed|network_error|insufficient_system_resource|(function_call_filter\b.*|malformed_function_call))$/,
+    'broken',
+  ],
+];
+
+/**
+ * Why a turn ended; `broken` where the server gave up. Some servers say `stop` although they made calls, and what nobody knows is taken
+ * for it.
+ */
+export const finishOf = (
+  reason: string,
+  hasCalls: boolean,
+): Extract<ModelPart, { type: 'finish' }>['reason'] | 'broken' => {
+  const said = reason.toLowerCase();
+  return unfinished.find(([words]) => words.test(said))?.[1] ?? (hasCalls ? 'calls' : 'stop');
 };

@@ -3,8 +3,9 @@ const patterns: readonly RegExp[] = [
   // OpenAI, vLLM, SGLang, Groq, Mistral: "This model's maximum context length is 8192 tokens …"
   /maximum context length/i,
   // OpenAI on the Responses wire; llama-cpp-python: "Requested tokens (2285) exceed context window of 2048"
-  /exceeds? (the )?context window/i,
-  // vLLM: "The decoder prompt (length 5000) is longer than the maximum model length of 4096", "… is too long to fit into the model"
+  /exceeds? (the |this |the model's |this model's )?context window/i,
+  // vLLM: "However, the model's context length is only 4096 tokens"; "The decoder prompt (length 5000) is longer than the maximum model length of 4096", "… is too long to fit into the model"
+  /model's context length is only/i,
   /longer than the (maximum model|model's context) length/i,
   /too long to fit into the model/i,
   // llama.cpp: "the request exceeds the available context size …", "context size exceeded"; LM Studio: "Context size has been exceeded."
@@ -22,6 +23,16 @@ const patterns: readonly RegExp[] = [
   /input is too long for requested model/i,
   /input token count.{0,40}exceeds the maximum/i,
   /maximum prompt length is/i,
+  /input token count is \d+ but model only supports/i,
+  /exceeds? context limit/i,
+  // Kimi, MiniMax, Cohere, Copilot
+  /exceeded model token limit/i,
+  /context window exceeds limit/i,
+  /too many tokens: size limit exceeded/i,
+  /prompt token count of \d+ exceeds the limit/i,
+  // Groq, Cerebras; TGI, Together: "`inputs` tokens + `max_new_tokens` must be <= 4097"
+  /reduce the length of the messages/i,
+  /`inputs` tokens \+ `max_new_tokens` must be <=/i,
 ];
 
 /** True when a server's error message means that the request is too long for the model. */

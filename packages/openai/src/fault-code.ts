@@ -1,4 +1,5 @@
 import { isContextLengthMessage } from './context-length.ts';
+import { retryInMs } from './retry-after.ts';
 
 /** What can go wrong with a turn: the codes of this package's faults, and whether the same request may succeed later. */
 export const retryableOf = {
@@ -54,13 +55,17 @@ export const codeOfServerError = ({ status, code, type, message }: ServerError):
     .filter((word) => typeof word === 'string')
     .join(' ')
     .toLowerCase();
-  if (quota.test(said) || /exceeded your current quota/i.test(message)) return 'model.quota';
+  // Gemini says the same of a limit per minute, and when to come back.
+  const isPassing = retryInMs(message) !== undefined;
+  if (quota.test(said) || (/exceeded your current quota/i.test(message) && !isPassing)) return 'model.quota';
   if (contextLength.test(said)) return 'model.context_length';
   const http = status ?? httpStatus(code);
   if (http !== 429 && isContextLengthMessage(message)) return 'model.context_length';
   if (refused.test(said)) return 'model.refused';
-  if (http !== undefined) return codeOfStatus(http);
-  return words.find(([pattern]) => pattern.test(said))?.[1] ?? 'model.unavailable';
+  const byWords = words.find(([pattern]) => pattern.test(said))?.[1];
+  // Some servers answer 400 whatever it is.
+  if (http !== undefined && http !== 400) return codeOfStatus(http);
+  return byWords ?? (http === 400 ? 'model.bad_request' : 'model.unavailable');
 };
 
 /** The code of the fault that an HTTP status becomes when nothing more is known. */

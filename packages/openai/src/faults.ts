@@ -26,6 +26,7 @@ export class StreamError extends Error {
 
 const advice: Partial<Record<ModelFaultCode, string>> = {
   'model.context_length': 'Send less: fewer or shorter messages, fewer tools; or use a model with a longer context.',
+  'model.misconfigured': 'Is baseURL right? Most end with /v1.',
   'model.malformed':
     'The server does not keep to its protocol: ask again, or see what stands between it and this client.',
   'model.not_found': 'Check the model id and baseURL.',
@@ -73,9 +74,8 @@ export const silenceFault = (asked: Asked, limitMs: number): FaultError =>
 /** Anything that was thrown while a turn was taken, as a fault with the right `retryable`. */
 export const modelFault = (error: unknown, asked: Asked): FaultError => {
   if (isFaultError(error)) return error;
-  if (error instanceof StreamError) {
-    return faultFor(error.code, error.message, asked, { details: serverCodeIn(error.serverCode) });
-  }
+  const seen = seenIn(error);
+  if (seen) return faultFor(seen.code, seen.message, asked, { details: serverCodeIn(seen.serverCode) });
   if (error instanceof OpenAI.APIConnectionTimeoutError) {
     return faultFor('model.timeout', 'The request timed out.', asked, { cause: connectionMessage(error) });
   }
@@ -90,6 +90,12 @@ export const modelFault = (error: unknown, asked: Asked): FaultError => {
   return faultFor(trouble.code, `${happened[trouble.code]}: ${message}`, asked, { retryable: trouble.retryable });
 };
 
+/** What a reader saw, or what was seen before the client could read: that it takes for trouble with the connection. */
+const seenIn = (error: unknown): StreamError | undefined => {
+  const inner = error instanceof OpenAI.APIConnectionError ? error.cause : error;
+  return inner instanceof StreamError ? inner : undefined;
+};
+
 const happened = {
   'model.timeout': 'The connection timed out',
   'model.stream_cut': 'The connection was cut before the answer was complete',
@@ -98,8 +104,12 @@ const happened = {
 
 const told = (error: InstanceType<typeof OpenAI.APIError>, asked: Asked): FaultError => {
   const { status, code, type, headers } = error;
-  const retryAfterMs = retryAfterMsOf(headers, asked.now());
-  return faultFor(codeOfServerError({ status, code, type, message: error.message }), error.message, asked, {
+  // OpenRouter says only here what the vendor behind it has said.
+  const body: { metadata?: { raw?: unknown } } | undefined = error.error;
+  const raw = body?.metadata?.raw;
+  const message = typeof raw === 'string' && raw !== '' ? `${error.message}: ${raw}` : error.message;
+  const retryAfterMs = retryAfterMsOf(headers, asked.now(), message);
+  return faultFor(codeOfServerError({ status, code, type, message }), message, asked, {
     details: {
       ...(status !== undefined && { status }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),

@@ -1,7 +1,6 @@
-import { FaultError, keepSecret } from '@troupe/protocol';
+import { FaultError, keepSecret, keepSecretsOfUrl } from '@troupe/protocol';
 import OpenAI from 'openai';
 import type { OpenAIOptions } from './openai-options.ts';
-import { withReadableErrors } from './readable-errors.ts';
 
 const home = 'https://api.openai.com/v1';
 /** The longest time that a timer can hold: the silence watch decides, not the client. */
@@ -11,17 +10,13 @@ const never = 2 ** 31 - 1;
  * The official client, without its own retries, timeouts and logs. Its key and the secrets in its headers are kept out of
  * everything that is told.
  *
- * @throws FaultError `model.misconfigured` when baseURL is no URL; `model.unauthorized` when OpenAI itself is asked without a key.
+ * @throws FaultError `model.misconfigured` when baseURL is none that can be asked; `model.unauthorized` when OpenAI itself is asked without a key.
  */
 export const openAIClient = (options: OpenAIOptions): OpenAI => {
-  const baseURL = options.baseURL || fromEnvironment('OPENAI_BASE_URL') || home;
-  const apiKey = options.apiKey || fromEnvironment('OPENAI_API_KEY');
-  if (!URL.canParse(baseURL)) {
-    throw new FaultError(
-      'model.misconfigured',
-      `baseURL is "${baseURL}". Give a whole URL, such as http://localhost:11434/v1.`,
-    );
-  }
+  const baseURL = options.baseURL?.trim() || fromEnvironment('OPENAI_BASE_URL') || home;
+  // As the header takes it: a key that was read from a file ends with its line.
+  const apiKey = options.apiKey?.trim() || fromEnvironment('OPENAI_API_KEY');
+  checkURL(baseURL);
   if (apiKey === undefined && isOpenAI(baseURL)) {
     throw new FaultError(
       'model.unauthorized',
@@ -30,7 +25,9 @@ export const openAIClient = (options: OpenAIOptions): OpenAI => {
   }
   if (apiKey !== undefined) keepSecret(apiKey);
   for (const [name, value] of Object.entries(options.headers ?? {})) {
-    if (/auth|key|token|secret|cookie/i.test(name)) keepSecret(value.replace(/^(Bearer|Basic)\s+/i, ''));
+    if (!/auth|key|token|secret|cookie/i.test(name)) continue;
+    // Behind the name of a scheme, whichever that is.
+    for (const secret of [value.trim(), value.trim().replace(/^\S+\s+/, '')]) keepSecret(secret);
   }
   return new OpenAI({
     // Servers that need no key still want the header to have a value.
@@ -39,11 +36,26 @@ export const openAIClient = (options: OpenAIOptions): OpenAI => {
     organization: options.organization ?? fromEnvironment('OPENAI_ORG_ID') ?? null,
     project: options.project ?? fromEnvironment('OPENAI_PROJECT_ID') ?? null,
     ...(options.headers && { defaultHeaders: options.headers }),
-    fetch: withReadableErrors(options.fetch ?? globalThis.fetch),
     maxRetries: 0,
     timeout: never,
     logLevel: 'off',
   });
+};
+
+const checkURL = (url: string): void => {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new FaultError(
+      'model.misconfigured',
+      `baseURL is "${url}". Give a whole URL, such as http://localhost:11434/v1.`,
+    );
+  }
+  const { username, password } = new URL(url);
+  if (username === '' && password === '') return;
+  keepSecretsOfUrl(url);
+  throw new FaultError(
+    'model.misconfigured',
+    `baseURL ${shownURL(url)} was given with a user name or password, which no request takes along. Leave them out, and pass headers: { Authorization: … }.`,
+  );
 };
 
 /** A URL as it may be shown: without credentials and query. */

@@ -3,6 +3,8 @@ import { chatWire } from './chat-wire.ts';
 import { type Asked, abortedFault, modelFault, silenceFault } from './faults.ts';
 import { openAIClient, shownURL } from './openai-client.ts';
 import type { OpenAIOptions } from './openai-options.ts';
+import { heardBy, patientFetch } from './patient-fetch.ts';
+import { withReadableAnswers } from './readable-answers.ts';
 import { responsesWire } from './responses-wire.ts';
 import { SilenceWatch } from './silence.ts';
 import type { WireOptions } from './wire.ts';
@@ -11,10 +13,10 @@ import type { WireOptions } from './wire.ts';
  * Models of OpenAI, and of every server that speaks one of its two protocols. Every turn streams, is sent once, and ends with
  * `finish` or a `FaultError`: retries are `withRetry`'s.
  *
- * @throws FaultError `model.misconfigured` when baseURL is no URL or the wire is none; `model.unauthorized` when OpenAI itself is asked without a key.
+ * @throws FaultError `model.misconfigured` when baseURL is none that can be asked or the wire is none; `model.unauthorized` when OpenAI itself is asked without a key.
  */
 export const openai = (options: OpenAIOptions = {}): ModelProvider => {
-  const { name = 'openai', timeoutMs = 300_000, strictSchemas, reasoningSummary } = options;
+  const { name = 'openai', timeoutMs = 300_000, fetch = patientFetch, strictSchemas, reasoningSummary } = options;
   const client = openAIClient(options);
   const url = shownURL(client.baseURL);
   const wire = wireOf(options.wire ?? 'chat');
@@ -31,7 +33,8 @@ export const openai = (options: OpenAIOptions = {}): ModelProvider => {
     try {
       signal.throwIfAborted();
       silence.start();
-      const stream = await wire.open(client, request, how, AbortSignal.any([signal, silence.signal]));
+      const hearing = client.withOptions({ fetch: withReadableAnswers(heardBy(() => silence.heard(), fetch)) });
+      const stream = await wire.open(hearing, request, how, AbortSignal.any([signal, silence.signal]));
       yield* wire.read(silence.over(stream), context.turn);
     } catch (error) {
       // The client ends an aborted stream without a word, which then looks like one that was cut.

@@ -1,6 +1,7 @@
 import { type Message, type Part, textOfMessage } from '@troupe/protocol';
 import type OpenAI from 'openai';
 import { fileNameOf, isData, isImage } from './attachment.ts';
+import { sentArguments } from './call-arguments.ts';
 import { carryAttachments } from './carry-attachments.ts';
 
 type InputItem = OpenAI.Responses.ResponseInputItem;
@@ -36,7 +37,7 @@ const assistantItems = (message: Message): InputItem[] => {
       type: 'function_call',
       call_id: id,
       name,
-      arguments: json === '' ? '{}' : json,
+      arguments: sentArguments(json),
     }),
   );
   return text === '' && calls.length > 0 ? calls : [{ role: 'assistant', content: text }, ...calls];

@@ -7,6 +7,7 @@ import { usageOf } from './usage.ts';
 type Event = OpenAI.Responses.ResponseStreamEvent;
 type Response = OpenAI.Responses.Response;
 type FunctionCall = OpenAI.Responses.ResponseFunctionToolCall;
+type Item = { type: string };
 
 /** Reads a Responses stream. */
 export async function* responsesParts(stream: AsyncIterable<unknown>, turn: number): AsyncGenerator<ModelPart> {
@@ -22,7 +23,9 @@ export async function* responsesParts(stream: AsyncIterable<unknown>, turn: numb
       spoke ||= part?.type === 'text';
       refused ||= event.type === 'response.refusal.delta';
       noteCall(event, calls);
-      ended ??= endOf(event);
+      ended = endOf(event);
+      // Some servers do not hang up.
+      if (ended) break;
     }
   } catch (error) {
     // A turn that was complete stays complete, whatever becomes of the connection.
@@ -37,11 +40,11 @@ export async function* responsesParts(stream: AsyncIterable<unknown>, turn: numb
   // Servers that do not stream everything still tell it at the end.
   const whole = spoke ? { text: '', refused: false } : saidIn(ended);
   if (whole.text !== '') yield { type: 'text', delta: whole.text };
-  if (calls.isEmpty) {
-    for (const [index, item] of (ended.output ?? []).entries()) noteItem(item, index, calls);
-  }
-  yield* calls.parts(turn);
-  yield { type: 'finish', reason: finishOf(ended, refused || whole.refused, !calls.isEmpty) };
+  const told = callsIn(ended);
+  const all = told.size > calls.size ? told : calls;
+  const reason = finishOf(ended, refused || whole.refused, all.size > 0);
+  yield* all.parts(turn, ended.status === 'incomplete');
+  yield { type: 'finish', reason };
 }
 
 const eventOf = (value: unknown): Event => {
@@ -69,29 +72,39 @@ const livePart = (event: Event): ModelPart | undefined => {
   }
 };
 
+/** Takes note of a call as it comes. llama.cpp leaves the index out, others give every call the same. */
 const noteCall = (event: Event, calls: CallAssembly): void => {
   switch (event.type) {
     case 'response.output_item.added':
     case 'response.output_item.done':
-      noteItem(event.item, event.output_index, calls);
+      noteItem(event.item, event.output_index, calls, event.type === 'response.output_item.added');
       break;
     case 'response.function_call_arguments.delta':
-      calls.at(event.output_index).arguments += event.delta;
+      calls.at(event.output_index, event.item_id).arguments += event.delta;
       break;
     case 'response.function_call_arguments.done':
-      calls.at(event.output_index).arguments = event.arguments;
+      calls.at(event.output_index, event.item_id).arguments = event.arguments;
       break;
     default:
   }
 };
 
-const noteItem = (item: { type: string }, index: number, calls: CallAssembly): void => {
+/** @param isNew Whether it is told of for the first time, and is none of those before. */
+const noteItem = (item: Item, index: number | undefined, calls: CallAssembly, isNew: boolean): void => {
   if (item.type !== 'function_call') return;
-  const { call_id, name, arguments: json } = item as FunctionCall;
-  const call = calls.at(index);
-  call.id = call_id ?? '';
-  call.name = name;
-  if (json) call.arguments = json;
+  const told = item as FunctionCall;
+  const key = told.id || told.call_id || undefined;
+  const call = isNew ? calls.start(index, key) : calls.at(index, key);
+  call.id = told.call_id ?? '';
+  call.name = told.name;
+  if (told.arguments) call.arguments = told.arguments;
+};
+
+/** The calls of a finished response: servers that do not stream all of them still tell them at the end. */
+const callsIn = ({ output }: Response): CallAssembly => {
+  const calls = new CallAssembly();
+  for (const [index, item] of (output ?? []).entries()) noteItem(item, index, calls, true);
+  return calls;
 };
 
 const endOf = (event: Event): Response | undefined => {

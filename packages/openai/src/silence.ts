@@ -25,6 +25,11 @@ export class SilenceWatch {
     this.#timer = this.#clock.setTimeout(() => this.#controller.abort(), this.#limitMs);
   }
 
+  /** Something was heard that is nothing to read yet: whoever waits goes on waiting. */
+  heard(): void {
+    if (this.#timer !== undefined) this.start();
+  }
+
   /** Something was heard, or nothing is waited for. */
   stop(): void {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);

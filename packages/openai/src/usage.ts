@@ -22,9 +22,13 @@ export const usageOf = (reported: object): Usage => {
     inside(all, 'completion_tokens_details', 'reasoning_tokens') ??
     inside(all, 'output_tokens_details', 'reasoning_tokens');
   const costUsd = count(all.cost);
+  const inputTokens = count(all.prompt_tokens) ?? count(all.input_tokens) ?? 0;
+  const saidTokens = count(all.completion_tokens) ?? count(all.output_tokens) ?? 0;
+  // xAI and Gemini leave the reasoning out of it, and count it in the total alone.
+  const outputTokens = Math.max(saidTokens, (count(all.total_tokens) ?? 0) - inputTokens);
   return {
-    inputTokens: count(all.prompt_tokens) ?? count(all.input_tokens) ?? 0,
-    outputTokens: count(all.completion_tokens) ?? count(all.output_tokens) ?? 0,
+    inputTokens,
+    outputTokens,
     ...(cachedTokens !== undefined && { cachedTokens }),
     ...(reasoningTokens !== undefined && { reasoningTokens }),
     ...(costUsd !== undefined && { costUsd }),

@@ -74,6 +74,42 @@ describe('a Chat Completions stream', () => {
     expect(turn).toMatchObject({ text: 'whole', usage: undefined, finish: ['stop'] });
   });
 
+  test('does not say twice what a last frame repeats as a whole message', async () => {
+    const call = { index: 0, id: 'a', function: { name: 'one', arguments: '{}' } };
+    const whole = { message: { content: 'Once upon.', tool_calls: [call] }, finish_reason: 'stop' };
+    const turn = await read(says({ content: 'Once ' }), says({ content: 'upon.', tool_calls: [call] }), {
+      choices: [whole],
+      usage: { prompt_tokens: 3, completion_tokens: 2 },
+    });
+    expect(turn).toMatchObject({ text: 'Once upon.', calls: [{ arguments: '{}' }], finish: ['calls'] });
+    expect(turn.usage).toMatchObject({ outputTokens: 2 });
+  });
+
+  test('tells text and thoughts of a content that is a list of parts', async () => {
+    const turn = await read(
+      says({ content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'hm' }] }, null] }),
+      says({ content: [{ type: 'reasoning', reasoning: 'm' }] }),
+      says({ content: [{ type: 'text', text: 'Forty' }, { type: 'image_url' }] }),
+      says({ content: '-two.' }),
+      ends(),
+    );
+    expect(turn).toMatchObject({ text: 'Forty-two.', reasoning: 'hmm', finish: ['stop'] });
+  });
+
+  test.each([
+    ['length', ['{"a"', '']],
+    ['content_filter', ['{"a"', '']],
+    ['tool_calls', ['{"a"', '{}']],
+  ])('that ends with %s has calls with the arguments %j', async (reason, expected) => {
+    const begun = ['{"a"', ''].map((json, index) => ({
+      index,
+      id: `c${index}`,
+      function: { name: 'one', arguments: json },
+    }));
+    const { calls } = await read(says({ tool_calls: begun }), ends(reason));
+    expect(calls.map(({ arguments: json }) => json)).toEqual(expected);
+  });
+
   test('fails with what a server says without an envelope', async () => {
     const failing = read(says({ content: 'a' }), {
       object: 'error',
@@ -98,7 +134,10 @@ describe('a Chat Completions stream', () => {
   });
 
   test('is unavailable when the server gives the reason error', async () => {
-    await expect(read(says({ content: 'a' }), ends('error'))).rejects.toMatchObject({ code: 'model.unavailable' });
+    await expect(read(says({ content: 'a' }), ends('error'))).rejects.toMatchObject({
+      code: 'model.unavailable',
+      message: expect.stringContaining(': error'),
+    });
   });
 
   test('keeps a complete turn when something goes wrong after its end', async () => {
@@ -120,6 +159,16 @@ test.each([
   ['content_filter', false, 'filter'],
   ['refusal', true, 'filter'],
   ['eos', false, 'stop'],
+  ['MAX_TOKENS', false, 'length'],
+  ['model_length', false, 'length'],
+  ['model_context_window_exceeded', true, 'length'],
+  ['SAFETY', false, 'filter'],
+  ['content_filter: PROHIBITED_CONTENT', false, 'filter'],
+  ['sensitive', false, 'filter'],
+  ['insufficient_system_resource', false, 'broken'],
+  ['abort', true, 'broken'],
+  ['network_error', false, 'broken'],
+  ['function_call_filter: MALFORMED_FUNCTION_CALL', false, 'broken'],
 ])('the reason %s with calls: %s is %s', (reason, hasCalls, finish) => {
   expect(finishOf(reason, hasCalls)).toBe(finish);
 });

@@ -6,6 +6,10 @@ describe('the fault of a server error', () => {
   test.each([
     [{ status: 429, message: 'You exceeded your current quota, please check your plan.' }, 'model.quota'],
     [{ status: 429, type: 'insufficient_quota', message: '' }, 'model.quota'],
+    [{ status: 429, message: 'You exceeded your current quota. Please retry in 26.2s.' }, 'model.rate_limited'],
+    [{ status: 400, code: 'invalid_api_key', message: '' }, 'model.unauthorized'],
+    [{ status: 400, type: 'invalid_request_error', message: '' }, 'model.bad_request'],
+    [{ status: 400, message: '' }, 'model.bad_request'],
     [{ status: 402, message: 'Insufficient Balance' }, 'model.quota'],
     [{ status: 429, message: 'Limit reached: input token count exceeds the maximum' }, 'model.rate_limited'],
     [{ status: 400, code: 'context_length_exceeded', message: '' }, 'model.context_length'],
@@ -58,6 +62,17 @@ test.each([
   'Input is too long for requested model.',
   'The input token count (9) exceeds the maximum number of tokens allowed (8).',
   "This model's maximum prompt length is 131072 but the request contains 140000 tokens.",
+  "However, the model's context length is only 4096 tokens, resulting in a maximum input length of 3996 tokens.",
+  'Invalid request: Your request exceeded model token limit: 262144 (requested: 263000)',
+  'invalid params, context window exceeds limit (2013)',
+  'input length and `max_tokens` exceed context limit: 195000 + 21333 > 200000, decrease input length',
+  'Please reduce the length of the messages or completion.',
+  'Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4097. Given: 4000 `inputs` tokens',
+  'too many tokens: size limit exceeded by 19296 tokens. Try using shorter or fewer inputs.',
+  'prompt token count of 130000 exceeds the limit of 128000',
+  'Unable to submit request because the input token count is 32825 but model only supports up to 32768.',
+  "Your input exceeds the model's context window.",
+  "Your input exceeds this model's context window.",
 ])('is too long for the model: %s', (message) => expect(isContextLengthMessage(message)).toBe(true));
 
 test.each(['Invalid schema for function.', 'max_tokens is too large', 'The context is missing.', ''])(

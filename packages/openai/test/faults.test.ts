@@ -103,4 +103,15 @@ test.each([
   expect(retryAfterMsOf(new Headers(headers as Record<string, string>), 10_000)).toBe(ms);
 });
 
+test.each([
+  ['Please retry in 26.2s.', 26_200],
+  ['Please try again in 6m0s. Visit …', 360_000],
+  ['Rate limit reached. Please try again in 20ms.', 20],
+  ['Try again in a minute.', undefined],
+  ['Please try again.', undefined],
+])('the time to wait in the message "%s" is %s ms, unless the headers say another', (message, ms) => {
+  expect(retryAfterMsOf(new Headers(), 0, message)).toBe(ms);
+  expect(retryAfterMsOf(new Headers({ 'retry-after': '2' }), 0, message)).toBe(2_000);
+});
+
 test('there is no time to wait without headers', () => expect(retryAfterMsOf(undefined, 0)).toBeUndefined());

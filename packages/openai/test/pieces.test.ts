@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CallAssembly, type CallPiece } from '../src/call-assembly.ts';
-import { withReadableErrors } from '../src/readable-errors.ts';
+import { withReadableAnswers } from '../src/readable-answers.ts';
 import { effortOf } from '../src/reasoning-effort.ts';
 import { usageOf } from '../src/usage.ts';
 
@@ -8,7 +8,7 @@ describe('calls', () => {
   const assembled = (...pieces: CallPiece[]) => {
     const calls = new CallAssembly();
     for (const piece of pieces) calls.add(piece);
-    return calls.parts(2).map((part) => (part.type === 'call' ? [part.id, part.name, part.arguments] : []));
+    return calls.parts(2, false).map((part) => (part.type === 'call' ? [part.id, part.name, part.arguments] : []));
   };
   const piece = (id: string | null, name: string | null, json: unknown, index?: number | null): CallPiece => ({
     id,
@@ -21,6 +21,28 @@ describe('calls', () => {
       ['a', 'one', '{"x":1}'],
       ['b', 'two', '{}'],
     ]);
+  });
+
+  test.each([[0], [null]])('are two without any id where the first is whole, at the index %j', (index) => {
+    const pieces = [
+      piece('', 'one', '{"x":1}', index),
+      piece('', 'one', '{"x"', index),
+      piece(null, null, ':2}', index),
+    ];
+    expect(assembled(...pieces)).toEqual([
+      ['call_2_0', 'one', '{"x":1}'],
+      ['call_2_1', 'one', '{"x":2}'],
+    ]);
+    expect(assembled(piece('', 'one', '{}', index), piece('', 'two', '', index))).toHaveLength(2);
+  });
+
+  test.each([
+    ['its id and name', 'a', 'one'],
+    ['its id', 'a', null],
+    ['its name', null, 'one'],
+  ])('are one where a server repeats %s with each piece', (_, id, name) => {
+    const pieces = [piece('a', 'one', ''), piece(id, name, '{"x"'), piece(id, name, ':1}'), piece(id, name, '')];
+    expect(assembled(...pieces)).toEqual([['a', 'one', '{"x":1}']]);
   });
 
   test('are two when a server gives both the index 0', () => {
@@ -114,7 +136,7 @@ test.each([
 
 describe('an error answer', () => {
   const readable = async (body: string | null, status = 400) => {
-    const fetch = withReadableErrors(() =>
+    const fetch = withReadableAnswers(() =>
       Promise.resolve(new Response(body, { status, headers: { 'retry-after': '3' } })),
     );
     return fetch('http://this.test');
@@ -140,11 +162,19 @@ describe('an error answer', () => {
     const broken = new Response(new ReadableStream({ pull: (controller) => controller.error(new Error('cut')) }), {
       status: 502,
     });
-    const response = await withReadableErrors(() => Promise.resolve(broken))('http://this.test');
+    const response = await withReadableAnswers(() => Promise.resolve(broken))('http://this.test');
     expect(await response.json()).toEqual({ error: { message: 'no message' } });
   });
 
   test('is left alone when it is none', async () => {
     expect(await (await readable('fine', 200)).text()).toBe('fine');
   });
+});
+
+test.each([
+  ['xAI', { prompt_tokens: 10_120, completion_tokens: 1_499, total_tokens: 14_428 }, 4_308],
+  ['Gemini', { prompt_tokens: 5, completion_tokens: 10, total_tokens: 615 }, 610],
+  ['a total that says less', { prompt_tokens: 5, completion_tokens: 10, total_tokens: 1 }, 10],
+])('the reasoning that a server counts in the total alone was paid for: %s', (_, usage, outputTokens) => {
+  expect(usageOf(usage)).toMatchObject({ outputTokens });
 });

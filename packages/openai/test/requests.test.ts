@@ -210,18 +210,26 @@ describe('messages', () => {
     expect(input[4]).toMatchObject({ call_id: '', output: [{ type: 'input_image', image_url: png }] });
   });
 
-  test('say nothing of calls when there are none, and keep malformed arguments as they are', () => {
+  test('say nothing of calls when there are none', () => {
     const silent: Message = { role: 'assistant', content: '', calls: [] };
     expect(chatMessages([silent])).toEqual([{ role: 'assistant', content: '' }]);
     expect(responsesInput([silent])).toEqual([{ role: 'assistant', content: '' }]);
-    const broken: Message = {
+  });
+
+  test.each([
+    ['{"a": 1}', '{"a": 1}'],
+    [' ', '{}'],
+    ['{"a":', '{"malformed":"{\\"a\\":"}'],
+    ['[1]', '{"malformed":"[1]"}'],
+  ])('have arguments that every server can read: %j', (json, sent) => {
+    const message: Message = {
       role: 'assistant',
       content: 'Well',
-      calls: [{ id: 'c', name: 'look', arguments: '{"a":' }],
+      calls: [{ id: 'c', name: 'look', arguments: json }],
     };
-    expect(chatMessages([broken])).toMatchObject([
-      { content: 'Well', tool_calls: [{ function: { arguments: '{"a":' } }] },
+    expect(chatMessages([message])).toMatchObject([
+      { content: 'Well', tool_calls: [{ function: { arguments: sent } }] },
     ]);
-    expect(responsesInput([broken])).toMatchObject([{ content: 'Well' }, { call_id: 'c', arguments: '{"a":' }]);
+    expect(responsesInput([message])).toMatchObject([{ content: 'Well' }, { call_id: 'c', arguments: sent }]);
   });
 });

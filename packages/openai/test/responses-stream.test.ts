@@ -71,6 +71,75 @@ describe('a Responses stream', () => {
     expect(turn.finish).toEqual(['calls']);
   });
 
+  test.each([
+    ['llama.cpp leaves it out', undefined],
+    ['some give every call the same', 0],
+  ])('knows its calls where the index says nothing: %s', async (_, output_index) => {
+    // llama.cpp gives its items no id of their own
+    const told = (item: ReturnType<typeof call>) => ({ ...item, id: undefined });
+    const [one, two] = [told(call('a', 'one', '{"a":1}')), told(call('b', 'two', '{"b":2}'))];
+    const expected = [
+      { id: 'a', name: 'one', arguments: '{"a":1}' },
+      { id: 'b', name: 'two', arguments: '{"b":2}' },
+    ];
+    const events = (mixed: boolean) => {
+      const [begin, rest] = [one, two].reduce<[object[], object[]]>(
+        ([begin, rest], item) => [
+          [...begin, { type: 'response.output_item.added', output_index, item: { ...item, arguments: '' } }],
+          [
+            ...rest,
+            {
+              type: 'response.function_call_arguments.delta',
+              output_index,
+              item_id: item.call_id,
+              delta: item.arguments,
+            },
+            { type: 'response.output_item.done', output_index, item },
+          ],
+        ],
+        [[], []],
+      );
+      return mixed ? [...begin, ...rest] : [begin[0], rest[0], rest[1], begin[1], rest[2], rest[3]];
+    };
+    for (const mixed of [false, true]) {
+      expect((await read(...events(mixed), ends())).calls).toEqual(expected);
+      expect((await read(...events(mixed), ends({ output: [one, two] }))).calls).toEqual(expected);
+    }
+    // only the end tells them all
+    expect((await read(events(false)[0], ends({ output: [one, two] }))).calls).toEqual(expected);
+  });
+
+  test('gives out a call once whose ids are others each time', async () => {
+    const item = (id: string, json: string) => ({ ...call('a', 'one', json), id });
+    const turn = await read(
+      { type: 'response.output_item.added', output_index: 0, item: { ...item('x', ''), call_id: 'c1' } },
+      { type: 'response.function_call_arguments.delta', output_index: 0, item_id: 'y', delta: '{}' },
+      { type: 'response.output_item.done', output_index: 0, item: { ...item('z', '{}'), call_id: 'c2' } },
+      ends(),
+    );
+    expect(turn.calls).toMatchObject([{ name: 'one', arguments: '{}' }]);
+  });
+
+  test('leaves the arguments blank of a call that was cut off before them', async () => {
+    const item = call('a', 'one', '');
+    const turn = await read(
+      { type: 'response.output_item.added', output_index: 0, item },
+      ends({ incomplete_details: { reason: 'max_output_tokens' }, output: [item] }, 'incomplete'),
+    );
+    expect(turn).toMatchObject({ calls: [{ arguments: '' }], finish: ['length'] });
+  });
+
+  test('ends with its last word, whether the server hangs up or not', async () => {
+    async function* stream() {
+      yield text('a');
+      yield ends();
+      await new Promise(() => {});
+    }
+    const told: string[] = [];
+    for await (const { type } of responsesParts(stream(), 3)) told.push(type);
+    expect(told).toEqual(['text', 'finish']);
+  });
+
   test('takes what was never streamed from the finished response', async () => {
     const output = [
       {
