@@ -1,4 +1,4 @@
-import { memoryStore } from '@troupe/core';
+import { memoryStore, withFallback } from '@troupe/core';
 import type { Message } from '@troupe/protocol';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
@@ -106,6 +106,71 @@ describe('[BG-087] when the conversation is too long', () => {
     expect(report).toMatchObject({ exitReason: 'model_error', fault: { code: 'model.unavailable' } });
     expect(report.usage.total).toEqual({ inputTokens: 3, outputTokens: 1 });
   });
+});
+
+describe('what is no whole summary does not take the place of what was said', () => {
+  const usage = { inputTokens: 3, outputTokens: 1 };
+  const broken: [string, Turn, string][] = [
+    ['says nothing', { text: ' ', reasoning: 'I think', usage }, 'model.no_answer'],
+    ['was cut off', { text: 'The user wants', finish: 'length', usage }, 'model.output_cut'],
+    ['was refused', { text: "I can't help with that.", finish: 'filter', usage }, 'model.filtered'],
+  ];
+
+  test.each(broken)('one that %s: where the conversation is too long, the run fails', async (_, summary, code) => {
+    const { runtime, asked } = open([tooLong], summary);
+    const report = await runtime.run(leadOf(), job);
+    expect(report).toMatchObject({
+      exitReason: 'model_error',
+      fault: { code, message: expect.stringContaining('summary') },
+    });
+    expect(report.usage.total).toEqual(usage);
+    expect(asked()).toHaveLength(1);
+  });
+
+  test.each(broken)('one that %s: ahead of time, the run goes on with all of it', async (_, summary, code) => {
+    const { runtime, asked, summaries, events } = open(
+      Array.from({ length: 5 }, () => ({ calls: [call()] })),
+      summary,
+    );
+    const lead = leadOf({ tools: [toolOf()], compaction: { maxMessages: 7 }, budget: { turns: 9 } });
+    const report = await runtime.run(lead, job);
+    expect(report).toMatchObject({ status: 'completed', text: 'Done.' });
+    expect(asked().at(-1)?.slice(0, 8)).toEqual(['Lead.', 'm0', 'm1', 'm2', 'm3', 'm4', 'm5', 'Go.']);
+    // it is paid for, so it is tried before the first turn, the second, and the fourth
+    expect(summaries()).toHaveLength(3);
+    expect(only(events, 'turn.attempted')).toMatchObject(summaries().map(() => ({ fault: { code }, usage })));
+    expect(report.usage.total).toEqual({ inputTokens: 6 * 10 + 3 * 3, outputTokens: 6 * 5 + 3 });
+  });
+
+  test('a provider that ends without saying why has made none', async () => {
+    const { provider } = open([tooLong]);
+    const speechless = {
+      async *takeTurn(...given: Parameters<typeof provider.takeTurn>) {
+        for await (const part of provider.takeTurn(...given))
+          if (part.type !== 'finish' || !given[1].context.key.endsWith('/summary')) yield part;
+      },
+    };
+    const { runtime } = openRuntime({ provider: speechless });
+    expect(await runtime.run(leadOf(), job)).toMatchObject({
+      fault: { code: 'model.stream_cut', retryable: true },
+    });
+  });
+});
+
+test('a summary that another model made is booked under that model, at its price', async () => {
+  const dear = scriptedProvider([
+    tooLong,
+    { text: 'So far.', usage: { inputTokens: 1_000, outputTokens: 0 } },
+    { text: 'Done.', usage: { inputTokens: 1_000, outputTokens: 0 } },
+  ]);
+  const down = scriptedProvider(() => ({ fault: { code: 'model.unavailable', message: 'down', retryable: true } }));
+  const { runtime, events } = openRuntime({
+    provider: withFallback([{ provider: down }, { provider: dear, model: 'dear' }]),
+    pricing: { price: (model, { inputTokens }) => inputTokens * (model === 'dear' ? 1 : 0.001) },
+  });
+  const report = await runtime.run(leadOf(), job);
+  expect(report.usage.byModel).toMatchObject({ dear: { inputTokens: 2_000, costUsd: 2_000 } });
+  expect(only(events, 'context.compacted')).toMatchObject([{ model: 'dear', costUsd: 1_000 }]);
 });
 
 describe('[BG-087] compacting ahead of time', () => {

@@ -1,8 +1,9 @@
-import { textOf } from '@troupe/core';
+import { defineTool, textOf } from '@troupe/core';
 import type { ModelProvider, RunEvent } from '@troupe/protocol';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
+import { z } from 'zod';
 import { openRuntime, settle } from '../../../test/support/open-runtime.ts';
 import { call, leadOf, only, toolOf } from './lead.ts';
 
@@ -214,5 +215,50 @@ describe('[BG-086] text', () => {
     const { runtime, events } = open(['Done.']);
     await runtime.run(leadOf(), 'Go.');
     expect(only(events, 'text.streamed').map(({ delta }) => delta)).toEqual(['Done.']);
+  });
+});
+
+describe('a call of an answer that was cut off', () => {
+  const wiping = () => {
+    const wiped: unknown[] = [];
+    const wipe = defineTool({
+      name: 'wipe',
+      description: 'Deletes files; all of them unless told which.',
+      inputSchema: z.object({ only: z.string().optional() }),
+      execute: (input) => {
+        wiped.push(input);
+        return 'wiped';
+      },
+    });
+    return { wipe, wiped };
+  };
+
+  test.each([
+    ['length', ''],
+    ['length', ' '],
+    ['length', '{"only":"a'],
+    ['filter', ''],
+  ] as const)('(%s) before its arguments, %j, is not executed, and the model hears so', async (finish, json) => {
+    const { wipe, wiped } = wiping();
+    const provider = scriptedProvider([{ calls: [{ name: 'wipe', arguments: json }], finish }, 'I see.']);
+    const { runtime } = openRuntime({ provider });
+    const report = await runtime.run(leadOf({ tools: [wipe] }), 'Go.');
+    expect(wiped).toEqual([]);
+    expect(report).toMatchObject({
+      status: 'completed',
+      calls: [{ tool: 'wipe', status: 'error', result: expect.stringContaining('was cut off before the arguments') }],
+    });
+  });
+
+  test('behind its arguments is executed, and so is one without any where nothing was cut off', async () => {
+    const { wipe, wiped } = wiping();
+    const provider = scriptedProvider([
+      { calls: [{ name: 'wipe', arguments: '{"only":"a"}' }], finish: 'length' },
+      { calls: [{ name: 'wipe', arguments: '' }] },
+      'Done.',
+    ]);
+    const { runtime } = openRuntime({ provider });
+    await runtime.run(leadOf({ tools: [wipe] }), 'Go.');
+    expect(wiped).toEqual([{ only: 'a' }, {}]);
   });
 });

@@ -153,7 +153,8 @@ const takeTurn = async (
   tellText(spoken.end());
   if (abort.aborted) return;
 
-  const planned = calls.length === 0 ? [] : await plannedCalls(world, run, calls);
+  const isCut = finish === 'length' || finish === 'filter';
+  const planned = calls.length === 0 ? [] : await plannedCalls(world, run, calls, isCut);
   const output = calls.length === 0 && run.outputSchema && text.trim() !== '' ? await outputOf(run, text) : undefined;
   const costUsd = world.priceOf(answering, usage);
   if (costUsd === null) warnOfPrice(world, run, answering, tell);
@@ -174,9 +175,14 @@ const takeTurn = async (
 };
 
 /** Calls as their tools understand them. */
-const plannedCalls = (world: World, run: LiveRun, calls: readonly ToolCall[]): Promise<PlannedCall[]> => {
+const plannedCalls = (
+  world: World,
+  run: LiveRun,
+  calls: readonly ToolCall[],
+  isCut: boolean,
+): Promise<PlannedCall[]> => {
   const view = oneView(run, world);
-  return Promise.all(calls.map((call) => planCall(call, run.tools, view)));
+  return Promise.all(calls.map((call) => planCall(call, run.tools, view, isCut)));
 };
 
 const outputOf = async (run: LiveRun, text: string): Promise<NonNullable<ClosedTurn['output']>> => {

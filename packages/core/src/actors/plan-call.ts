@@ -1,4 +1,4 @@
-import { type JSONValue, type Question, redact, type ToolCall, toJSON } from '@troupe/protocol';
+import { type JSONValue, messageOf, type Question, redact, type ToolCall, toJSON } from '@troupe/protocol';
 import type { PlannedCall } from '../agent/context.ts';
 import type { Tool } from '../define-tool.ts';
 import { check } from './check.ts';
@@ -19,12 +19,23 @@ const parse = (text: string): Arguments | null => {
 
 const mustConfirm = async (tool: Tool, args: Arguments): Promise<boolean> => {
   if (typeof tool.confirm !== 'function') return tool.confirm === true;
-  const checked = await check(tool.inputSchema, args);
+  // What does not fit, or cannot be checked, is not executed: the call says why.
+  const checked = await checkSafely(tool, args);
   if ('problem' in checked) return false;
   try {
-    return tool.confirm(checked.value as never);
+    // Its type says that it answers at once; what it does may be otherwise.
+    const answer: unknown = tool.confirm(checked.value as never);
+    return Boolean(await answer);
   } catch {
     return true;
+  }
+};
+
+const checkSafely = async (tool: Tool, args: Arguments): Promise<Awaited<ReturnType<typeof check>>> => {
+  try {
+    return await check(tool.inputSchema, args);
+  } catch (error) {
+    return { problem: messageOf(error) };
   }
 };
 
@@ -58,8 +69,17 @@ const maxOf = ({ maxPerTurn }: Tool, view: View): number | undefined => {
   }
 };
 
-/** Understands a call as the model made it: finds its tool, parses its arguments, asks whether a person must be heard. */
-export const planCall = async (call: ToolCall, tools: ReadonlyMap<string, Tool>, view: View): Promise<PlannedCall> => {
+/**
+ * Understands a call as the model made it: finds its tool, parses its arguments, asks whether a person must be heard.
+ *
+ * @param isCut Whether the answer was cut off: arguments that are none may have been about to come.
+ */
+export const planCall = async (
+  call: ToolCall,
+  tools: ReadonlyMap<string, Tool>,
+  view: View,
+  isCut: boolean,
+): Promise<PlannedCall> => {
   const { id: callId, name } = call;
   const args = parse(call.arguments);
   const found = { callId, tool: name, arguments: args ?? {} };
@@ -70,6 +90,11 @@ export const planCall = async (call: ToolCall, tools: ReadonlyMap<string, Tool>,
   if (problem !== undefined) return { ...found, problem };
   const maxPerTurn = maxOf(tool, view);
   const planned = { ...found, ...(maxPerTurn !== undefined && Number.isFinite(maxPerTurn) && { maxPerTurn }) };
+  if (isCut && (args === null || call.arguments.trim() === ''))
+    return {
+      ...planned,
+      problem: `The answer was cut off before the arguments of "${name}" were complete: nothing was done. Make the call again, in an answer that is shorter.`,
+    };
   if (args === null)
     return {
       ...planned,

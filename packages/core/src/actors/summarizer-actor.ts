@@ -1,8 +1,9 @@
-import { FaultError, faultOf, type Message, noUsage, type Usage } from '@troupe/protocol';
+import { FaultError, faultOf, type Message, type ModelPart, noUsage, type Usage } from '@troupe/protocol';
 import { type AnyEventObject, fromCallback } from 'xstate';
 import type { SummaryInput } from '../agent/agent-machine.ts';
 import type { RunFact } from '../agent/context.ts';
 import { splitForSummary, summaryMessage, summaryPrompt, transcriptOf } from '../agent/conversation.ts';
+import { nameOf } from '../model/attempt.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { attempted, priced } from './attempted.ts';
@@ -14,6 +15,26 @@ const nothingLeft = (run: LiveRun) =>
     'model.context_length',
     `The conversation of "${run.agent.name}" is too long for model "${run.model}", and nothing of it can be summarised. Use a larger model, or smaller inputs.`,
   );
+
+type Finish = Extract<ModelPart, { type: 'finish' }>['reason'];
+
+const silent = ['model.no_answer', 'says nothing'] as const;
+const troubles = {
+  length: ['model.output_cut', 'was cut off by its output limit: use a model with a larger one'],
+  filter: ['model.filtered', "was cut off by the provider's content filter"],
+  stop: silent,
+  calls: silent,
+  none: ['model.stream_cut', 'ended without a reason'],
+} as const;
+
+/** Why what a model said is no summary: it may not take the place of what was said. */
+const faultWith = ({ agent }: LiveRun, summary: string, finish: Finish | undefined): FaultError | undefined => {
+  if ((finish === 'stop' || finish === 'calls') && summary.trim() !== '') return undefined;
+  const [code, what] = troubles[finish ?? 'none'];
+  return new FaultError(code, `The summary of what was said to "${agent.name}" ${what}.`, {
+    retryable: finish === undefined,
+  });
+};
 
 /** Replaces the old part of a conversation by a summary that the run's own model makes. Stopping it aborts the request. */
 export const summarizerActor = (world: World) =>
@@ -44,6 +65,8 @@ export const summarizerActor = (world: World) =>
       const { provider, model } = world.providerOf(run.model, run);
       let summary = '';
       let usage: Usage = noUsage;
+      let answering = run.model;
+      let finish: Finish | undefined;
       for await (const part of provider.takeTurn(
         { model, messages, tools: [] },
         turnOptions(world, run, input.turn, abort, 'summary'),
@@ -53,8 +76,10 @@ export const summarizerActor = (world: World) =>
         if (part.type === 'text') summary += part.delta;
         if (part.type === 'usage') {
           usage = part.usage;
-          run.used = priced(world, run.model, usage);
+          answering = part.model ?? run.model;
+          run.used = priced(world, answering, usage);
         }
+        if (part.type === 'finish') finish = part.reason;
         if (part.type === 'attempt') {
           summary = '';
           tell(attempted(world, run, model, part, usage));
@@ -62,6 +87,19 @@ export const summarizerActor = (world: World) =>
         }
       }
       if (abort.aborted) return;
+      const fault = faultWith(run, summary, finish);
+      if (fault && run.context?.contextFull) throw fault;
+      if (fault) {
+        const attempt = {
+          type: 'attempt',
+          number: 1,
+          provider: nameOf(provider),
+          model,
+          fault: fault.toFault(),
+        } as const;
+        tell(attempted(world, run, model, attempt, usage));
+        return tell({ type: 'context.kept', tried: true });
+      }
       replace(summary);
       tell({
         type: 'context.summarized',
@@ -69,7 +107,8 @@ export const summarizerActor = (world: World) =>
         summarized: parts.old.length,
         kept: parts.kept.length,
         usage,
-        costUsd: world.priceOf(run.model, usage),
+        costUsd: world.priceOf(answering, usage),
+        ...(answering !== run.model && { model: answering }),
       });
     };
 

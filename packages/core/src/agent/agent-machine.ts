@@ -295,6 +295,7 @@ export const agentMachine: AgentMachine = base
       compact: act((step) => turns.compact(step, false)),
       contextFull: act((step) => turns.compact(step, true)),
       compacted: act<'context.summarized'>((step, event) => turns.compacted(step, event)),
+      keepContext: act<'context.kept'>((step, event) => turns.keepContext(step, event)),
 
       spawn: act<'call.spawns'>((step, event) => {
         spawn(step, event);
@@ -478,7 +479,7 @@ export const agentMachine: AgentMachine = base
               'model.used': { actions: 'use' },
               'model.attempted': { actions: 'attempt' },
               'context.summarized': { target: 'deciding', actions: 'compacted' },
-              'context.kept': { target: 'deciding' },
+              'context.kept': { target: 'deciding', actions: 'keepContext' },
               'turn.failed': { target: '#agent.failed', actions: ['chargeAborted', 'failTurn'] },
             },
           },

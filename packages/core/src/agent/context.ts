@@ -310,9 +310,11 @@ export type RunFact =
       kept: number;
       usage: Usage;
       costUsd: number | null;
+      /** The model that made it, where that is not the run's. */
+      model?: string;
     }
-  /** Nothing of the conversation can be left out. */
-  | { type: 'context.kept' }
+  /** Nothing of the conversation is left out: nothing can be, or no summary came of what was tried (`tried`). */
+  | { type: 'context.kept'; tried?: true }
   | { type: 'warning'; code: string; message: string }
   /** The run goes on in another tree: how calls that were in flight are known to have ended, and of a root how the tree begins. */
   | {

@@ -1,4 +1,4 @@
-import { type JSONValue, redact, toJSON } from '@troupe/protocol';
+import { beginningOf, type JSONValue, redact, toJSON } from '@troupe/protocol';
 
 /** What a tool may return instead of a plain value. */
 export type ToolResult = { content?: string; data?: JSONValue; error?: string };
@@ -74,10 +74,10 @@ export const notExecuted = (
 export const declined = (reason: string | undefined): CallOutcome =>
   outcomeOf({ error: reason ? `Tool execution declined: ${reason}` : 'Tool execution declined' });
 
-/** The first `length` characters, with `…` when there are more. Of a secret no half is left: it is blanked before anything is cut. */
+/** The first `length` characters, with `…` when there are more. Of a secret no half is left, nor of a character: it is blanked before anything is cut. */
 export const previewOf = (text: string, length = 200): { preview: string; truncated: boolean } => {
   const safe = redact(text);
   return safe.length > length
-    ? { preview: `${safe.slice(0, length)}…`, truncated: true }
+    ? { preview: `${beginningOf(safe, length)}…`, truncated: true }
     : { preview: safe, truncated: false };
 };

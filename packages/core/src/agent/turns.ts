@@ -175,17 +175,23 @@ export const compacted = (
     kept,
     usage,
     costUsd,
-  }: { summary: string; summarized: number; kept: number; usage: Usage; costUsd: number | null },
+    model = step.run.model,
+  }: { summary: string; summarized: number; kept: number; usage: Usage; costUsd: number | null; model?: string },
 ): void => {
   const proactive = !step.run.contextFull;
   step.run.pendingUsage = null;
-  charge(step, usage, costUsd);
+  charge(step, usage, costUsd, model);
   step.run.lastInputTokens = 0;
   step.run.contextFull = false;
   step.run.messages += 1 - summarized;
   if (!proactive) step.run.compactions += 1;
-  say(step, { type: 'context.compacted', model: step.run.model, summarized, kept, proactive, summary, usage, costUsd });
+  say(step, { type: 'context.compacted', model, summarized, kept, proactive, summary, usage, costUsd });
   warn(step);
+};
+
+/** The conversation stays as it is. What was tried in vain is tried again once it is twice as long: each time costs. */
+export const keepContext = ({ run }: Step, { tried = false }: { tried?: boolean }): void => {
+  if (tried) run.compactedAt = 2 * run.turns;
 };
 
 const cutReasons = { length: 'its output limit', filter: "the provider's content filter" } as const;

@@ -30,7 +30,13 @@ export const credentialPool = (
   credentials: readonly Credential[],
   { perCredential = 1 }: CredentialPoolOptions = {},
 ): CredentialPool => {
-  const slots = credentials.map(({ id, apiKey, priority = 0 }) => ({ id, apiKey, priority, leases: 0 }));
+  // As a header takes it: a key that was read from a file ends with its line.
+  const slots = credentials.map(({ id, apiKey, priority = 0 }) => ({
+    id,
+    apiKey: apiKey.trim(),
+    priority,
+    leases: 0,
+  }));
   for (const { apiKey } of slots) keepSecret(apiKey);
 
   return {

@@ -45,6 +45,11 @@ describe('a credential pool', () => {
     expect(redact('401: key-of-hidden is not valid')).toBe('401: [redacted] is not valid');
   });
 
+  test('takes a key that was read with its line as it is sent', () => {
+    expect(credentialPool([{ id: 'a', apiKey: 'key-of-a-file\r\n' }]).lease()?.apiKey).toBe('key-of-a-file');
+    expect(redact('No such key: key-of-a-file')).toBe('No such key: [redacted]');
+  });
+
   test('[HM-065] is fair, in any order of leases and releases', () => {
     const steps = fc.array(fc.oneof(fc.constant('lease' as const), fc.nat({ max: 20 })), { maxLength: 60 });
     const priorities = fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 5 });

@@ -167,6 +167,7 @@ export const openStage = async ({ agent, job = 'go', options, asChild = false }:
       case 'context.summarized':
         feed?.push({ type: 'text', delta: event.summary });
         feed?.push({ type: 'usage', usage: event.usage });
+        feed?.push({ type: 'finish', reason: 'stop' });
         return feed?.end();
       case 'memory.recalled':
       case 'memory.stored': {
