@@ -1,3 +1,4 @@
+import type { FaultError } from '@troupe/protocol';
 import { scriptedProvider, type Turn } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
@@ -95,12 +96,21 @@ describe('[BG-102] retries', () => {
 
   test('come after an error that was returned or a timeout, too, each attempt with a signal of its own', async () => {
     const signals: AbortSignal[] = [];
-    const execute = (_input: unknown, { signal }: { signal: AbortSignal }) =>
-      signals.push(signal) === 1 ? never() : { error: 'No.' };
+    const wasAborted: boolean[] = [];
+    const execute = (_input: unknown, { signal }: { signal: AbortSignal }) => {
+      wasAborted.push(signal.aborted);
+      return signals.push(signal) === 1 ? never() : { error: 'No.' };
+    };
     const { run, pass } = open({ execute, retries: 2, timeoutMs: 10 });
     await pass(10);
     expect((await run.report).calls[0]?.result).toBe('{"error":"No."}');
-    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false, false]);
+    expect(wasAborted).toEqual([false, false, false]);
+    // of what is over nothing goes on, whatever it came to
+    expect(signals.map(({ aborted, reason }) => aborted && (reason as FaultError).code)).toEqual([
+      'call.timeout',
+      'call.ended',
+      'call.ended',
+    ]);
   });
 
   test('are none when the input does not fit: trying again would not help', async () => {

@@ -73,7 +73,7 @@ export {
   textOfIssue,
 } from './ports/schema.ts';
 export { Answer, Question, type Receipt } from './question.ts';
-export { keepSecret, keepSecretsOfUrl, redact, redactEach } from './redact.ts';
+export { keepSecret, keepSecretsOfUrl, redact, redactEach, redactNames } from './redact.ts';
 export { type RedactedParts, redactParts } from './redact-parts.ts';
 export {
   CallReport,

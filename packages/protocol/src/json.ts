@@ -12,12 +12,21 @@ export type JSONSchema = { [keyword: string]: unknown };
 const longestMessage = 500;
 
 /**
- * The message of anything that was thrown. Of an object that is no `Error` it is what it says of itself, as `name: message`, else its
+ * The message of anything that was thrown. Of an object that is no `Error`, or whose message is no text, it is what it says of itself, as `name: message`, else its
  * JSON; without secrets, and at most 500 characters.
  */
 export const messageOf = (error: unknown): string => {
-  if (error instanceof Error) return error.message;
-  return typeof error === 'object' && error !== null ? saidBy(error) : String(error);
+  if (typeof error !== 'object' || error === null) return String(error);
+  return (error instanceof Error ? textIn(error) : undefined) ?? saidBy(error);
+};
+
+/** The message of an `Error`, where it is a text: a class of its own may have put anything there. */
+const textIn = (error: Error): string | undefined => {
+  try {
+    return typeof error.message === 'string' ? error.message : undefined;
+  } catch {
+    return undefined;
+  }
 };
 
 const saidBy = (thrown: object): string => {

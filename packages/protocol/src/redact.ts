@@ -1,6 +1,6 @@
 /**
  * Keeps secrets out of events, faults, logs and stores: what looks like a key is replaced by `[redacted]`, and so is
- * every text that was registered with {@link keepSecret}, wherever it turns up.
+ * every text that was registered with {@link keepSecret}, wherever it turns up, in names of fields, too.
  */
 import { hints, shapes } from './secret-shapes.ts';
 
@@ -17,8 +17,10 @@ export const knownSecrets = (): readonly string[] => known;
 export const keepSecret = (secret: string): void => {
   // A key of several lines is written otherwise where it stands in JSON.
   for (const form of [secret, JSON.stringify(secret).slice(1, -1)])
-    if (secret.length >= shortest && !known.includes(form))
+    if (secret.length >= shortest && !known.includes(form)) {
       known = [...known, form].toSorted((a, b) => b.length - a.length);
+      plainNames.clear();
+    }
 };
 
 /**
@@ -48,6 +50,37 @@ export const clean = (text: string): string => {
   return hints.test(out) ? out.replace(shapes, '[redacted]') : out;
 };
 
+/** Names of fields without secrets, among those that are known: they are few, and come again and again. */
+const plainNames = new Set<string>();
+const mostNames = 4_096;
+const longestName = 128;
+
+const cleanName = (name: string): string => {
+  if (name.length < shortest || plainNames.has(name)) return name;
+  const safe = clean(name);
+  if (safe !== name || name.length > longestName) return safe;
+  if (plainNames.size >= mostNames) plainNames.clear();
+  plainNames.add(name);
+  return name;
+};
+
+/** The same fields under names without secrets. Gives back the very object it got when there was nothing to hide. */
+export const redactNames = <T extends object>(fields: T): T => {
+  for (const key in fields) if (cleanName(key) !== key) return renamed(fields);
+  return fields;
+};
+
+/** Of several secrets each has a name of its own: nothing is lost. */
+const renamed = <T extends object>(fields: T): T => {
+  const safe = new Map<string, unknown>();
+  for (const [key, value] of Object.entries(fields)) {
+    let name = cleanName(key);
+    while (safe.has(name)) name += '_';
+    safe.set(name, value);
+  }
+  return Object.fromEntries(safe) as T;
+};
+
 /** The same value without secrets. Gives back the very object it got when there was nothing to hide. */
 export const redact = <T>(value: T): T => {
   if (typeof value === 'string') return clean(value) as T;
@@ -64,14 +97,17 @@ export const redact = <T>(value: T): T => {
     return (copy ?? value) as T;
   }
   let copy: Record<string, unknown> | undefined;
+  let hasSecretName = false;
   for (const key in value) {
     const item: unknown = value[key];
+    hasSecretName ||= cleanName(key) !== key;
     const safe = redact(item);
     if (safe === item) continue;
     copy ??= { ...(value as Record<string, unknown>) };
     copy[key] = safe;
   }
-  return (copy ?? value) as T;
+  const fields = (copy ?? value) as T & object;
+  return hasSecretName ? renamed(fields) : fields;
 };
 
 /** Values without secrets, and the secrets that were known then. */

@@ -302,6 +302,8 @@ const limited = async (execution: Execution, value: unknown, timeoutMs: number):
   } finally {
     world.clock.clearTimeout(timer);
     abort.signal.removeEventListener('abort', onAbort);
+    // What the tool left running has no call any more.
+    own.abort(() => new FaultError('call.ended', `The call "${tool.name}" has ended.`));
   }
 };
 

@@ -1,4 +1,4 @@
-import { type Schema, type SchemaIssue, textOfIssue } from '@troupe/protocol';
+import { type Schema, type SchemaIssue, textOfIssue, toJSON } from '@troupe/protocol';
 import { asToolResult, isToolResult, type ToolResult } from '../agent/outcome.ts';
 import type { Tool } from '../define-tool.ts';
 
@@ -29,7 +29,9 @@ export const resultOfTool = async (tool: Pick<Tool, 'name' | 'outputSchema'>, ou
     tool.outputSchema,
     isResult ? (result.data === undefined ? result.content : result.data) : output,
   );
-  if ('problem' in verdict)
-    return { error: `The output of "${tool.name}" does not fit its schema: ${verdict.problem}` };
-  return isResult ? result : asToolResult(verdict.value);
+  if ('value' in verdict) return isResult ? result : asToolResult(verdict.value);
+  // An output may have such fields of its own, and be no result.
+  const whole = isResult ? await check(tool.outputSchema, output) : verdict;
+  if ('value' in whole) return { data: toJSON(whole.value) };
+  return { error: `The output of "${tool.name}" does not fit its schema: ${verdict.problem}` };
 };

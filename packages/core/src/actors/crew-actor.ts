@@ -202,13 +202,16 @@ const crewOf = (input: { runId: string }): CrewSnapshot => ({
   children: new Map(),
 });
 
-/** Once a call has its result nobody makes it again; one that has asked for more children will make it of all of them. */
+/** Once a call has its result nobody makes it again, or asks for its children; one that has asked for more children will make it of all of them. */
 const forgetReports = ({ runId, offspring, context }: LiveRun, id: string): void => {
-  if (!offspring?.reports.size) return;
+  if (!offspring || offspring.reports.size + offspring.former.size === 0) return;
   const [turn = 0, index = 0] = id.slice('call.'.length).split('-').map(Number);
   const call = context?.turn === turn ? itemAt(context.calls, index) : undefined;
   if (call && call.phase !== 'settled' && !call.outcome) return;
-  offspring.reports.delete(callKeyOf(runId, turn, index));
+  const callKey = callKeyOf(runId, turn, index);
+  offspring.reports.delete(callKey);
+  for (const childId of offspring.former.keys())
+    if (callKeyOfChild(childId) === callKey) offspring.former.delete(childId);
 };
 
 /** A child's actor has ended: its end was told to the run before, by its lifecycle. */

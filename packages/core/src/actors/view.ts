@@ -1,4 +1,4 @@
-import { type Budget, callKeyOfChild, type ToolSpec } from '@troupe/protocol';
+import { type Budget, callKeyOfChild, messageOf, redact, type ToolSpec } from '@troupe/protocol';
 import { admit, type Limits, leftOf } from '../agent/limits.ts';
 import { isUnit } from '../background/unit.ts';
 import type { RunView, Tool } from '../define-tool.ts';
@@ -83,9 +83,13 @@ export const oneView = (run: LiveRun, world: Seer): View => {
 
 /** Why a tool may not be called now; `undefined` when it may. */
 export const refusalOf = (tool: Tool, view: View): string | undefined => {
-  const offered = tool.offered?.(view()) ?? true;
-  if (offered === true) return undefined;
-  return offered || `Tool "${tool.name}" is not available to this run.`;
+  const unavailable = `Tool "${tool.name}" is not available to this run`;
+  try {
+    const offered = tool.offered?.(view()) ?? true;
+    return offered === true ? undefined : offered || `${unavailable}.`;
+  } catch (error) {
+    return `${unavailable}, for it cannot say whether it is: ${redact(messageOf(error))}`;
+  }
 };
 
 export const describe = ({ description }: Tool, view: View): string =>

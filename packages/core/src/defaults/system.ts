@@ -1,10 +1,26 @@
 import { type Clock, type IdSource, type Logger, redact } from '@troupe/protocol';
 
-/** The machine's own time. */
+/** The longest time that a timer of the platform holds, about 25 days: one of a longer time would ring at once. */
+const longest = 2 ** 31 - 1;
+
+/** What rings after a longer time: several timers, one after another. */
+type LongTimer = { current: unknown };
+
+const longTimer = (callback: () => void, ms: number): LongTimer => {
+  const timer: LongTimer = { current: undefined };
+  const wait = (left: number): void => {
+    timer.current = left > longest ? setTimeout(() => wait(left - longest), longest) : setTimeout(callback, left);
+  };
+  wait(ms);
+  return timer;
+};
+const isLong = (id: unknown): id is LongTimer => typeof id === 'object' && id !== null && Object.hasOwn(id, 'current');
+
+/** The machine's own time. Times may be as long as one likes; `Infinity` never comes. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  setTimeout: (callback, ms) => setTimeout(callback, ms),
-  clearTimeout: (id) => clearTimeout(id as NodeJS.Timeout),
+  setTimeout: (callback, ms) => (ms > longest ? longTimer(callback, ms) : setTimeout(callback, ms)),
+  clearTimeout: (id) => clearTimeout((isLong(id) ? id.current : id) as NodeJS.Timeout),
 };
 
 /** Chance is fetched for many ids at once: to ask for a little costs as much as to ask for a lot. */

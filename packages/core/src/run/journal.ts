@@ -2,7 +2,7 @@
  * What a run's machine hears, as it is stored: JSON without secrets, and without what stands in the events that came of it.
  * A text that an event of the same step holds, too, is stored once: `{ "$said": [seq, …path] }` says where.
  */
-import { type JournalEntry, messageOf, redact, type StoredEvent } from '@troupe/protocol';
+import { type JournalEntry, messageOf, redact, redactNames, type StoredEvent } from '@troupe/protocol';
 import type { AnyEventObject } from 'xstate';
 
 type Heard = JournalEntry['heard'];
@@ -61,8 +61,9 @@ const foldFields = (fields: Record<string, unknown>, said: Said): Record<string,
     copy ??= { ...fields };
     copy[key] = folded;
   }
+  const safe = redactNames(copy ?? fields);
   // What looks like a place and is none is marked as such.
-  return looksLikePlace ? { [mark]: [0, copy ?? fields] } : (copy ?? fields);
+  return looksLikePlace ? { [mark]: [0, safe] } : safe;
 };
 
 const fold = (value: unknown, said: Said): unknown => {

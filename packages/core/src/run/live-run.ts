@@ -130,7 +130,7 @@ export type Offspring = {
   readonly below: Set<string>;
   /** Ends of children that the machine has not taken note of. */
   readonly unheard: Map<string, ChildEnd>;
-  /** Children that had ended when the run was brought back, for calls that ask for them again. */
+  /** Children that have ended, for calls that ask for them again: brought back with their run, or tried again. */
   readonly former: Map<string, LiveRun>;
 };
 

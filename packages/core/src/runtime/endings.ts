@@ -59,8 +59,11 @@ export const openEndings = ({
 
   const settleIn: Endings['settleIn'] = (parent, child, end) => {
     const place = () => parent.context && locate(parent.context, child.runId);
-    if (place()?.call.phase === 'waiting') keepResult(parent, child, report(child));
-    const { unheard } = offspringOf(parent);
+    const call = place()?.call;
+    const { unheard, former } = offspringOf(parent);
+    if (call?.phase === 'waiting') keepResult(parent, child, report(child));
+    // What is tried again asks for it again.
+    else if (call && parent.tools.get(call.tool)?.retries) former.set(child.runId, child);
     unheard.set(child.runId, end);
     if (parent.actor?.getSnapshot().status === 'active') parent.actor.send({ type: 'child.settled', end });
     if ((place()?.child.status ?? 'ended') === 'ended') unheard.delete(child.runId);
