@@ -4,23 +4,27 @@ import { pipeline } from 'node:stream/promises';
 
 /**
  * Serves what handles a web `Request` to a server of `node:http`: `createServer(nodeHandler(handler))`. A client that leaves cancels the
- * body of the answer. A request that is none for the web is answered with 400, a handler that rejects with 500.
+ * body of the answer. A request that is none for the web is answered with 400; one whose handler throws, or whose answer is none for HTTP, with 500.
  */
 export const nodeHandler =
   (handle: (request: Request) => Promise<Response>) =>
   (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const request = requestOf(incoming);
-    if (!request) outgoing.writeHead(400).end();
-    else
-      handle(request).then(
-        (response) => send(response, outgoing),
-        () => outgoing.writeHead(500).end(),
-      );
+    if (!request) return void outgoing.writeHead(400).end();
+    const answer = async (): Promise<void> => send(await handle(request), outgoing);
+    answer().catch(() => (outgoing.headersSent ? outgoing.destroy() : outgoing.writeHead(500).end()));
   };
 
 const send = ({ status, headers, body }: Response, outgoing: ServerResponse): void => {
-  outgoing.writeHead(status, Object.fromEntries(headers));
-  outgoing.flushHeaders();
+  const leave = (): void => void body?.cancel().catch(() => {});
+  // Who has left before the answer began.
+  if (outgoing.destroyed) return leave();
+  try {
+    outgoing.setHeaders(headers).writeHead(status).flushHeaders();
+  } catch (error) {
+    leave();
+    throw error;
+  }
   // That a client has left is told to the body alone.
   pipeline(body ? Readable.fromWeb(body) : Readable.from([]), outgoing).catch(() => {});
 };

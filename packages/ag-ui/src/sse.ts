@@ -29,12 +29,15 @@ const sseOf = (
   let timer: NodeJS.Timeout | undefined;
 
   const heard = async (): Promise<AGUIEvent[]> => {
+    const told: AGUIEvent[] = [];
     try {
       const step = await events.next();
-      return [...(step.done ? translation.finish() : translation.hear(step.value))];
+      for (const event of step.done ? translation.finish() : translation.hear(step.value)) told.push(event);
     } catch (error) {
-      return [...translation.finish(unreadable(error))];
+      // What was told until then is behind the translation.
+      told.push(...translation.finish(unreadable(error)));
     }
+    return told;
   };
   const leave = async (): Promise<void> => {
     clearInterval(timer);
@@ -46,7 +49,7 @@ const sseOf = (
       if (heartbeatMs > 0)
         timer = setInterval(() => {
           if ((controller.desiredSize ?? 0) > 0) controller.enqueue(heartbeat);
-        }, heartbeatMs);
+        }, heartbeatMs).unref();
     },
     async pull(controller) {
       let told: AGUIEvent[] = [];

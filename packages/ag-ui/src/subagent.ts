@@ -1,5 +1,5 @@
 import type { SubagentStartedEvent } from '@ag-ui/core';
-import type { RunEvent } from '@troupe/protocol';
+import { beginningOf, type RunEvent } from '@troupe/protocol';
 import type { Voice } from './voice.ts';
 
 /** How a run below the streamed one is announced, wherever in its tree a stream begins. */
@@ -24,5 +24,5 @@ const descriptionOf = (event: RunEvent): string | undefined => {
   if (event.type !== 'run.queued' && event.type !== 'run.started') return undefined;
   const { input } = event.job;
   const text = typeof input === 'string' ? input : JSON.stringify(input);
-  return text.length > longest ? `${text.slice(0, longest)}…` : text;
+  return text.length > longest ? `${beginningOf(text, longest)}…` : text;
 };

@@ -156,8 +156,8 @@ export const openTranslation = (options: StreamOptions = {}): Translation => {
     else yield* voice.stream(event);
   };
   const hearRest = function* (event: RunEvent, voice: Voice): Generator<AGUIEvent> {
-    const told = custom(event) ? customOf(event, voice) : undefined;
-    if (told) yield told;
+    const told = customOf(event, voice);
+    if (told && custom(event)) yield told;
   };
 
   return {
