@@ -12,6 +12,8 @@ export type AgentsPromptOptions = AgentsApp & {
   output?: Writable & { isTTY?: boolean };
   /** Default `process.env`: `NO_COLOR`, when it is not empty, and `TERM=dumb` switch colours off. */
   environment?: Readonly<Record<string, string | undefined>>;
+  /** Ends it, as Ctrl-C does. */
+  signal?: AbortSignal;
 };
 
 const dim = (text: string): string => `\u001b[2m${text}\u001b[22m`;
@@ -20,7 +22,7 @@ const dim = (text: string): string => `\u001b[2m${text}\u001b[22m`;
  * Talks with an agent and its sub-agents in a terminal: `/subagents …` gives commands, anything else goes to the agent. Answers,
  * questions and what becomes of sub-agents are told as they come.
  *
- * Ends with `/exit`, at the end of the input (Ctrl-D), with Ctrl-C, and when the output is closed. Where the input is no terminal, its
+ * Ends with `/exit`, at the end of the input (Ctrl-D), with Ctrl-C, with its signal, and when the output is closed. Where the input is no terminal, its
  * end waits until what was asked for has ended, or waits for an answer. What is at work goes on: the runtime is yours to close. Never
  * rejects.
  */
@@ -28,6 +30,7 @@ export const agentsPrompt = async ({
   input = process.stdin,
   output = process.stdout,
   environment = process.env,
+  signal,
   ...app
 }: AgentsPromptOptions): Promise<void> => {
   const isTerminal = input.isTTY === true && output.isTTY === true;
@@ -61,6 +64,8 @@ export const agentsPrompt = async ({
   let isOpen = true;
   let heard: Promise<void> = Promise.resolve();
   const stop = (): void => end();
+  if (signal?.aborted) stop();
+  signal?.addEventListener('abort', stop);
   output.on('error', stop);
   output.on('close', stop);
   lines.on('error', stop);
@@ -87,6 +92,7 @@ export const agentsPrompt = async ({
   talk.close();
   lines.close();
   output.off('close', stop);
+  signal?.removeEventListener('abort', stop);
   // What was written last may still fail, after this.
   setTimeout(() => output.off('error', stop), 1_000).unref();
 };

@@ -153,9 +153,10 @@ export const openTalk = ({ manager, runtime, agent, sessionKey, say, note }: Tal
           return say(reply.text);
         }
         const text = String(line).trim();
+        // Enter alone says nothing, and an answer cannot be taken back.
+        if (text === '') return;
         const [question] = questions.values();
-        if (question) await answer(question, text);
-        else if (text !== '') await send(text);
+        await (question ? answer(question, text) : send(text));
       } catch (error) {
         outcome = 'failed';
         say(`It did not work: ${messageOf(error)}`);

@@ -1,3 +1,4 @@
+import { FaultError } from '@troupe/protocol';
 import { CommanderError } from 'commander';
 import { codeOf, lineFor, misuse } from './commands/problem.ts';
 import { programFor } from './commands/program.ts';
@@ -11,9 +12,30 @@ import { harmless } from './text-width.ts';
  */
 export const troupeCommand = async (args: readonly string[], terminal: Terminal): Promise<number> => {
   const { output, errors } = terminal;
-  // Whoever reads may leave: what was begun is carried out all the same.
-  for (const stream of [output, errors]) stream.on('error', () => {});
+  let lost: Error | undefined;
+  // Whoever reads may leave: what was begun is carried out all the same. What cannot be written is lost, a full disk say.
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    if (!hasLeft.test(error.code ?? '')) lost ??= error;
+  });
+  errors.on('error', () => {});
   const isJSON = args.includes('--json');
+  const code = await carryOut(args, terminal, isJSON);
+  // What was written last may fail behind this.
+  await new Promise((resolve) => setImmediate(resolve));
+  if (!lost) return code;
+  const problem = new FaultError(
+    'cli.unwritten',
+    `What was to be told could not be written, and is lost: ${lost.message}. What was begun was carried out.`,
+  );
+  errors.write(`${lineFor(problem, isJSON)}\n`);
+  return code === exitCode.done ? exitCode.failed : code;
+};
+
+/** How a stream says that nobody reads it any more. */
+const hasLeft = /^(?:EPIPE|ECONNRESET|ERR_STREAM_DESTROYED|ERR_STREAM_WRITE_AFTER_END)$/;
+
+const carryOut = async (args: readonly string[], terminal: Terminal, isJSON: boolean): Promise<number> => {
+  const { output, errors } = terminal;
   let code: number = exitCode.done;
   const program = programFor(terminal, (ended) => {
     code = ended;

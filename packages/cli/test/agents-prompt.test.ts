@@ -103,8 +103,10 @@ describe('the prompt for agents', () => {
     const prompt = openPrompt();
     prompt.type('deploy');
     await prompt.printed('May I deploy? (yes, no)\nYour next line answers it.');
-    prompt.type('perhaps');
+    // Enter alone is no answer
+    prompt.type('', '  ', 'perhaps');
     await prompt.printed(/^Not answered: /m);
+    expect(prompt.text.match(/^Not answered: /gm)).toHaveLength(1);
     prompt.type('/agents', 'yes');
     await prompt.printed('The tool said: deployed');
     expect(prompt.text).toMatch(/^No sub-agents spawned\.$/m);

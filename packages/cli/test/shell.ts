@@ -38,13 +38,19 @@ export const troupe = async (
   return { code, stdout: String(output.read() ?? ''), stderr: String(errors.read() ?? '') };
 };
 
-/** Starts it as a process of its own. */
-export const startTroupe = (folder: string, args: readonly string[], env: Record<string, string> = {}) => {
+/** Starts it as a process of its own. @param typed What it reads, from an input that stays open. */
+export const startTroupe = (
+  folder: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  typed?: string,
+) => {
   const child: ChildProcess = spawn(process.execPath, [bin, ...args], {
     cwd: folder,
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [typed === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
+  child.stdin?.write(typed ?? '');
   onTestFinished(() => void child.kill('SIGKILL'));
   let stdout = '';
   let stderr = '';

@@ -1,12 +1,12 @@
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { troupeCommand } from '../src/troupe-command.ts';
-import { noSignals, startTroupe } from './shell.ts';
+import { noSignals, office, startTroupe } from './shell.ts';
 
 /** A folder with the app of a user. */
 const here = mkdtempSync(join(tmpdir(), 'troupe-app-'));
@@ -71,10 +71,24 @@ describe('troupe agents', () => {
 
   test('goes on where nobody reads any more', async () => {
     const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()];
-    output.destroy(new Error('EPIPE'));
+    output.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
     const terminal = { input, output, errors, folder: here, environment: {}, signals: noSignals() };
     expect(await troupeCommand(['agents', '--app', 'quiet.mjs', 'list'], terminal)).toBe(0);
   });
+
+  test.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const)(
+    'is stopped in its prompt by %s, and closes the app',
+    async (signal, code) => {
+      const prompt = startTroupe(here, ['agents', '--app', './app.mjs'], {}, 'hello\nhang on\n');
+      await prompt.said(/done: hello/);
+      prompt.child.kill(signal);
+      expect(await prompt.ended).toMatchObject({ code, stdout: expect.stringMatching(/\nThe app is closed\.\n$/) });
+    },
+    20_000,
+  );
 
   test.each<[args: string[], problem: RegExp]>([
     [['agents'], /^troupe: --app is missing: name the module of the app/],
@@ -161,4 +175,42 @@ describe('troupe', () => {
       { error: expect.objectContaining({ code: 'cli.usage', message: "missing required argument 'run'" }) },
     ]);
   });
+});
+
+describe('what is told, and cannot be written', () => {
+  const lines = (args: string[]) => {
+    const terminal = { input: new PassThrough(), errors: new PassThrough(), folder: here, environment: {} };
+    const full = new Writable({
+      write: (_piece, _encoding, done) => done(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' })),
+    });
+    const code = troupeCommand(args, { ...terminal, output: full, signals: noSignals() });
+    return code.then((code) => ({ code, errors: String(terminal.errors.read() ?? '') }));
+  };
+
+  test('is a failure, and says so', async () => {
+    expect(await lines(['help'])).toEqual({
+      code: 1,
+      errors: expect.stringMatching(/^troupe: What was to be told could not be written, and is lost: ENOSPC/),
+    });
+    const { code, errors } = await lines(['doctor', '--json']);
+    expect([code, JSON.parse(errors)]).toMatchObject([1, { error: { code: 'cli.unwritten' } }]);
+  });
+
+  test.skipIf(!existsSync('/dev/full'))('is one for the process, too', async () => {
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, [bin, 'help'], { cwd: here, stdio: ['ignore', full, 'pipe'] });
+    onTestFinished(() => closeSync(full));
+    let errors = '';
+    child.stderr?.on('data', (text: Buffer) => (errors += String(text)));
+    expect([await new Promise((resolve) => child.on('close', resolve)), errors]).toEqual([
+      1,
+      expect.stringContaining('ENOSPC'),
+    ]);
+  });
+});
+
+test('a store that can be neither read nor made says so by its name', async () => {
+  const { code, errors } = await run(['run', office, 'x', '--store', join(here, 'app.mjs', 'folder', 'runs.db')]);
+  expect(code).toBe(1);
+  expect(errors).toMatch(/^troupe: The store .*runs\.db cannot be opened: .* Name another with --store FILE/);
 });

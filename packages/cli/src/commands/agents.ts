@@ -44,11 +44,19 @@ export const agents: Action<[words: string[]], Flags> = async ({ args: [words], 
   if (app === undefined) throw misuse('--app is missing: name the module of the app, as in --app ./app.mjs.');
   if (flags.json && words.length === 0) throw misuse('--json needs a command: a prompt is for people.');
   const { manager, runtime, agent, close } = await loadApp(app, terminal.folder);
+  const { signals } = terminal;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  // The first ends it in order, another at once.
+  const forget = signals.hear(() => {
+    forget();
+    stopping.abort();
+  });
   try {
     const { input, output, environment } = terminal;
     if (words.length === 0) {
-      await agentsPrompt({ manager, runtime, agent, sessionKey, input, output, environment });
-      return exitCode.done;
+      await agentsPrompt({ manager, runtime, agent, sessionKey, input, output, environment, signal });
+      return signals.code() ?? exitCode.done;
     }
     const { give } = openOutput(terminal, flags.json);
     const said: string[] = [];
@@ -57,16 +65,15 @@ export const agents: Action<[words: string[]], Flags> = async ({ args: [words], 
       if (!flags.json) give(null, () => text);
     };
     const talk = openTalk({ manager, runtime, sessionKey, say, note: say });
-    const stopped = Promise.withResolvers<void>();
-    const forget = terminal.signals.hear(() => {
-      forget();
-      stopped.resolve();
+    const stopped = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve());
     });
-    await Promise.race([talk.hear(words).then(talk.idle), stopped.promise]);
+    await Promise.race([talk.hear(words).then(talk.idle), stopped]);
     const outcome = talk.outcome();
     talk.close();
     if (flags.json) give({ outcome, said }, () => '');
-    return terminal.signals.code() ?? codes[outcome];
+    return signals.code() ?? codes[outcome];
   } finally {
     await manager.close();
     await runtime.close();

@@ -1,7 +1,7 @@
 /** Which store is meant, and how it is opened: a file of this machine, or a database that many machines reach. */
 import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { FaultError, type MemoryStore, type RunStore, redact } from '@troupe/protocol';
+import { FaultError, isFaultError, type MemoryStore, messageOf, type RunStore, redact } from '@troupe/protocol';
 import { type SqliteStore, sqliteStore } from '@troupe/store-sqlite';
 import type { Terminal } from '../terminal.ts';
 import { loadPostgresStore } from './packages.ts';
@@ -66,7 +66,21 @@ export const openStore = async (place: StorePlace, mayBegin: boolean, timeoutMs 
   }
 };
 
+/** @throws FaultError `store.unavailable` where the file or its folder can be neither read nor made */
 const openFile = (file: string, mayBegin: boolean): SqliteStore => {
+  try {
+    return openOrBegin(file, mayBegin);
+  } catch (error) {
+    if (isFaultError(error)) throw error;
+    throw new FaultError(
+      'store.unavailable',
+      `The store ${file} cannot be opened: ${messageOf(error)}. Name another with --store FILE or TROUPE_STORE${mayBegin ? ', or have nothing stored with --no-store' : ''}.`,
+      { cause: error },
+    );
+  }
+};
+
+const openOrBegin = (file: string, mayBegin: boolean): SqliteStore => {
   if (!existsSync(file)) {
     if (!mayBegin)
       throw new FaultError(
