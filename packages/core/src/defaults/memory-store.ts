@@ -25,7 +25,7 @@ const nobody = '';
 
 type PruneOptions = Parameters<RunStore['prune']>[0];
 
-const copyOf = (sent: Mail): Mail => JSON.parse(JSON.stringify(sent)) as Mail;
+const copyOf = <T>(sent: T): T => JSON.parse(JSON.stringify(sent)) as T;
 
 function* behind(events: readonly ReadEvent[], place = 0): Iterable<ReadEvent> {
   for (let i = place; i < events.length; i++) yield events[i] as ReadEvent;
@@ -104,7 +104,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       last.set(step.runId, step);
     }
     // What is no JSON is refused before anything is written.
-    const left = commits.map(({ mail: sent }) => sent?.map(copyOf));
+    const left = commits.map(({ mail: sent }) => sent?.map((each) => copyOf(each)));
     const stored: ReadEvent[] = [];
     for (const step of commits) write(step, stored);
     for (const [i, { runId, rootId, journal = [], receipts = [] }] of commits.entries()) {
@@ -296,11 +296,14 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       yield* all.after(from);
     },
     cursor: () => String(all.count),
-    read: (scope, key) => memories.get(scope)?.get(key),
+    read(scope, key) {
+      const value = memories.get(scope)?.get(key);
+      return value === undefined ? undefined : copyOf(value);
+    },
     write(scope, key, value) {
       const entries = memories.get(scope) ?? new Map<string, JSONValue>();
       memories.set(scope, entries);
-      entries.set(key, value);
+      entries.set(key, copyOf(value));
     },
     search(scope, text, { limit = 20 } = {}) {
       const wanted = text.toLowerCase();
@@ -308,7 +311,7 @@ export const memoryStore = ({ now = Date.now }: { now?: () => number } = {}): Ru
       for (const [key, value] of memories.get(scope) ?? []) {
         if (found.length >= limit) break;
         if (`${key}\n${typeof value === 'string' ? value : JSON.stringify(value)}`.toLowerCase().includes(wanted))
-          found.push({ scope, key, value });
+          found.push({ scope, key, value: copyOf(value) });
       }
       return found;
     },

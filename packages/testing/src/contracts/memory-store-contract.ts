@@ -50,6 +50,20 @@ export const memoryStoreSentences: Contract<MemoryStore> = [
     },
   ],
   [
+    'keeps what it was given, whatever becomes of that, and of what it gives',
+    async (open) => {
+      const store = await open();
+      const value = { list: [1] };
+      await store.write('s', 'k', value);
+      value.list.push(2);
+      expect(await store.read('s', 'k')).toEqual({ list: [1] });
+      const found = await store.search('s', 'k');
+      for (const given of [await store.read('s', 'k'), ...found.map((memory) => memory.value)])
+        (given as typeof value).list.push(3);
+      expect(await store.read('s', 'k')).toEqual({ list: [1] });
+    },
+  ],
+  [
     'gives back 1 MB as it was',
     async (open) => {
       const store = await open();
@@ -101,6 +115,9 @@ export const memoryStoreSentences: Contract<MemoryStore> = [
     async (open) => {
       const store = await open();
       for (const key of ['100%', '1000', 'a_b', 'axb', 'a.b', "it's"]) await store.write('s', key, 0);
+      await store.write('s', ' said ', 'She said: "Hi"');
+      expect(keysOf(await store.search('s', ': "hi'))).toEqual([' said ']);
+      expect([await store.read('s', ' said '), await store.read('s', 'said')]).toEqual(['She said: "Hi"', undefined]);
       expect(keysOf(await store.search('s', '0%'))).toEqual(['100%']);
       expect(keysOf(await store.search('s', 'a_b'))).toEqual(['a_b']);
       expect(keysOf(await store.search('s', 'a.b'))).toEqual(['a.b']);
@@ -137,6 +154,7 @@ export const memoryStoreSentences: Contract<MemoryStore> = [
     async (open) => {
       const store = await open();
       for (const key of ['a', 'b', 'c']) await store.write('s', key, 'same words');
+      await store.reset('s', '');
       await store.write('t', 'b', 'same words');
       await store.reset('s', 'b');
       await store.reset('s', 'never written');

@@ -126,6 +126,18 @@ const liveOnce = async <Store extends RunStore & MemoryStore, P extends Program>
   death: CrashOutcome['death'],
 ): Promise<Lived> => {
   const base = await options.openStore();
+  try {
+    return await liveAt(base, options, death);
+  } finally {
+    await options.closeStore?.(base);
+  }
+};
+
+const liveAt = async <Store extends RunStore & MemoryStore, P extends Program>(
+  base: Store,
+  options: CrashOptions<Store, P>,
+  death: CrashOutcome['death'],
+): Promise<Lived> => {
   const clock = new SimulatedClock();
   const effects: string[] = [];
   const lifeIn = (mortal: MortalStore<Store>): Life<Store> => {
@@ -174,7 +186,6 @@ const liveOnce = async <Store extends RunStore & MemoryStore, P extends Program>
   } catch (error) {
     throw new Error(`${heading}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
-  await options.closeStore?.(base);
   return outcome;
 };
 

@@ -21,6 +21,21 @@ export type MortalStore<Store> = {
 /** One for each call: whoever waits for it is forgotten with it. */
 const never = <R>(): R => new Promise<never>(() => {}) as R;
 
+/** What a dead process reads: it goes on for ever, and nothing comes. */
+const silence: AsyncIterable<never> = { [Symbol.asyncIterator]: () => ({ next: () => never() }) };
+
+/** All that something can do, be it an object or of a class. */
+const membersOf = <T extends object>(of: T): T => {
+  const members: Record<PropertyKey, unknown> = {};
+  for (let at: object = of; at !== Object.prototype; at = Object.getPrototypeOf(at) as object)
+    for (const name of Reflect.ownKeys(at)) {
+      if (name === 'constructor' || Object.hasOwn(members, name)) continue;
+      const member: unknown = Reflect.get(of, name);
+      members[name] = typeof member === 'function' ? member.bind(of) : member;
+    }
+  return members as T;
+};
+
 /** Gives a store to a process that dies at a moment of its life. @param death Default: it does not. */
 export const mortalStore = <Store extends RunStore & MemoryStore>(inner: Store, death?: Death): MortalStore<Store> => {
   let commits = 0;
@@ -57,23 +72,49 @@ export const mortalStore = <Store extends RunStore & MemoryStore>(inner: Store, 
       dead = true;
       return never<R>();
     };
-  const { live } = inner;
+  const { changes, live } = inner;
+  const reading = <A extends unknown[], R>(call: (...args: A) => R) => living((...args: A) => watch(call(...args)));
+  /** Reads on, or nothing any more. */
+  const streaming =
+    <A extends unknown[], R>(call: (...args: A) => R) =>
+    (...args: A): R =>
+      dead ? (silence as R) : call(...args);
   const store: Store = {
-    ...inner,
-    claim: living((...given) => watch(inner.claim(...given))),
-    renew: living((...given) => watch(inner.renew(...given))),
-    release: living((...given) => watch(inner.release(...given))),
+    ...membersOf(inner),
+    claim: reading((...given) => inner.claim(...given)),
+    holder: reading((...given) => inner.holder(...given)),
+    renew: reading((...given) => inner.renew(...given)),
+    release: reading((...given) => inner.release(...given)),
+    get: reading((...given) => inner.get(...given)),
+    list: reading((...given) => inner.list(...given)),
+    quotas: reading((...given) => inner.quotas(...given)),
+    checkpoint: reading((...given) => inner.checkpoint(...given)),
+    cursor: reading(() => inner.cursor()),
+    events: streaming((...given) => inner.events(...given)),
+    journal: streaming((...given) => inner.journal(...given)),
     post: writing((...given) => inner.post(...given)),
     withdraw: writing((...given) => inner.withdraw(...given)),
-    inbox: living((...given) => watch(inner.inbox(...given))),
-    sessionInbox: living((...given) => watch(inner.sessionInbox(...given))),
-    receipt: living((...given) => watch(inner.receipt(...given))),
-    read: living((...given) => watch(inner.read(...given))),
+    inbox: reading((...given) => inner.inbox(...given)),
+    sessionInbox: reading((...given) => inner.sessionInbox(...given)),
+    receipt: reading((...given) => inner.receipt(...given)),
+    read: reading((...given) => inner.read(...given)),
     write: writing((...given) => inner.write(...given)),
-    search: living((...given) => watch(inner.search(...given))),
+    search: reading((...given) => inner.search(...given)),
     reset: writing((...given) => inner.reset(...given)),
     commit: writing((...given) => inner.commit(...given), true),
-    ...(live && { live: { ...live, tell: living((event) => live.tell(event)) } }),
+    prune: writing((...given) => inner.prune(...given)),
+    ...(changes && {
+      changes: (...[heard, ...how]: Parameters<typeof changes>) =>
+        changes.call(inner, () => (dead ? undefined : heard()), ...how),
+    }),
+    ...(live && {
+      live: {
+        ...membersOf(live),
+        tell: living((event) => live.tell(event)),
+        listen: (...[rootId, heard, ...how]: Parameters<typeof live.listen>) =>
+          live.listen(rootId, (event) => (dead ? undefined : heard(event)), ...how),
+      },
+    }),
   };
   return {
     store,

@@ -53,7 +53,7 @@ export function* partsOf(turn: TurnObject, nextId: () => string): Generator<Mode
 const callOf = ({ name, arguments: given, id }: ScriptedCall, nextId: () => string): ToolCall => ({
   id: id ?? nextId(),
   name,
-  arguments: typeof given === 'string' ? given : JSON.stringify(given ?? {}),
+  arguments: typeof given === 'string' ? given : JSON.stringify(given === undefined ? {} : given),
 });
 
 /** The error that a scripted fault stands for. */

@@ -19,6 +19,11 @@ export const memoryBugs = [
   'reset forgets all',
   'reset forgets nothing',
   'reset forgets the scope of a key',
+  'reset forgets the scope of a key that is blank',
+  'values are kept as they came',
+  'values are given away',
+  'search in escapes',
+  'keys are trimmed',
 ] as const;
 export type MemoryBug = (typeof memoryBugs)[number];
 
@@ -29,11 +34,14 @@ export const referenceMemory = (bug?: MemoryBug): MemoryStore => {
     bug === 'one scope' ? '' : bug === 'scopes in any case' ? scope.toLowerCase() : scope;
   const within = (scope: string) => (entry: Memory) => scopeOf(entry.scope) === scopeOf(scope);
   const find = (scope: string, key: string) =>
-    entries.find((entry) =>
-      bug === 'scope and key run together'
-        ? `${entry.scope}:${entry.key}` === `${scope}:${key}`
-        : within(scope)(entry) && entry.key === key,
-    );
+    entries.find((entry) => {
+      if (bug === 'scope and key run together') return `${entry.scope}:${entry.key}` === `${scope}:${key}`;
+      return (
+        within(scope)(entry) && (entry.key === key || (bug === 'keys are trimmed' && entry.key.trim() === key.trim()))
+      );
+    });
+  const kept = (value: JSONValue) => (bug === 'values are kept as they came' ? value : structuredClone(value));
+  const given = <T>(value: T): T => (bug === 'values are given away' ? value : structuredClone(value));
   const fold = (text: string) => {
     if (bug === 'search by case') return text;
     return bug === 'search in ASCII' ? text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : text.toLowerCase();
@@ -42,11 +50,12 @@ export const referenceMemory = (bug?: MemoryBug): MemoryStore => {
     bug === 'search by patterns'
       ? new RegExp(text.replaceAll('%', '.*').replaceAll('_', '.'), 'i').test(whole)
       : fold(whole).includes(fold(text));
-  const textOf = (value: JSONValue) => (typeof value === 'string' ? value : JSON.stringify(value));
+  const textOf = (value: JSONValue) =>
+    typeof value === 'string' && bug !== 'search in escapes' ? value : JSON.stringify(value);
 
   return {
     read(scope, key) {
-      const found = find(scope, key)?.value;
+      const found = given(find(scope, key)?.value);
       if (bug === 'nothing is null') return found ?? null;
       return bug === 'null is nothing' ? (found ?? undefined) : found;
     },
@@ -55,8 +64,8 @@ export const referenceMemory = (bug?: MemoryBug): MemoryStore => {
       if (bug === 'the first value stays' && old) return;
       if (bug === 'last written last') entries = entries.filter((entry) => entry !== old);
       if (old && bug !== 'last written last')
-        entries = entries.map((entry) => (entry === old ? { ...old, value } : entry));
-      else entries = [...entries, { scope, key, value }];
+        entries = entries.map((entry) => (entry === old ? { ...old, value: kept(value) } : entry));
+      else entries = [...entries, { scope, key, value: kept(value) }];
     },
     search: (scope, text, { limit = Number.POSITIVE_INFINITY } = {}) =>
       entries
@@ -66,11 +75,16 @@ export const referenceMemory = (bug?: MemoryBug): MemoryStore => {
             (bug !== 'search by values' && contains(key, text)) ||
             (bug !== 'search by keys' && contains(textOf(value), text)),
         )
-        .slice(0, bug === 'no limit' ? undefined : limit),
+        .slice(0, bug === 'no limit' ? undefined : limit)
+        .map(given),
     reset(scope, key) {
       if (bug === 'reset forgets nothing') return;
       const isMeant = (entry: Memory) =>
-        within(scope)(entry) && (key === undefined || entry.key === key || bug === 'reset forgets the scope of a key');
+        within(scope)(entry) &&
+        (key === undefined ||
+          entry.key === key ||
+          bug === 'reset forgets the scope of a key' ||
+          (key === '' && bug === 'reset forgets the scope of a key that is blank'));
       entries = bug === 'reset forgets all' ? [] : entries.filter((entry) => !isMeant(entry));
     },
   };

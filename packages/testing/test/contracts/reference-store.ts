@@ -139,6 +139,10 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
     if (bug === 'long jobs are cut')
       return { ...row, job: JSON.parse(keep(JSON.stringify(row.job).slice(0, 1_000_000) || '0')) };
     if (bug === 'the first job stays') return { ...row, job: rows.get(row.runId)?.job ?? row.job };
+    if (bug === 'rows lose where they are placed') return { ...row, placed: undefined as never };
+    if (bug === 'rows lose that they came first') return { ...row, after: row.after ?? (undefined as never) };
+    if (bug === 'rows lose that each child is told of' && row.origin)
+      return { ...row, origin: { ...row.origin, each: undefined as never } };
     if (bug !== 'rows lose what is rare') return row;
     const { made: _made, fingerprint: _fingerprint, origin: _origin, ...rest } = row;
     return rest;
@@ -336,6 +340,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
     },
     release(owner, runIds) {
       if (bug === 'releasing does nothing') return;
+      if (runIds?.length === 0 && bug === 'releasing nothing gives every claim back') return void leases.delete(owner);
       if (runIds && bug !== 'single claims are not given back') {
         for (const runId of runIds) {
           const claim = claims.get(runId);
@@ -389,7 +394,8 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
         .filter(
           ({ sessionKey }) =>
             sessionKey === undefined || bug === 'messages to sessions go to whoever has claimed the sender',
-        ),
+        )
+        .slice(0, bug === 'long reads of messages are cut' ? 100 : undefined),
     sessionInbox(wanted) {
       const waiting = mail
         .filter(({ receipt }) => !receipt || bug === 'answered messages to sessions stay')
@@ -400,7 +406,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       const by = (keyOf: (sent: Mail) => string) => waiting.sort((a, b) => keyOf(a).localeCompare(keyOf(b)));
       if (bug === 'messages to sessions are sorted by id') by(({ id }) => id);
       if (bug === 'messages to every session go by session') by(({ sessionKey = '' }) => sessionKey);
-      return waiting;
+      return waiting.slice(0, bug === 'long reads of messages to sessions are cut' ? 100 : undefined);
     },
     receipt: (mailId) => mail.find(({ sent }) => sent.id === mailId)?.receipt,
     journal(runId, from = 0) {
@@ -409,6 +415,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
         bug === 'a part of a journal misses its first step' ? from === 0 || seq > from : seq >= from;
       const found = bug === 'journals are given whole' ? all : all.filter(isWanted);
       if (bug === 'journals are given as they came') return found;
+      if (bug === 'long reads of journals are cut') return found.slice(0, 1_000);
       return JSON.parse(JSON.stringify(found)) as ReadEntry[];
     },
     get: (runId) => [...rows.values()].find((row) => same(row.runId, runId)),
@@ -439,7 +446,9 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       const newest = [...rows.values()].reverse();
       if (bug === 'oldest first') newest.reverse();
       const from =
-        before === undefined || (wanted && bug === 'pages of a status begin again')
+        before === undefined ||
+        (wanted && bug === 'pages of a status begin again') ||
+        (rootId !== undefined && bug === 'pages of a tree begin again')
           ? 0
           : newest.findIndex(({ runId }) => runId === before) + Number(bug !== 'before is included');
       const age = rows.get(before ?? '')?.createdAt ?? Number.POSITIVE_INFINITY;
@@ -459,15 +468,26 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
       return newest
         .slice(bug === 'before goes by age' ? 0 : from)
         .filter((row) => bug !== 'before goes by age' || row.createdAt < age)
-        .filter((row) => rootId === undefined || inTree(rootId, row))
+        .filter(
+          (row) =>
+            rootId === undefined ||
+            (sentTo !== undefined && bug === 'sessions list runs of any tree') ||
+            inTree(rootId, row),
+        )
         .filter(wasSent)
         .filter(isUnit)
         .filter((row) => {
           const { status: its } = (bug === 'status of the first row' ? firstRows.get(row.runId) : undefined) ?? row;
           if (bug === 'an empty list of statuses means all' && wanted?.length === 0) return true;
+          if (bug === 'sessions list runs of any status' && sentTo !== undefined) return true;
           return wanted === undefined || wanted.includes(its);
         })
-        .slice(0, unitsOf !== undefined && bug === 'units are listed without limit' ? undefined : limit);
+        .slice(
+          0,
+          unitsOf !== undefined && bug === 'units are listed without limit'
+            ? undefined
+            : limit || (bug === 'no limit is the usual one' ? 100 : limit),
+        );
     },
     *events(query: EventQuery) {
       const least = bug === 'after is included' ? -1 : 0;
@@ -483,7 +503,7 @@ export const referenceStore = (now: () => number, bug?: StoreBug, left: Left = n
             ? all.findIndex(({ cursor }) => cursor === query.after) + 1
             : all.filter(({ cursor }) => Number(cursor) <= Number(query.after ?? 0)).length;
         const again = bug === 'a page may show an event twice' && from > 2 ? 1 : 0;
-        yield* all.slice(from - again);
+        yield* all.slice(from - again, bug === 'long reads of events are cut' ? from + 1_000 : undefined);
       }
     },
     cursor() {

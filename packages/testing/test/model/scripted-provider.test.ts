@@ -50,7 +50,16 @@ describe('a scripted provider', () => {
       ],
       usage: { outputTokens: 7, costUsd: 0.5 },
     };
-    const provider = scriptedProvider([turn, { calls: [{ name: 'stop', arguments: undefined }], finish: 'length' }]);
+    const provider = scriptedProvider([
+      turn,
+      {
+        calls: [
+          { name: 'stop', arguments: undefined },
+          { name: 'stop', arguments: null },
+        ],
+        finish: 'length',
+      },
+    ]);
     expect(await take(provider)).toEqual([
       { type: 'reasoning', delta: 'Hm.' },
       { type: 'text', delta: 'He' },
@@ -62,6 +71,7 @@ describe('a scripted provider', () => {
     ]);
     expect(await take(provider)).toMatchObject([
       { id: 'call_2', arguments: '{}' },
+      { id: 'call_3', arguments: 'null' },
       { type: 'usage' },
       { reason: 'length' },
     ]);

@@ -175,6 +175,9 @@ export const claims: Contract<RunStore> = [
       const runs = [await writeRun(store, { runId: 'r' }, 'one'), await writeRun(store, { runId: 's' }, 'one')];
       for (const run of runs) await run.say('a');
       await store.claim('t', 'two', lease);
+      // none of them
+      await store.release('one', []);
+      expect(await store.claim('r', 'three', lease)).toBeNull();
       await store.release('one');
       for (const run of runs) {
         const claim = await store.claim(run.next([]).runId, 'three', lease);

@@ -1,11 +1,36 @@
-import type { RunStore } from '@troupe/protocol';
+import type { EventQuery, Mail, RunStore } from '@troupe/protocol';
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Contract } from '../contract.ts';
-import { oneTo, take, textsOf, writeRun } from '../run-writer.ts';
+import { journalOf, oneTo, take, textsOf, writeRun } from '../run-writer.ts';
 
 /** Stored events, read from anywhere. */
 export const reading: Contract<RunStore> = [
+  [
+    'gives all of it, where there is much: events, what was heard, and messages',
+    async (open) => {
+      const store = await open();
+      const run = await writeRun(store, { runId: 'r' });
+      const texts = oneTo(1_201).map(String);
+      const journal = texts.map((text) => ({ seq: 0, at: 0, heard: { type: 'said', text } }));
+      await run.commit(run.next(texts, { journal }));
+      const queries: EventQuery[] = [{}, { rootId: 'r' }, { runId: 'r' }];
+      for (const query of queries) expect(textsOf(await take(store, query))).toEqual(texts);
+      expect((await journalOf(store, 'r')).map(({ heard }) => heard.text)).toEqual(texts);
+      const ids = oneTo(120).map((n) => `m${n}`);
+      const mail = ids.flatMap((id): Mail[] => {
+        const sent = { runId: 'r', at: 0, message: { type: 'steer', text: id } };
+        return [
+          { ...sent, id },
+          { ...sent, id: `to k: ${id}`, sessionKey: 'k' },
+        ];
+      });
+      await run.commit(run.next(['last'], { mail }));
+      expect((await store.inbox('owner')).map(({ id }) => id)).toEqual(ids);
+      for (const key of [undefined, 'k'])
+        expect((await store.sessionInbox(key)).map(({ message }) => message.text)).toEqual(ids);
+    },
+  ],
   [
     'reads a tree and a run after a point',
     async (open) => {

@@ -31,7 +31,9 @@ export const rows: Contract<RunStore> = [
         quota: 'q',
         fingerprint: 'f00d',
         made: { tool: 'spawn', data: { name: 'Zoë', tools: [null, 1.5, ''] } },
-        origin: { runId: 's/1-0/0', rootId: 's', callId: 'd' },
+        origin: { runId: 's/1-0/0', rootId: 's', callId: 'd', each: true },
+        placed: { queue: 'far' },
+        after: null,
       });
       const run = await writeRun(store, full);
       await run.say('a');
@@ -121,6 +123,8 @@ export const rows: Contract<RunStore> = [
       expect(idsOf(await store.list({ rootId: 'r' }))).toEqual(['r/1-0/0', 'r']);
       expect(idsOf(await store.list({ rootId: 'r', status: 'completed' }))).toEqual(['r/1-0/0']);
       expect(idsOf(await store.list({ rootId: 'r', before: 's', limit: 1 }))).toEqual(['r/1-0/0']);
+      expect(idsOf(await store.list({ rootId: 'r', before: 'r/1-0/0' }))).toEqual(['r']);
+      expect(idsOf(await store.list({ limit: 0 }))).toEqual([]);
       expect(idsOf(await store.list({ status: ['paused', 'completed'], before: 's' }))).toEqual(['r/1-0/0']);
       expect(idsOf(await store.list({ status: ['completed', 'paused'], limit: 1 }))).toEqual(['s']);
     },
@@ -167,6 +171,8 @@ export const rows: Contract<RunStore> = [
       expect(idsOf(await store.list({ sentTo: 'k' }))).toEqual(['s', 'r']);
       expect(idsOf(await store.list({ sentTo: 'k', limit: 1 }))).toEqual(['s']);
       expect(idsOf(await store.list({ sentTo: 'k', before: 's' }))).toEqual(['r']);
+      expect(idsOf(await store.list({ sentTo: 'k', status: 'completed' }))).toEqual([]);
+      expect(idsOf(await store.list({ sentTo: 'k', rootId: 'r' }))).toEqual(['r']);
       expect((await store.list({ sentTo: 'k' })).map(({ after }) => after)).toEqual(['r', null]);
       expect(await store.list({ sentTo: 'unheard of' })).toEqual([]);
     },
