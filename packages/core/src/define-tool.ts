@@ -200,7 +200,7 @@ export type ToolOptions<I extends Schema = Schema, O = unknown> = {
   inputSchema: I;
   /** Checks what `execute` gave. A misfit is the call's error. */
   outputSchema?: Schema<unknown, O>;
-  /** Does the work. A thrown error is the call's error, never the run's. */
+  /** Does the work. An error that is thrown, or given back, is the call's error, never the run's. */
   execute: (
     input: OutputOf<I>,
     context: ToolContext,

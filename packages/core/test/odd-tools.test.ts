@@ -213,3 +213,19 @@ test.each([
   const { calls } = await runtime.run(leadOf({ tools: [tool] }), 'Go.');
   expect(calls).toMatchObject([{ status: 'ok', data }]);
 });
+
+test.each([
+  ['an error', () => new Error('It did not work: sk-proj-abcdefgh12345678'), 'It did not work: [redacted]'],
+  [
+    'a generator',
+    async function* () {
+      yield 'never asked for';
+    },
+    'an iterator',
+  ],
+])('a tool that gives back %s has failed', async (_, execute, error) => {
+  const tool = defineTool({ name: 'tool', description: '', inputSchema: nothing, execute: execute as never });
+  const { runtime } = openRuntime({ provider: scriptedProvider(once('tool')) });
+  const { calls } = await runtime.run(leadOf({ tools: [tool] }), 'Go.');
+  expect(calls).toMatchObject([{ status: 'error', result: expect.stringContaining(error) }]);
+});

@@ -114,7 +114,10 @@ export const openRunSpans = (options: Options): RunSpans => {
     for (const child of run.below) addLink(child, run.span, 'parent');
   };
   const link = (run: OpenRun, runId: string, kind: string): void =>
-    earlier.find(runId, (context) => run.span.addLink({ context, attributes: { [key.link]: kind } }));
+    earlier.find(runId, (context) => {
+      // The store may answer once it has ended.
+      if (run.span.isRecording()) run.span.addLink({ context, attributes: { [key.link]: kind } });
+    });
 
   const begin = (run: OpenRun, event: Beginning): void => {
     if (options.content && run.heard.length === 0) {

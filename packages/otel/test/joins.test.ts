@@ -334,6 +334,28 @@ describe('a run that goes on elsewhere', () => {
     await second.close();
   });
 
+  test('is not linked any more once it has ended, where the store of spans is slower', async () => {
+    const { tracer, spans } = await openReceiver();
+    const runs = store();
+    const first = open(runs, { hang: true });
+    first.start(leadOf(), 'Go.', { runId: 'r' });
+    await settle();
+    await first.close({ runs: 'suspend' });
+    const warn = vi.fn<() => void>();
+    diag.setLogger({ warn, error: warn, info() {}, debug() {}, verbose() {} });
+    onTestFinished(() => diag.disable());
+    const second = open(runs, { text: 'Done.' });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const read = () => promise.then(() => ({ traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 1 }));
+    traceRuns(second.events$, { tracer, store: { ...memoryStore(), read } });
+    await (await second.recover()).recovered[0]?.ended;
+    resolve();
+    await settle();
+    expect((await spans()).flatMap(linksOf)).toEqual([]);
+    expect(warn).not.toHaveBeenCalled();
+    await second.close();
+  });
+
   test('in the same process, links to the span that had failed for want of a store', async () => {
     // given a store that refuses one commit
     const { tracer, spans } = await openReceiver();

@@ -1,4 +1,4 @@
-import { beginningOf, type JSONValue, redact, toJSON } from '@troupe/protocol';
+import { beginningOf, type JSONValue, messageOf, redact, toJSON } from '@troupe/protocol';
 
 /** What a tool may return instead of a plain value. */
 export type ToolResult = { content?: string; data?: JSONValue; error?: string };
@@ -28,10 +28,20 @@ export const isToolResult = (value: unknown): value is ToolResult => {
   );
 };
 
-/** A tool's return value as a result: text as it is, a {@link ToolResult} as it is, any other value as data. Data is JSON from here on. */
+/** A generator's body has not begun: whoever gives one has done nothing. */
+const isIterator = (value: object): boolean =>
+  'next' in value && typeof value.next === 'function' && (Symbol.iterator in value || Symbol.asyncIterator in value);
+
+/**
+ * A tool's return value as a result: text as it is, a {@link ToolResult} as it is, any other value as data. Data is JSON from here on. An
+ * `Error` that is given back is one, and so is an iterator, which nobody reads.
+ */
 export const asToolResult = (value: unknown): ToolResult => {
   if (value === undefined) return { content: '' };
   if (typeof value === 'string') return { content: value };
+  if (value instanceof Error) return { error: redact(messageOf(value)) };
+  if (typeof value === 'object' && value !== null && isIterator(value))
+    return { error: 'The tool gave back an iterator, and nothing was done: its "execute" may not be a generator.' };
   if (isToolResult(value)) return value.data === undefined ? value : { ...value, data: toJSON(value.data) };
   return { data: toJSON(value) };
 };
