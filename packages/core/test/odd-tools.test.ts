@@ -214,17 +214,18 @@ test.each([
   expect(calls).toMatchObject([{ status: 'ok', data }]);
 });
 
-test.each([
-  ['an error', () => new Error('It did not work: sk-proj-abcdefgh12345678'), 'It did not work: [redacted]'],
+test.each<[string, () => never, string]>([
+  ['an error', () => new Error('It did not work: sk-proj-abcdefgh12345678') as never, 'It did not work: [redacted]'],
   [
     'a generator',
+    // what a program in JavaScript may do
     async function* () {
       yield 'never asked for';
-    },
+    } as () => never,
     'an iterator',
   ],
 ])('a tool that gives back %s has failed', async (_, execute, error) => {
-  const tool = defineTool({ name: 'tool', description: '', inputSchema: nothing, execute: execute as never });
+  const tool = defineTool({ name: 'tool', description: '', inputSchema: nothing, execute });
   const { runtime } = openRuntime({ provider: scriptedProvider(once('tool')) });
   const { calls } = await runtime.run(leadOf({ tools: [tool] }), 'Go.');
   expect(calls).toMatchObject([{ status: 'error', result: expect.stringContaining(error) }]);

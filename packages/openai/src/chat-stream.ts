@@ -26,14 +26,14 @@ export async function* chatParts(stream: AsyncIterable<unknown>, turn: number): 
   const calls = new CallAssembly();
   let ended: string | undefined;
   let refused = false;
-  let hasDeltas = false;
+  /** Deltas have said something. */
+  let hasBegun = false;
   try {
     for await (const each of stream) {
       const chunk = chunkOf(each);
       const choice = chunk.choices?.find(({ index = 0 }) => index === 0);
       // Some servers end with the whole message, after its deltas.
-      const said = choice?.delta ?? (hasDeltas ? undefined : choice?.message) ?? {};
-      hasDeltas ||= choice?.delta !== undefined && choice.delta !== null;
+      const said: Delta = choice?.delta ?? (hasBegun ? undefined : choice?.message) ?? {};
       const reasoning = textIn(said.reasoning_content) ?? textIn(said.reasoning) ?? thoughtIn(said.content);
       if (reasoning) yield { type: 'reasoning', delta: reasoning };
       const text = textIn(said.content);
@@ -44,6 +44,7 @@ export async function* chatParts(stream: AsyncIterable<unknown>, turn: number): 
         yield { type: 'text', delta: refusal };
       }
       for (const piece of said.tool_calls ?? []) calls.add(piece);
+      hasBegun ||= said === choice?.delta && Boolean(text || refusal || said.tool_calls?.length);
       if (choice?.finish_reason) ended = choice.finish_reason;
       if (chunk.usage) yield { type: 'usage', usage: usageOf(chunk.usage) };
     }

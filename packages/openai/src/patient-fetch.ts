@@ -24,13 +24,21 @@ export const heardBy =
   async (input, init) => {
     const response = await fetch(input, init);
     heard();
-    const body = response.body?.pipeThrough(
-      new TransformStream<Uint8Array, Uint8Array>({
-        transform(piece, out) {
+    const { body } = response;
+    // Not every `fetch` has bodies as the web has them.
+    if (!(body instanceof ReadableStream)) return response;
+    const reader = body.getReader();
+    const heardBody = new ReadableStream<Uint8Array>(
+      {
+        async pull(out) {
+          const { done, value } = await reader.read();
           heard();
-          out.enqueue(piece);
+          if (done) out.close();
+          else out.enqueue(value);
         },
-      }),
+        cancel: (why) => reader.cancel(why),
+      },
+      { highWaterMark: 0 },
     );
-    return body ? new Response(body, response) : response;
+    return new Response(heardBody, response);
   };

@@ -2,6 +2,7 @@ import { codeOfServerError } from './fault-code.ts';
 import { StreamError } from './faults.ts';
 
 type Fetch = typeof globalThis.fetch;
+type Body = ConstructorParameters<typeof Response>[0];
 
 /**
  * A `fetch` whose answers the client can read: errors have OpenAI's envelope, `{ error: { message … } }`, and what is whole comes as a
@@ -21,19 +22,22 @@ export const withReadableAnswers =
 
 const isStream = ({ headers }: Response): boolean => !/\b(json|html)\b/i.test(headers.get('content-type') ?? '');
 
-const answer = (response: Response, body: string, contentType: string): Response => {
+const answer = (response: Response, body: Body, contentType: string): Response => {
   const headers = new Headers(response.headers);
   for (const name of ['content-length', 'content-encoding']) headers.delete(name);
   headers.set('content-type', contentType);
   return new Response(body, { status: response.status, statusText: response.statusText, headers });
 };
+const events = 'text/event-stream';
 
 /** What an answer says that is told to be no stream, as one. */
 const streamed = async (response: Response): Promise<Response> => {
-  const text = await response.text();
-  const type = response.headers.get('content-type');
-  // A stream all the same, under a wrong name.
-  if (/^\s*(data|event|id|retry)?:/.test(text)) return answer(response, text, 'text/event-stream');
+  // Not every `fetch` has bodies as the web has them.
+  if (!(response.body instanceof ReadableStream)) return response;
+  const [shown, body] = response.body.tee();
+  // A stream all the same, under a wrong name: it is read as it comes.
+  if (/^\s*(data|event|id|retry)?:/.test(await beginningOf(shown))) return answer(response, body, events);
+  const text = await new Response(body).text();
   const told = parsed(text);
   const whole = typeof told === 'object' && told !== null ? (told as Record<string, unknown>) : {};
   if (whole.error) {
@@ -41,17 +45,28 @@ const streamed = async (response: Response): Promise<Response> => {
     const said = String(message);
     throw new StreamError(codeOfServerError({ status: 400, code, type, message: said }), said, code);
   }
-  if (Array.isArray(whole.choices)) return answer(response, `data: ${JSON.stringify(whole)}\n\n`, 'text/event-stream');
-  if (whole.object === 'response')
-    return answer(
-      response,
-      `data: ${JSON.stringify({ type: 'response.completed', response: whole })}\n\n`,
-      'text/event-stream',
-    );
+  const event = Array.isArray(whole.choices)
+    ? whole
+    : whole.object === 'response' && { type: 'response.completed', response: whole };
+  if (event) return answer(response, `data: ${JSON.stringify(event)}\n\n`, events);
   throw new StreamError(
     'model.misconfigured',
-    `No model answers there, for what came is ${type} and no stream: "${text.trim().slice(0, 200)}"`,
+    `No model answers there, for what came is ${response.headers.get('content-type')} and no stream: "${text.trim().slice(0, 200)}"`,
   );
+};
+
+/** The first piece of a body that says something; nobody needs the rest of this one. */
+const beginningOf = async (body: ReadableStream<Uint8Array>): Promise<string> => {
+  const reader = body.getReader();
+  try {
+    for (let text = ''; ; ) {
+      const { done, value } = await reader.read();
+      text += new TextDecoder().decode(value);
+      if (done || text.trim() !== '') return text;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
 };
 
 /** An error as OpenAI tells it. Gemini's stands in a list. */

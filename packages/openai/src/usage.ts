@@ -24,8 +24,9 @@ export const usageOf = (reported: object): Usage => {
   const costUsd = count(all.cost);
   const inputTokens = count(all.prompt_tokens) ?? count(all.input_tokens) ?? 0;
   const saidTokens = count(all.completion_tokens) ?? count(all.output_tokens) ?? 0;
-  // xAI and Gemini leave the reasoning out of it, and count it in the total alone.
-  const outputTokens = Math.max(saidTokens, (count(all.total_tokens) ?? 0) - inputTokens);
+  // xAI and Gemini leave the reasoning out of it, and count it in the total alone; others count so what came from a cache.
+  const uncounted = (count(all.total_tokens) ?? 0) - inputTokens - saidTokens;
+  const outputTokens = uncounted > 0 && uncounted !== cachedTokens ? saidTokens + uncounted : saidTokens;
   return {
     inputTokens,
     outputTokens,

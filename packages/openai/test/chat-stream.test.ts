@@ -85,6 +85,13 @@ describe('a Chat Completions stream', () => {
     expect(turn.usage).toMatchObject({ outputTokens: 2 });
   });
 
+  test('takes the whole message of a last frame where the deltas before it say nothing', async () => {
+    const turn = await read(says({ role: 'assistant', content: '' }), {
+      choices: [{ message: { content: 'Once upon.' }, finish_reason: 'stop' }],
+    });
+    expect(turn).toMatchObject({ text: 'Once upon.', finish: ['stop'] });
+  });
+
   test('tells text and thoughts of a content that is a list of parts', async () => {
     const turn = await read(
       says({ content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'hm' }] }, null] }),

@@ -69,13 +69,32 @@ describe('an answer of 200 that is no stream', () => {
     });
   });
 
-  test('but is one under a wrong name', async () => {
-    const server = await serve((response) => {
+  test('but is one under a wrong name, and is heard as it comes', async () => {
+    const heard = Promise.withResolvers<void>();
+    const server = await serve(async (response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
-      sendEvents(response, [says({ content: 'Forty-two.' }), ...end]).end();
+      sendEvents(response, ['\n', says({ content: 'Forty' })]);
+      await heard.promise;
+      sendEvents(response, [says({ content: '-two.' }), ...end]).end();
     });
-    expect(await turnOf(at(server.url), hello)).toMatchObject({ text: 'Forty-two.', finish: ['stop'] });
+    const turn = await turnOf(at(server.url), hello, { onPart: () => heard.resolve() });
+    expect(turn).toMatchObject({ text: 'Forty-two.', finish: ['stop'], deltas: 2 });
   });
+
+  test('and has no body the client has to say', async () => {
+    const fetch = () => Promise.resolve(new Response(null, { headers: { 'content-type': 'application/json' } }));
+    expect(await faultIn(turnOf(at('http://this.test/v1', { fetch }), hello))).toHaveProperty('code');
+  });
+});
+
+test('a fetch whose bodies are no streams of the web is read as it is', async () => {
+  async function* body() {
+    for (const event of [says({ content: 'Forty-two.' }), ...end])
+      yield Buffer.from(typeof event === 'string' ? event : `data: ${JSON.stringify(event)}\n\n`);
+  }
+  const answer = { ok: true, status: 200, headers: new Headers({ 'content-type': 'text/event-stream' }), body: body() };
+  const fetch = (() => Promise.resolve(answer)) as never;
+  expect(await turnOf(at('http://this.test/v1', { fetch }), hello)).toMatchObject({ text: 'Forty-two.' });
 });
 
 describe('an error in words of a vendor', () => {

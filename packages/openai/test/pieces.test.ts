@@ -174,6 +174,11 @@ describe('an error answer', () => {
 test.each([
   ['xAI', { prompt_tokens: 10_120, completion_tokens: 1_499, total_tokens: 14_428 }, 4_308],
   ['Gemini', { prompt_tokens: 5, completion_tokens: 10, total_tokens: 615 }, 610],
+  [
+    'what came from a cache is none of it',
+    { prompt_tokens: 5, completion_tokens: 10, total_tokens: 115, prompt_tokens_details: { cached_tokens: 100 } },
+    10,
+  ],
   ['a total that says less', { prompt_tokens: 5, completion_tokens: 10, total_tokens: 1 }, 10],
 ])('the reasoning that a server counts in the total alone was paid for: %s', (_, usage, outputTokens) => {
   expect(usageOf(usage)).toMatchObject({ outputTokens });
