@@ -125,13 +125,25 @@ describe('[BG-085] with an output schema', () => {
     test.each<[string, Turn[], string]>([
       ['is cut off', [{ text: 'Köl', finish: 'length' }], 'model_error'],
       ['is nothing', ['', ''], 'no_answer'],
-      ['does not come, for the turns have run out', ['Perhaps.'], 'max_turns'],
     ])('an answer that %s is none: its run fails as ever [HM-170]', async (_what, script, exitReason) => {
       const { runtime, types } = open(script);
-      const agent = leadOf({ ...keep, budget: { turns: exitReason === 'max_turns' ? 1 : 5 } });
-      expect(await runtime.run(agent, 'Go.')).toMatchObject({ status: 'failed', exitReason });
+      expect(await runtime.run(leadOf({ ...keep, budget: { turns: 5 } }), 'Go.')).toMatchObject({
+        status: 'failed',
+        exitReason,
+      });
       expect(types()).not.toContain('run.completed');
     });
+
+    test.each([{ turns: 1 }, { tokens: 15 }])(
+      'an answer that nobody can be asked for again, with %j, is the last one: it is judged as such [HM-170]',
+      async (budget) => {
+        const kept = await open(['Perhaps.']).runtime.run(leadOf({ ...keep, budget }), 'Go.');
+        expect(kept).toMatchObject({ status: 'completed', text: 'Perhaps.' });
+        const { outputMismatch: _, ...failing } = keep;
+        const failed = await open(['Perhaps.']).runtime.run(leadOf({ ...failing, budget }), 'Go.');
+        expect(failed).toMatchObject({ status: 'failed', exitReason: 'invalid_output' });
+      },
+    );
 
     test('the text is what is remembered, and a replay comes to the same [HM-170]', async () => {
       const memory = memoryStore();

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { JSONValue, messageOf } from './json.ts';
+import { JSONValue, messageOf, toJSON } from './json.ts';
 import { redact } from './redact.ts';
 
 /** Why something did not work: plain data, so it can be stored, sent and replayed. Holds no secret. */
@@ -72,7 +72,7 @@ export class FaultError extends Error {
       retryable,
       ...(runId !== undefined && { runId }),
       ...(callId !== undefined && { callId }),
-      ...(details !== undefined && { details: redact(details) }),
+      ...(details !== undefined && { details: dataOf(details) }),
       ...(this.cause !== undefined && { cause: redact(messageOf(this.cause)) }),
     };
   }
@@ -85,9 +85,22 @@ export const isFaultError = (error: unknown): error is FaultError =>
 /** The class of an error, also where the class did not set a name of its own. */
 const classOf = (error: Error): string => (error.name === 'Error' && error.constructor.name) || error.name;
 
-/** Anything thrown, as data. An error that is not a {@link FaultError} gets `code` and its class as `details.errorType`. */
+/** Whatever somebody has put there, as data: a cycle is none. */
+const dataOf = (details: object): Record<string, JSONValue> => {
+  const data = redact(toJSON(details));
+  return typeof data === 'object' && data !== null && !Array.isArray(data) ? data : { details: data };
+};
+
+/**
+ * Anything thrown, as data. An error that is not a {@link FaultError} gets `code` and its class as `details.errorType`; of what cannot
+ * even be looked at, a proxy that was revoked say, nothing more is told.
+ */
 export const faultOf = (error: unknown, code: string): Fault => {
-  if (isFaultError(error)) return error.toFault();
-  const errorType = error instanceof Error ? classOf(error) : typeof error;
-  return { code, message: redact(messageOf(error)), retryable: false, details: { errorType } };
+  try {
+    if (isFaultError(error)) return error.toFault();
+    const errorType = error instanceof Error ? classOf(error) : typeof error;
+    return { code, message: redact(messageOf(error)), retryable: false, details: { errorType } };
+  } catch {
+    return { code, message: 'What was thrown cannot be read.', retryable: false };
+  }
 };

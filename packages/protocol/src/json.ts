@@ -38,7 +38,15 @@ const saidBy = (thrown: object): string => {
     return shortened(json === '{}' ? String(thrown) : json);
   } catch {
     // A cycle, or a property that throws.
-    return shortened(`an object that cannot be shown, with: ${Object.keys(thrown).join(', ') || 'nothing'}`);
+    return shortened(`an object that cannot be shown, with: ${namesIn(thrown)}`);
+  }
+};
+
+const namesIn = (thrown: object): string => {
+  try {
+    return Object.keys(thrown).join(', ') || 'nothing';
+  } catch {
+    return 'nothing that can be seen';
   }
 };
 

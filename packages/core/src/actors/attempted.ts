@@ -3,6 +3,17 @@ import type { RunFact } from '../agent/context.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 
+const isCount = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value) && value >= 0;
+
+/** A usage as providers give it: what is no number of 0 or more counts as nothing, or no budget would hold any more. */
+export const usageIn = (told: Usage): Usage => {
+  const given: Partial<Usage> = told;
+  let isSound = given.inputTokens !== undefined && given.outputTokens !== undefined;
+  for (const kind in given) isSound &&= given[kind as keyof Usage] === undefined || isCount(given[kind as keyof Usage]);
+  if (isSound) return told;
+  return { ...noUsage, ...Object.fromEntries(Object.entries(given).filter(([, value]) => isCount(value))) };
+};
+
 /** A usage with what it costs, where that is known. */
 export const priced = (world: Pick<World, 'priceOf'>, model: string, usage: Usage): Usage => {
   const costUsd = world.priceOf(model, usage);
@@ -25,7 +36,7 @@ export const attempted = (
 ): RunFact => {
   const { type: _, usage: told, ...attempt } = part;
   const model = attempt.model === asked ? run.model : attempt.model;
-  const used = told ?? (soFar === noUsage ? undefined : soFar);
+  const used = told ? usageIn(told) : soFar === noUsage ? undefined : soFar;
   return {
     type: 'model.attempted',
     attempt: { ...attempt, model, ...(used && { usage: priced(world, model, used) }) },

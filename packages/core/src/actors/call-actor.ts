@@ -60,6 +60,8 @@ type Execution = {
   tool: Tool;
   abort: LazyAbort;
   children: string[];
+  /** How often the attempt in hand has asked for a child by `spawn`. */
+  spawns: number;
   tell(fact: RunFact): void;
 };
 
@@ -84,7 +86,7 @@ export const callActor = (world: World) =>
       tell({ type: 'call.settled', index: input.index, outcome: outcomeOf({ error }) });
       return sendBack({ type: 'crew.settled', id: self.id });
     }
-    const execution: Execution = { world, run, input, tool, abort, children: [], tell };
+    const execution: Execution = { world, run, input, tool, abort, children: [], spawns: 0, tell };
     void answer(execution).then((outcome) => {
       if (outcome) tell({ type: 'call.settled', index: input.index, outcome: withPreview(tool, outcome) });
       sendBack({ type: 'crew.settled', id: self.id });
@@ -117,6 +119,11 @@ const answer = async (execution: Execution): Promise<CallOutcome | null> => {
         : await attempt(execution, checked.value);
     // A call that has ended meanwhile asks for nothing: whatever it took would never be given back.
     if (abort.aborted && (isSpawned(result) || isDispatched(result))) return null;
+    // Its children are counted in one line, and its result is made of those alone that it asked for last.
+    if (isSpawned(result) && execution.spawns > 0)
+      return outcomeOf({
+        error: `"${tool.name}" started runs with "spawn" and then returned "spawned": those were not started. Use one of the two in a call.`,
+      });
     if (isSpawned(result)) {
       if (result.requests.length === 0) return await close(execution, { reports: [], data: [], round: 0 });
       ask(execution, result.requests, 0, { allOrNone: result.allOrNone });
@@ -318,8 +325,8 @@ const whileItExecutes = lateProperties<
 
 const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
   const { world, run, input } = execution;
-  /** Spawns of this attempt: the n-th is the n-th child of the call, also when an attempt before this one started it. */
-  let spawns = 0;
+  // The n-th of an attempt is the n-th child of the call, also when an attempt before this one started it.
+  execution.spawns = 0;
   const provider = ownProviderOf(run.agent);
   const context = {
     runId: run.runId,
@@ -336,7 +343,7 @@ const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
           return reject(
             world.refusal(`The call "${input.tool}" has ended: it can start no more runs.`, { kind: 'ended' }),
           );
-        const childId = ask(execution, [{ agent, job, ...options }], spawns++, {
+        const childId = ask(execution, [{ agent, job, ...options }], execution.spawns++, {
           accept: (child) => resolve(world.handleOf(child) as never),
           refuse: reject,
         });
@@ -353,7 +360,7 @@ const ask = (
   from: number,
   { allOrNone = false, ...reply }: Pick<PendingSpawn, 'accept' | 'refuse'> & { allOrNone?: boolean } = {},
 ): string | undefined => {
-  const { world, run, input, tell } = execution;
+  const { world, run, input, tool, tell } = execution;
   const callKey = keyOf(execution);
   const asked = requests.map((request, i): SpawnRequest => {
     const childId = childIdOf(callKey, from + i);
@@ -368,7 +375,7 @@ const ask = (
       ...(agent.budget && { agentBudget: agent.budget }),
     };
     try {
-      world.prepare(run, childId, { ...request, ...reply });
+      world.prepare(run, childId, request, reply);
     } catch (error) {
       return { ...data, refused: { kind: 'invalid', message: faultOf(error, 'job.invalid').message } };
     }
@@ -386,6 +393,7 @@ const ask = (
     return data;
   });
   const asks = { index: input.index, from, at: world.clock.now(), requests: asked };
-  tell({ type: 'call.spawns', ...asks, ...(allOrNone && { allOrNone }) });
+  const awaited = tool.settle && reply.accept && { awaited: true as const };
+  tell({ type: 'call.spawns', ...asks, ...(allOrNone && { allOrNone }), ...awaited });
   return childIdOf(callKey, from);
 };

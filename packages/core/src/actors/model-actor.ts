@@ -3,7 +3,9 @@ import {
   faultOf,
   type ModelPart,
   type ModelRequest,
+  messageOf,
   noUsage,
+  redact,
   redactParts,
   type ToolCall,
   toJSON,
@@ -15,7 +17,7 @@ import type { ClosedTurn, GivenTurn, PlannedCall, RunFact } from '../agent/conte
 import { jsonIn } from '../agent/conversation.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
-import { attempted, priced } from './attempted.ts';
+import { attempted, priced, usageIn } from './attempted.ts';
 import { check } from './check.ts';
 import { LazyAbort } from './lazy-abort.ts';
 import { planCall } from './plan-call.ts';
@@ -119,7 +121,7 @@ const takeTurn = async (
         calls.push({ id: part.id, name: part.name, arguments: part.arguments });
         return;
       case 'usage':
-        usage = part.usage;
+        usage = usageIn(part.usage);
         answering = part.model ?? run.model;
         run.used = priced(world, answering, usage);
         return;
@@ -188,8 +190,12 @@ const plannedCalls = (
 const outputOf = async (run: LiveRun, text: string): Promise<NonNullable<ClosedTurn['output']>> => {
   const value = jsonIn(text);
   if (value === undefined || !run.outputSchema) return { problem: 'the answer holds no JSON.' };
-  const checked = await check(run.outputSchema, value);
-  return 'problem' in checked ? checked : { data: toJSON(checked.value) };
+  try {
+    const checked = await check(run.outputSchema, value);
+    return 'problem' in checked ? checked : { data: toJSON(checked.value) };
+  } catch (error) {
+    return { problem: `the outputSchema threw: ${redact(messageOf(error))}` };
+  }
 };
 
 const warned = new WeakSet<LiveRun>();

@@ -72,8 +72,15 @@ export const watchSilence = (
   /** The silence that was noticed: since when it is, and since when that is known. */
   let noticed: { since: number; at: number } | undefined;
 
+  /** A clock that was set back: what came last lies ahead of it, and the silence is counted from when that was seen. */
+  let ahead: { last: number; since: number } | undefined;
+
   const silentSince = (): number => {
-    const since = lastProgressOf(run, runs);
+    const now = clock.now();
+    const last = lastProgressOf(run, runs);
+    if (last <= now) ahead = undefined;
+    else if (ahead?.last !== last) ahead = { last, since: now };
+    const since = ahead?.since ?? last;
     if (noticed && noticed.since < since) noticed = undefined;
     return since;
   };

@@ -6,7 +6,7 @@ import { splitForSummary, summaryMessage, summaryPrompt, transcriptOf } from '..
 import { nameOf } from '../model/attempt.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
-import { attempted, priced } from './attempted.ts';
+import { attempted, priced, usageIn } from './attempted.ts';
 import { LazyAbort } from './lazy-abort.ts';
 import { turnOptions } from './turn-options.ts';
 
@@ -75,7 +75,7 @@ export const summarizerActor = (world: World) =>
         run.progressAt = world.clock.now();
         if (part.type === 'text') summary += part.delta;
         if (part.type === 'usage') {
-          usage = part.usage;
+          usage = usageIn(part.usage);
           answering = part.model ?? run.model;
           run.used = priced(world, answering, usage);
         }

@@ -186,10 +186,12 @@ export const agentMachine: AgentMachine = base
         (messages > (compaction.maxMessages ?? Number.POSITIVE_INFINITY) ||
           lastInputTokens > (compaction.maxInputTokens ?? Number.POSITIVE_INFINITY)),
       wantsCalls: ifTurn((turn) => turn.calls.length > 0),
-      wasSteered: ({ context: { run }, event }) =>
-        run.inbox.length > 0 || (event.type === 'turn.closed' && turns.mayHearMail(run, event.turn)),
+      wasSteered: ifTurn((turn, run) => run.inbox.length + run.mail.length > 0 && turns.mayGoOn(run, turn)),
       wasCut: ifTurn(isCut),
-      mayAnswerAgain: ifTurn((turn, run) => problemOf(turn) !== undefined && run.outputAttempts < run.outputRetries),
+      mayAnswerAgain: ifTurn(
+        (turn, run) =>
+          problemOf(turn) !== undefined && run.outputAttempts < run.outputRetries && turns.mayGoOn(run, turn),
+      ),
       keepsBadOutput: ifTurn((turn, { outputMismatch }) => problemOf(turn) !== undefined && outputMismatch === 'keep'),
       keepsBadOutputAndForgets: ifTurn(
         (turn, { outputMismatch, memoryScope }) =>

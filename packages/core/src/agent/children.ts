@@ -4,7 +4,7 @@
  */
 import { addUsage, callKeyOf, childIdOf, type Usage } from '@troupe/protocol';
 import { afterLastChild } from './calls.ts';
-import type { CallState, ChildEnd, ChildState, RunContext, SpawnRequest } from './context.ts';
+import type { CallState, ChildEnd, ChildState, RunContext, RunFact, SpawnRequest } from './context.ts';
 import {
   type Allowance,
   addPool,
@@ -61,7 +61,7 @@ const allowanceFor = (run: RunContext, request: SpawnRequest, grant: ChildState[
   return { ...allowance, limits: { ...allowance.limits, ...grant }, ceilings: { ...allowance.ceilings, ...grant } };
 };
 
-type Asked = { index: number; from: number; at: number; requests: SpawnRequest[]; allOrNone?: true };
+type Asked = Omit<Extract<RunFact, { type: 'call.spawns' }>, 'type'>;
 
 /** Why not all that a call asks for can be started; tried on a copy. */
 const whyNotAll = (step: Step, asked: Asked): SpawnRequest['refused'] => {
@@ -88,7 +88,7 @@ export const spawn = (step: Step, asked: Asked): void => {
     run.end || (asking.phase !== 'running' && !isFurther)
       ? { kind: 'ended', message: `The call "${asking.tool}" has ended: it can start no more runs.` }
       : null;
-  const planned = asking.shares > 0 || isFurther;
+  const planned = !asked.awaited && (asking.shares > 0 || isFurther);
   // Nobody knew of these before: they share with all that live.
   const alive = isFurther ? run.live : 0;
   requests.forEach((request, i) => {

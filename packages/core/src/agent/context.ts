@@ -282,6 +282,8 @@ export type RunFact =
       requests: SpawnRequest[];
       /** When one must be refused, all are. */
       allOrNone?: true;
+      /** The tool itself waits for it, and goes on: though it may become its children, it does not by this. */
+      awaited?: true;
     }
   | { type: 'call.settled'; index: number; outcome: CallOutcome }
   | { type: 'child.settled'; end: ChildEnd }

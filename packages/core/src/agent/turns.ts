@@ -33,14 +33,25 @@ export const openTurn = (step: Step): void => {
   });
 };
 
-/** True when the run could take another turn after this one: only then is mail worth hearing. */
-export const mayHearMail = (run: RunContext, { usage, costUsd }: ClosedTurn): boolean => {
+/** True when the run could take another turn after this one: only then is something worth hearing, or asking again. */
+export const mayGoOn = (run: RunContext, { usage, costUsd }: ClosedTurn): boolean => {
   const spent = {
     ...run.spent,
     tokens: run.spent.tokens + tokensOf(usage),
     costUsd: run.spent.costUsd + (costUsd ?? 0),
   };
-  return run.mail.length > 0 && exhaustedBy({ ...run, spent, turns: run.turns + 1 }) === null;
+  return exhaustedBy({ ...run, spent, turns: run.turns + 1 }) === null;
+};
+
+/** A steer that came with the last turn: the answer stands, and whoever sent it hears that nobody will. */
+const sayUnheard = (step: Step): void => {
+  const { length } = step.run.inbox;
+  if (length > 0)
+    say(step, {
+      type: 'warning.raised',
+      code: 'steer.unheard',
+      message: `${length === 1 ? 'A message' : `${length} messages`} to "${step.run.agent}" came with its last turn, and no other can be taken: the answer stands.`,
+    });
 };
 
 /** Books what a model call used: on the run, on its tree, on its model. */
@@ -131,7 +142,9 @@ export const failTurn = (step: Step, fault: Fault): void =>
   );
 
 /** The answer stands. */
-export const accept = ({ run }: Step, turn: ClosedTurn): void => {
+export const accept = (step: Step, turn: ClosedTurn): void => {
+  const { run } = step;
+  sayUnheard(step);
   run.text = turn.text;
   if (turn.output && 'data' in turn.output) run.data = turn.output.data;
   run.end = { status: 'completed', exitReason: 'answered' };

@@ -1,4 +1,4 @@
-import type { Answer, Budget } from '@troupe/protocol';
+import { type Answer, type Budget, toJSON } from '@troupe/protocol';
 import type { RunCommand } from '../agent/context.ts';
 import { checkBudget } from '../define-agent.ts';
 
@@ -19,8 +19,17 @@ export type PlainAsk = Exclude<Ask, { type: 'raise' }>;
 /** What the machine of a run is sent for it. */
 export const commandOf = (ask: PlainAsk): RunCommand => {
   if (ask.type === 'interrupt') return { type: 'interrupt', reason: ask.reason ?? 'Interrupted by the user.' };
-  const isAttributed = ask.type === 'answer' || ask.type === 'pauseSpawning' || ask.type === 'resumeSpawning';
+  if (ask.type === 'answer') return { ...ask, answer: answerIn(ask.answer), by: 'user' };
+  const isAttributed = ask.type === 'pauseSpawning' || ask.type === 'resumeSpawning';
   return isAttributed ? { ...ask, by: 'user' } : ask;
+};
+
+/** An answer as it is stored: a caller without types may give anything. */
+const answerIn = (given: unknown): Answer => {
+  if (typeof given === 'boolean' || typeof given === 'string') return given;
+  if (typeof given !== 'object' || given === null) return { value: toJSON(given) };
+  if ('decline' in given) return { decline: String(given.decline ?? '') };
+  return { value: toJSON('value' in given ? given.value : given) };
 };
 
 /** The same for limits. @param startOf What the run's deadline counts from. @throws FaultError `budget.invalid` */

@@ -19,7 +19,7 @@ import { openExecutor } from '../placement/executor.ts';
 import { defaultQueue } from '../placement/place.ts';
 import { openReplays } from '../replay/replays.ts';
 import type { Run } from '../run/run.ts';
-import type { Session } from '../session/session.ts';
+import { checkDelivery, checkKey, type Session } from '../session/session.ts';
 import { openSessions } from '../session/sessions.ts';
 import { guarded } from '../streams/guarded.ts';
 import { isUnknown } from './breaking.ts';
@@ -268,6 +268,7 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
     async deliver(sessionKey, delivery) {
       if (closing)
         throw new FaultError('runtime.closed', `Nothing was left for session "${sessionKey}": the runtime is closed.`);
+      checkDelivery(delivery, checkKey(sessionKey));
       await courier.deliver(sessionKey, delivery);
     },
     defineAgents(maker, make) {

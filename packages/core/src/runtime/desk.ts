@@ -37,7 +37,7 @@ export type Desk = ReturnType<typeof openDesk>;
 export const openDesk = (
   find: (runId: string) => LiveRun | undefined,
   hooks: RuntimeOptions['hooks'],
-  shield: (what: string, act: () => void) => void,
+  shield: (what: string, act: () => unknown) => void,
 ) => {
   const questions = openQuestionsBook();
   const waiters = new Map<string, Set<Waiter>>();

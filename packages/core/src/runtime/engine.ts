@@ -75,11 +75,14 @@ export const openEngine = (
   /** Runs that were found in the store, until they are brought back. */
   const found = new Map<string, FoundRun>();
 
-  const shield = (what: string, act: () => void): void => {
-    try {
-      act();
-    } catch (error) {
+  const shield = (what: string, act: () => unknown): void => {
+    const caught = (error: unknown): void =>
       logger.error(`${what} threw; the run goes on.`, faultOf(error, 'observer.failed'));
+    try {
+      const given = act();
+      if (given instanceof Promise) given.catch(caught);
+    } catch (error) {
+      caught(error);
     }
   };
 

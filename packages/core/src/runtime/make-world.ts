@@ -1,9 +1,9 @@
 /** What the actors of a runtime reach, put together. */
-import { FaultError, isEnded, type Question, type Report } from '@troupe/protocol';
+import { FaultError, isEnded, type Question, type Report, toJSON } from '@troupe/protocol';
 import { openQuestions } from '../agent/calls.ts';
 import { itemAt, itemsOf } from '../agent/rows.ts';
 import type { Underway } from '../background/underway.ts';
-import type { AnyAgent } from '../define-agent.ts';
+import { type AnyAgent, checkBudget } from '../define-agent.ts';
 import { jobDataOf } from '../job.ts';
 import type { Away } from '../placement/away.ts';
 import { queueBy } from '../placement/queue-by.ts';
@@ -86,13 +86,16 @@ export const makeWorld = ({
     providerOf: (model, run) => findProvider(options, model, run.agent),
     priceOf: priceBy(options.pricing),
     tellLive: recorder.tellLive,
-    prepare(run, childId, { agent, job, ...request }) {
-      const data = jobDataOf(job, `"${agent.name}"`);
+    prepare(run, childId, request, { accept, refuse } = {}) {
+      const { agent, job, budget, data } = request;
+      const jobData = jobDataOf(job, `"${agent.name}"`);
       outputOf(agent, job);
+      checkBudget(budget, `the child "${agent.name}"`);
       offspringOf(run).spawns.set(childId, {
-        ...(request as { accept?: never; refuse?: never }),
-        request: { agent, job, ...request },
-        job: data,
+        ...(accept && { accept }),
+        ...(refuse && { refuse }),
+        request: data === undefined ? request : { ...request, data: toJSON(data) },
+        job: jobData,
         tools: toolsOf(agent, job).tools,
       });
     },

@@ -92,7 +92,8 @@ const unbreakable = (logger: Logger): Logger => {
     (level: keyof Logger) =>
     (...said: Parameters<Logger['warn']>): void => {
       try {
-        logger[level](...said);
+        const given: unknown = logger[level](...said);
+        if (given instanceof Promise) given.catch(() => {});
       } catch {}
     };
   return { warn: attempt('warn'), error: attempt('error') };
@@ -202,5 +203,8 @@ export const findProvider = (
 /** What a usage costs: as the provider said, else by the price list, else unknown. What no provider is asked for is free. */
 export const priceBy =
   (pricing: Pricing | undefined) =>
-  (model: string, usage: Usage): number | null =>
-    usage.costUsd ?? (model === unitModel ? 0 : pricing?.price(model, usage)) ?? null;
+  (model: string, usage: Usage): number | null => {
+    const price = usage.costUsd ?? (model === unitModel ? 0 : pricing?.price(model, usage)) ?? null;
+    // What is no price is not known: a budget would not hold any more.
+    return price !== null && Number.isFinite(price) && price >= 0 ? price : null;
+  };

@@ -16,10 +16,8 @@ import type { AnyActorRef } from 'xstate';
 import type { CrewOrder, RunCommand } from '../agent/context.ts';
 import type { ToolResult } from '../agent/outcome.ts';
 import type { Dispatching } from '../background/dispatch.ts';
-import type { AnyAgent } from '../define-agent.ts';
-import type { Dispatch, OwnRuns } from '../define-tool.ts';
-import type { Job } from '../job.ts';
-import type { LiveRun } from '../run/live-run.ts';
+import type { ChildRequest, Dispatch, OwnRuns } from '../define-tool.ts';
+import type { LiveRun, PendingSpawn } from '../run/live-run.ts';
 import type { Run } from '../run/run.ts';
 
 /**
@@ -63,8 +61,8 @@ export type World = {
   reviewStrays(run: LiveRun, runIds: readonly string[]): void;
   /** A child that is executed elsewhere and has just begun to wait for a person. */
   reportAway(run: LiveRun, childId: string): { child: LiveRun; report: Report } | undefined;
-  /** Registers an agent's spawn under the id its child will have. @throws FaultError when the job is wrong */
-  prepare(run: LiveRun, childId: string, request: { agent: AnyAgent; job: Job }): void;
+  /** Registers an agent's spawn under the id its child will have. @throws FaultError when the job or the budget is wrong */
+  prepare(run: LiveRun, childId: string, request: ChildRequest, reply?: Pick<PendingSpawn, 'accept' | 'refuse'>): void;
   handleOf(run: LiveRun): Run;
   /** What a run may know of the runs below it, and say to them. */
   runsBelow(run: LiveRun): OwnRuns;

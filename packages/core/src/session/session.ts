@@ -144,9 +144,12 @@ export class Session<T = JSONValue> {
   }
 }
 
+const isBlank = (text: unknown): boolean => typeof text !== 'string' || text.trim() === '';
+
 /** @throws FaultError `delivery.invalid` */
-const checkDelivery = ({ id, text }: Delivery, key: string): void => {
-  const missing = id.trim() === '' ? 'an id' : text.trim() === '' ? 'text' : undefined;
+export const checkDelivery = (delivery: Delivery, key: string): void => {
+  const { id, text } = (delivery ?? {}) as Partial<Delivery>;
+  const missing = isBlank(id) ? 'an id' : isBlank(text) ? 'text' : undefined;
   if (missing !== undefined)
     throw new FaultError(
       'delivery.invalid',
@@ -156,7 +159,7 @@ const checkDelivery = ({ id, text }: Delivery, key: string): void => {
 
 /** @throws FaultError `session.invalid` */
 export const checkKey = (key: string): string => {
-  if (key.trim() !== '') return key;
+  if (!isBlank(key)) return key;
   throw new FaultError(
     'session.invalid',
     'A session needs a sessionKey. Give it one, for example the id of the conversation.',
