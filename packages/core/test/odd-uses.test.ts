@@ -116,7 +116,8 @@ describe('numbers that are none', () => {
 
 test('a hook or a logger that rejects changes no run', async () => {
   const said: string[] = [];
-  const rejecting = () => Promise.reject(new Error('no server'));
+  // a function of which nobody knows that it is asynchronous
+  const rejecting = (): unknown => Promise.reject(new Error('no server'));
   const down = defineTool({
     name: 'down',
     description: '',

@@ -10,6 +10,7 @@ import {
 } from '@troupe/core';
 import { toJSON } from '@troupe/protocol';
 import { z } from 'zod';
+import { delegating } from './delegate/tool-access.ts';
 import { policyOf, type SubworkerOptions, type SubworkerPolicy } from './subworker-options.ts';
 import { resultOf } from './subworker-result.ts';
 
@@ -18,7 +19,7 @@ const inputSchema = z.object({
   name: z.string().min(1).describe('A short name for the sub-worker.'),
   instructions: z.string().describe('How it should work: its role, its rules, the form of its answer.'),
   task: z.string().describe('What it should do. It knows nothing of this conversation: say everything it needs.'),
-  tools: z.array(z.string()).default([]).describe('Names of the tools it may use.'),
+  tools: z.array(z.string()).nullable().default([]).describe('Names of the tools it may use.'),
   model: z.string().nullable().default(null).describe('The model it should use; leave out for the default.'),
 });
 type SpawnInput = z.output<typeof inputSchema>;
@@ -34,11 +35,12 @@ const decide = (input: SpawnInput, policy: SubworkerPolicy, view: RunView): { mo
   if (policy.allowedModels && !policy.allowedModels.has(model))
     return { error: `Model "${model}" is not allowed for subworkers` };
   const { maxToolsPerSubworker } = policy;
-  if (input.tools.length > maxToolsPerSubworker)
+  const tools = input.tools ?? [];
+  if (tools.length > maxToolsPerSubworker)
     return {
-      error: `Too many tools requested for subworker "${input.name}": ${input.tools.length} > ${maxToolsPerSubworker}`,
+      error: `Too many tools requested for subworker "${input.name}": ${tools.length} > ${maxToolsPerSubworker}`,
     };
-  const missing = input.tools.filter((name) => !policy.tools.has(name));
+  const missing = tools.filter((name) => !policy.tools.has(name));
   return missing.length > 0 ? { error: `Requested tools are not available: ${missing.join(', ')}` } : { model };
 };
 
@@ -69,7 +71,7 @@ const make = ({ tools, ...made }: Made, policy: SubworkerPolicy): AnyAgent =>
 
 const create = (name: string, options: SubworkerOptions): Tool => {
   const policy = policyOf(name, options);
-  return defineTool({
+  const tool = defineTool({
     name,
     description: describe(policy),
     inputSchema,
@@ -105,6 +107,8 @@ const create = (name: string, options: SubworkerOptions): Tool => {
     rebuild: (data) => make(data as Made, policy),
     settle: ([report]) => (report ? resultOf(report) : { error: 'Subworker failed' }),
   });
+  delegating.add(tool);
+  return tool;
 };
 
 /**

@@ -170,6 +170,7 @@ export const completionText = (end: UnitEnd): string => {
     `[ASYNC DELEGATION ${isBatch ? 'BATCH ' : ''}COMPLETE — ${id}]`,
     `Work that you delegated to the background has ended: ${outcome}, ${completion.total_duration_seconds} s in all.${ending} These are self-reports: verify what matters.`,
     error && `NO RESULT: ${error}`,
+    completion.warnings && `WARNINGS:\n${completion.warnings.map((warning) => `- ${warning}`).join('\n')}`,
     rejectedNotice(completion),
     ...results.map((entry) => taskBlock(entry, completion)),
     results.length === 0 && goals.map((goal, i) => `TASK ${i + 1}/${goals.length}: ${goal}`).join('\n'),

@@ -45,7 +45,7 @@ const budgetOf = ({ maxIterations, maxToolCalls, timeoutMs, idleTimeoutMs, budge
 
 /** What the model is told of work that has only begun: nothing that could pass for a result. */
 const dispatchData = (
-  { children }: DelegationPlan,
+  { children, warnings }: DelegationPlan,
   delegationId: string,
   { completions }: DelegatePolicy,
 ): JSONValue => ({
@@ -54,6 +54,7 @@ const dispatchData = (
   count: children.length,
   delegation_id: delegationId,
   goals: children.map(({ goal }) => goal),
+  ...(warnings.length > 0 && { warnings }),
   note: `This is NOT a result: the work has only begun. Results come to this conversation by themselves, once, when ${completions === 'each' ? 'each task' : 'every task of this delegation'} has ended. Go on with something else or end your turn; do not wait, do not delegate the same again, and do not make results up.`,
 });
 

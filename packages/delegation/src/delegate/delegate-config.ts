@@ -65,6 +65,15 @@ const flagIn = (value: unknown): boolean | undefined => {
   return typeof value === 'boolean' ? value : true;
 };
 
+/** A switch that opens something: whatever is not clearly said leaves it closed. */
+const consentIn = (option: string, value: unknown, warn: Warn): boolean => {
+  if (value === true || value === 1) return true;
+  const isPlain = value === undefined || value === null || value === false || value === 0;
+  if (isPlain || typeof value === 'string') return flagIn(value) === true && value !== 0;
+  warn(`${option} is ${shown(value)}, which is no yes or no: it is off.`);
+  return false;
+};
+
 /** The least number of seconds that a timeout may be set to. */
 const leastSeconds = 30;
 
@@ -74,7 +83,7 @@ const timeoutIn = (config: unknown, env: unknown, warn: Warn): number | undefine
     warn(`child_timeout_seconds is ${shown(config)}, which is no number: the environment is asked.`);
   const seconds = own ?? numberIn(env);
   if (seconds === undefined || seconds <= 0) return undefined;
-  return Math.max(seconds, leastSeconds) * 1_000;
+  return Math.min(Math.round(Math.max(seconds, leastSeconds) * 1_000), Number.MAX_SAFE_INTEGER);
 };
 
 const efforts: Readonly<Record<string, ModelSettings['reasoning'] | undefined>> = {
@@ -145,7 +154,7 @@ export const readDelegateConfig = (
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(orchestrators !== undefined && { orchestrators }),
     ...(inherit !== undefined && { inheritServerTools: inherit }),
-    ...(flagIn(config.subagent_auto_approve) && { approval: 'allow' as const }),
+    ...(consentIn('subagent_auto_approve', config.subagent_auto_approve, warn) && { approval: 'allow' as const }),
     ...(reasoning && { settings: { reasoning } }),
     ...(model && { model }),
     ...(workspace && { workspace }),

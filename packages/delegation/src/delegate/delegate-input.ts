@@ -67,11 +67,22 @@ const roleIn = (value: unknown, warnings: string[]): Role => {
   return 'leaf';
 };
 
-const namesIn = (value: unknown): string[] | undefined => {
-  const list = typeof value === 'string' ? value.split(',') : value;
-  if (!Array.isArray(list)) return undefined;
-  const names = list.flatMap((name) => (typeof name === 'string' && name.trim() ? name.trim() : []));
-  return names.length > 0 ? names : undefined;
+/** Names in a list, in a text with commas, or in a text that is a list: models send each. */
+const toolsetsIn = (value: unknown, whose: string, warnings: string[]): Understood<{ toolsets?: string[] }> => {
+  if (value === undefined || value === null) return {};
+  const isJSON = typeof value === 'string' && value.trim().startsWith('[');
+  const found = isJSON ? parsed(value) : { value: typeof value === 'string' ? value.split(',') : value };
+  if ('problem' in found) return { error: `${whose}'toolsets' could not be parsed as JSON: ${found.problem}` };
+  if (!Array.isArray(found.value))
+    return { error: `${whose}'toolsets' must be a list of names, got ${kindOf(found.value)}.` };
+  const list: unknown[] = found.value;
+  const texts = list.filter((name) => typeof name === 'string');
+  const others = list.length - texts.length;
+  // Without a name it would have all tools, which is not what was meant.
+  if (others > 0 && texts.length === 0) return { error: `${whose}'toolsets' must be a list of names, got none.` };
+  if (others > 0) warnings.push(`${whose}'toolsets' holds ${others} that are no names: the others hold.`);
+  const toolsets = texts.map((name) => name.trim()).filter(Boolean);
+  return toolsets.length > 0 ? { toolsets } : {};
 };
 
 const schemaIn = (value: unknown, whose: string): Understood<{ schema?: JSONSchema }> => {
@@ -126,11 +137,14 @@ const taskIn = (
   const brought = offerImages ? imagesIn(own.images, whose) : {};
   if ('error' in brought) return brought;
   const context = textIn(own.context);
-  const toolsets = namesIn(own.toolsets) ?? namesIn(shared.toolsets);
+  const asked = [toolsetsIn(own.toolsets, whose, warnings), toolsetsIn(shared.toolsets, '', warnings)];
+  const wrong = asked.find((each) => 'error' in each);
+  if (wrong && 'error' in wrong) return wrong;
+  const [toolsets] = asked.flatMap((each) => ('toolsets' in each && each.toolsets ? [each.toolsets] : []));
   return {
     task: {
       goal: String(own.goal).trim(),
-      role: roleIn(own.role ?? shared.role, warnings),
+      role: roleIn(own.role || shared.role, warnings),
       ...(context !== undefined && { context }),
       ...(toolsets && { toolsets }),
       ...(found.schema && { outputSchema: found.schema }),

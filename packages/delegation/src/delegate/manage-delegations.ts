@@ -5,8 +5,8 @@ import { delegationOf, goalOf } from '../delegation-of.ts';
 
 const inputSchema = z.object({
   action: z.enum(['list', 'steer', 'stop']).describe('What to do.'),
-  run_id: z.string().optional().describe('Which child, or which delegation: for steer and stop.'),
-  message: z.string().optional().describe('What to tell it: for steer. For stop, why.'),
+  run_id: z.string().nullish().describe('Which child, or which delegation: for steer and stop.'),
+  message: z.string().nullish().describe('What to tell it: for steer. For stop, why.'),
 });
 type Input = z.output<typeof inputSchema>;
 

@@ -29,12 +29,13 @@ export const toolsFor = (
   { requested, role }: { requested: readonly string[] | undefined; role: Role },
   { tools, toolsets, denyTools, inheritServerTools }: DelegatePolicy,
 ): string[] => {
-  // What a model asks for is within what the program allows.
-  const narrowed = [tools, requested].flatMap((names) => (names ? [expand(names, toolsets)] : []));
-  const isAskedFor = ({ name, server }: Tool): boolean =>
-    (inheritServerTools && server !== undefined) || narrowed.every((names) => names.has(name));
+  const allowed = tools && expand(tools, toolsets);
+  const wanted = requested && expand(requested, toolsets);
+  // What a model asks for is within what the program allows; tools of servers it need not name.
+  const isGranted = ({ name, server }: Tool): boolean =>
+    (allowed?.has(name) ?? true) && ((inheritServerTools && server !== undefined) || (wanted?.has(name) ?? true));
   const names = [...parent.values()]
-    .filter((tool) => tool.name !== self && !delegating.has(tool) && !denyTools.has(tool.name) && isAskedFor(tool))
+    .filter((tool) => tool.name !== self && !delegating.has(tool) && !denyTools.has(tool.name) && isGranted(tool))
     .map(({ name }) => name);
   return role === 'orchestrator' ? [...names, self] : names;
 };

@@ -1,5 +1,6 @@
 import { defineTool, type RunView, type Tool, type ToolContext, type ToolResult } from '@troupe/core';
 import { messageOf, redact } from '@troupe/protocol';
+import { delegating } from '../delegate/tool-access.ts';
 import { roleCatalogue } from './roles.ts';
 import { configIn, readSpawnInput, type SpawnInput, type spawnActions, spawnSchema } from './spawn-input.ts';
 import {
@@ -194,7 +195,7 @@ export const createSpawnTool = (
   { name = 'spawn', offered }: SpawnToolOptions = {},
 ): Tool => {
   const managerNow = typeof manager === 'function' ? manager : () => manager;
-  return defineTool({
+  const tool = defineTool({
     name,
     description: (view) => {
       const now = managerNow();
@@ -233,4 +234,6 @@ export const createSpawnTool = (
       }
     },
   });
+  delegating.add(tool);
+  return tool;
 };

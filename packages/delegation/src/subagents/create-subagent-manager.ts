@@ -196,8 +196,9 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
   ): Promise<Spawned> => {
     const { record } = member;
     const { task, label, config = record.config, origin, scope } = request;
-    const parent =
-      request.parentId === undefined ? parentFor(record.parentId, null) : parentFor(request.parentId, scope);
+    // One that is not there, or not seen, changes nothing (SB-081): what is below another does not come to the top by it.
+    const asked = request.parentId === undefined ? undefined : parentFor(request.parentId, scope);
+    const parent = request.parentId === null ? undefined : (asked ?? parentFor(record.parentId, null));
     const now = clock.now();
     return start(
       {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { delegatePolicyOf } from '../../src/delegate/delegate-options.ts';
 import { toolsFor } from '../../src/delegate/tool-access.ts';
-import type { DelegateOptions } from '../../src/index.ts';
+import { createSpawnTool, createSubworkerTool, createSwarmTool, type DelegateOptions } from '../../src/index.ts';
 import { offeredTo, tool } from '../delegating.ts';
 import { delegatingOnce, resultIn } from './lead.ts';
 
@@ -37,6 +37,12 @@ describe('the tools of a child', () => {
     expect(granted()).toEqual(['read', 'write', 'search', 'issues']);
   });
 
+  test('are none that spawn, whatever they are called [HM-040]', () => {
+    const nobody = () => null;
+    const team = [createSpawnTool(nobody, { name: 'team' }), createSubworkerTool(), createSwarmTool()];
+    expect(granted(undefined, {}, 'leaf', [tool('read'), ...team])).toEqual(['read']);
+  });
+
   test('are what was asked for among those of its parent: it never gains one [HM-041]', () => {
     expect(granted(['read', 'rm'], { inheritServerTools: false })).toEqual(['read']);
   });
@@ -45,7 +51,10 @@ describe('the tools of a child', () => {
     const options = { tools: ['files'], toolsets: { files: ['read', 'write'] }, inheritServerTools: false };
     expect(granted(['read', 'search'], options)).toEqual(['read']);
     expect(granted(['search'], options)).toEqual([]);
-    expect(granted(['read'], { ...options, inheritServerTools: true })).toEqual(['read', 'issues']);
+    // those of servers need not be asked for, but allowed
+    expect(granted(['read'], { ...options, inheritServerTools: true })).toEqual(['read']);
+    const more = { ...options, tools: ['files', 'issues'], inheritServerTools: true };
+    expect(granted(['read'], more)).toEqual(['read', 'issues']);
   });
 
   test('come out of bundles, and of bundles in bundles, also ones that hold each other [HM-041]', () => {

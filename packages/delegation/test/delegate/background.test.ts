@@ -40,6 +40,19 @@ describe('delegate_task in the background', () => {
     expect(report).toMatchObject({ status: 'completed', text: 'It has begun.', children: [] });
   });
 
+  test('says what was asked for and not granted, when it begins and when it has ended [HM-155]', async () => {
+    const wrong = { goal: 'a', role: 'manager', toolsets: ['Read_File'] };
+    const troupe = openLead(leads(did, wrong), { options: { ...auto, offerToolsets: true } });
+    const told = toldIn(await troupe.run()) as Dispatched & { warnings: string[] };
+    const both = [expect.stringContaining('Unknown role "manager"'), expect.stringContaining('Not granted')];
+    expect(told.warnings).toEqual(both);
+    await settle();
+    troupe.clock.increment(1_000);
+    await settle();
+    const block = lastHeard(troupe.provider.requests.at(-1)?.request.messages);
+    expect(block).toMatch(/WARNINGS:\n- Unknown role "manager".*\n- Not granted/);
+  });
+
   test('has one completion for a batch, a block that says all by itself, heard once [HM-151, HM-154, HM-155, B-56, F-14]', async () => {
     const troupe = openLead(leads(did, two), { options: auto });
     const report = await troupe.run();

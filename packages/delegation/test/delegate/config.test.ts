@@ -75,6 +75,8 @@ describe('a configuration that people wrote', () => {
     ['less than the least', 29, undefined, 30_000],
     ['the least', 30, undefined, 30_000],
     ['more', '31', undefined, 31_000],
+    ['fractions of a millisecond', 64.1, undefined, 64_100],
+    ['more than there is', 1e306, undefined, Number.MAX_SAFE_INTEGER],
     ['only the environment', undefined, '45', 45_000],
     ['no number, and the environment', 'soon', '45', 45_000],
     ['no number twice', 'soon', 'later', undefined],
@@ -104,7 +106,13 @@ describe('a configuration that people wrote', () => {
   test('inherits servers, approves, names a model and an effort only where it says so [HM-026, HM-056]', () => {
     expect(read({ inherit_mcp_toolsets: 'no' }).inheritServerTools).toBe(false);
     expect(read({ subagent_auto_approve: true }).approval).toBe('allow');
-    expect(read({ subagent_auto_approve: false }).approval).toBeUndefined();
+    for (const plain of [false, 0, 'off', '', null])
+      expect(read({ subagent_auto_approve: plain }).approval).toBeUndefined();
+    for (const said of [1, 'on', 'Yes']) expect(read({ subagent_auto_approve: said }).approval).toBe('allow');
+    for (const odd of [[], {}, 7, Number.NaN]) {
+      const { options, warnings } = readDelegateConfig({ subagent_auto_approve: odd });
+      expect([options.approval, warnings]).toEqual([undefined, [expect.stringContaining('it is off')]]);
+    }
     expect(read({ model: ' small ' }).model).toBe('small');
     expect(read({ model: '' }).model).toBeUndefined();
     expect(read({ reasoning_effort: 'none' }).settings).toEqual({ reasoning: 'off' });

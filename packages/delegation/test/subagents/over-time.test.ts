@@ -102,6 +102,14 @@ test('[SB-081] Nobody goes below what it does not see', async () => {
   await settle();
   const resumed = await manager.resume({ agentId: mine.agentId, task: 'more', scope: 'mine', parentId });
   expect(resumed).toMatchObject({ parentId: null, depth: 1 });
+  // and one that is below another stays there
+  const below = await manager.spawn({ task: 'count', scope: 'theirs', parentId, config });
+  await settle();
+  for (const nobody of ['sub_0000000000', mine.agentId]) {
+    const again = await manager.resume({ agentId: below.agentId, task: 'more', scope: 'theirs', parentId: nobody });
+    expect(again).toMatchObject({ parentId, depth: 2 });
+    await settle();
+  }
   for (const scope of [undefined, 'theirs', theirs.sessionKey])
     expect(await manager.spawn({ task: 'count', parentId, ...(scope && { scope }) })).toMatchObject({
       parentId,
