@@ -1,10 +1,11 @@
 /** What a background delegation has come to: as data, and as the block of text that enters the conversation of whoever asked for it. */
 import type { RunView, UnitEnd } from '@troupe/core';
+import type { FileRegistry } from '../files/file-registry.ts';
 import { entryOf } from '../results/entry.ts';
 import { type Attempt, fallbackOf } from './attempts.ts';
 import type { DelegationPlan } from './child-plan.ts';
 import type { DelegatePolicy } from './delegate-options.ts';
-import type { DelegateEntry, DelegateResult } from './delegation-result.ts';
+import { type DelegateEntry, type DelegateResult, fitOf, withStaleNote } from './delegation-result.ts';
 import type { KeptWorkspace } from './workspace.ts';
 
 /** The completion of a background delegation: `Report.calls[0].data` of its unit. */
@@ -117,12 +118,14 @@ export const childCompletionText = (
   delegationId: string,
   plan: DelegationPlan,
   policy: Pick<DelegatePolicy, 'maxSummaryChars' | 'timeoutFallbacks'>,
+  files?: FileRegistry,
 ): string => {
   const { report, child } = attempt;
   const { index, fallback } = child;
   const { maxSummaryChars } = policy;
   const entry: DelegateEntry = {
     ...entryOf(report, { index, ...(maxSummaryChars !== undefined && { maxSummaryChars }) }),
+    ...fitOf(report, child.outputSchema),
     ...(fallback !== undefined && {
       fallback_attempt: fallback,
       primary_model: plan.children[index]?.model ?? null,
@@ -134,7 +137,7 @@ export const childCompletionText = (
     next
       ? `A child that you delegated one task to ran out of time. When the others have ended the task is tried again with model ${next.model}, unless nothing more can be started; you are told of that by itself. Do not delegate it again meanwhile.`
       : 'One task that you delegated to the background has ended; you are told of the others by themselves. This is a self-report: verify what matters.',
-    taskBlock(entry, tasksOf(plan)),
+    taskBlock(withStaleNote(entry, [report.runId], { files, parentRunId: plan.parentRunId }), tasksOf(plan)),
   ].join('\n\n');
 };
 

@@ -195,7 +195,7 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
     completion: completionText,
     childCompletion: (report, { runId, data, childData }) => {
       const plan = data as unknown as DelegationPlan;
-      return childCompletionText({ report, child: childData as unknown as ChildPlan }, runId, plan, policy);
+      return childCompletionText({ report, child: childData as unknown as ChildPlan }, runId, plan, policy, files);
     },
   });
   delegating.add(tool);

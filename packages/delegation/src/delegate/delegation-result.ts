@@ -38,9 +38,15 @@ export type DelegateResult = {
 
 const seconds = (ms: number): number => Math.round(ms / 10) / 100;
 
-const schemaFieldsOf = async (report: Report, schema: JSONSchema | undefined): Promise<Partial<DelegateEntry>> => {
+/** Whether an answer fits what was asked for: the child was asked again until it did, or could not be. */
+export const fitOf = (report: Report, schema: JSONSchema | undefined): Pick<DelegateEntry, 'schema_valid' | 'data'> => {
   if (!schema || report.status !== 'completed') return {};
-  if (report.data !== undefined) return { schema_valid: true, data: report.data };
+  return report.data === undefined ? { schema_valid: false } : { schema_valid: true, data: report.data };
+};
+
+const schemaFieldsOf = async (report: Report, schema: JSONSchema | undefined): Promise<Partial<DelegateEntry>> => {
+  const fit = fitOf(report, schema);
+  if (!schema || fit.schema_valid !== false) return fit;
   const value = jsonIn(report.text ?? '');
   if (value === undefined) return { schema_valid: false, schema_errors: ['the answer holds no JSON'] };
   const { issues = [] } = await schemaOf(schema)['~standard'].validate(value);
@@ -61,10 +67,11 @@ type About = {
   warnings: readonly string[];
 };
 
-const withStaleNote = (
+/** With a note where what its parent had read was changed by it. */
+export const withStaleNote = (
   entry: DelegateEntry,
   childRunId: readonly string[],
-  { files, parentRunId }: About,
+  { files, parentRunId }: Pick<About, 'files' | 'parentRunId'>,
 ): DelegateEntry => {
   if (!files) return entry;
   // What a child wrote, it wrote after it began; what its parent has read after that is not stale.

@@ -297,6 +297,30 @@ describe('delegate_task in the background', () => {
     expect(await session.usage()).toMatchObject({ costUsd: 2 });
   });
 
+  test('tells of each child whether its answer fits, and what of the files its parent had read it has changed [HM-140, HM-155, HM-170]', async () => {
+    const registry = fileRegistry();
+    const touch = (name: string, what: 'reads' | 'writes') =>
+      trackFiles(tool(name), { registry, [what]: () => '/srv/plan.md' });
+    const output_schema = { type: 'object', properties: { n: { type: 'number' } }, required: ['n'] };
+    const script: Script = ({ messages }, { agent }) => {
+      const last = messages.at(-1);
+      if (agent !== 'lead') return last?.role === 'tool' ? 'not json' : calling({ name: 'write', arguments: {} });
+      if (last?.content === 'Do it.') return calling({ name: 'read', arguments: {} });
+      const isRead = messages.filter(({ role }) => role === 'tool').length === 1 && last?.role === 'tool';
+      return isRead ? calling(delegate({ tasks: [{ goal: 'a', output_schema }, { goal: 'b' }] })) : 'Noted.';
+    };
+    const troupe = openLead(script, {
+      options: { ...auto, completions: 'each', files: registry },
+      tools: [touch('read', 'reads'), touch('write', 'writes')],
+    });
+    await troupe.run();
+    for (let i = 0; i < 4; i++) await settle();
+    const told = troupe.provider.requests.map(({ request }) => lastHeard(request.messages)).join('\n');
+    expect(told).toMatch(/TASK 1\/2: a\n[\s\S]*answer does NOT fit its schema/);
+    expect(told.match(/answer does NOT fit/g)).toHaveLength(1);
+    expect(told).toContain('/srv/plan.md');
+  });
+
   test('tells of each child by itself where the options say so, in one place, and of none twice [HM-159]', async () => {
     const store = { ...memoryStore(), lasting: true };
     const children = (goal: string) => ({ text: `Did ${goal}.`, delayMs: goal === 'a' ? 100 : 1_000 });
