@@ -123,20 +123,23 @@ describe('a thrown error whose message is no text', () => {
 test('a secret that is the name of a field is told nowhere, and nothing else is lost', async () => {
   keepSecret('a key of many words');
   const secrets = ['a key of many words', 'sk-proj-abcdefgh12345678'];
+  const long = 'x'.repeat(100);
   const usage = defineTool({
     name: 'usage',
     description: '',
-    inputSchema: z.object({ headers: z.record(z.string(), z.number()) }),
-    execute: () => ({ byKey: Object.fromEntries(secrets.map((secret, i) => [secret, i])) }),
+    inputSchema: z.object({ headers: z.record(z.string(), z.string()) }),
+    execute: () => ({ byKey: Object.fromEntries(secrets.map((secret, i) => [secret, `${long}${i}`])) }),
   });
   const { runtime, events } = openRuntime({
-    provider: scriptedProvider(once('usage', { headers: { [secrets[1] ?? '']: 1 } })),
+    provider: scriptedProvider(once('usage', { headers: { [secrets[1] ?? '']: long } })),
   });
   const { runId } = await runtime.run(leadOf({ tools: [usage] }), 'Go.');
   const { steps } = await runtime.replay(runId);
   const told = JSON.stringify([events, steps.map(({ heard }) => heard)]);
   for (const secret of secrets) expect(told).not.toContain(secret);
-  expect(only(events, 'call.completed')).toMatchObject([{ data: { byKey: { '[redacted]': 0, '[redacted]_': 1 } } }]);
+  expect(only(events, 'call.completed')).toMatchObject([
+    { data: { byKey: { '[redacted]': `${long}0`, '[redacted]_': `${long}1` } } },
+  ]);
 });
 
 describe('a tool that cannot say what is asked of it fails its call, and not the run', () => {
@@ -229,4 +232,18 @@ test.each<[string, () => never, string]>([
   const { runtime } = openRuntime({ provider: scriptedProvider(once('tool')) });
   const { calls } = await runtime.run(leadOf({ tools: [tool] }), 'Go.');
   expect(calls).toMatchObject([{ status: 'error', result: expect.stringContaining(error) }]);
+});
+
+test('a result that does not fit is none, though its schema takes anything that it does not know', async () => {
+  const outputSchema = z.object({ value: z.string().optional() });
+  const tool = defineTool({
+    name: 'tool',
+    description: '',
+    inputSchema: nothing,
+    outputSchema: outputSchema as never,
+    execute: () => ({ content: 'said', data: { value: 5 } }),
+  });
+  const { runtime } = openRuntime({ provider: scriptedProvider(once('tool')) });
+  const { calls } = await runtime.run(leadOf({ tools: [tool] }), 'Go.');
+  expect(calls).toMatchObject([{ status: 'error', result: expect.stringContaining('expected string') }]);
 });

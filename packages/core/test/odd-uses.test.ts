@@ -29,6 +29,46 @@ test('a call that spawns and then returns "spawned" says that the latter was not
   expect(only(events, 'child.started')).toHaveLength(1);
 });
 
+test.each([{ budget: { turns: -1 } }, { job: null as never }])(
+  'whoever waits for a child that cannot be started hears so: %j',
+  async ({ budget, job = 'x' }) => {
+    const down = defineTool({
+      name: 'down',
+      description: '',
+      inputSchema: nothing,
+      async execute(_input, { spawn }) {
+        await spawn(kid, job, budget ? { budget } : {});
+        return 'started';
+      },
+    });
+    const { runtime } = openRuntime({
+      provider: scriptedProvider([{ calls: [{ name: 'down', arguments: {} }] }, 'Done.']),
+    });
+    const { status, calls } = await runtime.run(leadOf({ tools: [down] }), 'Go.');
+    expect({ status, calls }).toMatchObject({ status: 'completed', calls: [{ status: 'error' }] });
+  },
+);
+
+test.each([true, false])(
+  'a child that its call waits for has its whole grant, though the call may become children: %s',
+  async (mayBecome) => {
+    const own = defineTool({
+      name: 'own',
+      description: '',
+      inputSchema: nothing,
+      async execute(_input, { spawn }) {
+        await (await spawn(kid, 'scout')).report;
+        return 'ok';
+      },
+      ...(mayBecome && { settle: () => ({ content: '' }) }),
+    });
+    const provider = scriptedProvider({ lead: [{ calls: [{ name: 'own', arguments: {} }] }, 'Done.'], kid: ['found'] });
+    const { runtime, events } = openRuntime({ provider });
+    await runtime.run(leadOf({ tools: [own], budget: { tokens: 1_015 } }), 'Go.');
+    expect(only(events, 'child.requested')[0]?.grant).toEqual({ tokens: 898 });
+  },
+);
+
 test('a tool that may become its children may wait for one, too, and give a result of its own', async () => {
   const own = defineTool({
     name: 'own',

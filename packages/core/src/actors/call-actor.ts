@@ -377,7 +377,10 @@ const ask = (
     try {
       world.prepare(run, childId, request, reply);
     } catch (error) {
-      return { ...data, refused: { kind: 'invalid', message: faultOf(error, 'job.invalid').message } };
+      const { message } = faultOf(error, 'job.invalid');
+      // Nobody has taken note of it, who would tell the tool that waits.
+      reply.refuse?.(world.refusal(message, { kind: 'invalid' }));
+      return { ...data, refused: { kind: 'invalid', message } };
     }
     if (isSpawningHeld(run.runId, world))
       return {

@@ -17,6 +17,12 @@ export const check = (schema: Schema, value: unknown): Checked | Promise<Checked
   return verdict instanceof Promise ? verdict.then(checkedOf) : checkedOf(verdict);
 };
 
+/** Whether all fields are still there: a schema that knows none of them takes anything. */
+const keeps = (value: unknown, fields: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.keys(fields as object).every((key) => Object.hasOwn(value, key));
+
 /**
  * What a tool's `execute` gave, as the result of its call: as it is, or as the tool's `outputSchema` made it. An output that does not
  * fit is an error in the result. For tools that are made around other tools.
@@ -32,6 +38,6 @@ export const resultOfTool = async (tool: Pick<Tool, 'name' | 'outputSchema'>, ou
   if ('value' in verdict) return isResult ? result : asToolResult(verdict.value);
   // An output may have such fields of its own, and be no result.
   const whole = isResult ? await check(tool.outputSchema, output) : verdict;
-  if ('value' in whole) return { data: toJSON(whole.value) };
+  if ('value' in whole && keeps(whole.value, output)) return { data: toJSON(whole.value) };
   return { error: `The output of "${tool.name}" does not fit its schema: ${verdict.problem}` };
 };

@@ -102,7 +102,9 @@ export const spawn = (step: Step, asked: Asked): void => {
       again(step, index, there);
       return;
     }
-    const shares = planned ? alive + run.shares : run.live + 1 + run.shares;
+    // One that its own call waits for takes the share that was set aside for what the call may become.
+    const own = asked.awaited ? asking.shares : 0;
+    const shares = planned ? alive + run.shares : run.live + 1 + run.shares - own;
     const verdict: { grant: ChildState['grant'] } | { refusal: Omit<Refusal, 'limit'> & { limit?: number } } = gone
       ? { refusal: gone }
       : request.refused

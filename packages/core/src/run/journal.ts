@@ -24,7 +24,9 @@ const textsIn = (said: readonly object[], before: number): Map<string, Place> =>
   const look = (value: unknown, place: Place): void => {
     if (typeof value === 'string') {
       if (value.length >= shortest && !places.has(value)) places.set(value, place);
-    } else if (isObject(value)) for (const key in value) look(value[key], [...place, key]);
+      // What stands under a secret has another name where it is stored.
+    } else if (isObject(value) && redactNames(value) === value)
+      for (const key in value) look(value[key], [...place, key]);
   };
   for (const [index, draft] of said.entries()) look(draft, [before + index + 1]);
   return places;

@@ -45,8 +45,9 @@ export const openAskedBelow = (
       const told = await eventsOf(runId);
       if (isHere(runId)) continue;
       desk.restore(told);
-      // What is older was asked by one that had its id and is forgotten.
-      desk.dropQuestions(runId, createdAt);
+      // What is older was asked by one that had its id and is forgotten; clocks of other machines may be behind.
+      const asked = new Set(told.map((event) => event.type === 'question.asked' && event.question.id));
+      desk.dropQuestions(runId, ({ id, askedAt }) => askedAt < createdAt && !asked.has(id));
     }
   },
   async learnAnswers(runId) {

@@ -57,10 +57,10 @@ export const openDesk = (
     questionsChanged$.next();
   };
 
-  const dropQuestions = (of: string, before = Number.POSITIVE_INFINITY): void => {
+  const dropQuestions = (of: string, isMeant: (question: Question) => boolean = () => true): void => {
     let changed = false;
-    for (const { id, runId, askedAt } of questions.within(of))
-      if (runId === of && askedAt < before) changed = questions.remove(id) || changed;
+    for (const question of questions.within(of))
+      if (question.runId === of && isMeant(question)) changed = questions.remove(question.id) || changed;
     if (changed) questionsChanged$.next();
   };
 
@@ -113,7 +113,7 @@ export const openDesk = (
         };
         waiting.add(waiter);
       }),
-    /** Nobody waits for answers of a run any more. @param before Only for those that it asked earlier. */
+    /** Nobody waits for answers of a run any more, or for those that are meant. */
     dropQuestions,
     /** A run is being interrupted: it asks nobody any more. Its questions are forgotten with its end. */
     stopAsking: (): void => queueMicrotask(() => questionsChanged$.next()),

@@ -90,7 +90,7 @@ export const makeWorld = ({
       const { agent, job, budget, data } = request;
       const jobData = jobDataOf(job, `"${agent.name}"`);
       outputOf(agent, job);
-      checkBudget(budget, `the child "${agent.name}"`);
+      checkBudget(budget ?? undefined, `the child "${agent.name}"`);
       offspringOf(run).spawns.set(childId, {
         ...(accept && { accept }),
         ...(refuse && { refuse }),
