@@ -12,7 +12,11 @@ export const nodeHandler =
     const request = requestOf(incoming);
     if (!request) return void outgoing.writeHead(400).end();
     const answer = async (): Promise<void> => send(await handle(request), outgoing);
-    answer().catch(() => (outgoing.headersSent ? outgoing.destroy() : outgoing.writeHead(500).end()));
+    answer().catch(() => {
+      if (outgoing.headersSent) return outgoing.destroy();
+      for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name);
+      return outgoing.writeHead(500).end();
+    });
   };
 
 const send = ({ status, headers, body }: Response, outgoing: ServerResponse): void => {

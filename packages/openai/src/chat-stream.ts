@@ -33,7 +33,10 @@ export async function* chatParts(stream: AsyncIterable<unknown>, turn: number): 
       const chunk = chunkOf(each);
       const choice = chunk.choices?.find(({ index = 0 }) => index === 0);
       // Some servers end with the whole message, after its deltas.
-      const said: Delta = choice?.delta ?? (hasBegun ? undefined : choice?.message) ?? {};
+      const { message } = choice ?? {};
+      // Calls that stand there alone are news all the same.
+      const left = calls.size === 0 && message ? { tool_calls: message.tool_calls ?? null } : {};
+      const said: Delta = choice?.delta ?? (hasBegun ? left : message) ?? {};
       const reasoning = textIn(said.reasoning_content) ?? textIn(said.reasoning) ?? thoughtIn(said.content);
       if (reasoning) yield { type: 'reasoning', delta: reasoning };
       const text = textIn(said.content);
@@ -113,6 +116,6 @@ export const finishOf = (
   reason: string,
   hasCalls: boolean,
 ): Extract<ModelPart, { type: 'finish' }>['reason'] | 'broken' => {
-  const said = reason.toLowerCase();
+  const said = String(reason).toLowerCase();
   return unfinished.find(([words]) => words.test(said))?.[1] ?? (hasCalls ? 'calls' : 'stop');
 };

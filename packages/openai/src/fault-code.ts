@@ -44,7 +44,8 @@ const words: readonly (readonly [RegExp, ModelFaultCode])[] = [
   [/invalid|bad_?request|unsupported|image/, 'model.bad_request'],
 ];
 
-const httpStatus = (code: unknown): number | undefined => {
+/** An HTTP status that stands where a code does. */
+export const httpStatus = (code: unknown): number | undefined => {
   const number = typeof code === 'string' ? Number(code) : code;
   return typeof number === 'number' && number >= 400 && number <= 599 ? number : undefined;
 };
@@ -62,7 +63,7 @@ export const codeOfServerError = ({ status, code, type, message }: ServerError):
   const http = status ?? httpStatus(code);
   if (http !== 429 && isContextLengthMessage(message)) return 'model.context_length';
   if (refused.test(said)) return 'model.refused';
-  const byWords = words.find(([pattern]) => pattern.test(said))?.[1];
+  const byWords = words.find(([pattern, its]) => pattern.test(said) && !(http === 400 && its === 'model.timeout'))?.[1];
   // Some servers answer 400 whatever it is.
   if (http !== undefined && http !== 400) return codeOfStatus(http);
   return byWords ?? (http === 400 ? 'model.bad_request' : 'model.unavailable');

@@ -1,4 +1,4 @@
-import { codeOfServerError } from './fault-code.ts';
+import { codeOfServerError, httpStatus } from './fault-code.ts';
 import { StreamError } from './faults.ts';
 
 type Fetch = typeof globalThis.fetch;
@@ -40,10 +40,15 @@ const streamed = async (response: Response): Promise<Response> => {
   const text = await new Response(body).text();
   const told = parsed(text);
   const whole = typeof told === 'object' && told !== null ? (told as Record<string, unknown>) : {};
-  if (whole.error) {
+  // A response that failed says so itself.
+  if (whole.error && whole.object !== 'response') {
     const { message, code, type } = (JSON.parse(enveloped(text)) as { error: Record<string, unknown> }).error;
     const said = String(message);
-    throw new StreamError(codeOfServerError({ status: 400, code, type, message: said }), said, code);
+    throw new StreamError(
+      codeOfServerError({ status: httpStatus(code) ?? 400, code, type, message: said }),
+      said,
+      code,
+    );
   }
   const event = Array.isArray(whole.choices)
     ? whole
@@ -62,7 +67,9 @@ const beginningOf = async (body: ReadableStream<Uint8Array>): Promise<string> =>
     for (let text = ''; ; ) {
       const { done, value } = await reader.read();
       text += new TextDecoder().decode(value);
-      if (done || text.trim() !== '') return text;
+      // The first word of a stream may come in pieces.
+      if (done || !['data:', 'event:', 'id:', 'retry:'].some((word) => word.startsWith(text.trim()))) return text;
+      if (text.trim().endsWith(':')) return text;
     }
   } finally {
     reader.cancel().catch(() => {});

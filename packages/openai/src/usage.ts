@@ -26,7 +26,12 @@ export const usageOf = (reported: object): Usage => {
   const saidTokens = count(all.completion_tokens) ?? count(all.output_tokens) ?? 0;
   // xAI and Gemini leave the reasoning out of it, and count it in the total alone; others count so what came from a cache.
   const uncounted = (count(all.total_tokens) ?? 0) - inputTokens - saidTokens;
-  const outputTokens = uncounted > 0 && uncounted !== cachedTokens ? saidTokens + uncounted : saidTokens;
+  const isReasoning =
+    reasoningTokens === undefined
+      ? !('cache_creation_input_tokens' in all || cachedTokens)
+      : uncounted === reasoningTokens;
+  const outputTokens =
+    uncounted > 0 && inputTokens > 0 && saidTokens > 0 && isReasoning ? saidTokens + uncounted : saidTokens;
   return {
     inputTokens,
     outputTokens,

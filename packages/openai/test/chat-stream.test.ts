@@ -85,6 +85,14 @@ describe('a Chat Completions stream', () => {
     expect(turn.usage).toMatchObject({ outputTokens: 2 });
   });
 
+  test('takes the calls that stand in the whole message of a last frame alone', async () => {
+    const call = { index: 0, id: 'a', function: { name: 'one', arguments: '{}' } };
+    const turn = await read(says({ content: 'Once' }), {
+      choices: [{ message: { content: 'Once', tool_calls: [call] }, finish_reason: 'tool_calls' }],
+    });
+    expect(turn).toMatchObject({ text: 'Once', calls: [{ name: 'one' }], finish: ['calls'] });
+  });
+
   test('takes the whole message of a last frame where the deltas before it say nothing', async () => {
     const turn = await read(says({ role: 'assistant', content: '' }), {
       choices: [{ message: { content: 'Once upon.' }, finish_reason: 'stop' }],

@@ -33,6 +33,7 @@ describe('an answer of 200 that is no stream', () => {
     [{ error: 'Unexpected endpoint or method. (POST /chat/completions)' }, 'model.bad_request', 'Unexpected endpoint'],
     [{ error: { message: 'Incorrect API key', code: 'invalid_api_key' } }, 'model.unauthorized', 'Incorrect API key'],
     [{ error: { message: 'Slow down', type: 'rate_limit_error' } }, 'model.rate_limited', 'Slow down'],
+    [{ error: { message: 'Provider returned error', code: 502 } }, 'model.unavailable', 'Provider returned error'],
     [{ status: 'ok' }, 'model.misconfigured', '{"status":"ok"}'],
   ])('and tells of an error says what it is: %j', async (body, code, said) => {
     const server = await whole(body);
@@ -73,7 +74,9 @@ describe('an answer of 200 that is no stream', () => {
     const heard = Promise.withResolvers<void>();
     const server = await serve(async (response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
-      sendEvents(response, ['\n', says({ content: 'Forty' })]);
+      response.write('\nda');
+      await new Promise((resolve) => setImmediate(resolve));
+      response.write(`ta: ${JSON.stringify(says({ content: 'Forty' }))}\n\n`);
       await heard.promise;
       sendEvents(response, [says({ content: '-two.' }), ...end]).end();
     });

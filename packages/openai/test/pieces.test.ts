@@ -179,6 +179,12 @@ test.each([
     { prompt_tokens: 5, completion_tokens: 10, total_tokens: 115, prompt_tokens_details: { cached_tokens: 100 } },
     10,
   ],
+  ['a total alone', { total_tokens: 100 }, 0],
+  [
+    'what was put into a cache is none of it',
+    { prompt_tokens: 10, completion_tokens: 90, total_tokens: 1_600, cache_creation_input_tokens: 500 },
+    90,
+  ],
   ['a total that says less', { prompt_tokens: 5, completion_tokens: 10, total_tokens: 1 }, 10],
 ])('the reasoning that a server counts in the total alone was paid for: %s', (_, usage, outputTokens) => {
   expect(usageOf(usage)).toMatchObject({ outputTokens });
