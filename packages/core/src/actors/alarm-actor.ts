@@ -1,7 +1,7 @@
 import { type AnyEventObject, fromCallback } from 'xstate';
-import type { AlarmInput } from '../agent/agent-machine.ts';
 import type { Heartbeat, RunFact } from '../agent/context.ts';
 import { heartbeatOf, phaseOf } from '../agent/stalls.ts';
+import type { AlarmInput } from '../agent/watches.ts';
 import { activeMsOf } from '../run/ledger.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';

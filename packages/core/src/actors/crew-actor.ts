@@ -5,7 +5,7 @@
 
 import { callKeyOf, callKeyOfChild, type FaultError, noUsage, type Report } from '@troupe/protocol';
 import { type ActorLogic, type AnyActorRef, type AnyEventObject, createActor, type Snapshot } from 'xstate';
-import type { CrewMessage } from '../agent/agent-machine.ts';
+import type { CrewMessage } from '../agent/agent-setup.ts';
 import { roundsOf } from '../agent/children.ts';
 import type { CallState, CrewOrder, RunCommand } from '../agent/context.ts';
 import { itemAt, itemsOf } from '../agent/rows.ts';

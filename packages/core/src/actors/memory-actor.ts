@@ -1,6 +1,6 @@
 import { messageOf, redact } from '@troupe/protocol';
 import { type AnyEventObject, fromCallback } from 'xstate';
-import type { MemoryInput } from '../agent/agent-machine.ts';
+import type { MemoryInput } from '../agent/agent-setup.ts';
 import type { RunFact } from '../agent/context.ts';
 import { withMemory } from '../agent/conversation.ts';
 import type { LiveRun } from '../run/live-run.ts';

@@ -12,7 +12,7 @@ import {
   type Usage,
 } from '@troupe/protocol';
 import { type AnyEventObject, fromCallback } from 'xstate';
-import type { TurnInput } from '../agent/agent-machine.ts';
+import type { TurnInput } from '../agent/agent-setup.ts';
 import type { ClosedTurn, GivenTurn, PlannedCall, RunFact } from '../agent/context.ts';
 import { jsonIn } from '../agent/conversation.ts';
 import type { LiveRun } from '../run/live-run.ts';

@@ -1,6 +1,6 @@
 import { FaultError, faultOf, type Message, type ModelPart, noUsage, type Usage } from '@troupe/protocol';
 import { type AnyEventObject, fromCallback } from 'xstate';
-import type { SummaryInput } from '../agent/agent-machine.ts';
+import type { SummaryInput } from '../agent/agent-setup.ts';
 import type { RunFact } from '../agent/context.ts';
 import { splitForSummary, summaryMessage, summaryPrompt, transcriptOf } from '../agent/conversation.ts';
 import { nameOf } from '../model/attempt.ts';

@@ -209,6 +209,13 @@ export const keepContext = ({ run }: Step, { tried = false }: { tried?: boolean 
 
 const cutReasons = { length: 'its output limit', filter: "the provider's content filter" } as const;
 
+/** A fault of an actor that threw what nobody expects. */
+export const bug = (error: unknown): Fault => ({
+  code: 'run.bug',
+  message: `An actor of the run broke: ${error instanceof Error ? error.message : String(error)}`,
+  retryable: false,
+});
+
 /** Ends a run as failed. */
 export const fail = ({ run }: Step, exitReason: NonNullable<RunContext['end']>['exitReason'], fault: Fault): void => {
   run.end = { status: 'failed', exitReason, fault: { ...fault, runId: run.runId } };
