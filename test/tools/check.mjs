@@ -10,6 +10,7 @@ const steps = {
   types: ['tsc', '-b'],
   'unused files, names and dependencies': ['knip', '--no-config-hints'],
   'import rules': ['node', 'test/tools/import-rules.mjs'],
+  'faults to plant': ['node', 'test/tools/mutants.mjs', '--fits'],
 };
 
 const cwd = fileURLToPath(new URL('../..', import.meta.url));

@@ -1,7 +1,7 @@
-// node test/tools/run.mjs node test/tools/mutants.mjs [WORD...]
+// node test/tools/run.mjs node test/tools/mutants.mjs [--fits] [WORD...]
 //
 // Plants one fault after another in a copy of the workspace, and says which tests notice. A fault that no test notices fails.
-// With words, only faults whose names contain one of them.
+// With words, only faults whose names contain one of them. With --fits nothing is planted: it is checked that each has its place.
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -17,79 +17,34 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { faults } from './faults.mjs';
 
-/** @typedef {{ name: string, file: string, find: string, put: string }} Fault */
+/** @typedef {import('./faults.mjs').Fault} Fault */
 
-/** @type {Fault[]} */
-const faults = [
-  {
-    name: 'drop a terminal event: a child that is interrupted tells no end',
-    file: 'packages/core/src/runtime/engine.ts',
-    find: 'recorder.record(run, [{ ...end, usage',
-    put: "if (run.depth === 0 || end.type !== 'run.interrupted') recorder.record(run, [{ ...end, usage",
-  },
-  {
-    name: 'count a failed child: it keeps its place in the quota',
-    file: 'packages/core/src/runtime/quotas.ts',
-    find: 'completed: state.completed + Number(event.completed),',
-    put: 'completed: state.completed + 1,',
-  },
-  {
-    name: 'skip a queued stop: a child that waits for its slot does not hear the interrupt',
-    file: 'packages/core/src/actors/crew-actor.ts',
-    find: 'for (const child of [...crew.children.values()]) child.send(command);',
-    put: "for (const child of [...crew.children.values()])\n      if (command.type !== 'interrupt' || child.getSnapshot().value !== 'queued') child.send(command);",
-  },
-  {
-    name: 'lose an answer: what was answered during a pause does not run afterwards',
-    file: 'packages/core/src/agent/life.ts',
-    find: 'startReady(step);',
-    put: '',
-  },
-  {
-    name: 'release a budget twice: a settled child gives its grant back two times',
-    file: 'packages/core/src/agent/children.ts',
-    find: 'run.reserved = takePool(run.reserved, child.reserved);',
-    put: 'run.reserved = takePool(takePool(run.reserved, child.reserved), child.reserved);',
-  },
-  {
-    name: 'hear a command twice: what came of a message is not stored with it',
-    file: 'packages/core/src/runtime/inbox.ts',
-    find: 'void run.receipts.push({ mailId: id, receipt });',
-    put: 'void receipt;',
-  },
-  {
-    name: 'forget in a journal: what a run was told by a person is not written down',
-    file: 'packages/core/src/runtime/engine.ts',
-    find: '    run.heard.push({',
-    put: "    if (event.type !== 'answer') run.heard.push({",
-  },
-  {
-    name: 'do again in a fork: how calls in flight had ended is not known',
-    file: 'packages/core/src/replay/in-flight.ts',
-    find: 'known[fact.index] = fact.outcome;',
-    put: '',
-  },
-];
-
-const suites = ['packages/core/test', 'packages/delegation/test'];
+const mostSuites = ['packages/core/test', 'packages/delegation/test'];
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const words = process.argv.slice(2);
+const [fits, words] = [process.argv.includes('--fits'), process.argv.slice(2).filter((word) => word !== '--fits')];
 const chosen = faults.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
 if (chosen.length === 0) throw new Error(`No fault has one of these words in its name: ${words.join(', ')}.`);
+
+if (fits) {
+  for (const fault of chosen) planted(root, fault);
+  console.log(`faults to plant: ${chosen.length}, each has its place`);
+  process.exit(0);
+}
 
 const copy = mkdtempSync(join(tmpdir(), 'troupe-mutants-'));
 process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
 copyWorkspace();
 
-const { failed } = runTests();
+const { failed } = runTests(chosen.flatMap(({ suites = mostSuites }) => suites));
 if (failed.length > 0) {
   console.error(`Without any fault these fail already:\n${list(failed)}\nMend them first.`);
   process.exit(1);
 }
 
 const survivors = chosen.filter((fault) => {
-  const { failed } = withFault(fault, runTests);
+  const { failed } = withFault(fault, () => runTests(fault.suites ?? mostSuites));
   console.log(`\n${failed.length > 0 ? 'caught' : 'MISSED'} · ${fault.name} (${failed.length} tests)\n${list(failed)}`);
   return failed.length === 0;
 });
@@ -123,29 +78,34 @@ function linkModules(folder, packages) {
   }
 }
 
-/** @type {<T>(fault: Fault, act: () => T) => T} */
-function withFault({ name, file, find, put }, act) {
-  const path = join(copy, file);
-  const source = readFileSync(path, 'utf8');
+/** The file of a fault, as it is and with the fault. @type {(folder: string, fault: Fault) => { path: string, source: string, broken: string }} */
+function planted(folder, { name, file, find, put }) {
+  const path = join(folder, file);
+  const source = existsSync(path) ? readFileSync(path, 'utf8') : '';
   const places = source.split(find).length - 1;
   if (places !== 1)
-    throw new Error(`"${name}" fits ${places} places in ${file}. Expected one: bring this file up to date.`);
-  try {
-    writeFileSync(
-      path,
-      source.replace(find, () => put),
+    throw new Error(
+      `"${name}" fits ${places} places in ${file}. Expected one: bring test/tools/faults.mjs up to date.`,
     );
+  return { path, source, broken: source.replace(find, () => put) };
+}
+
+/** @type {<T>(fault: Fault, act: () => T) => T} */
+function withFault(fault, act) {
+  const { path, source, broken } = planted(copy, fault);
+  try {
+    writeFileSync(path, broken);
     return act();
   } finally {
     writeFileSync(path, source);
   }
 }
 
-/** Runs the suites in the copy, with fewer random worlds than usual. @returns {{ failed: string[] }} */
-function runTests() {
+/** Runs suites in the copy, with fewer random worlds than usual. @type {(suites: string[]) => { failed: string[] }} */
+function runTests(suites) {
   const report = join(copy, 'report.json');
   rmSync(report, { force: true });
-  const here = suites.filter((suite) => existsSync(join(copy, suite)));
+  const here = [...new Set(suites)].filter((suite) => existsSync(join(copy, suite)));
   const { stderr } = spawnSync('vitest', ['run', '--reporter=json', `--outputFile=${report}`, ...here], {
     cwd: copy,
     env: { RUNS: '800', ...process.env },
