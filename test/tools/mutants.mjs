@@ -4,6 +4,7 @@
 // With words, only faults whose names contain one of them. With --fits nothing is planted: it is checked that each has its place.
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -34,6 +35,8 @@ if (fits) {
 }
 
 const copy = mkdtempSync(join(tmpdir(), 'troupe-mutants-'));
+// Tests that try as another user read it, too.
+chmodSync(copy, 0o755);
 process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
 copyWorkspace();
 
