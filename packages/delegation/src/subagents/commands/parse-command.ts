@@ -31,7 +31,7 @@ type Said = { name?: string; config: SpawnFlags };
 
 /** A value that a flag takes, or what is expected in its place. */
 type Flag = {
-  /** `word`: the next one. `words`: all up to the next flag. `switch`: none. `maybe`: `on` or `off`, where one of them follows. */
+  /** `word`: the next one. `words`: all up to the next flag. `switch`: none. `maybe`: none, or {@link isOnOff}. */
   takes: 'word' | 'words' | 'switch' | 'maybe';
   /** Writes down what it says, or gives what was expected. */
   say(value: string, said: Said): string | undefined;
@@ -49,7 +49,7 @@ const choice = <Key extends 'mode' | 'cleanup' | 'routing'>(key: Key): Flag => (
 const yes = new Set(['on', 'true', 'yes', '1']);
 const no = new Set(['off', 'false', 'no', '0']);
 
-const onOff = (key: 'skills' | 'autoRoute', takes: 'switch' | 'maybe'): Flag => ({
+const onOffFlag = (key: 'skills' | 'autoRoute', takes: 'switch' | 'maybe'): Flag => ({
   takes,
   say(value, { config }) {
     const word = value.toLowerCase();
@@ -78,7 +78,7 @@ const flags: ReadonlyMap<string, Flag> = new Map<string, Flag>([
       },
     },
   ],
-  ['--skills', onOff('skills', 'maybe')],
+  ['--skills', onOffFlag('skills', 'maybe')],
   [
     '--no-skills',
     {
@@ -113,8 +113,11 @@ const flags: ReadonlyMap<string, Flag> = new Map<string, Flag>([
     },
   ],
   ['--routing', choice('routing')],
-  ['--auto-route', onOff('autoRoute', 'switch')],
+  ['--auto-route', onOffFlag('autoRoute', 'switch')],
 ]);
+
+/** Whether a word is the value of a flag before it, and not the first one of a task, like "No" or "1" or "On Monday": as it is written in `help`. */
+const isOnOff = ({ text, isQuoted }: Word): boolean => !isQuoted && /^(?:on|off|ON|OFF)$/.test(text);
 
 const isFlag = ({ text, isQuoted }: Word): boolean => !isQuoted && /^--(?:[a-z]|$)/i.test(text);
 
@@ -167,9 +170,8 @@ const spawnIn = (line: string, words: readonly Word[]): ChatCommand => {
     let value = given;
     if (value === undefined) {
       const following = plainFrom(words, at);
-      const next = words[at]?.text.toLowerCase() ?? '';
-      const isSaid = flag.takes === 'maybe' && following > 0 && (yes.has(next) || no.has(next));
-      const taken = { word: Math.min(following, 1), words: following, switch: 0, maybe: isSaid ? 1 : 0 }[flag.takes];
+      const onOff = words.slice(at, at + 1).filter(isOnOff).length;
+      const taken = { word: Math.min(following, 1), words: following, switch: 0, maybe: onOff }[flag.takes];
       const isNothing = taken === 0 && (flag.takes === 'switch' || flag.takes === 'maybe');
       value = isNothing ? 'on' : typed(line, words.slice(at, at + taken));
       at += taken;
