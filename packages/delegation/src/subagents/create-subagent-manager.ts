@@ -136,7 +136,7 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
     { input: { limits: policy.limits }, clock },
   );
 
-  actor.on('told', ({ event }) => told$.next({ ...event, at: clock.now() }));
+  actor.on('told', ({ event }) => told$.next(redact({ ...event, at: clock.now() })));
   const { opening, put, ask, made, end } = askManager(policy.id, actor, effects.noted);
   followRuns({
     runtime,

@@ -1,5 +1,5 @@
 /** One sub-agent of the older layout as a record of ours. What it is not taken over for is said in a note. */
-import { hashOf, JSONValue, type Message } from '@troupe/protocol';
+import { hashOf, JSONValue, type Message, redact } from '@troupe/protocol';
 import { z } from 'zod';
 import { configIn, type Fields, isFields, type Note } from './imported-config.ts';
 import { isName } from './names.ts';
@@ -90,7 +90,7 @@ export const recordIn = (key: string, value: unknown, now: number, note: Note): 
       ...(isNamed && { name }),
       parentId: full(stored.parent_id),
       depth: 1,
-      label: full(stored.label) ?? task?.slice(0, labelChars) ?? key,
+      label: full(stored.label) ?? redact(task)?.slice(0, labelChars) ?? key,
       config: isNamed ? config : { ...config, mode: 'run' },
       sessionKey: full(stored.session_key) ?? `subagent-${key}`,
       requester: {

@@ -1,5 +1,6 @@
 /** What a manager shows of its sub-agents. Reads, and changes nothing. */
 import type { Runtime } from '@troupe/core';
+import { redact } from '@troupe/protocol';
 import { childrenOf, pendingDescendants, visibleTo } from './lineage.ts';
 import { memberOf, treeOf } from './members.ts';
 import { isActive, type Member, type Roster } from './roster.ts';
@@ -80,7 +81,7 @@ export const openViews = (
     return {
       ...summaryOf(member),
       parentId: record.parentId,
-      task: record.run?.task ?? null,
+      task: redact(record.run?.task ?? null),
       config: record.config,
       sessionKey: record.sessionKey,
       requester: record.requester,

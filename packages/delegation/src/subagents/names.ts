@@ -1,5 +1,5 @@
 /** What sub-agents are called: ids for programs, names and labels for people and models. */
-import { beginningOf, hashOf, type IdSource } from '@troupe/protocol';
+import { beginningOf, hashOf, type IdSource, redact } from '@troupe/protocol';
 
 /** What `sub_` and ten digits take. */
 const idLength = 14;
@@ -28,10 +28,12 @@ const onOneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 /** What a sub-agent is shown as, on one line: its label, else its role and the beginning of its task, else 60 characters of its task. */
 export const labelOf = ({ label, role, task }: { label?: string | null; role?: string; task: string }): string => {
-  const own = onOneLine(label ?? '');
+  const own = onOneLine(redact(label ?? ''));
   if (own !== '') return own;
-  if (role === undefined) return beginningOf(onOneLine(task), longestLabel).trim();
-  return `${role}: ${beginningOf(onOneLine(task), longestTask)}${onOneLine(task).length > longestTask ? '…' : ''}`;
+  // Before it is cut: of a secret a part would be left that looks like none.
+  const about = onOneLine(redact(task));
+  if (role === undefined) return beginningOf(about, longestLabel).trim();
+  return `${role}: ${beginningOf(about, longestTask)}${about.length > longestTask ? '…' : ''}`;
 };
 
 /** Whether it can be a name: letters, digits, `_` and `-`, all of ASCII. */

@@ -262,6 +262,9 @@ describe('how a sub-agent was made', () => {
     const files = {
       ...list([
         stored(a, {
+          // which would be cut as a label
+          label: null,
+          task: `Look at all of the pages behind the door with ${key}`,
           config: { api_key: key, base_url: 'https://user:password@models.example', system_prompt: `Use ${key}.` },
         }),
       ]),
@@ -274,7 +277,7 @@ describe('how a sub-agent was made', () => {
       `Sub-agent ${a}: its base_url was not brought along: name a provider in its place.`,
       'Profile writer: its api_key was not brought along: name a provider in its place.',
     ]);
-    expect(JSON.stringify({ records, notes })).not.toMatch(/no-known-shape|models\.example|0123456789abcdef/);
+    expect(JSON.stringify({ records, notes })).not.toMatch(/a-key-of|no-known-shape|models\.example|0123456789abcdef/);
     expect(records[0]).toMatchObject({
       config: { instructions: 'Use [redacted].' },
       history: [{ content: 'my key is [redacted]' }],

@@ -387,3 +387,27 @@ test('[B-40] no key is stored, wherever it was said', async () => {
   expect(JSON.stringify(await office.memory.search('subagents:subagents', ''))).not.toContain(key);
   expect(JSON.stringify(await office.manager.listPersistent())).not.toContain(`Use ${key}`);
 });
+
+test('[B-40] no key is told, wherever it was said: not to who watches, nor to who asks, whole or cut', async () => {
+  const key = 'sk-proj-abcdefghijklmnopqrstuvwxyz0123456789';
+  const office = openOffice({ manager: { maxTotal: 100 } });
+  const { spawn, steer, resume, info, status, createProfile, dispatch } = office.manager;
+  // where a label would cut it
+  await spawn({ task: `Look at the pages behind the door with ${key} and count them` });
+  await spawn({ task: `Look behind the door with ${key}`, config: { role: 'researcher' } });
+  await spawn({ task: 'count', label: `with ${key}` });
+  const { agentId } = await spawn({ task: `hang on ${key}`, name: 'bo' });
+  await settle();
+  expect(await steer({ agentId, message: `count ${key}` })).toMatchObject({ status: 'accepted' });
+  await settle();
+  await resume({ name: 'bo', task: `go on with ${key}` });
+  await createProfile({ description: `reads logs with ${key}`, name: 'logs' });
+  await dispatch({ name: 'logs', request: `fail with ${key}` });
+  await settle();
+  const { active, recent } = await status();
+  const asked = await Promise.all([...active, ...recent].map((each) => info(each.agentId)));
+  expect(asked).toHaveLength(5);
+  const said = JSON.stringify([office.told, active, recent, asked]);
+  expect(said.match(/\[redacted\]/g)?.length).toBeGreaterThan(20);
+  expect(said.match(/.{30}sk-.{30}/g)).toBeNull();
+});
