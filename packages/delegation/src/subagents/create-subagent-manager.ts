@@ -3,6 +3,7 @@ import { guarded, type Runtime, type Tool } from '@troupe/core';
 import { FaultError, faultOf, redact, toJSON } from '@troupe/protocol';
 import { Subject } from 'rxjs';
 import { createActor, fromCallback, fromPromise, waitFor } from 'xstate';
+import type { Adoption } from './adoption.ts';
 import { askManager } from './ask-manager.ts';
 import { createSpawnTool } from './create-spawn-tool.ts';
 import { followRuns } from './follow-runs.ts';
@@ -394,22 +395,19 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
     boundTo,
 
     async adopt(records) {
-      const notes: string[] = [];
       await opening;
-      const names = new Set(membersUnder(roster(), under.named).map(({ record }) => record.name));
-      const fresh = records.filter(({ agentId, name }) => {
-        const isThere = memberOf(agentId) !== undefined || (name !== undefined && names.has(name));
-        if (isThere) notes.push(`${name ?? agentId} is there already, and was left out.`);
-        else if (name !== undefined) names.add(name);
-        return !isThere;
-      });
-      const agentIds = fresh.map(({ agentId }) => agentId);
-      const adopted = (await made(agentIds, { type: 'adopt', records: redact(fresh) })) as string[];
+      const news = records.flatMap(({ agentId }) => (memberOf(agentId) ? [] : agentId));
+      const { adopted, left } = (await made(news, { type: 'adopt', records: redact([...records]) })) as Adoption;
       const { maxPersistent } = policy.limits;
-      for (const { agentId, name } of fresh)
-        if (!adopted.includes(agentId))
-          notes.push(`${name} was left out: ${maxPersistent} persistent agents are kept at most (maxPersistent).`);
-      return { adopted: adopted.length, notes };
+      const words = {
+        there: 'is there already, and was left out.',
+        room: `was left out: ${maxPersistent} persistent agents are kept at most (maxPersistent).`,
+        above: 'was left out with the one that it is below.',
+      };
+      return {
+        adopted: adopted.length,
+        notes: left.map(({ agentId, name, why }) => `${name ?? agentId} ${words[why]}`),
+      };
     },
 
     async close({ runs: how = 'leave' } = {}) {

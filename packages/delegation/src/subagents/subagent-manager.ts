@@ -271,7 +271,7 @@ export type SubagentManager = {
   boundTo(sessionKey: string): Requester;
   /**
    * Brings sub-agents along that another program kept, in their order: ids and names that are there already are left out, and so are
-   * names beyond `maxPersistent`. Gives how many came, and a sentence for each that did not. @throws FaultError `store.unavailable`
+   * names beyond `maxPersistent`, with all that is below what is left out and not there. Gives how many came, and a sentence for each that did not. @throws FaultError `store.unavailable`
    */
   adopt(records: readonly SubagentRecord[]): Promise<{ adopted: number; notes: string[] }>;
   /**

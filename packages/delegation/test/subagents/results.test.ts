@@ -304,6 +304,37 @@ describe('what cannot be stored', () => {
     expect((await office.manager.listPersistent()).map(({ name }) => name)).toEqual(['ann', 'logs']);
   });
 
+  test('[SB-027, SB-110] what is below one that is left out is left out with it, and comes along later', async () => {
+    const office = openOffice({ manager: { maxPersistent: 2 } });
+    await office.manager.createProfile({ description: 'reads logs', name: 'logs' });
+    const of = (id: string, more: object) => recordOf(`sub_00000000${id}`, `run_${id}`, more);
+    const [ann, bob] = [of('a0', { name: 'ann' }), of('b0', { name: 'bob' })];
+    const below = [
+      of('a1', { parentId: ann.agentId, depth: 2 }),
+      // before the one that it is below, and its name takes nobody's place
+      of('b2', { parentId: 'sub_00000000b1', depth: 3, name: 'zoe' }),
+      of('b1', { parentId: bob.agentId, depth: 2 }),
+      of('c1', { parentId: 'sub_00000000c0', depth: 2 }),
+    ];
+    const taken = of('c0', { name: 'logs' });
+    const brought = [ann, bob, ...below, taken];
+    const said = await office.manager.adopt(brought);
+    expect(said).toEqual({
+      adopted: 2,
+      notes: [
+        'bob was left out: 2 persistent agents are kept at most (maxPersistent).',
+        'zoe was left out with the one that it is below.',
+        'sub_00000000b1 was left out with the one that it is below.',
+        'sub_00000000c1 was left out with the one that it is below.',
+        'logs is there already, and was left out.',
+      ],
+    });
+    expect((await office.manager.status()).total).toBe(3);
+    await office.manager.forget((await office.manager.listPersistent())[1]?.agentId ?? '');
+    expect(await office.manager.adopt([bob, ...below.slice(1, 3)])).toMatchObject({ adopted: 2 });
+    expect(await office.manager.info('sub_00000000b1')).toMatchObject({ parentId: bob.agentId, depth: 2 });
+  });
+
   test('[SB-064] what is answered is stored: a profile, what it is forgotten with, and what is cancelled', async () => {
     const watched = watchedStore();
     const office = openOffice({ store: watched.store });

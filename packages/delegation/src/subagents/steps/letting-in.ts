@@ -1,8 +1,9 @@
 /** Sub-agents are let in, begin what they were asked for, or never do. */
 import { faultOf } from '@troupe/protocol';
 import { type Applicant, type CheckName, checks } from '../admission.ts';
+import { adoptionOf } from '../adoption.ts';
 import { reparent } from '../lineage.ts';
-import { idsUnder, memberOf, treeOf, under } from '../members.ts';
+import { memberOf, treeOf } from '../members.ts';
 import type { Member } from '../roster.ts';
 import type { Ask } from '../subagent-machine.ts';
 import type { SubagentRecord } from '../subagent-record.ts';
@@ -42,18 +43,14 @@ export const unmade = (step: Step, agentIds: readonly string[]): void => {
   for (const agentId of agentIds) remove(step, agentId, false);
 };
 
-/** As many as there is room for, in their order. Gives the ids of those. */
+/** Those that may come. Says who did, and why others did not. */
 export const adopt = (step: Step, requestId: number, records: readonly SubagentRecord[]): void => {
-  let room = step.roster.limits.maxPersistent - idsUnder(step.roster, under.named).size;
-  const news = records.filter(({ agentId, name }) => {
-    if (memberOf(step.roster, agentId)) return false;
-    if (name !== undefined) room -= 1;
-    return name === undefined || room >= 0;
-  });
-  put(step, ...news.map((record) => ({ record, open: [], last: null })));
-  const agentIds = news.map(({ agentId }) => agentId);
+  const adoption = adoptionOf(step.roster, records);
+  const { adopted } = adoption;
+  const agentIds = adopted.map(({ agentId }) => agentId);
+  put(step, ...adopted.map((record) => ({ record, open: [], last: null })));
   for (const agentId of agentIds) step.out.push({ type: 'note', agentId });
-  answer(step, requestId, { value: agentIds }, agentIds);
+  answer(step, requestId, { value: adoption }, agentIds);
 };
 
 /** What it was steered to has begun, or never does. */
