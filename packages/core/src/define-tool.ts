@@ -224,6 +224,11 @@ export type ToolOptions<I extends Schema = Schema, O = unknown> = {
    * of its request as it is stored, where it had some.
    */
   childCompletion?: (report: Report, unit: { runId: string; data: JSONValue; childData?: JSONValue }) => string;
+  /**
+   * What is left to tell when a unit has ended that delivered each of its children by itself: what became of them all together, and none
+   * of them could say. `data` is what it was dispatched with. Default, and where it gives nothing: nothing.
+   */
+  lastCompletion?: (end: UnitEnd, unit: { data: JSONValue }) => string | undefined;
   /** Makes an agent again from the data it was stored with, for a child of a run that has these tools and this provider. */
   rebuild?: (data: JSONValue, made: Pick<ToolContext, 'tools' | 'provider'>) => AnyAgent;
   /** `false`, or a sentence that says why: absent from what the model sees, and refused if called all the same. */

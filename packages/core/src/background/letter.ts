@@ -91,15 +91,16 @@ const plainChild = ({ runId, agent, status, exitReason, text, fault, partialText
     .filter(Boolean)
     .join('\n\n');
 
-/** How something is put in words: as its tool does, or where that cannot plainly. */
-type Words = [ofTool: () => string, plainly: () => string];
+/** How something is put in words, where there is anything to say: as its tool does, or where that cannot plainly. */
+type Words = [ofTool: () => string | undefined, plainly: () => string | undefined];
 
 /** How a unit that has just ended is put in words; `undefined` when it leaves nothing. */
 const wordsOf = (unit: LiveRun, end: End, at: number): Words | undefined => {
-  // What its children came to was told as they ended; nothing is left but that there were none.
-  if (unit.origin?.each && unit.ledger.children.length > 0) return undefined;
   const unitEnd = unitEndOf(unit, end, at);
   const tool = toolOf(unit);
+  // What its children came to was told as they ended; what is left is that there were none, or what only the tool knows.
+  if (unit.origin?.each && unit.ledger.children.length > 0)
+    return [() => tool?.lastCompletion?.(unitEnd, { data: unit.made?.data ?? null }), () => undefined];
   return [() => tool?.completion?.(unitEnd) ?? plain(unit.agent.name, unitEnd), () => plain(unit.agent.name, unitEnd)];
 };
 
@@ -126,13 +127,14 @@ const written = (
 ): Mail | undefined => {
   if (!origin || !words || sessionKey === undefined) return undefined;
   const [ofTool, plainly] = words;
-  let text: string;
+  let text: string | undefined;
   try {
     text = ofTool();
   } catch (error) {
     failed(error);
     text = plainly();
   }
+  if (text === undefined) return undefined;
   const message: LetterMessage = { type: 'deliver', text, rootId: origin.rootId, wakes };
   return { id: runId, runId, sessionKey, at, message: redact(message) };
 };

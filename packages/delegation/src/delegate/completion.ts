@@ -69,7 +69,11 @@ const isCompletion = (data: unknown): data is DelegationCompletion =>
 /** What a child says is its own: lines that look like the headings here are marked as quoted. */
 const quoted = (text: string): string => text.replace(/^(?=[^\S\n]*(?:\[ASYNC DELEGATION|TASK \d+\/\d+:))/gim, '> ');
 
-const placeOf = ({ path, branch }: KeptWorkspace): string => (branch ? `${path} (branch ${branch})` : path);
+const keptText = ({ path, branch }: KeptWorkspace): string =>
+  `Its workspace was kept: ${branch ? `${path} (branch ${branch})` : path}`;
+
+const warningsText = (warnings: readonly string[]): string =>
+  `WARNINGS:\n${warnings.map((warning) => `- ${warning}`).join('\n')}`;
 
 const bodyOf = ({
   summary,
@@ -83,7 +87,7 @@ const bodyOf = ({
     summary === null ? `NO RESULT: ${quoted(error ?? 'it did not complete.')}` : quoted(summary),
     partial && `What it had said by then (no result):\n${quoted(partial)}`,
     log && `Diagnostic log: ${log}`,
-    workspace && `Its workspace was kept: ${placeOf(workspace)}`,
+    workspace && keptText(workspace),
     stale && `Files you had read were modified: ${stale.join(', ')}`,
   ]
     .filter(Boolean)
@@ -141,6 +145,29 @@ export const childCompletionText = (
   ].join('\n\n');
 };
 
+/**
+ * What is left to tell when the last child of a unit has ended that told of each by itself: what became of their workspaces, which is
+ * decided once all have ended, and what went wrong behind them. `undefined`: nothing.
+ */
+export const lastCompletionText = (end: UnitEnd, plan: Pick<DelegationPlan, 'warnings'>): string | undefined => {
+  if (!isCompletion(end.data)) return undefined;
+  const { delegation_id: id, goals, results } = end.data;
+  // What was known at once stands in the answer of the call.
+  const warnings = end.data.warnings?.filter((warning) => !plan.warnings.includes(warning)) ?? [];
+  const kept = results.flatMap(({ task_index: index, workspace }) =>
+    workspace ? `TASK ${index + 1}/${goals.length}: ${goals[index] ?? ''}\n${keptText(workspace)}` : [],
+  );
+  if (warnings.length === 0 && kept.length === 0) return undefined;
+  return [
+    `[ASYNC DELEGATION: ALL TASKS ENDED — ${id}]`,
+    'Each of them was told of by itself. This could not be told before.',
+    warnings.length > 0 && warningsText(warnings),
+    ...kept,
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+};
+
 const lost = ({ runId, status, exitReason, reason }: UnitEnd): string =>
   [
     `[ASYNC DELEGATION ENDED WITHOUT RESULTS — ${runId}]`,
@@ -173,7 +200,7 @@ export const completionText = (end: UnitEnd): string => {
     `[ASYNC DELEGATION ${isBatch ? 'BATCH ' : ''}COMPLETE — ${id}]`,
     `Work that you delegated to the background has ended: ${outcome}, ${completion.total_duration_seconds} s in all.${ending} These are self-reports: verify what matters.`,
     error && `NO RESULT: ${error}`,
-    completion.warnings && `WARNINGS:\n${completion.warnings.map((warning) => `- ${warning}`).join('\n')}`,
+    completion.warnings && warningsText(completion.warnings),
     rejectedNotice(completion),
     ...results.map((entry) => taskBlock(entry, completion)),
     results.length === 0 && goals.map((goal, i) => `TASK ${i + 1}/${goals.length}: ${goal}`).join('\n'),

@@ -14,7 +14,7 @@ import { type FileRegistry, processFiles } from '../files/file-registry.ts';
 import { attemptsIn, fallbacksIn, firstOf } from './attempts.ts';
 import { type ChildPlan, type DelegationPlan, inFolder, makeChild, planChild } from './child-plan.ts';
 import { modelFor, providerFor } from './child-route.ts';
-import { childCompletionText, completionOf, completionText } from './completion.ts';
+import { childCompletionText, completionOf, completionText, lastCompletionText } from './completion.ts';
 import { delegateSchema, tasksIn } from './delegate-input.ts';
 import { type DelegateOptions, type DelegatePolicy, delegatePolicyOf } from './delegate-options.ts';
 import { delegateResultOf, toolResultOf } from './delegation-result.ts';
@@ -193,6 +193,7 @@ export const createDelegateTool = (options: DelegateOptions = {}): Tool => {
       return unit ? { data: toJSON(completionOf(view, unit, result)) } : toolResultOf(result);
     },
     completion: completionText,
+    lastCompletion: (end, { data }) => lastCompletionText(end, data as unknown as DelegationPlan),
     childCompletion: (report, { runId, data, childData }) => {
       const plan = data as unknown as DelegationPlan;
       return childCompletionText({ report, child: childData as unknown as ChildPlan }, runId, plan, policy, files);

@@ -213,6 +213,56 @@ describe('a workspace that is taken back', () => {
     );
   });
 
+  test.each(['in one life', 'in another life of the program'])(
+    'is named %s when all have ended, and nothing else is, where each child is told of by itself [HM-159, HM-173]',
+    async (when) => {
+      const script: Script = ({ messages }, { agent }) => {
+        if (agent !== 'lead') return agent === 'task-1' ? 'Done.' : { text: 'Done.', delayMs: 100 };
+        return messages.at(-1)?.content === 'Do it.' ? calling(delegate(three)) : 'Noted.';
+      };
+      const { workspace } = noting();
+      const takeBack = (runId: string) => {
+        if (runId.endsWith('/0')) throw new Error('busy');
+        return workspace.takeBack(runId);
+      };
+      const store = { ...memoryStore(), lasting: true };
+      const options = { background: 'auto', completions: 'each', workspace: { ...workspace, takeBack } } as const;
+      const heardBy = (troupe: Pick<ReturnType<typeof openLead>, 'provider'>) =>
+        requestsOf(troupe, 'lead').flatMap(({ request }) => {
+          const text = String(request.messages.at(-1)?.content);
+          return text.startsWith('[ASYNC DELEGATION') ? [text] : [];
+        });
+      const first = openLead(script, { options, store, open: true });
+      const { delegation_id: id } = toldIn(await first.run()) as { delegation_id: string };
+      await settle();
+      const heard: string[] = [];
+      if (when === 'in one life') {
+        first.clock.increment(100);
+        for (let i = 0; i < 4; i++) await settle();
+      } else {
+        await first.runtime.close({ runs: 'suspend' });
+        const again = openAgain(script, store, { options });
+        await again.runtime.recover();
+        await settle();
+        again.clock.increment(100);
+        for (let i = 0; i < 4; i++) await settle();
+        heard.push(...heardBy(again));
+      }
+      heard.unshift(...heardBy(first));
+      const all = heard.join('\n');
+      expect(all.match(/TASK \d\/3 COMPLETE/g)).toHaveLength(3);
+      expect(all.match(/ALL TASKS ENDED/g)).toHaveLength(1);
+      expect(heard.at(-1)).toContain(
+        [
+          `[ASYNC DELEGATION: ALL TASKS ENDED — ${id}]`,
+          'Each of them was told of by itself. This could not be told before.',
+          'WARNINGS:\n- Task 0: its workspace was not taken back: busy.',
+          'TASK 2/3: b\nIts workspace was kept: /kept (branch own)',
+        ].join('\n\n'),
+      );
+    },
+  );
+
   test('is taken back at once from those who have one when one cannot be had [HM-173, B-53]', async () => {
     const { taken, workspace } = noting((runId) => (runId.endsWith('/2') ? new Error('full') : undefined));
     const takeBack = async (runId: string) => {
