@@ -23,9 +23,15 @@ const followed = (name: string, files: NonNullable<typeof fs>, names: NonNullabl
   }
 };
 
+/** From the root, and as it was given: what stands above a link is above what that leads to, but on Windows, which cuts `..` off before it looks. */
+const whole = (name: string, { isAbsolute, resolve, sep }: NonNullable<typeof path>): string => {
+  if (sep === '\\') return resolve(name);
+  return isAbsolute(name) ? name : `${process.cwd()}/${name}`;
+};
+
 /** The disk of this machine. Paths are relative to the working directory of the process. */
 export const localDisk: Disk = {
-  resolve: (name) => (fs && path ? followed(path.resolve(name), fs, path) : name),
+  resolve: (name) => (fs && path ? followed(whole(name, path), fs, path) : name),
   stat: (name) => {
     try {
       const found = fs?.statSync(name);

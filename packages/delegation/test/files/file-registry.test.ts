@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -134,6 +134,29 @@ describe('a stale check', () => {
     expect(files.writtenBy(me)).toEqual([path('deep/new')]);
     expect(files.checkStale(sibling, path('deep/new'))).toContain(`run "${me}" wrote`);
   });
+
+  test.skipIf(process.platform === 'win32')(
+    '[HM-141] a file is where the system finds it: what is above a link is above what it leads to',
+    () => {
+      const { root, put, path } = folder();
+      const files = still();
+      put('deep/down/a');
+      const [far, near] = [put('deep/b', 'far'), put('b', 'near')];
+      symlinkSync(join(root, 'deep/down'), path('link'));
+      const above = `${root}/link/../b`;
+      expect(readFileSync(above, 'utf8')).toBe('far');
+      files.recordRead(me, above);
+      expect(files.knownReads(me)).toEqual([far]);
+      files.noteWrite(sibling, near);
+      expect(files.checkStale(me, above)).toBeUndefined();
+      files.noteWrite(sibling, `${relative(process.cwd(), root)}/link/../b`);
+      expect(files.checkStale(me, far)).toContain(`run "${sibling}" wrote`);
+      // also where the file is not there yet
+      files.noteWrite('other', `${root}/link/.././new`);
+      expect(files.writtenBy('other')).toEqual([path('deep/new')]);
+      expect(files.look('').path).toBe(process.cwd());
+    },
+  );
 
   test('[HM-142] says what a naive history says, after any reads, writes and outside changes', () => {
     const { put, path } = folder();
