@@ -42,7 +42,7 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
   const withFile = (command: Command): Command =>
     command.option('-f, --file <file>', 'agent file: goes on here, where no process executes the run');
   const withBudget = (command: Command, what: string): Command =>
-    command.addOption(new Option('--budget <limits...>', `${what}, as in turns=20,costUsd=0.5`));
+    command.addOption(several('--budget <limits>', `${what}, as in turns=20,costUsd=0.5`));
   const runId = (about = 'id of a run'): Argument => new Argument('<run>', about);
 
   withBudget(
@@ -67,7 +67,7 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
   common(program.command('worker').description('executes runs that others leave to workers, until it is stopped'))
     .option('--agents <file>', 'agent file: the agents whose runs are executed here')
     .option('--concurrency <n>', 'how many runs at a time', '16')
-    .option('--queue <name...>', 'serves these queues. Default: troupe')
+    .addOption(several('--queue <names>', 'serves these queues, as in cpu,gpu. Default: troupe'))
     .option('--health <address>', 'where GET /health is answered, or "off". Default: a free port of this machine')
     .option('--name <id>', 'what the worker is called. Default: of the machine and the process')
     .option('--model <id>', 'the model of agents that name none')
@@ -77,7 +77,7 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
   const runs = program.command('runs').description('stored runs').addHelpText('after', help.runs);
   const stored = async () => import('./runs.ts');
   common(runs.command('list').description('runs, newest first'))
-    .addOption(new Option('--status <status...>', '"open", or how runs stand'))
+    .addOption(several('--status <names>', '"open", or how runs stand, as in failed,interrupted'))
     .option('--limit <n>', 'how many', '20')
     .option('--before <run>', 'those that are older than this run')
     .option('--all', 'children, too')
@@ -88,7 +88,7 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
   common(runs.command('events').description('everything that happened to a run and below it'))
     .addArgument(runId())
     .option('--after <n>', 'those after this place', '0')
-    .option('--type <type...>', 'only these, or all that begin so: run, call, question.asked')
+    .addOption(several('--type <names>', 'only these, or all that begin so, as in run,call,question.asked'))
     .option('--own', 'nothing of what is below it')
     .option('--follow', 'goes on with what happens, until the run has ended')
     .action(act(async () => (await stored()).events));
@@ -194,6 +194,13 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
     );
   return program;
 };
+
+/** A flag for several values, behind commas or each with the flag again. It takes one word: what stands behind that is no value. */
+const several = (flags: string, about: string): Option =>
+  new Option(flags, about).argParser<string[] | undefined>((said, before) => [
+    ...(before ?? []),
+    ...said.split(',').map((each) => each.trim()),
+  ]);
 
 /** Named here, so that nothing is loaded for them. `mermaid` is another name of `sequence`. */
 const formats = Object.keys({

@@ -78,7 +78,16 @@ export default { ...office, store, close: () => store.close() };`,
     const failed = await troupe(folder, ['run', office, 'fail']);
     expect([failed.code, failed.stdout]).toEqual([1, '']);
     expect(failed.stderr).toMatch(/failed: model_error – It is down\.\n$/);
-    const poor = await troupe(folder, ['run', office, 'dig', '--budget', 'toolCalls=0', 'turns=5', '--json']);
+    const poor = await troupe(folder, [
+      'run',
+      office,
+      '--budget',
+      'toolCalls=0',
+      '--budget',
+      'turns=5',
+      'dig',
+      '--json',
+    ]);
     expect([poor.code, linesOf(poor.stdout)[0].exitReason]).toEqual([1, 'max_tool_calls']);
   });
 

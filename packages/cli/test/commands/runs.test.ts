@@ -29,7 +29,11 @@ describe('troupe runs', () => {
   test.each<[flags: string[], ids: string[]]>([
     [['--status', 'open'], ['asking']],
     [
-      ['--status', 'failed', 'completed'],
+      ['--status', 'failed,completed'],
+      ['failing', 'hello'],
+    ],
+    [
+      ['--status', 'failed', '--status', 'completed'],
       ['failing', 'hello'],
     ],
     [['--limit', '1'], ['asking']],
@@ -65,9 +69,14 @@ describe('troupe runs', () => {
       'run.paused',
     ]);
     expect(await types('--after', '4')).toEqual(['question.asked', 'run.paused']);
-    expect(await types('--type', 'run', 'question.asked')).toEqual(['run.started', 'question.asked', 'run.paused']);
+    expect(await types('--type', 'run, question.asked')).toEqual(['run.started', 'question.asked', 'run.paused']);
     const { stdout } = await troupe(folder, ['runs', 'events', 'hello', '--own', '--follow']);
     expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/ hello:4 {2}run\.completed {2}✔ lead completed after 1 turn/);
+  });
+
+  test('events takes the run also behind a flag that takes several values', async () => {
+    const { code, stdout } = await troupe(folder, ['runs', 'events', '--type', 'run', 'asking', '--json']);
+    expect([code, linesOf(stdout).map(({ type }) => type)]).toEqual([0, ['run.started', 'run.paused']]);
   });
 
   test('tree draws a run and what is below it', async () => {
