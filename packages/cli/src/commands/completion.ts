@@ -13,9 +13,23 @@ import { misuse } from './problem.ts';
 const scripts: Record<string, string> = {
   bash: `# troupe completion bash > ~/.local/share/bash-completion/completions/troupe
 _troupe() {
-  local line
+  local line piece rest=$COMP_LINE last=-1
+  local -a words
+  # Bash breaks words at = and : and @, too. Pieces that stand together are one word.
+  for piece in "\${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+    if (( last < 0 )) || [[ $rest == [[:space:]]* ]]; then words[++last]=; fi
+    words[last]+=$piece
+    rest=\${rest#"\${rest%%[![:space:]]*}"}
+    rest=\${rest#"$piece"}
+  done
+  # It replaces the last piece only, and nothing of a break.
+  [[ $piece == [=:@]* ]] && piece=
+  local kept=\${words[last]%"$piece"}
   COMPREPLY=()
-  while IFS= read -r line; do COMPREPLY+=("\${line%%$'\\t'*}"); done < <(troupe complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  while IFS= read -r line; do
+    line=\${line%%$'\\t'*}
+    COMPREPLY+=("\${line#"$kept"}")
+  done < <(troupe complete -- "\${words[@]:1}" 2>/dev/null)
 }
 complete -o default -F _troupe troupe`,
   zsh: `#compdef troupe
@@ -28,7 +42,7 @@ _troupe() {
     found+=("\${line%%$'\\t'*}")
     said+=("\${line/$'\\t'/  -- }")
   done
-  if (( \${#found} )); then compadd -d said -a found; else _files; fi
+  if (( \${#found} )); then compadd -d said -a found; else compset -P 1 '[-][-]*='; _files; fi
 }
 if [[ "\${funcstack[1]}" = _troupe ]]; then _troupe "$@"; else compdef _troupe troupe; fi`,
   fish: `# troupe completion fish > ~/.config/fish/completions/troupe.fish
@@ -67,6 +81,8 @@ const candidatesFor = async (
 ): Promise<Candidate[]> => {
   const { command, place, awaits, store } = walk(program, before);
   if (awaits) return choicesOf(awaits.argChoices);
+  const { flag, value } = flagIn(typed);
+  if (value !== undefined) return choicesOf(optionOf(command, flag)?.argChoices, `${flag}=`);
   if (typed.startsWith('-')) return command.options.filter(({ hidden }) => !hidden).map(candidateOf);
   const below = command.commands.filter((each) => !('_hidden' in each && each._hidden));
   if (below.length > 0 && place === 0) return below.map((each) => ({ value: each.name(), about: each.description() }));
@@ -77,11 +93,20 @@ const candidatesFor = async (
   return [];
 };
 
-const choicesOf = (choices: readonly string[] = []): Candidate[] => choices.map((value) => ({ value, about: '' }));
+const choicesOf = (choices: readonly string[] = [], behind = ''): Candidate[] =>
+  choices.map((value) => ({ value: behind + value, about: '' }));
 const candidateOf = (option: Option): Candidate => ({
   value: option.long ?? option.short ?? '',
   about: option.description,
 });
+
+/** A flag, and what stands behind its `=` if it has one. */
+const flagIn = (word: string): { flag: string; value?: string } => {
+  const [, flag, value] = /^(--[^=]+)=(.*)$/s.exec(word) ?? [];
+  return flag === undefined || value === undefined ? { flag: word } : { flag, value };
+};
+const optionOf = (command: Command, flag: string): Option | undefined =>
+  command.options.find(({ long, short }) => flag === long || flag === short);
 
 /** The command that the words lead to, how many arguments it has already, and the option that waits for a value. */
 const walk = (program: Command, before: readonly string[]) => {
@@ -94,8 +119,10 @@ const walk = (program: Command, before: readonly string[]) => {
       if (awaits.long === '--store') store = word;
       awaits = undefined;
     } else if (word.startsWith('-')) {
-      const option = command.options.find(({ long, short }) => word === long || word === short);
-      if (option?.required) awaits = option;
+      const { flag, value } = flagIn(word);
+      const option = optionOf(command, flag);
+      if (value === undefined && option?.required) awaits = option;
+      if (value !== undefined && option?.long === '--store') store = value;
     } else {
       const next = place === 0 ? command.commands.find((each) => each.name() === word) : undefined;
       if (next) command = next;

@@ -10,6 +10,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'troupe-completion-'));
   await troupe(folder, ['run', office, 'deploy', '--id', 'run_asking']);
   await troupe(folder, ['run', office, 'Hello', '--id', 'run_over']);
+  await troupe(folder, ['run', office, 'Hello', '--id', 'job:7', '--store', 'other.db']);
   mkdirSync(join(folder, 'bin'));
   writeFileSync(join(folder, 'bin/troupe'), `#!/bin/sh\nexec "${process.execPath}" "${bin}" "$@"\n`);
   chmodSync(join(folder, 'bin/troupe'), 0o755);
@@ -43,6 +44,15 @@ describe('what may come next', () => {
     ],
     [['answer', '--store', 'nowhere.db', ''], []],
     [['answer', '--store', ''], []],
+    [['answer', '--store=nowhere.db', ''], []],
+    [['answer', '--store=other.db', ''], ['job:7']],
+    [['answer', '--store=other.db', '--json', 'job:'], ['job:7']],
+    [
+      ['runs', 'export', 'run_over', '--as=m'],
+      ['--as=markdown', '--as=mermaid'],
+    ],
+    [['answer', '--store='], []],
+    [['answer', '--nothing=x'], []],
     [['answer', '--json', 'run_o'], ['run_over']],
     [['run', ''], []],
     [['pause', 'run_asking', ''], []],
@@ -60,30 +70,47 @@ describe('what may come next', () => {
 
 // In the shells themselves, where there are any.
 // biome-ignore-start lint/suspicious/noTemplateCurlyInString: this is what shells are told
-const shells: [shell: string, program: string, found: RegExp][] = [
+const inBash = (line: string, words: string, at: number): string =>
+  `eval "$(troupe completion bash)"; COMP_LINE='${line}'; COMP_WORDS=(${words}); COMP_CWORD=${at}; _troupe; printf "%s\\n" "\${COMPREPLY[@]}"`;
+const inZsh = (words: string, at: number): string =>
+  `autoload -Uz compinit; compinit -u -D; eval "$(troupe completion zsh)"; compadd() { print -rl -- \${(P)@[-1]} }; compset() { print -r -- no $* }; _files() { print files }; words=(${words}); CURRENT=${at}; _troupe`;
+const inFish = (line: string): string => `troupe completion fish | source; complete -C "${line}"`;
+
+const shells: [shell: string, what: string, program: string, found: RegExp][] = [
+  ['bash', 'what may come next', inBash('troupe answer run_a', 'troupe answer run_a', 2), /^run_asking\n$/],
+  ['bash', 'a new word', inBash('troupe  completion ', 'troupe completion ""', 2), /^bash\nzsh\nfish\n$/],
+  // It breaks words at = and :, and replaces the last piece only.
   [
     'bash',
-    'eval "$(troupe completion bash)"; COMP_WORDS=(troupe answer run_a); COMP_CWORD=2; _troupe; printf "%s\\n" "${COMPREPLY[@]}"',
-    /^run_asking\n$/,
+    'ids with colons, of the store behind =',
+    inBash('troupe answer --store=other.db job:', 'troupe answer --store = other.db job :', 6),
+    /^7\n$/,
   ],
   [
-    'zsh',
-    'autoload -Uz compinit; compinit -u -D; eval "$(troupe completion zsh)"; compadd() { print -rl -- ${(P)@[-1]} }; words=(troupe answer run_a); CURRENT=3; _troupe',
-    /^run_asking\n$/,
+    'bash',
+    'the same, with more of the id',
+    inBash('troupe answer --store other.db job:7', 'troupe answer --store other.db job : 7', 6),
+    /^7\n$/,
   ],
+  ['bash', 'values behind =', inBash('troupe runs export x --as=ht', 'troupe runs export x --as = ht', 6), /^html\n$/],
+  ['zsh', 'what may come next', inZsh('troupe answer run_a', 3), /^run_asking\n$/],
+  ['zsh', 'ids with colons, of the store behind =', inZsh('troupe answer --store=other.db job:', 4), /^job:7\n$/],
+  ['zsh', 'files behind =', inZsh('troupe answer --store=ot', 3), /^no -P 1 \[-\]\[-\]\*=\nfiles\n$/],
+  ['fish', 'what may come next', inFish('troupe answer run_a'), /^run_asking\tlead, paused: deploy\n$/],
   [
     'fish',
-    'troupe completion fish | source; complete -C "troupe answer run_a"',
-    /^run_asking\tlead, paused: deploy\n$/,
+    'ids with colons, of the store behind =',
+    inFish('troupe answer --store=other.db job:7'),
+    /^job:7\tlead, completed: Hello\n$/,
   ],
 ];
 // biome-ignore-end lint/suspicious/noTemplateCurlyInString: this is what shells are told
 
-describe.each(shells)('in %s', (shell, program, found) => {
-  const isThere = spawnSync(shell, ['-c', 'true']).status === 0;
+const isThere = (shell: string): boolean => spawnSync(shell, ['-c', 'true']).status === 0;
 
-  test('the script gives what may come next', ({ skip }) => {
-    if (!isThere) skip(`${shell} is not installed here`);
+describe('the script', () => {
+  test.for(shells)('in %s gives %s', ([shell, , program, found], { skip }) => {
+    if (!isThere(shell)) skip(`${shell} is not installed here`);
     const env = { ...process.env, PATH: [join(folder, 'bin'), process.env.PATH].join(delimiter), HOME: folder };
     const flags = shell === 'bash' ? ['--norc'] : shell === 'zsh' ? ['-f'] : ['--no-config'];
     const { stdout, stderr } = spawnSync(shell, [...flags, '-c', program], { cwd: folder, env, encoding: 'utf8' });
