@@ -22,7 +22,11 @@ type Chunk = {
 };
 
 /** Reads a Chat Completions stream, OpenAI's or that of a compatible server. */
-export async function* chatParts(stream: AsyncIterable<unknown>, turn: number): AsyncGenerator<ModelPart> {
+export async function* chatParts(
+  stream: AsyncIterable<unknown>,
+  turn: number,
+  complete: () => void = () => {},
+): AsyncGenerator<ModelPart> {
   const calls = new CallAssembly();
   let ended: string | undefined;
   let refused = false;
@@ -48,7 +52,10 @@ export async function* chatParts(stream: AsyncIterable<unknown>, turn: number): 
       }
       for (const piece of said.tool_calls ?? []) calls.add(piece);
       hasBegun ||= said === choice?.delta && Boolean(text || refusal || said.tool_calls?.length);
-      if (choice?.finish_reason) ended = choice.finish_reason;
+      if (choice?.finish_reason) {
+        ended = choice.finish_reason;
+        complete();
+      }
       if (chunk.usage) yield { type: 'usage', usage: usageOf(chunk.usage) };
     }
   } catch (error) {

@@ -1,6 +1,7 @@
 import { FaultError, type ModelOptions, type ModelPart, type ModelProvider, type ModelRequest } from '@troupe/protocol';
 import { chatWire } from './chat-wire.ts';
 import { type Asked, abortedFault, modelFault, silenceFault } from './faults.ts';
+import { KeptConnection } from './kept-connection.ts';
 import { openAIClient, shownURL } from './openai-client.ts';
 import type { OpenAIOptions } from './openai-options.ts';
 import { heardBy, patientFetch } from './patient-fetch.ts';
@@ -33,9 +34,12 @@ export const openai = (options: OpenAIOptions = {}): ModelProvider => {
     try {
       signal.throwIfAborted();
       silence.start();
-      const hearing = client.withOptions({ fetch: withReadableAnswers(heardBy(() => silence.heard(), fetch)) });
-      const stream = await wire.open(hearing, request, how, AbortSignal.any([signal, silence.signal]));
-      yield* wire.read(silence.over(stream), context.turn);
+      const ending = AbortSignal.any([signal, silence.signal]);
+      const connection = new KeptConnection(clock, ending);
+      const heard = heardBy(() => silence.heard(), fetch);
+      const hearing = client.withOptions({ fetch: withReadableAnswers(connection.over(heard)) });
+      const stream = await wire.open(hearing, request, how, ending);
+      yield* wire.read(silence.over(stream), context.turn, () => connection.complete());
     } catch (error) {
       // The client ends an aborted stream without a word, which then looks like one that was cut.
       if (signal.aborted) throw abortedFault(asked);

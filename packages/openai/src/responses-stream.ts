@@ -10,7 +10,11 @@ type FunctionCall = OpenAI.Responses.ResponseFunctionToolCall;
 type Item = { type: string };
 
 /** Reads a Responses stream. */
-export async function* responsesParts(stream: AsyncIterable<unknown>, turn: number): AsyncGenerator<ModelPart> {
+export async function* responsesParts(
+  stream: AsyncIterable<unknown>,
+  turn: number,
+  complete: () => void = () => {},
+): AsyncGenerator<ModelPart> {
   const calls = new CallAssembly();
   let ended: Response | undefined;
   let refused = false;
@@ -24,8 +28,10 @@ export async function* responsesParts(stream: AsyncIterable<unknown>, turn: numb
       refused ||= event.type === 'response.refusal.delta';
       noteCall(event, calls);
       ended = endOf(event);
+      if (!ended) continue;
+      complete();
       // Some servers do not hang up.
-      if (ended) break;
+      break;
     }
   } catch (error) {
     // A turn that was complete stays complete, whatever becomes of the connection.

@@ -26,7 +26,8 @@ export type Wire = {
    * The parts of a turn, `finish` the last of them.
    *
    * @param turn The number of the turn, for the ids of calls that came without one.
+   * @param complete Called when all that the answer says was heard, before the stream is let go.
    * @throws StreamError when the stream tells of an error, makes no sense, or ends too early.
    */
-  read(stream: AsyncIterable<unknown>, turn: number): AsyncIterable<ModelPart>;
+  read(stream: AsyncIterable<unknown>, turn: number, complete: () => void): AsyncIterable<ModelPart>;
 };

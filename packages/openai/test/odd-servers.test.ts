@@ -143,7 +143,7 @@ test('comments of a stream are no silence', async () => {
   });
   const turn = await turnOf(at(server.url, { timeoutMs: 5_000 }), hello, { clock });
   expect(turn).toMatchObject({ text: 'Forty-two.', finish: ['stop'] });
-  expect(clock.waiting()).toBe(0);
+  await vi.waitFor(() => expect(clock.waiting()).toBe(0), { interval: 1 });
 });
 
 test('the platform gives up no request that is waited for, before its answer and inside it', async () => {

@@ -267,6 +267,48 @@ describe.each(['chat', 'responses'] as const)('trouble on the %s wire', (wire) =
     expect(turn).toMatchObject({ text: 'Once ', finish: ['stop'] });
   });
 
+  describe('whose server ends its answer later than it says its last word', () => {
+    const late = async () => {
+      const responses: ServerResponse[] = [];
+      const server = await serve((response) => responses.push(sendEvents(response, [...begin, ...end])));
+      const endAll = (): void => {
+        for (const response of responses.splice(0)) response.end();
+      };
+      return { server, endAll };
+    };
+
+    test('gives the answer at once, and has the connection for the next turn', async () => {
+      const clock = stoppedClock();
+      const { server, endAll } = await late();
+      const provider = at(server.url);
+      for (let turn = 1; turn <= 3; turn++) {
+        expect(await turnOf(provider, hello, { clock })).toMatchObject({ text: 'Once ', finish: ['stop'] });
+        expect(clock.waiting()).toBe(1);
+        endAll();
+        await vi.waitFor(() => expect(clock.waiting()).toBe(0), { interval: 1 });
+      }
+      expect(new Set(server.received.map(({ port }) => port)).size).toBe(1);
+    });
+
+    test('lets the server go that does not end it soon', async () => {
+      const clock = stoppedClock();
+      const { server } = await late();
+      await turnOf(at(server.url), hello, { clock });
+      clock.advance(250);
+      await server.last().closed;
+      expect(clock.waiting()).toBe(0);
+    });
+
+    test('lets it go at once when its signal is aborted', async () => {
+      const [clock, abort] = [stoppedClock(), new AbortController()];
+      const { server } = await late();
+      await turnOf(at(server.url), hello, { clock, signal: abort.signal });
+      abort.abort();
+      await server.last().closed;
+      await vi.waitFor(() => expect(clock.waiting()).toBe(0), { interval: 1 });
+    });
+  });
+
   test('ends soon when its signal is aborted, and the server sees the connection go', async () => {
     const server = await serve((response) => sendEvents(response, begin));
     const abort = new AbortController();

@@ -1,8 +1,14 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A request as it came over the wire. `closed` resolves when its connection is gone, however that came. */
-export type Received = { path: string; headers: IncomingHttpHeaders; body: any; closed: Promise<void> };
+/** A request as it came over the wire, and from which port. `closed` resolves when its connection is gone, however that came. */
+export type Received = {
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: any;
+  port: number | undefined;
+  closed: Promise<void>;
+};
 
 /** A server on loopback that keeps what it received, and answers with `answer`. */
 export const listen = async (answer: (response: ServerResponse, received: Received) => unknown) => {
@@ -13,7 +19,8 @@ export const listen = async (answer: (response: ServerResponse, received: Receiv
     request.setEncoding('utf8');
     request.on('data', (piece) => (text += piece));
     request.on('end', () => {
-      const entry = { path: request.url ?? '', headers: request.headers, body: JSON.parse(text), closed };
+      const { url: path = '', headers, socket } = request;
+      const entry = { path, headers, body: JSON.parse(text), port: socket.remotePort, closed };
       received.push(entry);
       void answer(response, entry);
     });
