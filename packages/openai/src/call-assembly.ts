@@ -2,7 +2,7 @@ import type { ModelPart } from '@troupe/protocol';
 import { isObject } from './call-arguments.ts';
 
 /** A call as far as it has come. */
-type Growing = { id: string; name: string; arguments: string };
+export type Growing = { id: string; name: string; arguments: string };
 
 /** A piece of a call in a Chat Completions stream. Compatible servers leave out what they please. */
 export type CallPiece = {
@@ -13,41 +13,34 @@ export type CallPiece = {
 
 /** Puts tool calls together from their pieces, and gives them out whole, in the order of their index. */
 export class CallAssembly {
-  readonly #calls: { index: number; key?: string | undefined; call: Growing }[] = [];
+  readonly #calls: { index: number; call: Growing }[] = [];
 
   get size(): number {
     return this.#calls.length;
   }
 
-  /**
-   * The call that the server means: by what it calls the call, else by its index, else the last one; a new one when there is none yet.
-   * Compatible servers leave either out, or call one call this and that.
-   */
-  at(index: number | undefined, key?: string): Growing {
-    const known = this.#calls.filter((entry) => key !== undefined && (entry.key === key || entry.call.id === key));
-    const found =
-      known.find((entry) => entry.index === index) ??
-      known[0] ??
-      this.#calls.findLast((entry) => index === undefined || entry.index === index);
-    return found?.call ?? this.start(index, key);
-  }
-
   /** A new call, behind those that have its index. */
-  start(index = this.#calls.length, key?: string): Growing {
+  start(index = this.#calls.length): Growing {
     const call = { id: '', name: '', arguments: '' };
-    this.#calls.push({ index, key, call });
+    this.#calls.push({ index, call });
     return call;
   }
 
   /** Takes a piece of a Chat Completions stream. One without an index goes on with the last call, unless it starts another. */
   add(piece: CallPiece): void {
     const { index, id, function: said } = piece;
-    const there = this.at(index ?? undefined);
+    const there = this.#at(index ?? undefined);
     // Some servers give every call of a turn the index 0, or none; some no id either.
     const call = startsAnother(there, piece) ? this.start(index ?? undefined) : there;
     if (id) call.id = id;
     if (said?.name && call.name === '') call.name = said.name;
     call.arguments += textOf(said?.arguments);
+  }
+
+  /** The call that the server means: by its index, else the last one; a new one when there is none yet. */
+  #at(index: number | undefined): Growing {
+    const found = this.#calls.findLast((entry) => index === undefined || entry.index === index);
+    return found?.call ?? this.start(index);
   }
 
   /**

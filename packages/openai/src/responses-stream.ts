@@ -1,12 +1,11 @@
 import type { ModelPart } from '@troupe/protocol';
 import type OpenAI from 'openai';
-import { CallAssembly } from './call-assembly.ts';
 import { StreamError } from './faults.ts';
+import { type CallItem, ItemAssembly } from './item-assembly.ts';
 import { usageOf } from './usage.ts';
 
 type Event = OpenAI.Responses.ResponseStreamEvent;
 type Response = OpenAI.Responses.Response;
-type FunctionCall = OpenAI.Responses.ResponseFunctionToolCall;
 type Item = { type: string };
 
 /** Reads a Responses stream. */
@@ -15,7 +14,7 @@ export async function* responsesParts(
   turn: number,
   complete: () => void = () => {},
 ): AsyncGenerator<ModelPart> {
-  const calls = new CallAssembly();
+  const calls = new ItemAssembly();
   let ended: Response | undefined;
   let refused = false;
   let spoke = false;
@@ -78,38 +77,31 @@ const livePart = (event: Event): ModelPart | undefined => {
   }
 };
 
-/** Takes note of a call as it comes. llama.cpp leaves the index out, others give every call the same. */
-const noteCall = (event: Event, calls: CallAssembly): void => {
+/** Takes note of a call as it comes. */
+const noteCall = (event: Event, calls: ItemAssembly): void => {
   switch (event.type) {
     case 'response.output_item.added':
+      if (isCall(event.item)) calls.begin(event.item, event.output_index);
+      break;
     case 'response.output_item.done':
-      noteItem(event.item, event.output_index, calls, event.type === 'response.output_item.added');
+      if (isCall(event.item)) calls.finish(event.item, event.output_index);
       break;
     case 'response.function_call_arguments.delta':
-      calls.at(event.output_index, event.item_id).arguments += event.delta;
+      calls.grow(event.output_index, event.item_id, event.delta);
       break;
     case 'response.function_call_arguments.done':
-      calls.at(event.output_index, event.item_id).arguments = event.arguments;
+      calls.fill(event.output_index, event.item_id, event.arguments);
       break;
     default:
   }
 };
 
-/** @param isNew Whether it is told of for the first time, and is none of those before. */
-const noteItem = (item: Item, index: number | undefined, calls: CallAssembly, isNew: boolean): void => {
-  if (item.type !== 'function_call') return;
-  const told = item as FunctionCall;
-  const key = told.id || told.call_id || undefined;
-  const call = isNew ? calls.start(index, key) : calls.at(index, key);
-  call.id = told.call_id ?? '';
-  call.name = told.name;
-  if (told.arguments) call.arguments = told.arguments;
-};
+const isCall = (item: Item): item is Item & CallItem => item.type === 'function_call';
 
 /** The calls of a finished response: servers that do not stream all of them still tell them at the end. */
-const callsIn = ({ output }: Response): CallAssembly => {
-  const calls = new CallAssembly();
-  for (const [index, item] of (output ?? []).entries()) noteItem(item, index, calls, true);
+const callsIn = ({ output }: Response): ItemAssembly => {
+  const calls = new ItemAssembly();
+  for (const [index, item] of (output ?? []).entries()) if (isCall(item)) calls.finish(item, index);
   return calls;
 };
 

@@ -120,6 +120,85 @@ describe('a Responses stream', () => {
     expect(turn.calls).toMatchObject([{ name: 'one', arguments: '{}' }]);
   });
 
+  describe('whose server has odd items', () => {
+    const added = (item: object, index?: number) => ({ type: 'response.output_item.added', output_index: index, item });
+    const done = (item: object, index?: number) => ({ type: 'response.output_item.done', output_index: index, item });
+    const delta = (item_id: string, delta: string, index?: number) => ({
+      type: 'response.function_call_arguments.delta',
+      output_index: index,
+      item_id,
+      delta,
+    });
+    const one = { ...call('a', 'look', '{"n":1}'), id: 'fc' };
+    const two = { ...call('b', 'look', '{"n":2}'), id: 'fc' };
+    const begun = (item: typeof one) => ({ ...item, arguments: '' });
+    const told = [
+      { id: 'a', name: 'look', arguments: '{"n":1}' },
+      { id: 'b', name: 'look', arguments: '{"n":2}' },
+    ];
+
+    test.each<[what: string, events: object[]]>([
+      ['is added again before its arguments', [added(begun(one), 0), added(begun(one), 0), done(one, 0)]],
+      [
+        'is added again between them',
+        [added(begun(one), 0), delta('fc', '{"n"', 0), added(begun(one), 0), delta('fc', ':1}', 0)],
+      ],
+      ['is done twice', [added(begun(one), 0), done(one, 0), done(one, 0)]],
+      [
+        'comes twice from beginning to end',
+        [0, 1].flatMap(() => [added(begun(one), 0), delta('fc', '{"n":1}', 0), done(one, 0)]),
+      ],
+      ['is told of once it is done', [added(begun(one), 0), done(one, 0), delta('fc', '{"n":1}', 0)]],
+      [
+        'gets its arguments when it is done',
+        [
+          added(begun(one), 0),
+          done(begun(one), 0),
+          { type: 'response.function_call_arguments.done', output_index: 0, item_id: 'fc', arguments: one.arguments },
+        ],
+      ],
+    ])('gives out once a call that %s', async (_, events) => {
+      expect((await read(...events, ends())).calls).toEqual([told[0]]);
+    });
+
+    test.each([
+      ['with an index', 0, 1],
+      ['with one index for all', 0, 0],
+      ['without an index', undefined, undefined],
+    ])('keeps calls apart whose items share one id, %s', async (_, i, j) => {
+      const orders: Record<string, object[]> = {
+        'done only': [done(one, i), done(two, j)],
+        'one after another': [
+          ...[added(begun(one), i), delta('fc', '{"n":1}', i), done(one, i)],
+          ...[added(begun(two), j), delta('fc', '{"n":2}', j), done(two, j)],
+        ],
+        'both begun': [added(begun(one), i), added(begun(two), j), done(one, i), done(two, j)],
+        'the last one done first': [added(begun(one), i), added(begun(two), j), done(two, j), done(one, i)],
+        'one of them begun': [added(begun(one), i), done(one, i), done(two, j)],
+        'told twice': [added(begun(one), i), added(begun(two), j), done(one, i), done(one, i), done(two, j)],
+      };
+      for (const [order, events] of Object.entries(orders)) {
+        expect([order, (await read(...events, ends())).calls]).toEqual([order, told]);
+      }
+    });
+
+    test('keeps calls apart that are done only and have neither index nor call id', async () => {
+      const [first, second] = [one, two].map((item) => ({ ...item, call_id: undefined }));
+      expect((await read(done(first!), done(second!), ends())).calls.map((each) => each.arguments)).toEqual([
+        '{"n":1}',
+        '{"n":2}',
+      ]);
+    });
+
+    test('keeps calls apart whose call id is the name of their tool', async () => {
+      const named = [one, two].map((item, n) => ({ ...item, id: `fc_${n}`, call_id: 'look' }));
+      const events = [...named.map((item, n) => added(begun(item), n)), ...named.map((item, n) => done(item, n))];
+      const { calls } = await read(...events, ends());
+      expect(calls.map((each) => each.arguments)).toEqual(['{"n":1}', '{"n":2}']);
+      expect(new Set(calls.map(({ id }) => id)).size).toBe(2);
+    });
+  });
+
   test('leaves the arguments blank of a call that was cut off before them', async () => {
     const item = call('a', 'one', '');
     const turn = await read(
