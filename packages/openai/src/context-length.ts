@@ -30,10 +30,17 @@ const patterns: readonly RegExp[] = [
   /context window exceeds limit/i,
   /too many tokens: size limit exceeded/i,
   /prompt token count of \d+ exceeds the limit/i,
-  // Groq, Cerebras; TGI, Together: "`inputs` tokens + `max_new_tokens` must be <= 4097"
-  /reduce the length of the messages/i,
+  // TGI, Together: "`inputs` tokens + `max_new_tokens` must be <= 4097"
   /`inputs` tokens \+ `max_new_tokens` must be <=/i,
 ];
 
-/** True when a server's error message means that the request is too long for the model. */
-export const isContextLengthMessage = (message: string): boolean => patterns.some((pattern) => pattern.test(message));
+/** What servers advise then, Groq and Cerebras without saying why. Those that are overloaded or down advise the same. */
+const advice = /reduce the length of the messages/i;
+
+/**
+ * True when a server's error message means that the request is too long for the model.
+ *
+ * @param status The HTTP status of the error, where it has one.
+ */
+export const isContextLengthMessage = (message: string, status = 400): boolean =>
+  patterns.some((pattern) => pattern.test(message)) || (status < 500 && advice.test(message));

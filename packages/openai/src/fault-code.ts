@@ -61,7 +61,7 @@ export const codeOfServerError = ({ status, code, type, message }: ServerError):
   if (quota.test(said) || (/exceeded your current quota/i.test(message) && !isPassing)) return 'model.quota';
   if (contextLength.test(said)) return 'model.context_length';
   const http = status ?? httpStatus(code);
-  if (http !== 429 && isContextLengthMessage(message)) return 'model.context_length';
+  if (http !== 429 && isContextLengthMessage(message, http)) return 'model.context_length';
   if (refused.test(said)) return 'model.refused';
   const byWords = words.find(([pattern, its]) => pattern.test(said) && !(http === 400 && its === 'model.timeout'))?.[1];
   // Some servers answer 400 whatever it is.
