@@ -24,10 +24,14 @@ const never = <R>(): R => new Promise<never>(() => {}) as R;
 /** What a dead process reads: it goes on for ever, and nothing comes. */
 const silence: AsyncIterable<never> = { [Symbol.asyncIterator]: () => ({ next: () => never() }) };
 
-/** All that something can do, be it an object or of a class. */
+/** All that something can do, be it an object, one without a prototype, or of a class. */
 const membersOf = <T extends object>(of: T): T => {
   const members: Record<PropertyKey, unknown> = {};
-  for (let at: object = of; at !== Object.prototype; at = Object.getPrototypeOf(at) as object)
+  for (
+    let at: object | null = of;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at) as object | null
+  )
     for (const name of Reflect.ownKeys(at)) {
       if (name === 'constructor' || Object.hasOwn(members, name)) continue;
       const member: unknown = Reflect.get(of, name);

@@ -86,6 +86,14 @@ test('a store that is of a class is taken like any other', async () => {
   expect(store.lasting).toBe(false);
 });
 
+test('a store without a prototype is taken like any other', async () => {
+  const inner: RunStore & MemoryStore = Object.assign(Object.create(null) as object, memoryStore());
+  const { store } = mortalStore(inner);
+  await (await writeRun(store, { runId: 'r' })).say('a');
+  expect(await store.get('r')).toMatchObject({ runId: 'r' });
+  expect(store.lasting).toBe(false);
+});
+
 test('exploreCrashes closes its stores, also where something was found', async () => {
   let open = 0;
   await expect(
