@@ -4,7 +4,7 @@ import { type Asked, abortedFault, modelFault, silenceFault } from './faults.ts'
 import { KeptConnection } from './kept-connection.ts';
 import { openAIClient, shownURL } from './openai-client.ts';
 import type { OpenAIOptions } from './openai-options.ts';
-import { heardBy, patientFetch } from './patient-fetch.ts';
+import { patientFetch } from './patient-fetch.ts';
 import { withReadableAnswers } from './readable-answers.ts';
 import { responsesWire } from './responses-wire.ts';
 import { SilenceWatch } from './silence.ts';
@@ -35,9 +35,8 @@ export const openai = (options: OpenAIOptions = {}): ModelProvider => {
       signal.throwIfAborted();
       silence.start();
       const ending = AbortSignal.any([signal, silence.signal]);
-      const connection = new KeptConnection(clock, ending);
-      const heard = heardBy(() => silence.heard(), fetch);
-      const hearing = client.withOptions({ fetch: withReadableAnswers(connection.over(heard)) });
+      const connection = new KeptConnection(clock, ending, () => silence.heard());
+      const hearing = client.withOptions({ fetch: withReadableAnswers(connection.over(fetch)) });
       const stream = await wire.open(hearing, request, how, ending);
       yield* wire.read(silence.over(stream), context.turn, () => connection.complete());
     } catch (error) {

@@ -17,28 +17,3 @@ const patient = {
  */
 export const patientFetch: Fetch = (input, init) =>
   globalThis.fetch(input, dispatcher() ? ({ ...init, dispatcher: patient } as RequestInit) : init);
-
-/** A `fetch` that says each time that something of its answer comes, comments of a stream too. */
-export const heardBy =
-  (heard: () => void, fetch: Fetch): Fetch =>
-  async (input, init) => {
-    const response = await fetch(input, init);
-    heard();
-    const { body } = response;
-    // Not every `fetch` has bodies as the web has them.
-    if (!(body instanceof ReadableStream)) return response;
-    const reader = body.getReader();
-    const heardBody = new ReadableStream<Uint8Array>(
-      {
-        async pull(out) {
-          const { done, value } = await reader.read();
-          heard();
-          if (done) out.close();
-          else out.enqueue(value);
-        },
-        cancel: (why) => reader.cancel(why),
-      },
-      { highWaterMark: 0 },
-    );
-    return new Response(heardBody, response);
-  };
