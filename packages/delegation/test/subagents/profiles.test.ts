@@ -117,3 +117,31 @@ describe('a persistent sub-agent', () => {
     expect(await states(later)).toEqual(['cancelled', 'cancelled', 'cancelled']);
   });
 });
+
+test('[SB-010, SB-013] a sub-agent has the tools of its own profile, and none of its parent: one that only reads has others write', async () => {
+  const office = openOffice({ manager: { maxDepth: 3 } });
+  const planner = await office.manager.spawn({ task: 'plan', config: { role: 'planner', allowSubagents: true } });
+  const backend = await office.manager.spawn({
+    task: 'write',
+    parentId: planner.agentId,
+    config: { role: 'backend', allowSubagents: true },
+  });
+  await office.manager.spawn({ task: 'look', parentId: backend.agentId, config: { toolProfile: 'group_safe' } });
+  await settle();
+  const toolsOf = (task: string) =>
+    office.provider.requests
+      .find(({ request }) => request.messages.some(({ content }) => content === task))
+      ?.request.tools.map(({ name }) => name)
+      .filter((name) => name !== 'spawn');
+  expect(toolsOf('plan')).toEqual(['read_file', 'list_dir', 'web_search', 'web_fetch']);
+  expect(toolsOf('write')).toEqual([
+    'shell',
+    'read_file',
+    'write_file',
+    'edit_file',
+    'list_dir',
+    'web_search',
+    'web_fetch',
+  ]);
+  expect(toolsOf('look')).toEqual(['web_search']);
+});
