@@ -15,8 +15,13 @@ export type FileRegistryOptions = {
   enabled?: boolean;
   /** Where the files are. Default: the disk of this machine. */
   disk?: Disk;
+  /**
+   * Milliseconds that those who want a file wait for work that was aborted and goes on, before they are refused. Default 5,000; what honours
+   * its signal needs none of them.
+   */
+  graceMs?: number;
   /** Default: the clock of this machine. */
-  clock?: Pick<Clock, 'now'>;
+  clock?: Clock;
 };
 
 /**
@@ -49,12 +54,14 @@ export type FileRegistry = {
    * Does the work while no other work of this registry holds any of the paths. Work on other paths goes on beside it. First come,
    * first served; work that throws lets go. Not to be nested for one path: the inner work would wait for the outer one.
    *
-   * @param options.signal Ends the wait, and only the wait: it rejects with the signal's reason.
+   * @param options.signal Ends the wait: it rejects with the signal's reason. Work that has begun goes on, and holds its paths until it ends.
+   * @param options.by Who does it, for those who cannot have the paths. Default: `other work`.
+   * @throws FaultError `files.held` when work that was aborted holds one of the paths for longer than `graceMs` after that
    */
   withLock<T>(
     path: string | readonly string[],
     work: () => T | Promise<T>,
-    options?: { signal?: AbortSignal },
+    options?: { signal?: AbortSignal; by?: string },
   ): Promise<T>;
 };
 
@@ -86,13 +93,14 @@ export const fileRegistry = ({
   maxEntries = 4096,
   enabled = true,
   disk = localDisk,
+  graceMs,
   clock = systemClock,
 }: FileRegistryOptions = {}): FileRegistry => {
   if (!Number.isInteger(maxEntries) || maxEntries < 1)
     throw new FaultError('files.invalid', `maxEntries must be >= 1, and a whole number. Found ${maxEntries}.`);
 
   const now = moments(clock);
-  const locks = pathLocks();
+  const locks = pathLocks({ clock, graceMs });
   const writers = new Map<string, Writers>();
   const reads = recentPairs<Known>(maxEntries);
   const writes = recentPairs<FileWrite>(maxEntries, ({ runId, path }) => {
@@ -171,10 +179,10 @@ export const fileRegistry = ({
           .map(dated),
       ),
     writtenBy: (runId) => pathsIn(writes.where(below(runId)).map(({ value }) => value)),
-    withLock: async (path, work, { signal } = {}) => {
+    withLock: async (path, work, holding) => {
       if (!enabled) return work();
       const names = (typeof path === 'string' ? [path] : path).map((each) => disk.resolve(each));
-      return locks.hold(names, async () => work(), signal);
+      return locks.hold(names, async () => work(), holding);
     },
   };
 };

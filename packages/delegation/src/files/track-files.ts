@@ -30,7 +30,8 @@ const warned = (result: ToolResult, warnings: readonly string[]): ToolResult => 
 
 /**
  * The same tool, whose reads and writes other runs of this process hear of. Calls that write a file wait for each other; a run that
- * writes what it has not read, or what others changed, is told so in front of the result. It is told, not stopped.
+ * writes what it has not read, or what others changed, is told so in front of the result. It is told, not stopped; stopped is only who would
+ * write beside a call that was ended and may still write.
  *
  * What a call reads or writes is remembered when it succeeded. All else of the tool stays as it is; `outputSchema` is checked
  * inside, before the warning is put in front.
@@ -74,7 +75,8 @@ export const trackFiles = <I = { path: string }>(
     execute: (input: never, context: ToolContext): unknown => {
       const written = listOf(writes?.(input));
       const call = () => work(input, context, written);
-      return written.length > 0 ? registry.withLock(written, call, { signal: context.signal }) : call();
+      const { signal, runId } = context;
+      return written.length > 0 ? registry.withLock(written, call, { signal, by: `run "${runId}"` }) : call();
     },
   });
   tracked.add(wrapped);

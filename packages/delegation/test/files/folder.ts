@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { systemClock } from '@troupe/core';
 import { onTestFinished } from 'vitest';
 import { fileRegistry } from '../../src/index.ts';
 
@@ -27,4 +28,4 @@ export const folder = () => {
 
 /** A registry whose clock stands still, unless the test moves it. */
 export const still = (options: Omit<Parameters<typeof fileRegistry>[0], 'clock'> = {}) =>
-  fileRegistry({ ...options, clock: { now: () => 1_000 } });
+  fileRegistry({ ...options, clock: { ...systemClock, now: () => 1_000 } });

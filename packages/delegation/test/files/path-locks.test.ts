@@ -1,7 +1,9 @@
-import { messageOf } from '@troupe/protocol';
+import { faultOf, messageOf } from '@troupe/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { SimulatedClock } from 'xstate';
 import { settle } from '../../../../test/support/open-runtime.ts';
+import { fileRegistry } from '../../src/index.ts';
 import { folder, still } from './folder.ts';
 
 /** Work that goes on until it is told to end. */
@@ -73,6 +75,73 @@ describe('a lock', () => {
     first.end('');
     await Promise.all([holder, behind]);
     expect(order).toEqual(['behind']);
+  });
+
+  describe('whose work goes on after it was aborted', () => {
+    const held = () => {
+      const clock = new SimulatedClock();
+      const files = fileRegistry({ clock, graceMs: 5_000 });
+      const { path } = folder();
+      const [abort, hung] = [new AbortController(), open()];
+      const holder = files.withLock([path('a'), path('b')], hung.work, { signal: abort.signal, by: 'run "r/1-0/0"' });
+      /** What becomes of another one who wants the file. */
+      const want = (name = 'a') => {
+        const end = { said: '' };
+        void files
+          .withLock(path(name), () => 'written')
+          .then(
+            (said) => Object.assign(end, { said }),
+            (error: unknown) => Object.assign(end, { said: messageOf(error), code: faultOf(error, 'x').code }),
+          );
+        return end;
+      };
+      return { clock, files, path, abort, hung, holder, want };
+    };
+
+    test('[HM-143] keeps its file from others, who are told by whom it is held when it had time to end', async () => {
+      const { clock, path, abort, hung, holder, want } = held();
+      const [early, other] = [want(), want('c')];
+      clock.increment(60_000);
+      await settle();
+      // nobody has ended it: it may take its time
+      expect([early.said, other.said]).toEqual(['', 'written']);
+      abort.abort(new Error('enough'));
+      const second = want('b');
+      clock.increment(4_999);
+      await settle();
+      expect([early.said, second.said]).toEqual(['', '']);
+      clock.increment(1);
+      await settle();
+      const sentence = (name: string) =>
+        `${path(name)} cannot be written now: run "r/1-0/0" began to write it, and was ended before that was done. It may still write, so nothing else was written. Try again later, or write another file.`;
+      expect(early).toEqual({ said: sentence('a'), code: 'files.held' });
+      expect(second).toEqual({ said: sentence('b'), code: 'files.held' });
+      const late = want();
+      await settle();
+      expect(late.said).toBe(sentence('a'));
+      // what ends at last lets go
+      hung.end('at last');
+      expect(await holder).toBe('at last');
+      const [after, afterwards] = [want(), want('b')];
+      await settle();
+      expect([after.said, afterwards.said]).toEqual(['written', 'written']);
+    });
+
+    test('[HM-143] lets the next one in as soon as it ends', async () => {
+      const { clock, abort, hung, holder, want } = held();
+      const [first, second] = [want(), want()];
+      await settle();
+      abort.abort(new Error('enough'));
+      clock.increment(1_000);
+      hung.end('gave up');
+      await holder;
+      await settle();
+      expect([first.said, second.said]).toEqual(['written', 'written']);
+      clock.increment(10_000);
+      const later = want();
+      await settle();
+      expect(later.said).toBe('written');
+    });
   });
 
   test('[HM-143] is not taken by one whose signal is aborted already', async () => {

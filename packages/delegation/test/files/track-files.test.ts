@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { defineTool, spawned, type Tool, type ToolResult } from '@troupe/core';
 import { describe, expect, test } from 'vitest';
+import { SimulatedClock } from 'xstate';
 import { z } from 'zod';
-import { createSubworkerTool, type FileRegistry, trackFiles } from '../../src/index.ts';
+import { createSubworkerTool, type FileRegistry, fileRegistry, trackFiles } from '../../src/index.ts';
 import { calling, leadWith, open, runsOf, settle, shownTo, spawn } from '../delegating.ts';
 import { folder, still } from './folder.ts';
 
@@ -174,6 +175,35 @@ describe('a tracked tool', () => {
     await outside;
     await settle();
     expect(wrote).toBe(0);
+  });
+
+  test('[HM-143] that hangs and is given up keeps its file from others, who are told so in place of waiting', async () => {
+    const files = folder();
+    const clock = new SimulatedClock();
+    const registry = fileRegistry({ clock });
+    let wrote = 0;
+    const hangs = writeTool(registry, files, {
+      timeoutMs: 1_000,
+      execute: () => {
+        wrote += 1;
+        return new Promise(() => {});
+      },
+    });
+    const script = [calling(write('a')), calling(write('./a')), calling(write('b')), 'Done.'];
+    const troupe = open({ lead: script }, { clock });
+    const running = troupe.runtime.run(leadWith([hangs]), 'Go.', { runId: 'root' });
+    for (const ms of [1_000, 1_000, 1_000, 5_000, 1_000]) {
+      await settle();
+      clock.increment(ms);
+    }
+    const report = await running;
+    expect(report.calls.map(({ status }) => status)).toEqual(['error', 'error', 'error']);
+    expect(wrote).toBe(2);
+    const again = open({ lead: [calling(write('a')), 'Done.'] }, { clock });
+    const { calls } = await again.runtime.run(leadWith([hangs]), 'Go.', { runId: 'other' });
+    expect(calls[0]).toMatchObject({ status: 'error' });
+    expect(calls[0]?.result).toContain(`run \\"root\\" began to write it, and was ended before that was done.`);
+    expect(wrote).toBe(2);
   });
 
   test('[HM-141] keeps everything else of the tool, and what it starts', async () => {
