@@ -49,7 +49,7 @@ export type CrashOptions<Store, P extends Program = Program> = {
   essence?: (report: Report) => unknown;
   /** Checks what only the caller can know, for example how often each effect happened. */
   verify?: (outcome: CrashOutcome) => void;
-  /** Called with every store after its last life. */
+  /** Called with every store after its last life. What it rejects with is told where nothing else was found. */
   closeStore?: (store: Store) => void | Promise<void>;
 };
 
@@ -126,11 +126,14 @@ const liveOnce = async <Store extends RunStore & MemoryStore, P extends Program>
   death: CrashOutcome['death'],
 ): Promise<Lived> => {
   const base = await options.openStore();
-  try {
-    return await liveAt(base, options, death);
-  } finally {
-    await options.closeStore?.(base);
-  }
+  const close = async (): Promise<void> => options.closeStore?.(base);
+  const lived = await liveAt(base, options, death).catch(async (found: unknown) => {
+    // What was found is told, whether the store can be closed or not: it may be why it cannot.
+    await close().catch(() => {});
+    throw found;
+  });
+  await close();
+  return lived;
 };
 
 const liveAt = async <Store extends RunStore & MemoryStore, P extends Program>(

@@ -1,7 +1,7 @@
 /** A store of a process that dies: nothing comes of what it asks for then, and nothing of what it is told. */
-import { memoryStore } from '@troupe/core';
+import { createRuntime, defineAgent, memoryStore, type Runtime } from '@troupe/core';
 import type { MemoryStore, RunStore } from '@troupe/protocol';
-import { exploreCrashes, mortalStore } from '@troupe/testing';
+import { exploreCrashes, type Life, mortalStore, scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { writeEnded, writeRun } from '../../src/contracts/run-writer.ts';
 
@@ -112,4 +112,25 @@ test('exploreCrashes closes its stores, also where something was found', async (
     }),
   ).rejects.toThrow('bug');
   expect(open).toBe(0);
+});
+
+describe('a store that cannot be closed', () => {
+  const closing = {
+    openStore: () => memoryStore(),
+    closeStore: () => Promise.reject(new Error('busy')),
+    start: (runtime: Runtime) => runtime.start(defineAgent({ name: 'tester', instructions: '' }), 'Go.'),
+  };
+
+  test('hides nothing that exploreCrashes has found', async () => {
+    const program = (): Runtime => {
+      throw new Error('bug');
+    };
+    await expect(exploreCrashes({ ...closing, program })).rejects.toThrow('bug');
+  });
+
+  test('is told of where nothing was found', async () => {
+    const program = ({ store, clock, model }: Life<RunStore & MemoryStore>): Runtime =>
+      createRuntime({ provider: model(scriptedProvider(() => 'Done.')), model: 'm', store, clock, leaseMs: 0 });
+    await expect(exploreCrashes({ ...closing, program })).rejects.toThrow('busy');
+  });
 });
