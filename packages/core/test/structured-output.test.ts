@@ -40,6 +40,9 @@ describe('[BG-085] with an output schema', () => {
     ['in a fence', `Here:\n\`\`\`json\n${good}\n\`\`\`\nGood?`],
     ['in prose', `I would say ${good}, roughly.`],
     ['in prose over several lines', `The city:\n\n${good.replace(',', ',\n  ')}\n\nThat is all.`],
+    ['behind brackets of the prose', `As in [1] and {the notes}: ${good}`],
+    ['behind another fence', `\`\`\`json\n{"n":1}\n\`\`\`\nand so\n\`\`\`json\n${good}\n\`\`\``],
+    ['behind JSON that does not fit', `From {"city":"Bonn"} and [1, 2] I get ${good} or {"city":"Bonn","people":2}.`],
   ])('an answer is found %s [HM-170]', async (_where, text) => {
     const { runtime } = open([text]);
     expect((await runtime.run(leadOf({ outputSchema: Answer }), 'Go.')).data).toEqual({ city: 'Köln', people: 1 });
@@ -63,6 +66,12 @@ describe('[BG-085] with an output schema', () => {
       role: 'assistant',
       content: '{"city":"Köln","people":"many"}',
     });
+  });
+
+  test('where nothing fits, what is wrong with the last of it is sent back', async () => {
+    const { runtime, provider } = open(['As in [1]: {"city":"Köln","people":"many"}', good]);
+    expect((await runtime.run(leadOf({ outputSchema: Answer }), 'Go.')).status).toBe('completed');
+    expect(lastAsked(provider, 1)).toMatch(/people: .*number/);
   });
 
   test('an answer without JSON is sent back, too', async () => {

@@ -14,7 +14,7 @@ import {
 import { type AnyEventObject, fromCallback } from 'xstate';
 import type { TurnInput } from '../agent/agent-setup.ts';
 import type { ClosedTurn, GivenTurn, PlannedCall, RunFact } from '../agent/context.ts';
-import { jsonIn } from '../agent/conversation.ts';
+import { jsonValuesIn } from '../agent/json-in.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { attempted, priced, usageIn } from './attempted.ts';
@@ -187,12 +187,17 @@ const plannedCalls = (
   return Promise.all(calls.map((call) => planCall(call, run.tools, view, isCut)));
 };
 
-const outputOf = async (run: LiveRun, text: string): Promise<NonNullable<ClosedTurn['output']>> => {
-  const value = jsonIn(text);
-  if (value === undefined || !run.outputSchema) return { problem: 'the answer holds no JSON.' };
+/** The first JSON of an answer that fits; where none does, what is wrong with the last. */
+const outputOf = async ({ outputSchema }: LiveRun, text: string): Promise<NonNullable<ClosedTurn['output']>> => {
+  let problem = 'the answer holds no JSON.';
+  if (!outputSchema) return { problem };
   try {
-    const checked = await check(run.outputSchema, value);
-    return 'problem' in checked ? checked : { data: toJSON(checked.value) };
+    for (const value of jsonValuesIn(text)) {
+      const checked = await check(outputSchema, value);
+      if ('value' in checked) return { data: toJSON(checked.value) };
+      problem = checked.problem;
+    }
+    return { problem };
   } catch (error) {
     return { problem: `the outputSchema threw: ${redact(messageOf(error))}` };
   }

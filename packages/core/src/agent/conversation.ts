@@ -88,17 +88,3 @@ export const summaryMessage = (summary: string): Message => ({
   role: 'user',
   content: `Summary of the conversation so far:\n${summary}`,
 });
-
-/** JSON out of an answer that may wrap it in a code fence or in prose; `undefined` when there is none. */
-export const jsonIn = (text: string): unknown => {
-  const fenced = /```(?:json)?\s*([\s\S]*?)```/.exec(text)?.[1];
-  const from = text.search(/[{[]/);
-  const until = Math.max(text.lastIndexOf('}'), text.lastIndexOf(']'));
-  for (const candidate of [text, fenced, from >= 0 && until > from ? text.slice(from, until + 1) : undefined]) {
-    if (candidate === undefined) continue;
-    try {
-      return JSON.parse(candidate) as unknown;
-    } catch {}
-  }
-  return undefined;
-};

@@ -1,6 +1,6 @@
 /** What a unit leaves for its session when it ends: stored with its end, delivered once. */
 import { type JSONValue, type Mail, type Report, redact, type StoredEvent, type TerminalEvent } from '@troupe/protocol';
-import { jsonIn } from '../agent/conversation.ts';
+import { jsonIn } from '../agent/json-in.ts';
 import type { UnitEnd } from '../define-tool.ts';
 import { type LiveRun, reportOf } from '../run/live-run.ts';
 import { isUnit, toolIn } from './unit.ts';

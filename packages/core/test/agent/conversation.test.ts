@@ -1,6 +1,6 @@
 import type { Message } from '@troupe/protocol';
 import { describe, expect, test } from 'vitest';
-import { jsonIn, openingOf, splitForSummary, transcriptOf, withMemory } from '../../src/agent/conversation.ts';
+import { openingOf, splitForSummary, transcriptOf, withMemory } from '../../src/agent/conversation.ts';
 
 const user = (content: string): Message => ({ role: 'user', content });
 const system = (content: string): Message => ({ role: 'system', content });
@@ -108,28 +108,5 @@ describe('a conversation is split for a summary', () => {
 
   test('and told as text, calls included', () => {
     expect(transcriptOf([user('1'), asks('a'), gives('a')])).toBe('user: 1\nassistant: [calls look {}]\ntool: a');
-  });
-});
-
-describe('JSON in an answer', () => {
-  test.each([
-    ['alone', '{"a":1}', { a: 1 }],
-    ['with blanks around', '\n [1,2] \n', [1, 2]],
-    ['in a fence', 'Here you are:\n```json\n{"a":1}\n```\nDone.', { a: 1 }],
-    ['in a fence without a name', '```\n[1]\n```', [1]],
-    ['in prose', 'The answer is {"a":{"b":2}}, I think.', { a: { b: 2 } }],
-    ['a list in prose', 'Take [1, 2].', [1, 2]],
-    ['a plain value', '42', 42],
-    ['null', 'null', null],
-  ])('is found %s', (_where, text, value) => {
-    expect(jsonIn(text)).toEqual(value);
-  });
-
-  test.each(['', 'none', '{"a":', 'a } b { c', '``` ```'])('is not found in "%s"', (text) => {
-    expect(jsonIn(text)).toBeUndefined();
-  });
-
-  test('is found in prose around a fence that holds none', () => {
-    expect(jsonIn('```ts\nconst x = 1;\n```\nso: {"a":1}')).toEqual({ a: 1 });
   });
 });
