@@ -109,8 +109,8 @@ export const faults = [
   {
     name: 'write side by side: two that change one file do not wait for each other',
     file: 'packages/delegation/src/files/path-locks.ts',
-    find: 'if (before) await unlessAborted(before, signal);',
-    put: 'if (before) void unlessAborted(before, signal).catch(() => {});',
+    find: 'if (before) await turn(name, before, line, signal);',
+    put: 'if (before) void turn(name, before, line, signal).catch(() => {});',
   },
   {
     name: 'write as two: a process whose run was claimed by another goes on writing',
