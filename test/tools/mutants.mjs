@@ -111,7 +111,7 @@ function runTests(suites) {
   const here = [...new Set(suites)].filter((suite) => existsSync(join(copy, suite)));
   const { stderr } = spawnSync('vitest', ['run', '--reporter=json', `--outputFile=${report}`, ...here], {
     cwd: copy,
-    env: { RUNS: '800', ...process.env },
+    env: { RUNS: '150', ...process.env },
     encoding: 'utf8',
     shell: process.platform === 'win32',
   });
