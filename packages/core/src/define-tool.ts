@@ -57,7 +57,10 @@ export type OwnRuns = {
 
 /** Who runs a tool, and what it can reach from there. */
 export type ToolContext = {
-  /** Aborted when the run is interrupted, its time is up, or the call's own timeout has passed. */
+  /**
+   * Aborted when the run is interrupted, its time is up, or the call's own timeout has passed, and always once the call has ended: what a
+   * tool leaves running ends with it. With `timeoutMs` each attempt has a signal of its own, aborted at the end of the attempt.
+   */
   readonly signal: AbortSignal;
   readonly runId: string;
   readonly callId: string;

@@ -47,6 +47,21 @@ describe('[BG-102] a tool that takes too long', () => {
     expect((await run.report).calls[0]).toMatchObject({ status: 'ok', result: 'Hi.' });
   });
 
+  test.each([[{}], [{ timeoutMs: 1_000 }]])('has a signal that is aborted once its call has ended: %j', async (how) => {
+    let signal: AbortSignal | undefined;
+    let wasAborted: boolean | undefined;
+    const { run } = open({
+      ...how,
+      execute: (_input, context) => {
+        ({ signal } = context);
+        wasAborted = signal.aborted;
+        return 'Hi.';
+      },
+    });
+    await run.report;
+    expect([wasAborted, signal?.aborted]).toEqual([false, true]);
+  });
+
   test('changes nothing any more when it answers late', async () => {
     let answer: (text: string) => void = () => {};
     const { run, pass, types } = open({
