@@ -18,6 +18,7 @@ import { memoryStore } from '../defaults/memory-store.ts';
 import { consoleLogger, randomIds, systemClock } from '../defaults/system.ts';
 import { type AnyAgent, checkBudget } from '../define-agent.ts';
 import { checkPlace, type PlaceRule } from '../placement/place.ts';
+import { checkPorts } from './check-ports.ts';
 
 /** Everything a runtime can be given. Only a provider is needed. */
 export type RuntimeOptions = {
@@ -104,6 +105,7 @@ export type Settled = ReturnType<typeof settle>;
 
 /** @throws FaultError `runtime.invalid`, `budget.invalid` when options contradict themselves */
 export const settle = (options: RuntimeOptions) => {
+  checkPorts(options);
   const { provider, providers, store = memoryStore(), budget, agents = [], graceMs = 5_000, model } = options;
   if (provider && providers)
     throw new FaultError('runtime.invalid', 'A runtime was given both "provider" and "providers". Give one of them.');
