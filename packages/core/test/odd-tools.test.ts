@@ -1,5 +1,5 @@
 /** Tools that do what nobody expects of them: a tool's trouble is its call's, and no other's. */
-import { defineAgent, defineTool, systemClock } from '@troupe/core';
+import { defineAgent, defineTool, spawned, systemClock } from '@troupe/core';
 import { keepSecret, messageOf } from '@troupe/protocol';
 import { type Script, scriptedProvider } from '@troupe/testing';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -246,4 +246,25 @@ test('a result that does not fit is none, though its schema takes anything that 
   const { runtime } = openRuntime({ provider: scriptedProvider(once('tool')) });
   const { calls } = await runtime.run(leadOf({ tools: [tool] }), 'Go.');
   expect(calls).toMatchObject([{ status: 'error', result: expect.stringContaining('expected string') }]);
+});
+
+describe('a tool that gives back "spawned" and makes no result of it', () => {
+  test.each([
+    ['that may be started', {}],
+    ['that may not', { budget: { depth: 0 } }],
+  ])('fails its call, and starts nothing: a child %s', async (_which, options) => {
+    const kid = defineAgent({ name: 'kid', instructions: '' });
+    const add = defineTool({
+      name: 'add',
+      description: '',
+      inputSchema: nothing,
+      execute: () => spawned([{ agent: kid, job: 'Add.' }]),
+    });
+    const provider = scriptedProvider({ lead: once('add') as never, kid: ['not asked'] as never });
+    const { runtime, events } = openRuntime({ provider, ...options });
+    const report = await runtime.run(leadOf({ tools: [add] }), 'Go.');
+    expect(report).toMatchObject({ status: 'completed', calls: [{ status: 'error' }] });
+    expect(report.calls[0]?.result).toMatch(/add.* gave back .*spawned.* and has no .*settle/);
+    expect(only(events, 'child.started')).toHaveLength(0);
+  });
 });

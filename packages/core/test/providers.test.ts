@@ -1,4 +1,4 @@
-import { FaultError, keepSecret, type ModelProvider } from '@troupe/protocol';
+import { FaultError, keepSecret, type ModelPart, type ModelProvider } from '@troupe/protocol';
 import { mortalStore, type Script, scriptedProvider } from '@troupe/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
@@ -240,5 +240,92 @@ describe("an agent's own provider", () => {
     });
     const stored = [...(base.events({ rootId: 'r' }) as Iterable<unknown>), await base.get('r'), base.checkpoint('r')];
     expect(JSON.stringify(stored)).not.toContain('sesame');
+  });
+});
+
+describe('a provider that gives what is no part of a turn', () => {
+  const giving = (parts: readonly unknown[]): ModelProvider => ({
+    name: 'odd',
+    async *takeTurn() {
+      yield* parts as ModelPart[];
+    },
+  });
+  const end = { type: 'finish', reason: 'stop' };
+  const runOf = (provider: ModelProvider) => {
+    const { runtime } = openRuntime({ provider, model: 'large' });
+    return runtime.run(defineAgent({ name: 'lead', instructions: '' }), 'go');
+  };
+
+  test.each<[string, unknown[], RegExp]>([
+    ['text under another name', [{ type: 'text', text: '42' }, end], /\{ type: "text", text: string \}.*delta: string/],
+    ['text that is null', [{ type: 'text', delta: null }, end], /delta: object.*delta: string/],
+    ['text that is a number', [{ type: 'text', delta: 4 }, end], /delta: number.*delta: string/],
+    ['thoughts that are none', [{ type: 'reasoning' }, end], /type: "reasoning" \}.*delta: string/],
+    ['a call without a name', [{ type: 'call', id: 'c', arguments: '{}' }, end], /name: string/],
+    [
+      'a call with an object',
+      [{ type: 'call', id: 'c', name: 'x', arguments: {} }, end],
+      /arguments: object.*JSON text/,
+    ],
+    ['a usage that is none', [{ type: 'usage' }, end], /inputTokens/],
+    [
+      "a vendor's reason",
+      [
+        { type: 'text', delta: 'Half a' },
+        { type: 'finish', reason: 'content_filter' },
+      ],
+      /reason: "content_filter".*"filter"/,
+    ],
+    ['a part of no type', [{ type: 'banana' }, end], /type: "banana".*type text, reasoning/],
+    ['letters', ['h', 'i'], /a string.*type text, reasoning/],
+    ['nothing', [undefined, end], /nothing.*type text, reasoning/],
+  ])('never completes: %s', async (_what, parts, message) => {
+    for (const provider of [giving(parts), withRetry(giving(parts), { attempts: 1 })]) {
+      const report = await runOf(provider);
+      expect(report).toMatchObject({ status: 'failed', exitReason: 'model_error', fault: { code: 'model.malformed' } });
+      expect(report.fault?.message).toMatch(message);
+      expect(report.fault?.message).toMatch(/^Provider "odd", asked for model "large"/);
+    }
+  });
+
+  test.each<[string, () => unknown, RegExp]>([
+    ['a promise', () => Promise.reject(new Error('nobody hears')), /a promise in place of a stream.*async \*takeTurn/],
+    ['nothing', () => undefined, /nothing in place of a stream/],
+    ['a text', () => 'hello', /a string in place of a stream/],
+  ])('or no parts at all says so: %s', async (_what, takeTurn, message) => {
+    const provider = { name: 'odd', takeTurn } as unknown as ModelProvider;
+    for (const each of [provider, withFallback([{ provider }])]) {
+      const report = await runOf(each);
+      expect(report).toMatchObject({ status: 'failed', fault: { code: 'model.malformed' } });
+      expect(report.fault?.message).toMatch(message);
+    }
+  });
+
+  test('gives way to a fallback like any other that fails', async () => {
+    const provider = withFallback([
+      { provider: giving([{ type: 'text', text: '42' }]) },
+      { provider: scriptedProvider(['Found.']) },
+    ]);
+    expect(await runOf(provider)).toMatchObject({ status: 'completed', text: 'Found.' });
+  });
+
+  test('does not become a summary', async () => {
+    // given a conversation that is summarised before its third turn, by a model that does so badly
+    const script = scriptedProvider([
+      { calls: [{ name: 'look', arguments: {} }] },
+      { calls: [{ name: 'look', arguments: {} }] },
+      'Done.',
+    ]);
+    const provider: ModelProvider = {
+      name: 'odd',
+      takeTurn: (request, options) =>
+        request.tools.length > 0
+          ? script.takeTurn(request, options)
+          : giving([{ type: 'text', text: 'all of it' }, end]).takeTurn(request, options),
+    };
+    const look = defineTool({ name: 'look', description: '', inputSchema: z.object({}), execute: () => 'seen' });
+    const { runtime } = openRuntime({ provider, model: 'large' });
+    const lead = defineAgent({ name: 'lead', instructions: '', tools: [look], compaction: { maxMessages: 4 } });
+    expect(await runtime.run(lead, 'go')).toMatchObject({ status: 'failed', fault: { code: 'model.malformed' } });
   });
 });

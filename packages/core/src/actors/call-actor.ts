@@ -125,6 +125,10 @@ const answer = async (execution: Execution): Promise<CallOutcome | null> => {
         error: `"${tool.name}" started runs with "spawn" and then returned "spawned": those were not started. Use one of the two in a call.`,
       });
     if (isSpawned(result)) {
+      if (!tool.settle)
+        return outcomeOf({
+          error: `Tool "${tool.name}" gave back "spawned" and has no "settle" to make a result of the runs: none was started. Give it one, or use "spawn" of its context.`,
+        });
       if (result.requests.length === 0) return await close(execution, { reports: [], data: [], round: 0 });
       ask(execution, result.requests, 0, { allOrNone: result.allOrNone });
       return null;

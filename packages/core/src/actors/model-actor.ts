@@ -15,6 +15,7 @@ import { type AnyEventObject, fromCallback } from 'xstate';
 import type { TurnInput } from '../agent/agent-setup.ts';
 import type { ClosedTurn, GivenTurn, PlannedCall, RunFact } from '../agent/context.ts';
 import { jsonValuesIn } from '../agent/json-in.ts';
+import { checkPart, partsOf } from '../model/sound-parts.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { attempted, priced, usageIn } from './attempted.ts';
@@ -59,7 +60,7 @@ const requestOf = (run: LiveRun, model: string, world: World): ModelRequest => {
 };
 
 /** An answer that is there already, as a provider would have given it. */
-const partsOf = async function* ({
+const givenParts = async function* ({
   text,
   reasoning,
   calls,
@@ -97,8 +98,8 @@ const takeTurn = async (
   let answering = run.model;
   let finish: ClosedTurn['finish'] | undefined;
   const parts = given
-    ? partsOf(given)
-    : provider.takeTurn(requestOf(run, model, world), turnOptions(world, run, turn, abort));
+    ? givenParts(given)
+    : partsOf(provider, requestOf(run, model, world), turnOptions(world, run, turn, abort));
   // A model says a secret in parts, too: what may be the beginning of one is told once it is known to be none.
   let spoken = redactParts();
   let thought = redactParts();
@@ -142,6 +143,7 @@ const takeTurn = async (
     if (abort.aborted) return;
     // Also where nothing is told of it yet.
     run.progressAt = world.clock.now();
+    checkPart(part, provider, model);
     take(part);
   }
   if (abort.aborted) return;

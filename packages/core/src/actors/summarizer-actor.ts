@@ -3,7 +3,8 @@ import { type AnyEventObject, fromCallback } from 'xstate';
 import type { SummaryInput } from '../agent/agent-setup.ts';
 import type { RunFact } from '../agent/context.ts';
 import { splitForSummary, summaryMessage, summaryPrompt, transcriptOf } from '../agent/conversation.ts';
-import { nameOf } from '../model/attempt.ts';
+import { nameOf } from '../model/name-of.ts';
+import { checkPart, partsOf } from '../model/sound-parts.ts';
 import type { LiveRun } from '../run/live-run.ts';
 import type { World } from '../runtime/world.ts';
 import { attempted, priced, usageIn } from './attempted.ts';
@@ -67,12 +68,11 @@ export const summarizerActor = (world: World) =>
       let usage: Usage = noUsage;
       let answering = run.model;
       let finish: Finish | undefined;
-      for await (const part of provider.takeTurn(
-        { model, messages, tools: [] },
-        turnOptions(world, run, input.turn, abort, 'summary'),
-      )) {
+      const options = turnOptions(world, run, input.turn, abort, 'summary');
+      for await (const part of partsOf(provider, { model, messages, tools: [] }, options)) {
         if (abort.aborted) return;
         run.progressAt = world.clock.now();
+        checkPart(part, provider, model);
         if (part.type === 'text') summary += part.delta;
         if (part.type === 'usage') {
           usage = usageIn(part.usage);

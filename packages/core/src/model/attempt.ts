@@ -15,14 +15,13 @@ import {
   messageOf,
   type Usage,
 } from '@troupe/protocol';
+import { nameOf } from './name-of.ts';
+import { checkPart, partsOf } from './sound-parts.ts';
 
 type AttemptPart = Extract<ModelPart, { type: 'attempt' }>;
 
 /** What an attempt came to nothing with, and what there is to tell of it. */
 export type FailedAttempt = { error: FaultError; part: AttemptPart };
-
-/** The name that attempts show. */
-export const nameOf = (provider: ModelProvider): string => provider.name ?? 'unnamed';
 
 /**
  * Passes on the parts of one attempt; gives `null` when it took the turn to its end, and otherwise what went wrong.
@@ -40,7 +39,8 @@ export async function* attempt(
   let usage: Usage | undefined;
   let last: AttemptPart | undefined;
   try {
-    for await (const part of provider.takeTurn(request, options)) {
+    for await (const part of partsOf(provider, request, options)) {
+      checkPart(part, provider, request.model);
       if (last) yield last;
       last = undefined;
       if (part.type === 'attempt') {

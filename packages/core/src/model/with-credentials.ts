@@ -1,6 +1,8 @@
 import { FaultError, type ModelOptions, type ModelPart, type ModelProvider, type ModelRequest } from '@troupe/protocol';
-import { asFaultError, nameOf } from './attempt.ts';
+import { asFaultError } from './attempt.ts';
 import type { CredentialPool, Lease } from './credential-pool.ts';
+import { nameOf } from './name-of.ts';
+import { partsOf } from './sound-parts.ts';
 
 /**
  * A provider that leases a credential for each turn, and gives it back however the turn ends.
@@ -38,7 +40,7 @@ async function* leased(
   // A provider that does not hear an abort must not keep the credential from others.
   turn.signal.addEventListener('abort', release, { once: true });
   try {
-    for await (const part of providerFor(lease.apiKey).takeTurn(request, turn)) {
+    for await (const part of partsOf(providerFor(lease.apiKey), request, turn)) {
       yield part.type === 'attempt' ? { credentialId: lease.id, ...part } : part;
     }
   } catch (thrown) {

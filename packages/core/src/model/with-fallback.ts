@@ -6,7 +6,9 @@ import {
   type ModelProvider,
   type ModelRequest,
 } from '@troupe/protocol';
-import { attempt, nameOf } from './attempt.ts';
+import { attempt } from './attempt.ts';
+import { nameOf } from './name-of.ts';
+import { partsOf } from './sound-parts.ts';
 
 /** One provider to ask, and the model to ask it for; without `model` the one of the request. */
 export type FallbackChoice = { provider: ModelProvider; model?: string };
@@ -61,6 +63,6 @@ const naming = (provider: ModelProvider, model: string): ModelProvider => ({
     return nameOf(provider);
   },
   async *takeTurn(request, turn) {
-    for await (const part of provider.takeTurn(request, turn)) yield part.type === 'usage' ? { model, ...part } : part;
+    for await (const part of partsOf(provider, request, turn)) yield part.type === 'usage' ? { model, ...part } : part;
   },
 });

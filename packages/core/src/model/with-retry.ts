@@ -1,5 +1,6 @@
 import type { FaultError, ModelOptions, ModelPart, ModelProvider, ModelRequest } from '@troupe/protocol';
-import { attempt, nameOf } from './attempt.ts';
+import { attempt } from './attempt.ts';
+import { nameOf } from './name-of.ts';
 import { wait } from './wait.ts';
 
 export type RetryOptions = {
