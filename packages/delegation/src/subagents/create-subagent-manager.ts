@@ -5,6 +5,7 @@ import { Subject } from 'rxjs';
 import { createActor, fromCallback, fromPromise, waitFor } from 'xstate';
 import type { Adoption } from './adoption.ts';
 import { askManager } from './ask-manager.ts';
+import { isCallUnderWay } from './collecting-call.ts';
 import { createSpawnTool } from './create-spawn-tool.ts';
 import { followRuns } from './follow-runs.ts';
 import { handoverMachine } from './handover-machine.ts';
@@ -378,10 +379,12 @@ export const createSubagentManager = (runtime: Runtime, options: SubagentOptions
       const { signal, ...request } = wanted;
       const before = await pastResults(runtime, roster(), request);
       if (before.length > 0 && !request.includeDelivered) return before;
+      const isCall = await isCallUnderWay(runtime, request.by);
       // Nobody would be given what is there.
       if (signal?.aborted) return [];
       const timeoutMs = before.length > 0 ? 0 : request.timeoutMs;
-      const found = (await put({ type: 'collect', wanted: { ...request, timeoutMs } }, signal)) as SubagentResult[];
+      const asked = { ...request, timeoutMs, isCall };
+      const found = (await put({ type: 'collect', wanted: asked }, signal)) as SubagentResult[];
       return [...before.filter(({ runId }) => !found.some((each) => each.runId === runId)), ...found];
     },
 

@@ -4,7 +4,7 @@ import { isFaultError, isLive, isTerminal, type StoredEvent } from '@troupe/prot
 import type { ActorRefFrom } from 'xstate';
 import type { OpenRuns } from './manager-effects.ts';
 import type { managerMachine } from './manager-machine.ts';
-import { memberOf, memberOfSession, membersUnder, under } from './members.ts';
+import { idsUnder, memberOf, memberOfSession, membersUnder, under } from './members.ts';
 import { isUnit, resultOfEnd } from './result-of-run.ts';
 
 export const followRuns = ({
@@ -44,7 +44,15 @@ export const followRuns = ({
   };
 
   const early: StoredEvent[] = [];
+  /** A run whose calls have collected results goes on, or has ended. */
+  const hearCollector = (event: StoredEvent): void => {
+    const isTurn = event.type === 'turn.started';
+    if (event.rootSeq === 0 || (!isTurn && !isTerminal(event))) return;
+    if (idsUnder(actor.getSnapshot().context, under.collecting(event.runId)).size === 0) return;
+    actor.send({ type: 'collector.moved', runId: event.runId, turn: isTurn ? event.turn : null });
+  };
   const hear = (event: StoredEvent): void => {
+    hearCollector(event);
     if (event.runId !== event.rootId) return;
     // Told, but not stored: it never began, or goes on when it is brought back.
     if (event.rootSeq === 0) {

@@ -12,8 +12,9 @@ import { type Applicant, type CheckName, checks, profileChecks } from './admissi
 import { type Handed, handoverMachine } from './handover-machine.ts';
 import type { Scope } from './lineage.ts';
 import { memberOf, noMembers } from './members.ts';
-import { notedOf, type Roster } from './roster.ts';
+import { notedOf, type Roster, type Wanted } from './roster.ts';
 import { inquired, unitBegan, unitEnded } from './steps/background.ts';
+import { collectorMoved } from './steps/collecting.ts';
 import { forget, sweep } from './steps/forgetting.ts';
 import { admit, adopt, begun, create, refuse, unbegun, unmade } from './steps/letting-in.ts';
 import { close, opened, rest } from './steps/opening.ts';
@@ -21,7 +22,7 @@ import { began, collect, ended, handed, leave } from './steps/results.ts';
 import { type Answer, type Found, handoverIdOf, inquiryIdOf, type Order, type Step } from './steps/step.ts';
 import { cancel, cancelAll, refuseSteering, type Steering, steer, steerRefusal } from './steps/stopping.ts';
 import { type SubagentNews, subagentMachine } from './subagent-machine.ts';
-import type { CollectRequest, SubagentEvent, SubagentLimits, SubagentResult } from './subagent-manager.ts';
+import type { SubagentEvent, SubagentLimits, SubagentResult } from './subagent-manager.ts';
 import type { SubagentRecord } from './subagent-record.ts';
 
 type Request = { requestId: number };
@@ -35,13 +36,14 @@ export type ManagerEvent =
   | (Request & { type: 'cancelAll'; scope: Scope; parentId?: string | undefined; reason: string })
   | (Request & { type: 'forget'; agentId: string; scope: Scope })
   | (Request & { type: 'adopt'; records: readonly SubagentRecord[] })
-  | (Request & { type: 'collect'; wanted: CollectRequest })
+  | (Request & { type: 'collect'; wanted: Wanted })
   | (Request & { type: 'leave' })
   | { type: 'unmade'; agentIds: readonly string[] }
   | { type: 'run.began'; agentId: string; runId: string; model: string; at: number }
   | { type: 'run.ended'; result: SubagentResult; at: number }
   | { type: 'unit.began'; agentId: string; runId: string }
   | { type: 'unit.ended'; agentId: string; runId: string }
+  | { type: 'collector.moved'; runId: string; turn: number | null }
   | Inquired
   | { type: 'sweep'; before: number }
   | { type: 'close'; stopping: string | null }
@@ -249,6 +251,7 @@ export const managerMachine = base
       'run.ended': { actions: act<'run.ended'>(ended) },
       'unit.began': { actions: act<'unit.began'>(unitBegan) },
       'unit.ended': { actions: act<'unit.ended'>(unitEnded) },
+      'collector.moved': { actions: act<'collector.moved'>(collectorMoved) },
       inquired: { actions: act<'inquired'>(inquired) },
       'subagent.begun': { actions: act<'subagent.begun'>((step, { ask }) => begun(step, ask)) },
       'subagent.unbegun': {

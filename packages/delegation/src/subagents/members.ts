@@ -2,6 +2,7 @@
  * The sub-agents that a roster has: data in parts, so that whoever changes one of them copies its part and not all; and an index that
  * follows from it, so that nobody is looked for among all others.
  */
+import { callIn } from './collecting-call.ts';
 import { type Lineage, lineageOf } from './lineage.ts';
 import { isActive, isResting, type Member, type Roster } from './roster.ts';
 import type { Requester, SubagentRecord } from './subagent-record.ts';
@@ -56,6 +57,8 @@ export const under = {
   call: (key: string): string => `call ${key}`,
   /** Whoever collected a result of it. */
   collector: (by: string): string => `collector ${by}`,
+  /** The run of a call that did, as long as what that gave may not be stored. */
+  collecting: (runId: string): string => `collecting ${runId}`,
 };
 
 const keysOf = (member: Member): Set<string> => {
@@ -66,6 +69,7 @@ const keysOf = (member: Member): Set<string> => {
   if (name !== undefined) keys.add(under.named).add(under.name(name));
   if (run?.origin) keys.add(under.call(callKeyOf(run.origin)));
   for (const { by } of delivered) if (by !== undefined) keys.add(under.collector(by));
+  for (const key of member.collecting ?? []) keys.add(under.collecting(callIn(key)?.runId ?? ''));
   return keys;
 };
 
@@ -85,7 +89,8 @@ const standsAs = (member: Member): Pick<Known, 'isActive' | 'isResting'> => ({
 const enter = ({ tree, ids }: Index, member: Member, before: Member | undefined): void => {
   const { record } = member;
   const [is, was] = [standsAs(member), before && standsAs(before)];
-  if (before?.record === record && was?.isActive === is.isActive && was.isResting === is.isResting) return;
+  const isSame = was?.isActive === is.isActive && was.isResting === is.isResting;
+  if (before?.record === record && isSame && before.collecting === member.collecting) return;
   tree.put({ ...record, ...is });
   const keys = keysOf(member);
   if (before) leave(ids, before, keys);

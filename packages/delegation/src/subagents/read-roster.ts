@@ -1,6 +1,7 @@
 /** Sub-agents as they are stored: who there is, from their records; how each stands, from the runs. */
 import type { Runtime } from '@troupe/core';
 import { isEnded, type RunRow, unfinished } from '@troupe/protocol';
+import { isCallUnderWay } from './collecting-call.ts';
 import { isUnit, modelOf, resultFrom, stateOf } from './result-of-run.ts';
 import { type Activity, type Member, standing } from './roster.ts';
 import { type Found, previewLength, remembered } from './steps/step.ts';
@@ -35,6 +36,14 @@ const asItStands = (record: SubagentRecord, open: readonly RunRow[]): SubagentRe
 const openUnits = async ({ runs }: Pick<Runtime, 'runs'>, unitsOf: string): Promise<string[]> => {
   const open = await runs.list({ unitsOf, status: unfinished, limit: Number.MAX_SAFE_INTEGER });
   return open.filter(isUnit).map(({ runId }) => runId);
+};
+
+/** Calls that have collected results and may be executed again. */
+const openCalls = async (runtime: Pick<Runtime, 'runs'>, { delivered }: SubagentRecord): Promise<string[]> => {
+  const open: string[] = [];
+  for (const by of new Set(delivered.flatMap((each) => each.by ?? [])))
+    if (await isCallUnderWay(runtime, by)) open.push(by);
+  return open;
 };
 
 /**
@@ -93,7 +102,14 @@ export const readRoster = async (
         : null;
     const past = rows.flatMap(({ runId, status }) => (isEnded(status) ? runId : [])).reverse();
     found.ended.push(...past);
-    const member = standing({ record: asItStands(record, open), open: open.map(activityOf), last, past });
+    const collecting = await openCalls(runtime, record);
+    const member = standing({
+      record: asItStands(record, open),
+      open: open.map(activityOf),
+      last,
+      past,
+      ...(collecting.length > 0 && { collecting }),
+    });
     found.members.push(member);
     // Asked for again, a run that is there is the same one, and what it takes the place of is stopped. One that has ended takes nobody's.
     const isOver = run?.begun === true && !open.some(({ runId }) => runId === run.runId);

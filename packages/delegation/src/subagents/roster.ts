@@ -51,11 +51,15 @@ export type Member = {
   isInQuestion?: true;
   /** Where it does, and nothing has happened since, it goes. */
   isSwept?: true;
+  /** Keys of calls that have collected a result of it, for as long as what they gave may not be stored: see `steps/collecting.ts`. */
+  collecting?: string[];
   /** Letters that wake it no more, for it was cancelled since: a run that one of them begins is stopped as it begins. */
   hushed?: { letters: string[]; reason: string };
 };
 
-export type Waiter = { id: number } & Pick<CollectRequest, 'sessionKey' | 'agentId' | 'runId' | 'by'>;
+/** Who wants results. `isCall`: `by` is the key of a call whose run has not ended. */
+export type Wanted = CollectRequest & { isCall?: boolean };
+export type Waiter = { id: number } & Pick<Wanted, 'sessionKey' | 'agentId' | 'runId' | 'by' | 'isCall'>;
 
 export type Roster = {
   limits: SubagentLimits;

@@ -115,7 +115,10 @@ export type CollectRequest = {
   runId?: string | undefined;
   /** Those that were handed over before, too: the last run of each sub-agent that fits. Default false. */
   includeDelivered?: boolean | undefined;
-  /** Who collects: the same again, as after a restart, is given the same again. Default: nobody in particular. */
+  /**
+   * Who collects: the same again, as after a restart, is given the same again. A tool gives its `context.key`: what it was given is not
+   * forgotten until its result is stored. Default: nobody in particular.
+   */
   by?: string | undefined;
   /** Ends the wait; what was not handed over stays. */
   signal?: AbortSignal | undefined;

@@ -1,4 +1,8 @@
+import { createRuntime, defineAgent, defineTool, memoryStore } from '@troupe/core';
+import { scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
+import { SimulatedClock } from 'xstate';
+import { z } from 'zod';
 import { openOffice, pass, settle } from './office.ts';
 
 const orchestrator = { allowSubagents: true } as const;
@@ -141,5 +145,111 @@ describe('[SB-050, B-45] of one that is to be deleted', () => {
     expect(await waiting).toMatchObject([{ runId, result: 'done: count' }]);
     await pass(office, 1_000);
     expect(await left(office)).toEqual([]);
+  });
+});
+
+describe('[SB-050, F-12] what a call has collected', () => {
+  /** A run whose only call collects, and may take its time then. */
+  const gathering = (options: { store?: ReturnType<typeof lasting>; clock?: SimulatedClock } = {}) => {
+    const gate = Promise.withResolvers<void>();
+    const gather = defineTool({
+      name: 'gather',
+      description: 'Gathers results.',
+      inputSchema: z.object({}),
+      idempotent: true,
+      execute: async (_input, { key }) => {
+        const found = await office.manager.collect({ by: key });
+        await gate.promise;
+        return found.map(({ result }) => result).join();
+      },
+    });
+    const gatherer = defineAgent({ name: 'gatherer', instructions: 'Gather.', tools: [gather] });
+    const office = openOffice({
+      ...options,
+      agents: [gatherer],
+      leaseMs: 0,
+      manager: { archiveAfterMs: minute },
+      script: (_word, agent, messages) => {
+        if (agent !== 'gatherer') return undefined;
+        return messages.at(-1)?.role === 'tool'
+          ? { text: 'Done.', delayMs: 1 }
+          : { calls: [{ name: 'gather', arguments: {} }] };
+      },
+    });
+    return { ...office, gatherer, finish: () => gate.resolve() };
+  };
+  const lasting = () => ({ ...memoryStore(), lasting: true });
+
+  test.each(['delete', 'keep'] as const)('is there until its result is stored, with cleanup "%s"', async (cleanup) => {
+    const [store, clock] = [lasting(), new SimulatedClock()];
+    const first = gathering({ store, clock });
+    await first.manager.spawn({ task: 'count', config: { cleanup } });
+    await settle();
+    first.runtime.start(first.gatherer, 'Go.', { runId: 'r' });
+    // however long that takes
+    for (let i = 0; i < 4; i++) await pass(first, minute);
+    await first.runtime.close({ runs: 'suspend' });
+    const second = gathering({ store, clock });
+    await second.manager.ready;
+    for (let i = 0; i < 4; i++) await pass(second, minute);
+    await second.runtime.recover();
+    second.finish();
+    await settle();
+    await pass(second, 1);
+    const { calls } = await (await second.runtime.attach('r')).ended;
+    expect(calls).toMatchObject([{ status: 'ok', result: 'done: count' }]);
+    for (let i = 0; i < 4; i++) await pass(second, minute);
+    expect(await left(second)).toEqual([]);
+  });
+
+  test('is gone at once when that is stored, where nothing is to be left of it', async () => {
+    const office = gathering();
+    const { agentId, runId } = await office.manager.spawn({ task: 'count', config: { cleanup: 'delete' } });
+    await settle();
+    const run = office.runtime.start(office.gatherer, 'Go.');
+    await pass(office, 1_000);
+    expect(await left(office)).toEqual([agentId]);
+    office.finish();
+    await pass(office, 1_000);
+    await run.ended;
+    await pass(office, 1_000);
+    expect(await left(office)).toEqual([]);
+    expect(await office.runtime.runs.get(runId)).toBeUndefined();
+  });
+
+  test('is gone with the next start, where its run has ended meanwhile without the manager', async () => {
+    const [store, clock] = [lasting(), new SimulatedClock()];
+    const first = gathering({ store, clock });
+    const { agentId } = await first.manager.spawn({ task: 'count', config: { cleanup: 'delete' } });
+    await settle();
+    first.runtime.start(first.gatherer, 'Go.', { runId: 'r' });
+    await pass(first, 1_000);
+    expect(await left(first)).toEqual([agentId]);
+    await first.runtime.close({ runs: 'suspend' });
+    const provider = scriptedProvider([]);
+    const between = createRuntime({ provider, model: 'm', store, clock, leaseMs: 0, agents: [first.gatherer] });
+    await between.recover();
+    await (await between.attach('r')).interrupt('enough');
+    await settle();
+    await between.close();
+    const again = openOffice({ store, clock });
+    await again.manager.ready;
+    await pass(again, 1_000);
+    expect(await left(again)).toEqual([]);
+  });
+
+  test('by a call whose run has ended, or that is none, is kept by nobody', async () => {
+    const office = gathering();
+    office.runtime.start(office.gatherer, 'Go.', { runId: 'r' });
+    office.finish();
+    await pass(office, 1_000);
+    await pass(office, 1_000);
+    for (const by of ['r/1-0', 'nobody/1-0', 'me']) {
+      await office.manager.spawn({ task: 'count', config: { cleanup: 'delete' } });
+      await settle();
+      expect(await office.manager.collect({ by })).toHaveLength(1);
+      await pass(office, 1_000);
+      expect(await left(office)).toEqual([]);
+    }
   });
 });

@@ -4,11 +4,15 @@ import { memberOf, membersOf, treeOf, withoutMembers } from '../members.ts';
 import { isActive, isResting, type Member } from '../roster.ts';
 import { answer, inquire, isAtWorkBelow, isSeen, move, put, type Step } from './step.ts';
 
-/** Whether it was for one task, and nothing more will come of it, as far as is known: of what it does, waits for, or has in the background. */
+/**
+ * Whether it was for one task, and nothing more will come of it, as far as is known: of what it does, waits for, or has in the background;
+ * and nobody may ask again for what came of it.
+ */
 export const isDone = (step: Step, member: Member): boolean =>
   member.record.config.mode === 'run' &&
   !isActive(member) &&
   isResting(member) &&
+  member.collecting === undefined &&
   !isAtWorkBelow(step, member.record.agentId);
 
 /** The same of one of which nothing is to be left, and all that has come of it was handed over. */

@@ -2,6 +2,7 @@
 import { awaited } from '../awaited.ts';
 import { memberOf, membersOf } from '../members.ts';
 import { isActive } from '../roster.ts';
+import { letGo } from './forgetting.ts';
 import { asFarAs, handOver, leave } from './results.ts';
 import { asked, type Found, put, type Step, wasSteeredAwayFrom } from './step.ts';
 import { stop, stopAll } from './stopping.ts';
@@ -43,6 +44,8 @@ export const opened = (step: Step, { members, open, asks, results, gone, units }
       put(step, { ...member, waits: true });
   }
   for (const result of results) handOver(step, asFarAs(step, result));
+  // What was handed over while a program died, and nothing is to be left of, goes now.
+  for (const { record } of membersOf(step.roster)) if (record.config.cleanup === 'delete') letGo(step, record.agentId);
   for (const record of gone) step.out.push({ type: 'erase', record, withRuns: true });
 };
 

@@ -2,10 +2,11 @@
 import { awaited } from '../awaited.ts';
 import type { Handed } from '../handover-machine.ts';
 import { memberOf } from '../members.ts';
-import { type Activity, fits, isPushed, type Member, type Waiter } from '../roster.ts';
-import type { CollectRequest, SubagentResult } from '../subagent-manager.ts';
+import { type Activity, fits, isPushed, type Member, type Waiter, type Wanted } from '../roster.ts';
+import type { SubagentResult } from '../subagent-manager.ts';
 import type { Delivery } from '../subagent-record.ts';
 import { expectResult, resultCame, stopWoken } from './background.ts';
+import { collectedBy } from './collecting.ts';
 import { withDelivery } from './deliveries.ts';
 import { letGo } from './forgetting.ts';
 import {
@@ -95,17 +96,27 @@ export const asFarAs = ({ roster }: Step, result: SubagentResult): SubagentResul
 };
 
 /** It was handed over: that stands in its record, and where nothing is to be left of a sub-agent, it goes now. */
-const deliver = (step: Step, { agentId }: SubagentResult, delivery: Delivery): void => {
+const deliver = (step: Step, { agentId }: SubagentResult, delivery: Delivery, callKey?: string): void => {
   const member = memberOf(step.roster, agentId);
   if (!member) return;
-  put(step, { ...member, record: withDelivery(member.record, delivery, member) });
+  const now = { ...member, record: withDelivery(member.record, delivery, member) };
+  put(step, callKey === undefined ? now : collectedBy(now, callKey));
   letGo(step, agentId);
   step.out.push({ type: 'note', agentId });
 };
 
-const give = (step: Step, { id, by }: Pick<Waiter, 'id' | 'by'>, results: readonly SubagentResult[]): void => {
+const give = (
+  step: Step,
+  { id, by, isCall }: Pick<Waiter, 'id' | 'by' | 'isCall'>,
+  results: readonly SubagentResult[],
+): void => {
   for (const result of results)
-    deliver(step, result, { runId: result.runId, how: 'pulled', ...(by !== undefined && { by }) });
+    deliver(
+      step,
+      result,
+      { runId: result.runId, how: 'pulled', ...(by !== undefined && { by }) },
+      isCall ? by : undefined,
+    );
   answer(step, id, { value: results });
 };
 
@@ -144,11 +155,11 @@ export const handed = (step: Step, { result, how }: Pick<Handed, 'result' | 'how
   step.roster = { ...step.roster, kept: [...step.roster.kept, result] };
 };
 
-export const collect = (step: Step, requestId: number, wanted: CollectRequest): void => {
+export const collect = (step: Step, requestId: number, wanted: Wanted): void => {
   const { kept } = step.roster;
   const found = kept.filter((result) => fits(result, wanted));
-  const { sessionKey, agentId, runId, by } = wanted;
-  const waiter: Waiter = { id: requestId, sessionKey, agentId, runId, by };
+  const { sessionKey, agentId, runId, by, isCall } = wanted;
+  const waiter: Waiter = { id: requestId, sessionKey, agentId, runId, by, ...(isCall && { isCall }) };
   if (found.length === 0 && (wanted.timeoutMs ?? 0) > 0) {
     step.roster = { ...step.roster, waiters: [...step.roster.waiters, waiter] };
     if (wanted.timeoutMs !== Number.POSITIVE_INFINITY)
