@@ -29,9 +29,27 @@ export type Job =
       budget?: Budget;
     };
 
+/**
+ * Refuses what asks for nothing: programs without types leave the input out, and the model would be told "null".
+ *
+ * @throws FaultError `job.invalid`
+ */
+export const checkInput = (job: unknown, whose: string): void => {
+  if (typeof job === 'string') return;
+  const { input } = Object(job) as { input?: unknown };
+  const isData =
+    typeof input === 'number' ? Number.isFinite(input) : !/^(undefined|function|symbol)$/.test(typeof input);
+  if (isData) return;
+  throw new FaultError(
+    'job.invalid',
+    `The job for ${whose} has ${input === undefined ? 'no input' : `an input that is no data, ${typeof input === 'number' ? input : `a ${typeof input}`}`}. Expected text, or { input } with text or JSON: "" where messages or attachments say it all.`,
+  );
+};
+
 /** What of a job is data. @throws FaultError `job.invalid` */
 export const jobDataOf = (job: Job, whose: string): JobData => {
   if (typeof job === 'string') return { input: job };
+  checkInput(job, whose);
   const { outputSchema, budget, tools, constraints, input, ...rest } = job;
   checkBudget(budget, whose);
   const found = JobData.safeParse({

@@ -47,6 +47,33 @@ describe('[BG-070] a job', () => {
     ]);
   });
 
+  test.each<[what: string, job: unknown, found: RegExp]>([
+    ['that is not there', undefined, /has no input\. Expected text, or \{ input \}/],
+    ['that is null', null, /has no input/],
+    ['that is neither text nor an object', 7, /has no input/],
+    ['without an input', { messages: [{ role: 'user', content: 'Go.' }] }, /has no input.*"" where messages/],
+    ['whose input is a function', { input: () => 'Go.' }, /an input that is no data, a function/],
+    ['whose input is no number', { input: Number.NaN }, /an input that is no data, NaN/],
+  ])('%s is refused, wherever it is given', async (_what, job, found) => {
+    const { runtime, provider } = open([{ calls: [call()] }, 'Done.']);
+    const refused = expect.objectContaining({ code: 'job.invalid', message: expect.stringMatching(found) });
+    expect(() => runtime.start(leadOf(), job as never)).toThrow(refused);
+    const helper = leadOf({ name: 'helper' });
+    const spawn = toolOf({ execute: (_input, context) => context.spawn(helper, job as never).then(() => 'Started.') });
+    const report = await runtime.run(leadOf({ tools: [spawn] }), 'Go.');
+    expect(report.calls[0]).toMatchObject({
+      status: 'error',
+      result: expect.stringMatching(/The job for \\"helper\\" has/),
+    });
+    expect(provider.requests).toHaveLength(2);
+  });
+
+  test('whose input is null, as data, is told so', async () => {
+    const { runtime, provider } = open(['Done.']);
+    await runtime.run(leadOf(), { input: null });
+    expect(provider.requests[0]?.request.messages.at(-1)?.content).toBe('null');
+  });
+
   test('may bring an output schema of its own', async () => {
     const { runtime, provider } = open(['{"n":1}']);
     const agent = leadOf({ outputSchema: z.object({ other: z.string() }) });

@@ -3,7 +3,7 @@ import { FaultError, isTerminal, type RunRow, type RunStore, redact } from '@tro
 import type { AnyActorRef } from 'xstate';
 import { allowanceOf } from '../agent/limits.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
-import { type Job, jobDataOf } from '../job.ts';
+import { checkInput, type Job, jobDataOf } from '../job.ts';
 import { isSame } from '../replay/same.ts';
 import { checkRunId, isSameJob, type LiveRun, rowOf } from '../run/live-run.ts';
 import type { Run } from '../run/run.ts';
@@ -124,6 +124,7 @@ export const openStarts = ({
     start(agent, job, { runId, sessionKey, signal }, parent, sent) {
       if (isClosing())
         throw new FaultError('runtime.closed', `Agent "${agent.name}" was not started: the runtime is closed.`);
+      checkInput(job, `agent "${agent.name}"`);
       if (runId !== undefined) {
         const there = existing(agent, job, runId);
         if (there && signal) obeyThere(there, signal);
