@@ -34,6 +34,13 @@ test.each(readmes)('%s says what to install before its programs import it', (pat
   expect(missingIn(read(path))).toEqual([]);
 });
 
+test("core's README names the xstate and the rxjs that its types come from", () => {
+  const { dependencies } = JSON.parse(read('packages/core/package.json'));
+  const page = read('packages/core/README.md');
+  expect(page).toContain(`\`xstate\` (${dependencies.xstate}) and \`rxjs\` (${dependencies.rxjs})`);
+  expect(page).toContain(`\`npm install xstate@${dependencies.xstate} rxjs@${dependencies.rxjs}\``);
+});
+
 test('what a README forgets to install is found', () => {
   const program = "```ts\nimport 'node:fs';\nimport { a } from '@b/c/d';\nimport type { E } from 'e/f';\n```\n";
   expect(missingIn(program)).toEqual(['@b/c', 'e']);
