@@ -75,14 +75,22 @@ export const readRoster = async (
       continue;
     }
     const rows = await runtime.runs.list({ sentTo: read.data.sessionKey, limit: remembered });
-    const record = withoutHaste(read.data, rows);
+    const results = new Map<string, SubagentResult>();
+    const owed: string[] = [];
+    for (const runId of read.data.owed ?? []) {
+      const older = await resultFrom(runtime, read.data, runId, isThere);
+      if (!older) continue;
+      owed.push(runId);
+      results.set(runId, older);
+    }
+    const { owed: _, ...stored } = withoutHaste(read.data, rows);
+    const record: SubagentRecord = { ...stored, ...(owed.length > 0 && { owed }) };
     const { agentId, run, delivered } = record;
     const isBegun = run === undefined || run.begun === true || rows.some(({ runId }) => runId === run.runId);
     const open = rows.filter(({ status }) => !isEnded(status)).reverse();
     const isSteered = (id: string): boolean => delivered.some((each) => each.runId === id && each.how === 'steered');
     const newest = rows.find(({ runId, status }) => isEnded(status) && !isSteered(runId));
     const isTold = (id: string): boolean => delivered.some((each) => each.runId === id);
-    const results = new Map<string, SubagentResult>();
     for (const row of rows.toReversed().filter(({ status }) => isEnded(status))) {
       if (row !== newest && isTold(row.runId)) continue;
       const read = await resultFrom(runtime, record, row.runId, isThere);

@@ -77,13 +77,15 @@ const liveRuns = ({ record, open }: Pick<Member, 'record' | 'open'>): Activity[]
 /** A sub-agent as it is to be stored now. */
 export const notedOf = ({ record, next }: Pick<Member, 'record' | 'next'>): SubagentRecord => {
   if (!next) return record;
-  const { parentId, depth, requester, delivered } = record;
+  const { parentId, depth, requester, delivered, owed } = record;
+  const { owed: _, ...asked } = next;
   const known = new Set(delivered.map(({ runId }) => runId));
   return {
-    ...next,
+    ...asked,
     parentId,
     depth,
     requester,
+    ...(owed && { owed }),
     delivered: [...delivered, ...next.delivered.filter(({ runId }) => !known.has(runId))],
   };
 };

@@ -88,6 +88,8 @@ export const SubagentRecord = z.object({
     .optional(),
   /** Results that were handed over, of its latest runs. */
   delivered: z.array(Delivery),
+  /** Runs before its latest whose results nobody was given: of all others as old, they were. */
+  owed: z.array(z.string()).optional(),
   /** What was said before its first run, where it was brought along from elsewhere. */
   history: z.array(Message).optional(),
   /** It was told to stop these, and why: what a program that crashed did not come to is done by the next one. */

@@ -33,6 +33,68 @@ test('[B-39] A result that was collected late is not told again after a restart,
   expect((await again.manager.collect()).map(({ result }) => result)).toEqual([]);
 });
 
+test('[B-39] However many runs of one nobody has collected, each has its result after a restart, once, oldest first', async () => {
+  const store = memoryStore();
+  const clock = new SimulatedClock();
+  const first = openOffice({ store, clock });
+  const runs = [(await first.manager.spawn({ task: 'run 0', name: 'bo' })).runId];
+  await settle();
+  for (let i = 1; i < 45; i++) {
+    clock.increment(10);
+    runs.push((await first.manager.resume({ name: 'bo', task: `run ${i}` })).runId);
+    await settle(20);
+  }
+  const collected = [1, 12, 30, 44];
+  for (const i of collected) expect(await first.manager.collect({ runId: runs[i] })).toHaveLength(1);
+  await settle();
+  await first.runtime.close();
+  const second = openOffice({ store, clock });
+  await second.manager.ready;
+  await second.manager.resume({ name: 'bo', task: 'run 45' });
+  await settle();
+  const left = Array.from({ length: 46 }, (_, i) => i).filter((i) => !collected.includes(i));
+  expect((await second.manager.collect()).map(({ result }) => result)).toEqual(left.map((i) => `done: run ${i}`));
+  await settle();
+  await second.runtime.close();
+  const third = openOffice({ store, clock });
+  expect(await third.manager.collect()).toEqual([]);
+  const [record] = await store.search('subagents:subagents', '');
+  expect(record?.value).not.toHaveProperty('owed');
+  // one whose runs are forgotten owes nothing
+  for (let i = 0; i < 12; i++) {
+    clock.increment(10);
+    await third.manager.resume({ name: 'bo', task: `more ${i}` });
+    await settle(20);
+  }
+  clock.increment(10);
+  await third.runtime.runs.prune({ olderThan: 0 });
+  await third.runtime.close();
+  const last = openOffice({ store, clock });
+  expect(await last.manager.collect()).toEqual([]);
+});
+
+test('[SB-113] What was not collected is there after a restart, however long ago it was: nobody is swept before', async () => {
+  const store = memoryStore();
+  const clock = new SimulatedClock();
+  const options = { store, clock, manager: { archiveAfterMs: 60_000 } };
+  const first = openOffice(options);
+  const kept = await first.manager.spawn({ task: 'keep' });
+  const deleted = await first.manager.spawn({ task: 'delete', config: { cleanup: 'delete' } });
+  await settle();
+  for (let i = 0; i < 4; i++) await pass(first, 60_000);
+  await first.runtime.close();
+  const again = openOffice(options);
+  await again.manager.ready;
+  await pass(again, 60_000);
+  const found = await again.manager.collect();
+  expect(found.map(({ runId, result }) => [runId, result])).toEqual([
+    [kept.runId, 'done: keep'],
+    [deleted.runId, 'done: delete'],
+  ]);
+  for (let i = 0; i < 2; i++) await pass(again, 60_000);
+  expect((await again.manager.status()).total).toBe(0);
+});
+
 test('[B-39] What ends while a manager reads what is stored has one result', async () => {
   const watched = watchedStore();
   const clock = new SimulatedClock();
@@ -149,6 +211,7 @@ test('[SB-113] A sweep of many looks at each a few times, not at all for each', 
   const office = openOffice({ manager: { archiveAfterMs: 1_000 } });
   const { agentId, sessionKey } = await office.manager.spawn({ task: 'count' });
   await settle();
+  await office.manager.collect();
   const record = office.manager.agentOf(sessionKey);
   if (!record) throw new Error(`${agentId} is not there.`);
   const of = (i: number) => ({ ...record, agentId: `x${i}`, sessionKey: `s${i}` });

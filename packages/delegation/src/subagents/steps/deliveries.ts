@@ -12,8 +12,25 @@ export const withDelivery = (
   const all = [...record.delivered.filter(({ runId }) => runId !== delivery.runId), delivery];
   const latest = new Set([...past, ...open.map(({ runId }) => runId)].slice(-remembered));
   const surplus = all.filter(({ runId }) => !latest.has(runId)).slice(0, Math.max(all.length - remembered, 0));
-  return { ...record, delivered: all.filter((each) => !surplus.includes(each)).slice(-remembered) };
+  const { owed, ...rest } = record;
+  const left = owed?.filter((runId) => runId !== delivery.runId) ?? [];
+  return {
+    ...rest,
+    ...(left.length > 0 && { owed: left }),
+    delivered: all.filter((each) => !surplus.includes(each)).slice(-remembered),
+  };
 };
+
+/** The same record, with those of its older runs that nobody was given the results of. They are noted well before they are too old to be read. */
+export const withOwed = (record: SubagentRecord, past: readonly string[]): SubagentRecord => {
+  const older = past.slice(0, -remembered / 2);
+  const news = older.filter((id) => !record.owed?.includes(id) && !record.delivered.some(({ runId }) => runId === id));
+  return news.length > 0 ? { ...record, owed: [...(record.owed ?? []), ...news] } : record;
+};
+
+/** Whether all that has come of a sub-agent was handed over. */
+export const isHandedOver = ({ record: { delivered, owed }, past = [] }: Pick<Member, 'record' | 'past'>): boolean =>
+  owed === undefined && past.every((id) => delivered.some(({ runId }) => runId === id));
 
 export const withDeliveries = (
   record: SubagentRecord,

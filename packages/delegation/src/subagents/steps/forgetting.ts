@@ -2,6 +2,7 @@
 import { childrenOf, type Scope, unregister } from '../lineage.ts';
 import { memberOf, membersOf, treeOf, withoutMembers } from '../members.ts';
 import { isActive, isResting, type Member } from '../roster.ts';
+import { isHandedOver } from './deliveries.ts';
 import { answer, inquire, isAtWorkBelow, isSeen, move, put, type Step } from './step.ts';
 
 /**
@@ -17,13 +18,13 @@ export const isDone = (step: Step, member: Member): boolean =>
 
 /** The same of one of which nothing is to be left, and all that has come of it was handed over. */
 const isLeft = (step: Step, member: Member): boolean => {
-  const { agentId, config, delivered } = member.record;
+  const { agentId, config } = member.record;
   const { open, past = [] } = member;
   return (
     config.cleanup === 'delete' &&
     open.length === 0 &&
     past.length > 0 &&
-    past.every((runId) => delivered.some((each) => each.runId === runId)) &&
+    isHandedOver(member) &&
     !step.roster.kept.some((result) => result.agentId === agentId) &&
     isDone(step, member)
   );
@@ -85,10 +86,11 @@ export const forget = (
 /** Sub-agents of which a sweep asks whether their sessions rest. */
 const askedAtOnce = 100;
 
-/** Forgets those that were for one task and have been done with it since before. What is to be collected of them still can be. */
+/** Forgets those that were for one task, have been done with it since before, and have nothing left to be collected. */
 export const sweep = (step: Step, before: number): void => {
   const done = membersOf(step.roster).filter(
-    (member) => (member.activity?.endedAt ?? member.record.createdAt) < before && isDone(step, member),
+    (member) =>
+      (member.activity?.endedAt ?? member.record.createdAt) < before && isHandedOver(member) && isDone(step, member),
   );
   // The others go another time: who is asked reads a session of each.
   for (const member of done.filter(({ isDoubtful }) => isDoubtful).slice(0, askedAtOnce))

@@ -94,8 +94,9 @@ export const unbegun = (step: Step, { record, before, requestId }: Ask, error: u
         const found = reparent(treeOf(step.roster), agentId, parentId, Number.POSITIVE_INFINITY);
         if ('changes' in found) for (const moved of move(step, found)) step.out.push({ type: 'note', agentId: moved });
         const { depth } = memberOf(step.roster, agentId)?.record ?? before.record;
-        const { delivered, cancelled } = member.record;
-        const record = { ...before.record, depth, delivered, ...(cancelled && { cancelled }) };
+        const { delivered, owed, cancelled } = member.record;
+        const { owed: _, ...asBefore } = before.record;
+        const record = { ...asBefore, depth, delivered, ...(owed && { owed }), ...(cancelled && { cancelled }) };
         put(step, { ...rest, ...steered, open, record });
       } else remove(step, agentId, false);
     }

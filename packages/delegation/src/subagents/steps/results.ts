@@ -7,7 +7,7 @@ import type { SubagentResult } from '../subagent-manager.ts';
 import type { Delivery } from '../subagent-record.ts';
 import { expectResult, resultCame, stopWoken } from './background.ts';
 import { collectedBy } from './collecting.ts';
-import { withDelivery } from './deliveries.ts';
+import { withDelivery, withOwed } from './deliveries.ts';
 import { letGo } from './forgetting.ts';
 import {
   announce,
@@ -52,8 +52,11 @@ export const ended = (step: Step, { result, at }: { result: SubagentResult; at: 
   if (!member) return;
   step.out.push({ type: 'hear', agentId, runId, heard: 'ended' });
   const open = member.open.filter((run) => run.runId !== runId);
-  const past = [...(member.past ?? []), runId].slice(-remembered);
-  if (wasSteeredAwayFrom(member.record, runId)) return put(step, { ...member, open, past });
+  const all = [...(member.past ?? []), runId];
+  const past = all.slice(-remembered);
+  const record = withOwed(member.record, all);
+  if (record !== member.record) step.out.push({ type: 'note', agentId });
+  if (wasSteeredAwayFrom(record, runId)) return put(step, { ...member, record, open, past });
   const known = member.open.find((run) => run.runId === runId) ?? { runId, model, askedAt: at };
   const activity: Activity = {
     ...known,
@@ -67,6 +70,7 @@ export const ended = (step: Step, { result, at }: { result: SubagentResult; at: 
   const isDoubtful = member.record.config.cleanup === 'delete';
   put(step, {
     ...member,
+    record,
     open,
     past,
     last: { state, activity },
