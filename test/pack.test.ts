@@ -37,6 +37,26 @@ const offlineReason = (output: string) => {
   return code && `the package registry is out of reach (${code})`;
 };
 
+/** What a page gets of a module in the folder of a project: its files, what was looked for in vain, and the code. */
+const bundleForPage = async (project: string, text: string) => {
+  const input = join(project, 'page.js');
+  writeFileSync(input, text);
+  const unresolved: string[] = [];
+  const bundled = await rolldown({
+    input,
+    platform: 'browser',
+    onLog: (_level, { code, message }) => void (code === 'UNRESOLVED_IMPORT' && unresolved.push(message)),
+  });
+  const { output } = await bundled.generate({ minify: true });
+  await bundled.close();
+  const chunks = output.filter((file) => file.type === 'chunk');
+  return {
+    files: output.map(({ fileName }) => fileName),
+    unresolved: [...unresolved, ...chunks.flatMap(({ imports, dynamicImports }) => [...imports, ...dynamicImports])],
+    code: chunks.map(({ code }) => code).join('\n'),
+  };
+};
+
 /** The smallest program of the README, and, if a ```text block follows it, what it prints. */
 const smallestProgram = () => {
   const readme = existsSync(join(root, 'README.md')) ? readFileSync(join(root, 'README.md'), 'utf8') : '';
@@ -142,13 +162,36 @@ describe('the packages, as they would be published', () => {
     expect(run('node', ['streams.mjs'], project)).toMatchObject({ ok: true, output: '0 true\n' });
 
     // and what a page takes of delegation brings along what that needs, and no more
-    const page = join(project, 'page.js');
-    writeFileSync(page, `export { childLabel } from '@troupe/delegation';`);
-    const bundled = await rolldown({ input: page, platform: 'browser' });
-    const { output } = await bundled.generate({ minify: true });
-    await bundled.close();
-    expect(output.map(({ type, fileName }) => [type, fileName])).toEqual([['chunk', 'page.js']]);
-    expect(output[0].code.length).toBeLessThan(1_000);
+    const page = await bundleForPage(project, `export { childLabel } from '@troupe/delegation';`);
+    expect(page).toMatchObject({ files: ['page.js'], unresolved: [] });
+    expect(page.code.length).toBeLessThan(1_000);
+
+    // and nothing that a page may take asks for what only Node has
+    for (const from of [
+      `{ toAgUi } from '@troupe/ag-ui'`,
+      `{ createDelegateTool } from '@troupe/delegation'`,
+      ...['core', 'delegation', 'ag-ui'].map((name) => `* from '@troupe/${name}'`),
+    ]) {
+      const { files, unresolved, code } = await bundleForPage(project, `export ${from};`);
+      expect({ from, files, unresolved }).toEqual({ from, files: ['page.js'], unresolved: [] });
+      expect(code, from).not.toContain('node:');
+    }
+
+    // and its declarations need the types of a page alone
+    const pageTypes = {
+      lib: ['es2024', 'dom', 'dom.iterable'],
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      types: [],
+    };
+    const forPage = { ...strict, ...pageTypes, noEmit: true, skipLibCheck: false };
+    const named = ['protocol', 'core', 'delegation', 'ag-ui'].map(
+      (name) => `export * as ${name.replace('-', '_')} from '@troupe/${name}';`,
+    );
+    writeFileSync(join(project, 'page.ts'), named.join('\n'));
+    writeFileSync(join(project, 'page.json'), JSON.stringify({ compilerOptions: forPage, include: ['page.ts'] }));
+    const { output: said } = run('tsc', ['-p', 'page.json'], project);
+    expect(said.split('\n').filter((line) => /^(page\.ts|node_modules\/@troupe\/)/.test(line))).toEqual([]);
 
     // and runs outlive their process, written by the thread that comes with the package
     const readme = readFileSync(join(root, 'packages/store-sqlite/README.md'), 'utf8');

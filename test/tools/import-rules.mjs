@@ -49,12 +49,12 @@ const RULES = [
     to: { pathNot: '^packages/$1/src/' },
   },
   {
-    name: 'delegation-without-files',
+    name: 'loads-without-node',
     comment:
-      'packages/delegation loads where there is no Node; the one file that needs it is imported when it is needed',
+      'pages load delegation and ag-ui: what comes with Node they find by process.getBuiltinModule when they need it',
     severity: 'error',
-    from: { path: '^packages/delegation/src/', pathNot: '^packages/delegation/src/results/save-log\\.ts$' },
-    to: { path: pathOf('node:') },
+    from: { path: '^packages/(delegation|ag-ui)/src/' },
+    to: { path: pathOf('node:'), dependencyTypesNot: ['type-only'] },
   },
   {
     name: 'page-imports-only',

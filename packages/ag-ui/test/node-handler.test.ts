@@ -114,3 +114,9 @@ test('a stream is in order, and ends, though "custom" throws; what AG-UI has a w
   expect(events.length).toBeGreaterThan(3);
   expect(asked).toEqual(['budget.warned']);
 });
+
+test('a place without Node has no servers to serve, and is told so', () => {
+  vi.stubGlobal('process', undefined);
+  onTestFinished(() => void vi.unstubAllGlobals());
+  expect(() => nodeHandler(async () => new Response())).toThrow('nodeHandler needs Node');
+});

@@ -1,16 +1,15 @@
-/** The one file of this package that needs a file system. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import type { Diagnosis } from './diagnosis.ts';
 
-/** Writes a log for its user alone, in place of one of that name, and gives back its path. */
-export const saveLog = async (
-  { fileName, text }: Diagnosis,
-  folder = join(homedir(), '.troupe', 'logs'),
-): Promise<string> => {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const path = join(folder, fileName);
-  await writeFile(path, text, { mode: 0o600 });
-  return path;
+/** Writes a log for its user alone, in place of one of that name, and gives back its path. `undefined` where there are no files. */
+export const saveLog = async ({ fileName, text }: Diagnosis, folder?: string): Promise<string | undefined> => {
+  // Found, not imported: this package loads where there is no Node.
+  const find = globalThis.process?.getBuiltinModule;
+  const [fs, os, path] = [find?.('fs'), find?.('os'), find?.('path')];
+  if (!(fs && os && path)) return undefined;
+  const { mkdir, writeFile } = fs.promises;
+  const where = folder ?? path.join(os.homedir(), '.troupe', 'logs');
+  await mkdir(where, { recursive: true, mode: 0o700 });
+  const file = path.join(where, fileName);
+  await writeFile(file, text, { mode: 0o600 });
+  return file;
 };

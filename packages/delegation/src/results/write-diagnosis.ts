@@ -1,5 +1,6 @@
 import type { Report } from '@troupe/protocol';
 import { type DiagnosisAbout, diagnosisOf } from './diagnosis.ts';
+import { saveLog } from './save-log.ts';
 
 /**
  * Writes the log of a child that ran out of time before its model answered once, and gives back its path. `undefined` where there is
@@ -14,10 +15,7 @@ export const writeDiagnosis = async (
 ): Promise<string | undefined> => {
   try {
     const diagnosis = diagnosisOf(report, about);
-    if (!diagnosis) return undefined;
-    // Only now: this package loads where there are no files.
-    const { saveLog } = await import('./save-log.ts');
-    return await saveLog(diagnosis, folder);
+    return diagnosis && (await saveLog(diagnosis, folder));
   } catch {
     return undefined;
   }

@@ -132,14 +132,9 @@ describe('[HM-105] the log of a child', () => {
 
   test('is in the home of its user if nothing else is said', async () => {
     const home = newFolder();
-    vi.resetModules();
-    vi.doMock('node:os', () => ({ homedir: () => home }));
-    onTestFinished(() => {
-      vi.doUnmock('node:os');
-      vi.resetModules();
-    });
-    const fresh = await import('../../src/index.ts');
-    const path = await fresh.writeDiagnosis(await lateChild(), about);
+    const spied = vi.spyOn(process.getBuiltinModule('os'), 'homedir').mockReturnValue(home);
+    onTestFinished(() => spied.mockRestore());
+    const path = await writeDiagnosis(await lateChild(), about);
     expect(path).toBe(join(home, '.troupe', 'logs', readdirSync(join(home, '.troupe', 'logs'))[0] ?? ''));
   });
 
@@ -158,17 +153,10 @@ describe('[HM-105] the log of a child', () => {
     expect(await writeDiagnosis(await lateChild(), { ...about, config: cycle as never }, { folder })).toBeUndefined();
   });
 
-  test('needs files only when it is written: where there are none the package loads, and there is no log', async () => {
-    const gone = () => {
-      throw new Error('no such module');
-    };
-    vi.resetModules();
-    for (const name of ['node:fs/promises', 'node:os', 'node:path']) vi.doMock(name, gone);
-    onTestFinished(() => {
-      for (const name of ['node:fs/promises', 'node:os', 'node:path']) vi.doUnmock(name);
-      vi.resetModules();
-    });
-    const bare = await import('../../src/index.ts');
-    expect(await bare.writeDiagnosis(await lateChild(), about)).toBeUndefined();
+  test('is not written where there are no files, and nothing fails', async () => {
+    const report = await lateChild();
+    const spied = vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined);
+    onTestFinished(() => spied.mockRestore());
+    expect(await writeDiagnosis(report, about, { folder: newFolder() })).toBeUndefined();
   });
 });
