@@ -34,6 +34,14 @@ test.each(readmes)('%s says what to install before its programs import it', (pat
   expect(missingIn(read(path))).toEqual([]);
 });
 
+const nodeOf = (path: string) => /\d+\.\d+/.exec(JSON.parse(read(path)).engines.node)?.[0];
+
+test.each(readmes)('%s names the Node that it needs, where another one does for most packages', (path) => {
+  const [least, needed] = [nodeOf('package.json'), nodeOf(path.replace('README.md', 'package.json'))];
+  const named = path === 'README.md' || needed !== least ? [`Node ${needed} or later`] : [];
+  expect(named.filter((text) => !read(path).includes(text))).toEqual([]);
+});
+
 test("core's README names the xstate and the rxjs that its types come from", () => {
   const { dependencies } = JSON.parse(read('packages/core/package.json'));
   const page = read('packages/core/README.md');
