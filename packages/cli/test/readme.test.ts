@@ -10,13 +10,10 @@ const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 const block = (language: string): string => new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(readme)?.[1] ?? '';
 
 test('the program of the README runs as it stands', async () => {
-  // from here `@troupe/…` leads to the sources
-  const cwd = fileURLToPath(new URL('../../..', import.meta.url));
+  expect(block('ts')).toBe(readFileSync(new URL('readme/program.ts', import.meta.url), 'utf8'));
   const env = { ...process.env, TROUPE_MODEL: 'rehearsal' };
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', block('ts')], {
-    cwd,
-    env,
-  });
+  const program = fileURLToPath(new URL('readme/program.ts', import.meta.url));
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [program], { env });
   expect(stderr).toBe('');
   expect(stdout).toMatch(/^Rehearsal: no language model took part\./);
   expect(stdout).toContain('✔ helper completed after 1 turn');
@@ -28,6 +25,8 @@ test('the commands of the README print what it says', () => {
   // Inside the tree, so that the packages are found.
   const folder = mkdtempSync(fileURLToPath(new URL('readme-', import.meta.url)));
   onTestFinished(() => rmSync(folder, { recursive: true }));
+  // the file is type-checked where it stands
+  expect(block('js')).toBe(readFileSync(new URL('readme/agents.mjs', import.meta.url), 'utf8'));
   writeFileSync(join(folder, 'agents.mjs'), block('js'));
   mkdirSync(join(folder, 'bin'));
   writeFileSync(join(folder, 'bin', 'troupe'), `#!/bin/sh\nexec '${process.execPath}' '${bin}' "$@"\n`, {
