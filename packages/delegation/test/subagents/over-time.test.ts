@@ -73,28 +73,6 @@ test('[B-39] However many runs of one nobody has collected, each has its result 
   expect(await last.manager.collect()).toEqual([]);
 });
 
-test('[SB-113] What was not collected is there after a restart, however long ago it was: nobody is swept before', async () => {
-  const store = memoryStore();
-  const clock = new SimulatedClock();
-  const options = { store, clock, manager: { archiveAfterMs: 60_000 } };
-  const first = openOffice(options);
-  const kept = await first.manager.spawn({ task: 'keep' });
-  const deleted = await first.manager.spawn({ task: 'delete', config: { cleanup: 'delete' } });
-  await settle();
-  for (let i = 0; i < 4; i++) await pass(first, 60_000);
-  await first.runtime.close();
-  const again = openOffice(options);
-  await again.manager.ready;
-  await pass(again, 60_000);
-  const found = await again.manager.collect();
-  expect(found.map(({ runId, result }) => [runId, result])).toEqual([
-    [kept.runId, 'done: keep'],
-    [deleted.runId, 'done: delete'],
-  ]);
-  for (let i = 0; i < 2; i++) await pass(again, 60_000);
-  expect((await again.manager.status()).total).toBe(0);
-});
-
 test('[B-39] What ends while a manager reads what is stored has one result', async () => {
   const watched = watchedStore();
   const clock = new SimulatedClock();
@@ -211,7 +189,6 @@ test('[SB-113] A sweep of many looks at each a few times, not at all for each', 
   const office = openOffice({ manager: { archiveAfterMs: 1_000 } });
   const { agentId, sessionKey } = await office.manager.spawn({ task: 'count' });
   await settle();
-  await office.manager.collect();
   const record = office.manager.agentOf(sessionKey);
   if (!record) throw new Error(`${agentId} is not there.`);
   const of = (i: number) => ({ ...record, agentId: `x${i}`, sessionKey: `s${i}` });

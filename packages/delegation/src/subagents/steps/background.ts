@@ -2,7 +2,6 @@
 import { isWokenBy } from '@troupe/core';
 import { memberOf } from '../members.ts';
 import { lettersOf, type Member } from '../roster.ts';
-import { isHandedOver } from './deliveries.ts';
 import { isDone, letGo, remove } from './forgetting.ts';
 import { inquiryIdOf, put, remembered, type Step } from './step.ts';
 
@@ -81,7 +80,7 @@ export const inquired = (step: Step, { agentId, rests }: { agentId: string; rest
   put(step, { ...rest, ...(!rests && { isDoubtful: true }) });
   if (!rests) return;
   const now = memberOf(step.roster, agentId);
-  if (isSwept && now && !now.isDoubtful && isHandedOver(now) && isDone(step, now))
+  if (isSwept && now && !now.isDoubtful && isDone(step, now))
     remove(step, agentId, now.record.config.cleanup === 'delete');
   letGo(step, agentId);
 };

@@ -86,11 +86,10 @@ export const forget = (
 /** Sub-agents of which a sweep asks whether their sessions rest. */
 const askedAtOnce = 100;
 
-/** Forgets those that were for one task, have been done with it since before, and have nothing left to be collected. */
+/** Forgets those that were for one task and have been done with it since before. What is to be collected of them still can be. */
 export const sweep = (step: Step, before: number): void => {
   const done = membersOf(step.roster).filter(
-    (member) =>
-      (member.activity?.endedAt ?? member.record.createdAt) < before && isHandedOver(member) && isDone(step, member),
+    (member) => (member.activity?.endedAt ?? member.record.createdAt) < before && isDone(step, member),
   );
   // The others go another time: who is asked reads a session of each.
   for (const member of done.filter(({ isDoubtful }) => isDoubtful).slice(0, askedAtOnce))

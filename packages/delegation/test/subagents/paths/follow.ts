@@ -127,7 +127,6 @@ const follow = async (
     if (isDone && (state.matches('open') || isHeardWhenClosed.has(event.type))) {
       const before = await stage.states();
       const below = await stage.below();
-      const owing = stage.owing();
       await stage.play(event, state);
       state = atRest(scene, next(state, event));
       await agree(stage, state, `after ${event.type}`);
@@ -135,7 +134,6 @@ const follow = async (
       expectInvariants(scene, event, {
         before,
         below,
-        owing,
         after: await stage.states(),
         answered: answered(),
         sinceSteeredMs: sinceSteeredMs(),

@@ -1,7 +1,7 @@
 /** A real manager at a real runtime, to which a test does what a path says, step by step; over as many lives as it takes. */
 import { memoryStore } from '@troupe/core';
 import type { SubagentRecord, SubagentResult, SubagentSummary } from '@troupe/delegation';
-import { isEnded, isFaultError, type RunEvent, type RunRow } from '@troupe/protocol';
+import { isFaultError, type RunEvent, type RunRow } from '@troupe/protocol';
 import { mortalStore, scriptedProvider, type Turn } from '@troupe/testing';
 import { SimulatedClock } from 'xstate';
 import type { ManagerEvent } from '../../../src/subagents/manager-machine.ts';
@@ -274,15 +274,6 @@ export const openStage = async (scene: Scene) => {
       (base.search('subagents:subagents', '', { limit: 1_000 }) as unknown as { value: SubagentRecord }[]).map(
         ({ value }) => value,
       ),
-    /** Those of whom something that came of them was not handed over. */
-    owing(): string[] {
-      const ended = own().filter(({ status }) => isEnded(status));
-      return this.records()
-        .filter(({ sessionKey, delivered }) =>
-          ended.some((row) => row.sessionKey === sessionKey && !delivered.some(({ runId }) => runId === row.runId)),
-        )
-        .map(({ label }) => label);
-    },
     /** How often the result of each run was pushed. */
     pushed(): (runId: string) => number {
       const heard = heardIn(eventsStored());
