@@ -15,7 +15,7 @@ const spawned = async (count: number): Promise<void> => {
   await runtime.close();
 };
 
-test('A sub-agent costs the same, however many are kept beside it', { timeout: 60_000 }, async () => {
+test('A sub-agent costs the same, however many are kept beside it', { timeout: 240_000 }, async () => {
   const smallOnes = async (): Promise<void> => {
     for (let i = 0; i < 20; i++) await spawned(100);
   };
