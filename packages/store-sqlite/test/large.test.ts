@@ -4,7 +4,7 @@ import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { stepOf } from '../../../test/support/steps.ts';
 import { sqliteStore } from '../src/index.ts';
 import { damage, largeFile, openAt } from './files.ts';
@@ -53,6 +53,26 @@ describe('a large file', { timeout: 60_000 }, () => {
       }
       await store.close();
     }
+  });
+
+  test('is checked before it is used where there is no node:sea to say that this is no single executable', async () => {
+    const path = await largeFile();
+    damage(path);
+    const spied = vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined);
+    onTestFinished(() => spied.mockRestore());
+    expect(() => sqliteStore({ path })).toThrow(/set aside as/);
+  });
+
+  test('needs no node:sea: the package loads where there is none', async () => {
+    vi.resetModules();
+    vi.doMock('node:sea', () => {
+      throw new Error('no such module');
+    });
+    onTestFinished(() => {
+      vi.doUnmock('node:sea');
+      vi.resetModules();
+    });
+    expect(await import('../src/index.ts')).toHaveProperty('sqliteStore');
   });
 
   test('keeps no process alive, and none waiting for the end of its check', async () => {

@@ -3,15 +3,17 @@
  * the end of this process until it is through.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { isSea } from 'node:sea';
 import { fileURLToPath } from 'node:url';
 
 const program = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './checker.ts' : './checker.js', import.meta.url),
 );
 
-/** True where a program can be started beside this one: of a single executable it would be the same again. */
-export const canCheckLater = (): boolean => !isSea();
+/**
+ * True where a program can be started beside this one: of a single executable it would be the same again. So it is taken to be where
+ * there is no `node:sea` to ask, as in Bun and Deno, which hence is found, not imported.
+ */
+export const canCheckLater = (): boolean => process.getBuiltinModule?.('node:sea')?.isSea() === false;
 
 /** Those that are at work end with this process. */
 const checkers = new Set<ChildProcess>();
