@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { defaultBudget } from '@troupe/core';
 import { expect, test } from 'vitest';
 import { parseAst } from 'vitest/node';
 
@@ -47,6 +48,15 @@ test("core's README names the xstate and the rxjs that its types come from", () 
   const page = read('packages/core/README.md');
   expect(page).toContain(`\`xstate\` (${dependencies.xstate}) and \`rxjs\` (${dependencies.rxjs})`);
   expect(page).toContain(`\`npm install xstate@${dependencies.xstate} rxjs@${dependencies.rxjs}\``);
+});
+
+test("core's README tells the true defaults of budgets, and which limits have none", () => {
+  const page = read('packages/core/README.md');
+  const { turns, toolCalls, depth, ...rest } = defaultBudget;
+  expect(rest).toEqual({});
+  expect(page).toContain(`| \`turns\`, \`toolCalls\` | the run itself; defaults ${turns} and ${toolCalls} |`);
+  expect(page).toContain(`nesting below the root (depth 0); default ${depth} |`);
+  expect(page).toContain('Of these only `turns`, `toolCalls` and `depth` have defaults.');
 });
 
 test('what a README forgets to install is found', () => {

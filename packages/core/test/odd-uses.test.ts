@@ -1,5 +1,5 @@
 /** What programs, providers and hooks do that nobody expects: it has an end, and says what it is. */
-import { createRuntime, defineAgent, defineTool, spawned } from '@troupe/core';
+import { type Agent, createRuntime, defineAgent, defineTool, type Spawned, spawned } from '@troupe/core';
 import { type Budget, FaultError, type ModelProvider, type Usage } from '@troupe/protocol';
 import { type Script, scriptedProvider } from '@troupe/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -28,6 +28,27 @@ test('a call that spawns and then returns "spawned" says that the latter was not
   expect(calls).toMatchObject([{ status: 'error', result: expect.stringContaining('those were not started') }]);
   expect(only(events, 'child.started')).toHaveLength(1);
 });
+
+test.each<[Budget, number]>([
+  [{}, 364],
+  [{ descendants: 20 }, 21],
+])(
+  'an agent that starts itself each turn has an end, with 3 turns and the budget %j after %i runs',
+  async (budget, runs) => {
+    const again = defineTool({
+      name: 'again',
+      description: '',
+      inputSchema: nothing,
+      execute: (): Spawned => spawned([{ agent: self, job: 'Again.' }]),
+      settle: ([report]) => ({ content: report?.text ?? '' }),
+    });
+    const self: Agent = defineAgent({ name: 'self', instructions: '', tools: [again], budget: { turns: 3 } });
+    const provider = scriptedProvider(() => ({ calls: [{ name: 'again', arguments: {} }] }));
+    const { runtime, events } = openRuntime({ provider, budget });
+    await runtime.run(self, 'Go.');
+    expect(only(events, 'run.started')).toHaveLength(runs);
+  },
+);
 
 test.each([{ budget: { turns: -1 } }, { job: null as never }])(
   'whoever waits for a child that cannot be started hears so: %j',
