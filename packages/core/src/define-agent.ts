@@ -11,8 +11,11 @@ import {
   toJSON,
 } from '@troupe/protocol';
 import type { Approval } from './agent/approval.ts';
-import { jsonSchemaOf, type Tool } from './define-tool.ts';
+import { checkAgentOptions } from './check-agent.ts';
+import type { Tool } from './define-tool.ts';
+import { jsonSchemaOf } from './json-schema-of.ts';
 import { checkPlace, type Place } from './placement/place.ts';
+import { agentMark, whatIs } from './what-is.ts';
 
 /** What an agent is made of. See {@link defineAgent}. */
 export type AgentOptions<S extends Schema | undefined = Schema | undefined> = {
@@ -149,10 +152,10 @@ const checkChoices = ({
   const { idleMs, callMs, onStall, graceMs, ...others } = heartbeat;
   const isWhole = (value: number | undefined, least: number): boolean =>
     Number.isInteger(value) && (value ?? 0) >= least;
-  if (model?.trim() === '')
+  if (model != null && (typeof model !== 'string' || model.trim() === ''))
     throw new FaultError(
       'agent.invalid',
-      `Agent "${name}": model is blank. Expected a model id, or none for the runtime's default.`,
+      `Agent "${name}": model is ${typeof model === 'string' ? 'blank' : whatIs(model)}. Expected a model id, or none for the runtime's default.`,
     );
   check('outputRetries', outputRetries, isWhole(outputRetries, 0), 'a whole number of 0 or more');
   check('outputMismatch', outputMismatch, mismatches.includes(outputMismatch ?? ''), `one of ${mismatches.join(', ')}`);
@@ -207,11 +210,8 @@ const inOrder = (_key: string, value: unknown): unknown =>
 export const defineAgent = <S extends Schema | undefined = undefined>(
   options: AgentOptions<S>,
 ): Agent<S extends Schema ? OutputOf<S> : JSONValue> => {
+  checkAgentOptions(options);
   const { name, tools = [], outputSchema, budget } = options;
-  if (typeof name !== 'string' || name.trim() === '')
-    throw new FaultError('agent.invalid', 'An agent needs a name; found a blank one.');
-  if (typeof options.instructions !== 'string')
-    throw new FaultError('agent.invalid', `Agent "${name}": instructions must be text.`);
   if (options.provider !== undefined && typeof options.provider?.takeTurn !== 'function')
     throw new FaultError(
       'agent.invalid',
@@ -223,6 +223,7 @@ export const defineAgent = <S extends Schema | undefined = undefined>(
   checkTools(tools, `Agent "${name}"`);
   return Object.freeze({
     ...options,
+    [agentMark]: true,
     tools: Object.freeze([...tools]),
     ...(outputSchema && { outputJSONSchema: jsonSchemaOf(outputSchema, `The outputSchema of agent "${name}"`) }),
   }) as Agent<never>;

@@ -1,21 +1,24 @@
-import {
-  type Budget,
-  type ExitReason,
-  FaultError,
-  type JSONSchema,
-  type JSONValue,
-  type ModelProvider,
-  type ModelSettings,
-  type OutputOf,
-  type Receipt,
-  type Report,
-  type RunRow,
-  type Schema,
+import type {
+  Budget,
+  ExitReason,
+  JSONSchema,
+  JSONValue,
+  ModelProvider,
+  ModelSettings,
+  OutputOf,
+  Receipt,
+  Report,
+  RunRow,
+  Schema,
 } from '@troupe/protocol';
 import type { ToolResult } from './agent/outcome.ts';
+import { checkDispatch, checkRequests } from './check-handover.ts';
+import { checkToolOptions, inputSchemaOf, invalidTool } from './check-tool.ts';
 import type { Agent, AgentOptions, AnyAgent } from './define-agent.ts';
 import type { Job } from './job.ts';
 import type { Run } from './run/run.ts';
+
+export { jsonSchemaOf } from './json-schema-of.ts';
 
 /** What a tool may know of the run that calls it. Read-only. */
 export type RunView = {
@@ -140,11 +143,15 @@ export type Spawned = {
  * `settle`, it starts more children of the call: their indices go on, and once they have ended `settle` is called again.
  *
  * @param options.allOrNone When one of them must be refused, none is started, and all are refused with its reason. Default false.
+ * @throws FaultError `spawn.invalid` when they are no requests
  */
 export const spawned = (
   requests: readonly ChildRequest[],
   { allOrNone = false }: { allOrNone?: boolean } = {},
-): Spawned => ({ [spawnMark]: true, requests, allOrNone });
+): Spawned => {
+  checkRequests(requests);
+  return { [spawnMark]: true, requests, allOrNone };
+};
 /** Whether what a tool gave is {@link spawned}: then its call is its children, and there is no result yet. */
 export const isSpawned = (value: unknown): value is Spawned =>
   typeof value === 'object' && value !== null && spawnMark in value;
@@ -173,8 +180,13 @@ export type Dispatched = { readonly [dispatchMark]: true; readonly dispatch: Dis
  * children. What comes of it is delivered to the session once: heard before the next turn of the run at work, or, when none is, by a
  * new run of the session's agent. Interrupting the calling run does not reach the unit; interrupting the unit or the session does.
  * Units are stored: after a restart they go on, and what was not delivered is.
+ *
+ * @throws FaultError `dispatch.invalid` when there is nothing to answer with
  */
-export const dispatched = (dispatch: Dispatch): Dispatched => ({ [dispatchMark]: true, dispatch });
+export const dispatched = (dispatch: Dispatch): Dispatched => {
+  checkDispatch(dispatch);
+  return { [dispatchMark]: true, dispatch };
+};
 /** Whether what a tool gave is {@link dispatched}: then its work goes on in the background. */
 export const isDispatched = (value: unknown): value is Dispatched =>
   typeof value === 'object' && value !== null && dispatchMark in value;
@@ -279,60 +291,33 @@ export type Tool = Readonly<Omit<ToolOptions, 'execute' | 'settle' | 'confirm'>>
   readonly inputJSONSchema: JSONSchema;
 };
 
-const invalid = (tool: string, found: string, expected: string): FaultError =>
-  new FaultError('tool.invalid', `Tool "${tool}": ${found}. Expected ${expected}.`);
-
 /**
  * Makes a tool. Parallel calls of one turn run side by side; each is answered once, whatever it does.
  *
- * @throws FaultError `tool.invalid` when the definition contradicts itself.
+ * @throws FaultError `tool.invalid` or `schema.invalid` when the definition contradicts itself.
  */
 export const defineTool = <I extends Schema, O>(options: ToolOptions<I, O>): Tool => {
+  checkToolOptions(options);
   const { name, maxPerTurn, maxRounds, timeoutMs, retries = 0, retryDelayMs = 0, previewLength = 200 } = options;
-  if (typeof name !== 'string' || name.trim() === '')
-    throw invalid(String(name), 'its name is blank', 'a name that the model can call');
   const asking = (['confirm', 'askUser', 'handoff'] as const).filter(
     (key) => options[key] !== undefined && options[key] !== false,
   );
   if (asking.length > 1)
-    throw invalid(name, `${asking.join(' and ')} are both set`, 'at most one of confirm, askUser and handoff');
+    throw invalidTool(name, `${asking.join(' and ')} are both set`, 'at most one of confirm, askUser and handoff');
   if (
     maxPerTurn !== undefined &&
     typeof maxPerTurn !== 'function' &&
     !(Number.isInteger(maxPerTurn) && maxPerTurn >= 1)
   )
-    throw invalid(name, `maxPerTurn is ${maxPerTurn}`, 'a whole number of 1 or more, or a function that gives one');
+    throw invalidTool(name, `maxPerTurn is ${maxPerTurn}`, 'a whole number of 1 or more, or a function that gives one');
   if (maxRounds !== undefined && !(Number.isInteger(maxRounds) && maxRounds >= 1))
-    throw invalid(name, `maxRounds is ${maxRounds}`, 'a whole number of 1 or more');
+    throw invalidTool(name, `maxRounds is ${maxRounds}`, 'a whole number of 1 or more');
   if (timeoutMs !== undefined && !(timeoutMs > 0))
-    throw invalid(name, `timeoutMs is ${timeoutMs}`, 'milliseconds above 0, or none');
+    throw invalidTool(name, `timeoutMs is ${timeoutMs}`, 'milliseconds above 0, or none');
   if (!Number.isInteger(retries) || retries < 0)
-    throw invalid(name, `retries is ${retries}`, 'a whole number of 0 or more');
-  if (!(retryDelayMs >= 0)) throw invalid(name, `retryDelayMs is ${retryDelayMs}`, 'milliseconds of 0 or more');
+    throw invalidTool(name, `retries is ${retries}`, 'a whole number of 0 or more');
+  if (!(retryDelayMs >= 0)) throw invalidTool(name, `retryDelayMs is ${retryDelayMs}`, 'milliseconds of 0 or more');
   if (!(previewLength >= 0))
-    throw invalid(name, `previewLength is ${previewLength}`, 'a number of characters of 0 or more');
-  return Object.freeze({
-    ...options,
-    inputJSONSchema: jsonSchemaOf(options.inputSchema, `The inputSchema of tool "${name}"`),
-  });
-};
-
-/** A schema as JSON Schema; a clear error when it is no Standard Schema, or cannot be written as one. */
-export const jsonSchemaOf = (schema: Schema, whose: string): JSONSchema => {
-  const standard = schema?.['~standard'];
-  if (typeof standard?.jsonSchema?.input !== 'function')
-    throw new FaultError(
-      'schema.invalid',
-      `${whose} is not a Standard Schema that yields JSON Schema. Use zod 4.2 or newer, or another library that implements it.`,
-    );
-  try {
-    const { $schema: _, ...rest } = standard.jsonSchema.input({ target: 'draft-2020-12' });
-    return rest;
-  } catch (error) {
-    throw new FaultError(
-      'schema.invalid',
-      `${whose} cannot be written as JSON Schema: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  }
+    throw invalidTool(name, `previewLength is ${previewLength}`, 'a number of characters of 0 or more');
+  return Object.freeze({ ...options, inputJSONSchema: inputSchemaOf(options) });
 };

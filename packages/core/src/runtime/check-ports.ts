@@ -9,6 +9,7 @@ import {
   type Pricing,
   type RunStore,
 } from '@troupe/protocol';
+import { isAgent, sentence, whatIs } from '../what-is.ts';
 import type { RuntimeOptions } from './options.ts';
 
 /** Methods that every adapter of a port has. */
@@ -66,10 +67,29 @@ const ports = {
 
 /** Refuses what cannot do the work it was given for. @throws FaultError `runtime.invalid` that names the option and what it lacks */
 export const checkPorts = (options: RuntimeOptions): void => {
+  if (typeof options !== 'object' || options === null)
+    throw new FaultError(
+      'runtime.invalid',
+      `createRuntime was given ${sentence(whatIs(options))} Expected options, with a model provider: createRuntime({ provider, … }).`,
+    );
   for (const [option, expected] of Object.entries(ports))
     checkPort(option, options[option as keyof typeof ports], expected);
   for (const [name, provider] of Object.entries(options.providers ?? {}))
     checkPort(`providers.${name}`, provider, model);
+  checkAgents(options.agents);
+};
+
+const checkAgents = (agents: unknown): void => {
+  if (agents === undefined) return;
+  const expected = 'an agent made by defineAgent({ name, instructions, … })';
+  const refused = (option: string, given: unknown, what: string): FaultError =>
+    new FaultError(
+      'runtime.invalid',
+      `A runtime was given as "${option}" ${sentence(whatIs(given))} Expected ${what}.`,
+    );
+  if (!Array.isArray(agents)) throw refused('agents', agents, `a list, each of it ${expected}`);
+  for (const [index, agent] of agents.entries())
+    if (!isAgent(agent)) throw refused(`agents[${index}]`, agent, expected);
 };
 
 const checkPort = (option: string, given: unknown, { name, methods, todo }: (typeof ports)['store']): void => {
@@ -86,8 +106,7 @@ const checkPort = (option: string, given: unknown, { name, methods, todo }: (typ
 const foundIn = (given: unknown, lacks: readonly string[]): string => {
   if (given === null) return 'null';
   if (typeof given === 'function') return 'a function, which may be one to be called';
-  if (typeof given !== 'object') return `a ${typeof given}`;
-  if (typeof Reflect.get(given, 'then') === 'function') return 'a promise, which is to be awaited';
+  if (typeof given !== 'object' || typeof Reflect.get(given, 'then') === 'function') return whatIs(given);
   const rest = lacks.length > 3 ? ` and ${lacks.length - 3} more` : '';
   return `an object without ${lacks.slice(0, 3).join(', ')}${rest}`;
 };

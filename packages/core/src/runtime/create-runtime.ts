@@ -14,6 +14,7 @@ import {
 } from '@troupe/protocol';
 import { openCourier } from '../background/courier.ts';
 import { isUnit } from '../background/unit.ts';
+import { checkAgent } from '../check-agent.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { openExecutor } from '../placement/executor.ts';
 import { defaultQueue } from '../placement/place.ts';
@@ -240,7 +241,9 @@ export const createRuntime = (given: RuntimeOptions): Runtime => {
       return (await handles.answeredBefore(runId, command)) ?? isNone;
     },
     attach: handles.attach,
-    session: (agent, { sessionKey }) => {
+    session: (agent, options) => {
+      checkAgent(agent, 'A session');
+      const sessionKey = checkKey(options?.sessionKey);
       starts.register(agent);
       const session = sessions.of(agent, sessionKey);
       // What nobody here could hear is heard now.

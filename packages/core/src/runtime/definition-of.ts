@@ -1,8 +1,9 @@
 /** What a run is made of: what its job says, else what its agent says. */
 import { type JobData, type JSONSchema, type Schema, schemaOf } from '@troupe/protocol';
 import type { AnyAgent } from '../define-agent.ts';
-import { jsonSchemaOf, type Tool } from '../define-tool.ts';
+import type { Tool } from '../define-tool.ts';
 import type { Job } from '../job.ts';
+import { jsonSchemaOf } from '../json-schema-of.ts';
 
 const named = new WeakMap<AnyAgent, ReadonlyMap<string, Tool>>();
 /** The tools of an agent, the same map for all its runs: what a model is told of them is worked out once for each map. */

@@ -18,6 +18,7 @@ import { memoryStore } from '../defaults/memory-store.ts';
 import { consoleLogger, randomIds, systemClock } from '../defaults/system.ts';
 import { type AnyAgent, checkBudget } from '../define-agent.ts';
 import { checkPlace, type PlaceRule } from '../placement/place.ts';
+import { whatIs } from '../what-is.ts';
 import { checkPorts } from './check-ports.ts';
 
 /** Everything a runtime can be given. Only a provider is needed. */
@@ -114,8 +115,11 @@ export const settle = (options: RuntimeOptions) => {
       'runtime.invalid',
       'A runtime needs a model provider: give it "provider", or "providers" with at least one.',
     );
-  if (model !== undefined && model.trim() === '')
-    throw new FaultError('runtime.invalid', "The runtime's model is blank. Give a model id, or leave it out.");
+  if (model != null && (typeof model !== 'string' || model.trim() === ''))
+    throw new FaultError(
+      'runtime.invalid',
+      `The runtime's model is ${typeof model === 'string' ? 'blank' : whatIs(model)}. Give a model id, or leave it out.`,
+    );
   if (!(graceMs >= 0))
     throw new FaultError('runtime.invalid', `graceMs is ${graceMs}. Expected milliseconds of 0 or more.`);
   if (options.unknownPrice !== undefined && options.unknownPrice !== 'zero' && options.unknownPrice !== 'deny')

@@ -43,7 +43,7 @@ export type EventStream = Observable<RunEvent> & AsyncIterable<RunEvent>;
 
 /** Starts runs and keeps them. Make one with `createRuntime`. */
 export type Runtime = {
-  /** Starts a run, or gives back the one that is there. @throws FaultError `run.exists`, `agent.duplicate`, `runtime.closed`, `job.invalid` */
+  /** Starts a run, or gives back the one that is there. @throws FaultError `agent.invalid`, `run.exists`, `agent.duplicate`, `runtime.closed`, `job.invalid` */
   start<T>(agent: Agent<T>, job: Job, options?: StartOptions): Run<T>;
   /** `start(…).report`. */
   run<T>(agent: Agent<T>, job: Job, options?: StartOptions): Promise<Report<T>>;
@@ -87,7 +87,7 @@ export type Runtime = {
   /**
    * A conversation with an agent, over many runs. The same for the same key; nothing is read or started before it is used, but what was
    * left for it is heard. Of agents that one maker has made (`defineAgents`) the one that it is opened with last is asked from then on.
-   * @throws FaultError `session.invalid`, `agent.duplicate`
+   * @throws FaultError `agent.invalid`, `session.invalid`, `agent.duplicate`
    */
   session<T>(agent: Agent<T>, options: { sessionKey: string }): Session<T>;
   /** {@link Session.deliver} where only the session's key is known. What it leaves waits until the session's agent is known here. */

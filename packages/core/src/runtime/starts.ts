@@ -2,6 +2,7 @@
 import { FaultError, isTerminal, type RunRow, type RunStore, redact } from '@troupe/protocol';
 import type { AnyActorRef } from 'xstate';
 import { allowanceOf } from '../agent/limits.ts';
+import { checkAgent } from '../check-agent.ts';
 import { type AnyAgent, isSameAgent } from '../define-agent.ts';
 import { checkInput, type Job, jobDataOf } from '../job.ts';
 import { isSame } from '../replay/same.ts';
@@ -18,7 +19,7 @@ export type Starts = {
   /**
    * @param parent The actor that it belongs to.
    * @param sent What it is told of its session.
-   * @throws FaultError `runtime.closed`, `agent.duplicate`, `run.exists`; when the job is wrong
+   * @throws FaultError `agent.invalid`, `runtime.closed`, `agent.duplicate`, `run.exists`; when the job is wrong
    */
   start(agent: AnyAgent, job: Job, options: StartOptions, parent?: AnyActorRef, sent?: Sent): Run;
   /** A run that was started before by the same agent for the same job, wherever that was. @throws FaultError `run.exists` */
@@ -122,6 +123,7 @@ export const openStarts = ({
       return there;
     },
     start(agent, job, { runId, sessionKey, signal }, parent, sent) {
+      checkAgent(agent, 'A runtime');
       if (isClosing())
         throw new FaultError('runtime.closed', `Agent "${agent.name}" was not started: the runtime is closed.`);
       checkInput(job, `agent "${agent.name}"`);
