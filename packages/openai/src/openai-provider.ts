@@ -1,5 +1,6 @@
 import { FaultError, type ModelOptions, type ModelPart, type ModelProvider, type ModelRequest } from '@troupe/protocol';
 import { chatWire } from './chat-wire.ts';
+import { checkOptions } from './check-options.ts';
 import { type Asked, abortedFault, modelFault, silenceFault } from './faults.ts';
 import { KeptConnection } from './kept-connection.ts';
 import { openAIClient, shownURL } from './openai-client.ts';
@@ -14,9 +15,10 @@ import type { WireOptions } from './wire.ts';
  * Models of OpenAI, and of every server that speaks one of its two protocols. Every turn streams, is sent once, and ends with
  * `finish` or a `FaultError`: retries are `withRetry`'s.
  *
- * @throws FaultError `model.misconfigured` when baseURL is none that can be asked or the wire is none; `model.unauthorized` when OpenAI itself is asked without a key.
+ * @throws FaultError `model.misconfigured` when options are none or misspelt, baseURL is none that can be asked, or the wire is none; `model.unauthorized` when OpenAI itself is asked without a key.
  */
 export const openai = (options: OpenAIOptions = {}): ModelProvider => {
+  checkOptions(options);
   const { name = 'openai', timeoutMs = 300_000, fetch = patientFetch, strictSchemas, reasoningSummary } = options;
   const client = openAIClient(options);
   const url = shownURL(client.baseURL);
