@@ -41,7 +41,7 @@ import type {
   SubagentManager,
   SubagentResult,
 } from './subagent-manager.ts';
-import { nobody, requesterOf, type SubagentOptions, subagentPolicyOf } from './subagent-options.ts';
+import { checkRuntime, nobody, requesterOf, type SubagentOptions, subagentPolicyOf } from './subagent-options.ts';
 import type { Requester, SubagentRecord } from './subagent-record.ts';
 
 /** Runs in the background of the session that a sub-agent works for. */
@@ -61,8 +61,9 @@ const isStill = (roster: Roster): boolean =>
 const orchestratedTask = (request: string): string =>
   `You are the owning orchestrator of this request: see to it that it is answered in full, by sub-agents where that helps, and give the final answer yourself.\n\nUser request: ${request}`;
 
-/** See {@link SubagentManager}. @throws FaultError `subagent.invalid` when options contradict themselves; `agent.duplicate` when the runtime has a manager of that id */
+/** See {@link SubagentManager}. @throws FaultError `subagent.invalid` when there is no runtime, or options contradict themselves; `agent.duplicate` when the runtime has a manager of that id */
 export const createSubagentManager = (runtime: Runtime, options: SubagentOptions = {}): SubagentManager => {
+  checkRuntime(runtime);
   const policy = subagentPolicyOf(options);
   const { clock, ids, logger } = runtime.environment;
   const store = `subagents:${policy.id}`;

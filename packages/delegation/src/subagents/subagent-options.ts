@@ -80,8 +80,41 @@ export const requesterOf = (given: RequesterInput | undefined, otherwise: Reques
   return { ...otherwise, ...Object.fromEntries(said) };
 };
 
+/** What was given instead, in a word or two. */
+const kindOf = (value: unknown): string => {
+  if (value === undefined || value === null) return String(value);
+  if (typeof value === 'function') return 'a function, which may be one to be called';
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  return Array.isArray(value) ? 'a list' : `an object with ${Object.keys(value).slice(0, 4).join(', ') || 'nothing'}`;
+};
+
+/** Whether it is a runtime that sub-agents can live in. @throws FaultError `subagent.invalid` */
+export const checkRuntime = (runtime: unknown): void => {
+  const { environment, defineAgents } = Object(runtime);
+  if (typeof defineAgents === 'function' && typeof environment === 'object') return;
+  throw new FaultError(
+    'subagent.invalid',
+    `A sub-agent manager was given as its runtime ${kindOf(runtime)}. Expected what createRuntime gives: createSubagentManager(createRuntime({ … }), { … }).`,
+    { details: { field: 'runtime' } },
+  );
+};
+
+const listOf = (option: string, given: readonly Tool[] | undefined): readonly Tool[] => {
+  if (given === undefined || Array.isArray(given)) return given ?? [];
+  throw new FaultError(
+    'subagent.invalid',
+    `The option ${option} of a sub-agent manager is ${kindOf(given)}. Expected a list of tools.`,
+    { details: { field: option } },
+  );
+};
+
 /** @throws FaultError `subagent.invalid` */
 export const subagentPolicyOf = (options: SubagentOptions): SubagentPolicy => {
+  if (typeof options !== 'object' || options === null)
+    throw new FaultError(
+      'subagent.invalid',
+      `The options of a sub-agent manager are ${kindOf(options)}. Expected { … }, or nothing.`,
+    );
   const { id = 'subagents', skills, defaultModel, defaultToolProfile } = options;
   if (id.trim() === '')
     throw new FaultError(
@@ -91,9 +124,9 @@ export const subagentPolicyOf = (options: SubagentOptions): SubagentPolicy => {
   const toolProfiles = toolProfilesOf(options.toolProfiles);
   return {
     id,
-    tools: options.tools ?? [],
+    tools: listOf('tools', options.tools),
     spawnToolName: options.spawnToolName ?? 'spawn',
-    skills: { tools: skills?.tools ?? [], default: skills?.default ?? false },
+    skills: { tools: listOf('skills.tools', skills?.tools), default: skills?.default ?? false },
     toolProfiles,
     roles: rolesOf(options.roles, toolProfiles),
     providers: options.providers ?? {},
