@@ -1,7 +1,7 @@
 /** Questions of runs as AG-UI interrupts, and what is sent back as answers. */
 import type { Interrupt, ResumeEntry } from '@ag-ui/core';
 import { type Answer, JSONValue, type Question, redact } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Refusal } from './refusal.ts';
 
 /** The call that a question is about, as the stream named it: a question's id begins with it. */

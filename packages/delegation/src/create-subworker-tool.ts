@@ -9,7 +9,7 @@ import {
   type ToolResult,
 } from '@troupe/core';
 import { toJSON } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 import { delegating } from './delegate/tool-access.ts';
 import { policyOf, type SubworkerOptions, type SubworkerPolicy } from './subworker-options.ts';
 import { resultOf } from './subworker-result.ts';

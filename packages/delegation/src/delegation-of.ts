@@ -1,5 +1,5 @@
 import type { JobData } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const Delegation = z.object({
   /** 0-based. */

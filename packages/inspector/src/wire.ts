@@ -11,7 +11,7 @@
  * `older` or `error`. A message that is understood by nobody is answered with `error` and changes nothing.
  */
 import { Answer, Budget, JSONValue, Question } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Machine, Step } from './wire/chart.ts';
 import { Entry } from './wire/conversation.ts';
 import { Happening } from './wire/happening.ts';

@@ -5,7 +5,7 @@
  * Stored events carry a sequence for their run (`seq`) and one for their tree (`rootSeq`), both 1, 2, 3 … without gap.
  * Live events (`live: true`) are told as they come and never stored: replay, cursors, recovery and the laws know nothing of them.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { Budget, Grant } from './budget.ts';
 import { Fault } from './fault.ts';
 import { JobData } from './job.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { JSONValue, messageOf, toJSON } from './json.ts';
 import { redact } from './redact.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A piece of a message. `image` and `file` carry a URL, a `data:` URL included. */
 export const Part = z.discriminatedUnion('type', [

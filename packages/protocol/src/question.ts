@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { JSONValue } from './json.ts';
 
 /** Something that a run waits for a person to answer. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Fault } from './fault.ts';
 import { JSONValue } from './json.ts';
 import { Message } from './message.ts';

@@ -1,6 +1,6 @@
 import type { ForkChange } from '@troupe/core';
 import type { Answer } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Action, AttendFlags, CommonFlags, RuntimeFlags } from './asked.ts';
 import { attend } from './attend.ts';
 import { placingOf } from './open-placement.ts';

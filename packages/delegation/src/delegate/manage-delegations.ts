@@ -1,6 +1,6 @@
 import { defineTool, type Tool, type ToolContext, type ToolResult } from '@troupe/core';
 import { isFaultError, type Receipt, type RunRow, toJSON } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 import { delegationOf, goalOf } from '../delegation-of.ts';
 
 const inputSchema = z.object({

@@ -1,6 +1,6 @@
 /** One sub-agent of the older layout as a record of ours. What it is not taken over for is said in a note. */
 import { hashOf, JSONValue, type Message, redact } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 import { configIn, type Fields, isFields, type Note } from './imported-config.ts';
 import { isName } from './names.ts';
 import type { SubagentRecord } from './subagent-record.ts';

@@ -1,6 +1,6 @@
 /** What a model hands to `spawn`, and what is wrong with it: each as one sentence that names what was found and what there is. */
 import { type JSONValue, type Schema, shorten } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SubagentRequestConfig } from './subagent-config.ts';
 import { thinkingIn } from './thinking.ts';
 

@@ -1,6 +1,6 @@
 import { type AnyAgent, type Approval, defineAgent, type Tool } from '@troupe/core';
 import type { ModelProvider } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 import { invalidSubagent } from './invalid-subagent.ts';
 import { subagentContract } from './subagent-contract.ts';
 import { SubagentConfig } from './subagent-record.ts';

@@ -1,6 +1,6 @@
 /** What is stored of a sub-agent: who it is, whose, and what it was asked last. How its runs went is in the store of runs. */
 import { JSONValue, Message } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Where the results of a sub-agent go, and on whose behalf it works. */
 export const Requester = z.object({

@@ -1,5 +1,5 @@
 /** Stately's inspection messages, as `@statelyai/inspect` sends them over a WebSocket. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Epoch milliseconds as text. */
 const createdAt = z.union([z.string(), z.number()]).optional();

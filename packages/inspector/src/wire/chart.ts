@@ -1,5 +1,5 @@
 import { JSONValue } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A state of a machine. Ids are XState's: unique in the machine. */
 export type ChartState = {

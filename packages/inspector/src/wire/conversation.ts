@@ -1,5 +1,5 @@
 import { Answer, Fault, JSONValue, Question, RunStatus, Usage } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const about = {
   /** Unique in the run. The same id again takes the place of what was there. */

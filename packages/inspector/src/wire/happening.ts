@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * Something that happened, as the timeline and the message sequence draw it. `from` and `to` are lanes: the id of a row, `person`,

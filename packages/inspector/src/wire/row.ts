@@ -1,5 +1,5 @@
 import { ExitReason, RunStatus } from '@troupe/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * How much of a limit is used. `since` is there while it grows by itself: by one for each millisecond from then on (epoch
