@@ -8,9 +8,6 @@ import { sentence, whatIs } from './what-is.ts';
 export const invalidTool = (tool: string, found: string, expected: string): FaultError =>
   new FaultError('tool.invalid', `Tool "${tool}": ${sentence(found)} Expected ${expected}.`);
 
-/** What vendors take: a request with another name is refused as a whole, in the first turn. */
-const callable = /^[a-zA-Z0-9_-]{1,64}$/;
-
 /** Checks what `defineTool` was given, as far as it is to be read at all. @throws FaultError `tool.invalid` */
 export const checkToolOptions = (
   options: Pick<ToolOptions, 'name' | 'before' | 'after'> & { execute: unknown },
@@ -23,12 +20,6 @@ export const checkToolOptions = (
   const { name, execute } = options;
   if (typeof name !== 'string') throw invalidTool('?', `its name is ${whatIs(name)}`, 'text that the model can call');
   if (name.trim() === '') throw invalidTool(name, 'its name is blank', 'a name that the model can call');
-  if (!callable.test(name))
-    throw invalidTool(
-      name,
-      'its name is one that models cannot call',
-      '1 to 64 letters of ASCII, digits, "_" and "-": rename it',
-    );
   if (typeof execute !== 'function')
     throw invalidTool(name, `execute is ${whatIs(execute)}`, 'a function that does the work: execute(input, context)');
   for (const option of ['before', 'after'] as const) checkHooks(name, option, options[option]);

@@ -15,7 +15,7 @@ import { checkAgentOptions } from './check-agent.ts';
 import type { Tool } from './define-tool.ts';
 import { jsonSchemaOf } from './json-schema-of.ts';
 import { checkPlace, type Place } from './placement/place.ts';
-import { agentMark, whatIs } from './what-is.ts';
+import { whatIs } from './what-is.ts';
 
 /** What an agent is made of. See {@link defineAgent}. */
 export type AgentOptions<S extends Schema | undefined = Schema | undefined> = {
@@ -223,7 +223,6 @@ export const defineAgent = <S extends Schema | undefined = undefined>(
   checkTools(tools, `Agent "${name}"`);
   return Object.freeze({
     ...options,
-    [agentMark]: true,
     tools: Object.freeze([...tools]),
     ...(outputSchema && { outputJSONSchema: jsonSchemaOf(outputSchema, `The outputSchema of agent "${name}"`) }),
   }) as Agent<never>;

@@ -2,13 +2,14 @@
 import type { AnyAgent } from './define-agent.ts';
 import type { Tool } from './define-tool.ts';
 
-/** On every agent that `defineAgent` has made, also on copies that are spread; shared by all copies of this library. */
-export const agentMark = Symbol.for('@troupe/agent');
-
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
-/** Whether it was made by `defineAgent`. */
-export const isAgent = (value: unknown): value is AnyAgent => isObject(value) && agentMark in value;
+/** Whether it is what `defineAgent` makes, or was written out in full. */
+export const isAgent = (value: unknown): value is AnyAgent =>
+  isObject(value) &&
+  typeof value.name === 'string' &&
+  typeof value.instructions === 'string' &&
+  Array.isArray(value.tools);
 
 /** Whether a model can be told of it, and it can be executed. */
 export const isTool = (value: unknown): value is Tool =>

@@ -80,10 +80,6 @@ describe('[BG-051] [BG-078] a tool is refused', () => {
     ['of nothing', undefined, /^defineTool was given undefined\. Expected \{ name, description, inputSchema, execute/],
     ['without a name', made({ name: undefined }), /its name is undefined\. Expected text/],
     ['without execute', made({ execute: undefined }), /^Tool "x": execute is undefined\. Expected a function/],
-    ['with a name of two words', made({ name: 'look up' }), /"look up": its name.*letters of ASCII, digits/],
-    ['with a name that has a dot', made({ name: 'files.read' }), /"files\.read": its name/],
-    ['with a name of other letters', made({ name: 'prüfe' }), /"prüfe": its name/],
-    ['with a name that is too long', made({ name: 'x'.repeat(65) }), /its name.*1 to 64/],
     ['with a hook that is a function', made({ before: [() => {}] }), /before\[0\] is a function, not a hook\. .*run\(/],
     ['with a hook that is none', made({ after: [{ name: 'log' }] }), /after\[0\] is an object with name, not a hook/],
     [
@@ -123,7 +119,7 @@ describe('[BG-051] [BG-078] a tool is refused', () => {
 
   test.each<[string, object]>([
     ['a description', { description: undefined }],
-    ['a short name', { name: 'x'.repeat(64) }],
+    ['a name that every vendor takes', { name: 'files.read now' }],
     ['one kind of input', { inputSchema: z.union([z.object({ a: z.int() }), z.object({ b: z.int() })]) }],
     [
       'input of one tag',
