@@ -9,6 +9,7 @@ import { patientFetch } from './patient-fetch.ts';
 import { withReadableAnswers } from './readable-answers.ts';
 import { responsesWire } from './responses-wire.ts';
 import { SilenceWatch } from './silence.ts';
+import { toolNames } from './tool-names.ts';
 import type { WireOptions } from './wire.ts';
 
 /**
@@ -39,8 +40,9 @@ export const openai = (options: OpenAIOptions = {}): ModelProvider => {
       const ending = AbortSignal.any([signal, silence.signal]);
       const connection = new KeptConnection(clock, ending, () => silence.heard());
       const hearing = client.withOptions({ fetch: withReadableAnswers(connection.over(fetch)) });
-      const stream = await wire.open(hearing, request, how, ending);
-      yield* wire.read(silence.over(stream), context.turn, () => connection.complete());
+      const names = toolNames(request);
+      const stream = await wire.open(hearing, names.sent(request), how, ending);
+      yield* names.known(wire.read(silence.over(stream), context.turn, () => connection.complete()));
     } catch (error) {
       // The client ends an aborted stream without a word, which then looks like one that was cut.
       if (signal.aborted) throw abortedFault(asked);

@@ -92,6 +92,36 @@ describe.each(['chat', 'responses'] as const)('a conversation on the %s wire', (
     expect(front.last().body.tools).toHaveLength(1);
   });
 
+  test('offers tools of any name, also after a call that no vendor would take back', async () => {
+    const named = (name: string) => ({ ...weather, name });
+    const tools = [named('weather.get'), named('weather_get'), named('wetter/ä')];
+    mock.on(
+      { predicate: (request) => !request.messages.some(({ role }) => role === 'tool') },
+      { toolCalls: ['weather_get_2', 'weather_get', 'wetter__'].map((name) => ({ name, arguments: '{}' })) },
+    );
+    mock.on({ predicate: (request) => request.messages.at(-1)?.role === 'tool' }, { content: 'Fine.' });
+    // given a model that calls each by the name it was told
+    const first = await take({ messages: [user('weather?')], tools });
+    expect(first.calls.map(({ name }) => name)).toEqual(tools.map(({ name }) => name));
+    // when the next turn tells of those calls, and of one that is no tool
+    const calls = [...first.calls, { id: 'call_lost', name: 'get weather!', arguments: '{}' }];
+    const second = await take({
+      messages: [
+        user('weather?'),
+        { role: 'assistant', content: '', calls },
+        ...calls.map(({ id }): Message => ({ role: 'tool', callId: id, content: '4 °C' })),
+      ],
+      tools,
+    });
+    // then the vendor reads the same names as before
+    expect(second.text).toBe('Fine.');
+    const { body } = front.last();
+    const told = wire === 'chat' ? received()[1].tool_calls : received().filter((item: object) => 'name' in item);
+    const nameIn = (one: { name?: string; function?: { name: string } }) => one.function?.name ?? one.name;
+    expect(body.tools.map(nameIn)).toEqual(['weather_get_2', 'weather_get', 'wetter__']);
+    expect(told.map(nameIn)).toEqual(['weather_get_2', 'weather_get', 'wetter__', 'get_weather_']);
+  });
+
   test('tells the reasoning apart from the answer', async () => {
     mock.onMessage('think', { content: 'Forty-two.', reasoning: 'Six times seven, let me see.' });
     const turn = await take({ messages: [user('think')], settings: { reasoning: 'high' } });
