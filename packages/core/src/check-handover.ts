@@ -1,4 +1,4 @@
-/** Whether what a tool hands over can be begun at all: children with {@link checkRequests}, background work with {@link checkDispatch}. */
+/** Whether what a tool hands over can be begun at all: children, one by one or as requests, and background work. */
 import { FaultError } from '@troupe/protocol';
 import { isAgent, sentence, whatIs } from './what-is.ts';
 
@@ -19,6 +19,16 @@ export const checkRequests = (requests: unknown): void => {
       `spawned() was given a request [${index}] ${sentence(found)} Expected { agent, job }, its agent made by defineAgent({ … }).`,
     );
   }
+};
+
+/** @throws FaultError `spawn.invalid` */
+export const checkSpawn = (agent: unknown): void => {
+  if (isAgent(agent)) return;
+  const found = typeof agent === 'string' ? 'only the name of an agent, as text' : whatIs(agent);
+  throw new FaultError(
+    'spawn.invalid',
+    `spawn() was given ${sentence(found)} Expected spawn(agent, job), its agent made by defineAgent({ … }).`,
+  );
 };
 
 /** @throws FaultError `dispatch.invalid` */

@@ -81,7 +81,8 @@ export type ToolContext = {
   /**
    * Starts a child run of this call and gives back its handle. The call ends no earlier than its children.
    *
-   * @throws FaultError `spawn.refused` with `details.kind` and `details.limit` when the budget, the depth or a policy forbids it.
+   * @throws FaultError `spawn.refused` with `details.kind` and `details.limit` when the budget, the depth or a policy forbids it;
+   *   `spawn.invalid` when it is no agent.
    */
   spawn<T = JSONValue>(
     agent: Agent<T>,
@@ -161,7 +162,7 @@ export type Dispatch = {
   /** What the tool needs to do the work later, worked out and checked now: `view.unit.data` when it is executed in the unit. */
   data: JSONValue;
   /** What the model is told at once. */
-  answer: (unit: { runId: string }) => ToolResult;
+  answer: (unit: { runId: string }) => ToolResult | Promise<ToolResult>;
   /** `each`: what every child of the unit comes to is delivered by itself as it ends, not all of it at once. Default `unit`. */
   completions?: 'unit' | 'each';
   /** How many units may be at work at once, over all that share the key. One more is refused, with `message` as the call's error. */

@@ -1,5 +1,5 @@
 /** What no compiler has seen: mistakes of plain JavaScript are refused where they are made. */
-import { createRuntime, defineAgent, defineTool, dispatched, spawned } from '@troupe/core';
+import { agentLogic, createRuntime, defineAgent, defineTool, dispatched, spawned } from '@troupe/core';
 import { FaultError } from '@troupe/protocol';
 import { scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
@@ -182,6 +182,59 @@ describe('[BG-051] what a tool hands over is refused at once', () => {
   });
 });
 
+test.each<[string, unknown[], RegExp]>([
+  ['nothing', [], /^spawn\(\) was given undefined\. Expected spawn\(agent, job\)/],
+  [
+    'a request',
+    [{ agent: kid, job: '' }],
+    /^spawn\(\) was given an object with agent, job\. Expected spawn\(agent, job\)/,
+  ],
+  ['the name of an agent', ['kid', ''], /^spawn\(\) was given only the name of an agent, as text\./],
+  ['an agent without a job', [kid], /^The job for "kid" has no input\./],
+])('[BG-051] a tool that starts %s is told what was expected', async (_what, given, message) => {
+  const provider = scriptedProvider([{ calls: [{ name: 'echo', arguments: { text: '' } }] }, 'Done.']);
+  const tool = toolOf({ execute: async (_input, { spawn }) => String(await Reflect.apply(spawn, undefined, given)) });
+  const { status, calls, children } = await openRuntime({ provider }).runtime.run(leadOf({ tools: [tool] }), 'Go.');
+  const error = JSON.parse(calls[0]?.result ?? '{}').error;
+  expect({ status, error, children }).toEqual({
+    status: 'completed',
+    error: expect.stringMatching(message),
+    children: [],
+  });
+});
+
+describe('[BG-051] what a tool makes of its runs in plain JavaScript is its result', () => {
+  const calling = [{ calls: [{ name: 'echo', arguments: { text: '' } }] }, 'Done.'];
+  test.each<[string, unknown, string]>([
+    ['text', 'Both are fine.', 'Both are fine.'],
+    ['a list', [1, 2], '[1,2]'],
+    ['an object of its own', { content: 'x', runs: 2 }, '{"content":"x","runs":2}'],
+    ['a result', { content: 'Fine.', data: { n: 1 } }, 'Fine.\n\n{"n":1}'],
+    ['nothing', undefined, ''],
+  ])('by settle: %s', async (_what, made, result) => {
+    const tool = toolOf({ execute: () => spawned([]), settle: () => made as never });
+    const { runtime } = openRuntime({ provider: scriptedProvider(calling) });
+    expect((await runtime.run(leadOf({ tools: [tool] }), 'Go.')).calls).toMatchObject([{ status: 'ok', result }]);
+  });
+
+  test.each<[string, unknown]>([
+    ['text', 'Begun.'],
+    ['a promise of it', Promise.resolve('Begun.')],
+    ['a result', { content: 'Begun.' }],
+  ])('by the answer of background work: %s', async (_what, answer) => {
+    const tool = toolOf({
+      execute: (_input, { view }) => (view.unit ? 'Later.' : dispatched({ data: null, answer: () => answer as never })),
+    });
+    const { runtime } = openRuntime({
+      provider: scriptedProvider((call) => (call.messages.length > 2 ? 'Done.' : calling[0]) as never),
+    });
+    const session = runtime.session(leadOf({ tools: [tool] }), { sessionKey: 's' });
+    const { calls } = await session.send('Go.').then((run) => run.report);
+    expect(calls).toMatchObject([{ status: 'ok', result: 'Begun.' }]);
+    await session.idle();
+  });
+});
+
 describe('[BG-051] what is no agent is refused', () => {
   const agent = named({ name: 'clerk' });
   const open = () => openRuntime({ provider: scriptedProvider(() => 'Done.') });
@@ -203,6 +256,20 @@ describe('[BG-051] what is no agent is refused', () => {
   test('but not a copy of one that was defined', async () => {
     const copy = { ...kid, instructions: 'Otherwise.' };
     expect(await open().runtime.run(copy, 'Go.')).toMatchObject({ status: 'completed' });
+  });
+
+  test('and by a machine that is to invoke it, as is what is no runtime', () => {
+    const { runtime } = open();
+    expect(faultBy(agentLogic, agent, runtime)).toMatchObject({
+      code: 'agent.invalid',
+      message: expect.stringMatching(/^agentLogic was given an object with name, instructions\. Expected an agent/),
+    });
+    expect(faultBy(agentLogic, kid, { runtime })).toMatchObject({
+      code: 'runtime.invalid',
+      message: expect.stringMatching(
+        /^agentLogic was given as its runtime an object with runtime\. Expected what createRuntime/,
+      ),
+    });
   });
 
   test('and so is a session without a key', () => {

@@ -16,6 +16,7 @@ import { tightest } from '../agent/limits.ts';
 import { asToolResult, type CallOutcome, notExecuted, outcomeOf, type ToolResult } from '../agent/outcome.ts';
 import { countOf, itemAt } from '../agent/rows.ts';
 import { isUnit, ownProviderOf } from '../background/unit.ts';
+import { checkSpawn } from '../check-handover.ts';
 import type { Agent } from '../define-agent.ts';
 import {
   type ChildRequest,
@@ -213,8 +214,7 @@ const close = async (execution: Execution, { reports, data, round }: SettledChil
       ('value' in checked ? checked.value : input.arguments) as never,
       context,
     );
-    if (!isSpawned(settled))
-      return outcomeOf(settled.data === undefined ? settled : { ...settled, data: toJSON(settled.data) });
+    if (!isSpawned(settled)) return outcomeOf(asToolResult(settled));
     // Stopped meanwhile: whoever asks in its place asks for what is missing then.
     if (execution.abort.aborted) return null;
     const { requests, allOrNone } = settled;
@@ -347,6 +347,7 @@ const contextOf = (execution: Execution, own: LazyAbort): ToolContext => {
           return reject(
             world.refusal(`The call "${input.tool}" has ended: it can start no more runs.`, { kind: 'ended' }),
           );
+        checkSpawn(agent);
         const childId = ask(execution, [{ agent, job, ...options }], execution.spawns++, {
           accept: (child) => resolve(world.handleOf(child) as never),
           refuse: reject,

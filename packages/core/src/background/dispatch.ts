@@ -3,7 +3,7 @@ import { type JSONValue, messageOf, toJSON } from '@troupe/protocol';
 import { isSpawningHeld } from '../actors/view.ts';
 import type { Approval } from '../agent/approval.ts';
 import { type Allowance, allowanceOf } from '../agent/limits.ts';
-import type { ToolResult } from '../agent/outcome.ts';
+import { asToolResult, type ToolResult } from '../agent/outcome.ts';
 import { checkBudget } from '../define-agent.ts';
 import type { Dispatch, Tool } from '../define-tool.ts';
 import type { LiveRun } from '../run/live-run.ts';
@@ -114,7 +114,7 @@ export const openDispatch =
     };
 
     const { runId, isThere } = await find();
-    if (isThere) return dispatch.answer({ runId });
+    if (isThere) return asToolResult(await dispatch.answer({ runId }));
     if (call.isCancelled()) return { error: 'Nothing was started in the background: the call was cancelled.' };
     const unit = begin(runId);
     if (!('actor' in unit)) return unit;
@@ -126,7 +126,7 @@ export const openDispatch =
         type: 'interrupt',
         reason: 'The call that asked for it was cancelled before it was answered.',
       });
-    return dispatch.answer({ runId });
+    return asToolResult(await dispatch.answer({ runId }));
   };
 
 const failed = (error: unknown): ToolResult => ({

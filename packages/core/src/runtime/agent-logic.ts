@@ -1,9 +1,10 @@
 import { type Budget, FaultError, type Report, type RunEvent } from '@troupe/protocol';
 import type { ActorLogic, ActorRef, ActorSystem, Snapshot } from 'xstate';
 import type { RunCommand } from '../agent/context.ts';
+import { checkAgent } from '../check-agent.ts';
 import type { Agent } from '../define-agent.ts';
 import type { Job } from '../job.ts';
-import { internalsOf, type Runtime } from './runtime.ts';
+import { internalsOf, type Runtime, type RuntimeInternals } from './runtime.ts';
 
 /** The snapshot of a run inside another machine: persisted as its status and its run's id, and the report once there is one. */
 export type AgentSnapshot<T> = Snapshot<Report<T>> & { runId: string | undefined };
@@ -32,12 +33,23 @@ const commands = new Set<string>([
  * An agent as actor logic, to invoke or spawn in any XState machine. Input: a job. Output: the report, typed by the agent's output
  * schema; a failed run is an output, too (`onDone`), `onError` is for bugs only. Commands are sent to it as events; it emits the
  * run's events. Stopped by its machine, its run ends `interrupted`, reason `stopped`.
+ *
+ * @throws FaultError `agent.invalid`, `runtime.invalid`
  */
 export const agentLogic = <T>(
   agent: Agent<T>,
   runtime: Runtime,
   // biome-ignore lint/suspicious/noExplicitAny: any system will do, and XState exports no name for that
-): ActorLogic<AgentSnapshot<T>, Command | Ended<T> | Lost, Job, ActorSystem<any>, RunEvent> => ({
+): ActorLogic<AgentSnapshot<T>, Command | Ended<T> | Lost, Job, ActorSystem<any>, RunEvent> => {
+  checkAgent(agent, 'agentLogic');
+  return logicOf(agent, runtime, internalsOf(runtime));
+};
+
+const logicOf = <T>(
+  agent: Agent<T>,
+  runtime: Runtime,
+  internals: RuntimeInternals,
+): ReturnType<typeof agentLogic<T>> => ({
   getInitialSnapshot: (_scope, job) =>
     ({ status: 'active', output: undefined, error: undefined, runId: undefined, job }) as never,
   transition: (snapshot, event, { self }) => {
@@ -45,7 +57,7 @@ export const agentLogic = <T>(
     if (event.type === 'troupe.ended') return { ...snapshot, status: 'done', output: event.report } as never;
     if (event.type === 'troupe.lost') return { ...snapshot, status: 'error', error: event.error } as never;
     if ((event as { type: string }).type === 'xstate.stop') {
-      if (run) internalsOf(runtime).stop(run);
+      if (run) internals.stop(run);
       return { ...snapshot, status: 'stopped' } as never;
     }
     // Nobody waits for a receipt here: a store that fails just now brings no process down.
@@ -72,8 +84,7 @@ export const agentLogic = <T>(
     const tell = (event: Ended<T> | Lost) => {
       if (self.getSnapshot().status === 'active') self.send(event);
     };
-    if (runId === undefined)
-      return follow(internalsOf(runtime).startUnder(agent, job as Job, undefined, self as never));
+    if (runId === undefined) return follow(internals.startUnder(agent, job as Job, undefined, self as never));
     running.set(self, runId);
     const lost = `The run "${runId}" of this snapshot is not in the runtime's store.`;
     void runtime

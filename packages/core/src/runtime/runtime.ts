@@ -23,6 +23,7 @@ import type { ForkOptions } from '../replay/cut.ts';
 import type { Replay, ReplayOptions } from '../replay/replay.ts';
 import type { Run } from '../run/run.ts';
 import type { Session, Delivery as SessionDelivery } from '../session/session.ts';
+import { sentence, whatIs } from '../what-is.ts';
 import type { ReadOptions } from './intake.ts';
 
 /** How a run is started. */
@@ -168,8 +169,13 @@ export type RuntimeInternals = {
 };
 /** The other side of each runtime. */
 export const internals = new WeakMap<Runtime, RuntimeInternals>();
+/** @throws FaultError `runtime.invalid` */
 export const internalsOf = (runtime: Runtime): RuntimeInternals => {
   const found = internals.get(runtime);
-  if (!found) throw new FaultError('runtime.invalid', 'This is no runtime that createRuntime made.');
+  if (!found)
+    throw new FaultError(
+      'runtime.invalid',
+      `agentLogic was given as its runtime ${sentence(whatIs(runtime))} Expected what createRuntime gives: agentLogic(agent, runtime).`,
+    );
   return found;
 };

@@ -161,15 +161,6 @@ test('a machine that stops right after starting leaves nothing behind [L1]', asy
   expect(types().filter((type) => /^run\.(completed|failed|interrupted)$/.test(type))).toEqual(['run.interrupted']);
 });
 
-test('a runtime that is none is refused, with a sentence', () => {
-  const nobody = Object.create(null) as never;
-  const actor = createActor(agentLogic(clerk(), nobody), { input: 'go' });
-  const errors: unknown[] = [];
-  actor.subscribe({ error: (error) => errors.push(error) });
-  actor.start();
-  expect(errors).toMatchObject([{ code: 'runtime.invalid', message: expect.stringContaining('createRuntime') }]);
-});
-
 test('an event that is no command does nothing to a run', async () => {
   const { runtime } = open(['Done.']);
   const actor = createActor(agentLogic(clerk(), runtime), { input: 'go' });
