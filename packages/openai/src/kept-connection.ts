@@ -58,7 +58,11 @@ export class KeptConnection {
   }
 
   async #readOut(reader: ReadableStreamDefaultReader, cut: AbortController): Promise<void> {
-    const timer = this.#clock.setTimeout(() => cut.abort(), longestMs);
+    const timer = this.#clock.setTimeout(() => {
+      cut.abort();
+      // Not every `fetch` hears a signal.
+      reader.cancel().catch(() => {});
+    }, longestMs);
     try {
       while (!(await reader.read()).done);
     } catch {

@@ -299,6 +299,16 @@ describe.each(['chat', 'responses'] as const)('trouble on the %s wire', (wire) =
       expect(clock.waiting()).toBe(0);
     });
 
+    test('lets it go by a fetch that hears no signal, too', async () => {
+      const clock = stoppedClock();
+      const { server } = await late();
+      const deaf: typeof fetch = (url, init) => fetch(url, { ...init, signal: null });
+      await turnOf(at(server.url, { fetch: deaf }), hello, { clock });
+      clock.advance(250);
+      await server.last().closed;
+      expect(clock.waiting()).toBe(0);
+    });
+
     test('lets it go at once when its signal is aborted', async () => {
       const [clock, abort] = [stoppedClock(), new AbortController()];
       const { server } = await late();
