@@ -277,6 +277,12 @@ describe('a provider that gives what is no part of a turn', () => {
       /reason: "content_filter".*"filter"/,
     ],
     ['a part of no type', [{ type: 'banana' }, end], /type: "banana".*type text, reasoning/],
+    [
+      'an error with a key',
+      [{ type: 'error', reason: 'Key Zq81-of-a-vendor is not valid' }],
+      /^(?!.*Zq81).*type: "error", reason: string/,
+    ],
+    ['a reason that is no text', [{ type: 'finish', reason: 1n }], /reason: bigint.*"filter"/],
     ['letters', ['h', 'i'], /a string.*type text, reasoning/],
     ['nothing', [undefined, end], /nothing.*type text, reasoning/],
   ])('never completes: %s', async (_what, parts, message) => {

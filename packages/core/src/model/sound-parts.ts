@@ -33,11 +33,15 @@ const isSound = (part: ModelPart): boolean => {
   }
 };
 
+/** A word of a protocol: short, and of letters alone. */
+const isWord = (value: unknown): value is string =>
+  typeof value === 'string' && /^[a-z]+([_.-][a-z]+)*$/i.test(value) && value.length <= 40;
+
 /** Which fields there are, and of what kind; what they say may be long, and hold secrets. */
 const shown = (value: unknown): string => {
   if (!isObject(value)) return value === undefined ? 'nothing' : value === null ? 'null' : `a ${typeof value}`;
   const fields = Object.entries(value as object).map(([name, field]: [string, unknown]) =>
-    name === 'type' || name === 'reason' ? `${name}: ${JSON.stringify(field)}` : `${name}: ${typeof field}`,
+    (name === 'type' || name === 'reason') && isWord(field) ? `${name}: "${field}"` : `${name}: ${typeof field}`,
   );
   return `{ ${fields.join(', ')} }`;
 };
