@@ -4,7 +4,7 @@ export { type AgentMachine, agentMachine } from './agent/agent-machine.ts';
 export { readAnswer } from './agent/answers.ts';
 export type { Approval } from './agent/approval.ts';
 export type { AgentContext, RunCommand, RunContext, RunFact, RunInput, RunOutput } from './agent/context.ts';
-export { jsonIn } from './agent/json-in.ts';
+export { jsonValuesIn } from './agent/json-in.ts';
 export { type Allowance, admit, allowanceOf, defaultBudget, type Limits } from './agent/limits.ts';
 export type { ToolResult } from './agent/outcome.ts';
 export { type DeliveryEvent, deliveryMachine, type Outlook, type Woken } from './background/delivery-machine.ts';

@@ -48,6 +48,12 @@ describe('[BG-085] with an output schema', () => {
     expect((await runtime.run(leadOf({ outputSchema: Answer }), 'Go.')).data).toEqual({ city: 'Köln', people: 1 });
   });
 
+  test('an answer is found behind JSON of which its schema can make nothing', async () => {
+    const { runtime } = open(['As in [1]: {"items":[1]}']);
+    const outputSchema = z.any().refine((answer) => answer.items.length > 0);
+    expect((await runtime.run(leadOf({ outputSchema }), 'Go.')).data).toEqual({ items: [1] });
+  });
+
   test('the data is what the schema makes of the answer', async () => {
     const { runtime, events } = open(['{"city":" Köln ","extra":1}']);
     const outputSchema = z.object({ city: z.string().trim(), people: z.number().default(7) });

@@ -193,16 +193,16 @@ const plannedCalls = (
 const outputOf = async ({ outputSchema }: LiveRun, text: string): Promise<NonNullable<ClosedTurn['output']>> => {
   let problem = 'the answer holds no JSON.';
   if (!outputSchema) return { problem };
-  try {
-    for (const value of jsonValuesIn(text)) {
+  for (const value of jsonValuesIn(text)) {
+    try {
       const checked = await check(outputSchema, value);
       if ('value' in checked) return { data: toJSON(checked.value) };
       problem = checked.problem;
+    } catch (error) {
+      problem = `the outputSchema threw: ${redact(messageOf(error))}`;
     }
-    return { problem };
-  } catch (error) {
-    return { problem: `the outputSchema threw: ${redact(messageOf(error))}` };
   }
+  return { problem };
 };
 
 const warned = new WeakSet<LiveRun>();

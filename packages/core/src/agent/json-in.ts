@@ -40,12 +40,18 @@ const closing: Record<string, string> = { '{': '}', '[': ']' };
 
 /** Where what is opened here is closed; where it is not, as far as it is made of what JSON is made of. */
 const readFrom = (text: string, from: number): { until: number; isClosed: boolean } => {
-  const token = /[ \t\n\r]*("[^"\\\n]*(?:\\.[^"\\\n]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[[\]{},:])/y;
+  const token = /[ \t\n\r]*("|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[[\]{},:])/y;
   const open: string[] = [];
   let until = from;
   for (token.lastIndex = from; ; until = token.lastIndex) {
     const said = token.exec(text)?.[1];
     if (said === undefined) return { until, isClosed: false };
+    if (said === '"') {
+      const end = endOfText(text, token.lastIndex);
+      if (end < 0) return { until, isClosed: false };
+      token.lastIndex = end;
+      continue;
+    }
     const close = closing[said];
     if (close !== undefined) open.push(close);
     else if (said === '}' || said === ']') {
@@ -53,4 +59,15 @@ const readFrom = (text: string, from: number): { until: number; isClosed: boolea
       if (open.length === 0) return { until: token.lastIndex, isClosed: true };
     }
   }
+};
+
+/** Behind the text that begins here; -1 where it is not closed in its line. By hand: a pattern runs out of stack in megabytes of escapes. */
+const endOfText = (text: string, from: number): number => {
+  for (let at = from; at < text.length; at++) {
+    const sign = text[at];
+    if (sign === '"') return at + 1;
+    if (sign === '\n') return -1;
+    if (sign === '\\') at++;
+  }
+  return -1;
 };

@@ -1,4 +1,4 @@
-import { jsonIn, type ToolResult } from '@troupe/core';
+import { jsonValuesIn, type ToolResult } from '@troupe/core';
 import { type JSONSchema, type JSONValue, type Report, schemaOf, textOfIssue, toJSON } from '@troupe/protocol';
 import type { FileRegistry } from '../files/file-registry.ts';
 import { staleNoteFor } from '../files/stale-note.ts';
@@ -47,7 +47,8 @@ export const fitOf = (report: Report, schema: JSONSchema | undefined): Pick<Dele
 const schemaFieldsOf = async (report: Report, schema: JSONSchema | undefined): Promise<Partial<DelegateEntry>> => {
   const fit = fitOf(report, schema);
   if (!schema || fit.schema_valid !== false) return fit;
-  const value = jsonIn(report.text ?? '');
+  // Its run was told so of the last one.
+  const value = [...jsonValuesIn(report.text ?? '')].at(-1);
   if (value === undefined) return { schema_valid: false, schema_errors: ['the answer holds no JSON'] };
   const { issues = [] } = await schemaOf(schema)['~standard'].validate(value);
   return { schema_valid: false, schema_errors: issues.slice(0, 10).map(textOfIssue) };

@@ -214,6 +214,8 @@ describe('a task with a schema', () => {
     expect(entry).toMatchObject({ status: 'completed', schema_valid: false, summary: '{"n":"two"}' });
     expect(entry.schema_errors).toHaveLength(1);
     expect(entry.schema_errors?.[0]).toMatch(/^n: /);
+    const cited = await entryOf(['As in [1]: {"n":"one"}', 'As in [1]: {"n":"two"}'], {}, 0, { output_schema: schema });
+    expect(cited.entry.schema_errors).toEqual([expect.stringMatching(/^n: /)]);
     expect(troupe.provider.requests.filter(({ context }) => context.agent === 'task-1')).toHaveLength(2);
     const prose = await entryOf(['no JSON', 'none'], {}, 0, { output_schema: schema });
     expect(prose.entry).toMatchObject({ schema_valid: false, schema_errors: ['the answer holds no JSON'] });
