@@ -1,5 +1,6 @@
 import type { Tool } from '@troupe/core';
 import { FaultError } from '@troupe/protocol';
+import { checkOptions, toolsIn } from './check-given.ts';
 
 /** How sub-workers may be started. See {@link createSubworkerTool}. */
 export type SubworkerOptions = {
@@ -50,6 +51,8 @@ let instances = 0;
 
 /** @throws FaultError `subworker.invalid`, `tool.duplicate` */
 export const policyOf = (toolName: string, options: SubworkerOptions): SubworkerPolicy => {
+  const taker = { who: `the tool "${toolName}"`, code: 'subworker.invalid' };
+  checkOptions(options, taker);
   const limits = {
     maxSubworkers: 5,
     maxToolsPerSubworker: 8,
@@ -64,7 +67,7 @@ export const policyOf = (toolName: string, options: SubworkerOptions): Subworker
     limits[option] = value;
   }
   const tools = new Map<string, Tool>();
-  for (const tool of options.availableTools ?? []) {
+  for (const tool of toolsIn('availableTools', options.availableTools, taker)) {
     if (tools.has(tool.name))
       throw new FaultError(
         'tool.duplicate',

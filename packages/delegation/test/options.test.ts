@@ -48,6 +48,21 @@ describe('a sub-worker tool', () => {
     expect(shownTo(troupe)[1]).toContain('Requested tools are not available: search');
   });
 
+  test.each<[string, unknown, RegExp]>([
+    ['none', null, /^The options of the tool "spawn_subworker" are null\. Expected \{ … \}/],
+    ['a list of tools', [tool('search')], /are a list\. Expected \{ … \}/],
+    [
+      'tools by name',
+      { availableTools: { search: {} } },
+      /option availableTools .* is an object with search\. Expected a list/,
+    ],
+    ['the name of a tool', { availableTools: ['search'] }, /availableTools .* has at \[0\] a string\. Expected a tool/],
+    ['no tool', { availableTools: [tool('search'), undefined] }, /has at \[1\] undefined\. Expected a tool/],
+  ])('refuses options that are %s [BG-005] [BG-051]', (_what, options, message) => {
+    const refused = { code: 'subworker.invalid', message: expect.stringMatching(message) };
+    expect(() => createSubworkerTool(options as never)).toThrow(expect.objectContaining(refused));
+  });
+
   const bounds: [keyof SubworkerOptions, number][] = [
     ['maxSubworkers', 1],
     ['maxToolsPerSubworker', 0],

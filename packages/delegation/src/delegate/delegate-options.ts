@@ -1,5 +1,6 @@
 import type { AgentOptions, Approval } from '@troupe/core';
 import { type Budget, FaultError, type ModelSettings } from '@troupe/protocol';
+import { checkOptions } from '../check-given.ts';
 import type { FileRegistry } from '../files/file-registry.ts';
 import type { Connect } from '../routes/child-provider.ts';
 import type { Endpoint } from '../routes/endpoint.ts';
@@ -146,7 +147,10 @@ export type DelegatePolicy = Omit<
 let instances = 0;
 
 const invalid = (option: string, found: unknown, expected: string): FaultError =>
-  new FaultError('delegate.invalid', `${option} is ${JSON.stringify(found)}. Expected ${expected}.`);
+  new FaultError(
+    'delegate.invalid',
+    `${option} is ${typeof found === 'number' ? found : JSON.stringify(found)}. Expected ${expected}.`,
+  );
 
 const checkNumber = (option: string, value: number | undefined): void => {
   if (value !== undefined && !(Number.isInteger(value) && value >= 1))
@@ -155,6 +159,7 @@ const checkNumber = (option: string, value: number | undefined): void => {
 
 /** @throws FaultError `delegate.invalid` */
 export const delegatePolicyOf = (options: DelegateOptions): DelegatePolicy => {
+  checkOptions(options, { who: 'a delegate tool', code: 'delegate.invalid' });
   const given = {
     ...numbers,
     ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),

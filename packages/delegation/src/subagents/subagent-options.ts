@@ -1,6 +1,7 @@
 /** Options of a manager, checked. */
 import type { Approval, Tool } from '@troupe/core';
 import { FaultError, type ModelProvider } from '@troupe/protocol';
+import { checkOptions, kindOf, toolsIn } from '../check-given.ts';
 import { type Role, type Roles, rolesOf } from './roles.ts';
 import type { RequesterInput, SubagentLimits } from './subagent-manager.ts';
 import type { Requester } from './subagent-record.ts';
@@ -80,14 +81,6 @@ export const requesterOf = (given: RequesterInput | undefined, otherwise: Reques
   return { ...otherwise, ...Object.fromEntries(said) };
 };
 
-/** What was given instead, in a word or two. */
-const kindOf = (value: unknown): string => {
-  if (value === undefined || value === null) return String(value);
-  if (typeof value === 'function') return 'a function, which may be one to be called';
-  if (typeof value !== 'object') return `a ${typeof value}`;
-  return Array.isArray(value) ? 'a list' : `an object with ${Object.keys(value).slice(0, 4).join(', ') || 'nothing'}`;
-};
-
 /** Whether it is a runtime that sub-agents can live in. @throws FaultError `subagent.invalid` */
 export const checkRuntime = (runtime: unknown): void => {
   const { environment, defineAgents } = Object(runtime);
@@ -99,22 +92,11 @@ export const checkRuntime = (runtime: unknown): void => {
   );
 };
 
-const listOf = (option: string, given: readonly Tool[] | undefined): readonly Tool[] => {
-  if (given === undefined || Array.isArray(given)) return given ?? [];
-  throw new FaultError(
-    'subagent.invalid',
-    `The option ${option} of a sub-agent manager is ${kindOf(given)}. Expected a list of tools.`,
-    { details: { field: option } },
-  );
-};
+const taker = { who: 'a sub-agent manager', code: 'subagent.invalid' };
 
 /** @throws FaultError `subagent.invalid` */
 export const subagentPolicyOf = (options: SubagentOptions): SubagentPolicy => {
-  if (typeof options !== 'object' || options === null)
-    throw new FaultError(
-      'subagent.invalid',
-      `The options of a sub-agent manager are ${kindOf(options)}. Expected { … }, or nothing.`,
-    );
+  checkOptions(options, taker);
   const { id = 'subagents', skills, defaultModel, defaultToolProfile } = options;
   if (id.trim() === '')
     throw new FaultError(
@@ -124,9 +106,9 @@ export const subagentPolicyOf = (options: SubagentOptions): SubagentPolicy => {
   const toolProfiles = toolProfilesOf(options.toolProfiles);
   return {
     id,
-    tools: listOf('tools', options.tools),
+    tools: toolsIn('tools', options.tools, taker),
     spawnToolName: options.spawnToolName ?? 'spawn',
-    skills: { tools: listOf('skills.tools', skills?.tools), default: skills?.default ?? false },
+    skills: { tools: toolsIn('skills.tools', skills?.tools, taker), default: skills?.default ?? false },
     toolProfiles,
     roles: rolesOf(options.roles, toolProfiles),
     providers: options.providers ?? {},

@@ -244,12 +244,14 @@ describe('delegate_task', () => {
     [{ maxConcurrentChildren: 0 }, /maxConcurrentChildren is 0\. Expected a whole number of 1 or more/],
     [{ maxAsyncChildren: 1.5 }, /maxAsyncChildren is 1\.5/],
     [{ maxSpawnDepth: -1 }, /maxSpawnDepth is -1/],
-    [{ maxIterations: Number.NaN }, /maxIterations is null/],
+    [{ maxIterations: Number.NaN }, /maxIterations is NaN/],
     [{ timeoutMs: 0 }, /timeoutMs is 0/],
     [{ approval: 'ask' as never }, /approval is "ask"\. Expected deny, allow or bubble/],
     [{ background: 'often' as never }, /background is "often"/],
     [{ model: ' ' }, /model is " "/],
     [{ completions: 'none' as never }, /completions is "none"\. Expected "batch" or "each"/],
+    [null as never, /^The options of a delegate tool are null\. Expected \{ … \}/],
+    ['search' as never, /^The options of a delegate tool are a string\./],
   ])('is not made with %j', (options, error) => {
     expect(() => createDelegateTool(options)).toThrow(error);
   });

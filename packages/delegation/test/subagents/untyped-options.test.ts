@@ -26,6 +26,11 @@ test.each<[string, unknown[], RegExp]>([
 test.each<[string, unknown, RegExp]>([
   ['that are none', null, /options of a sub-agent manager are null\. Expected \{ … \}/],
   ['with tools by name', { tools: { read: {} } }, /option tools .* is an object with read\. Expected a list of tools/],
+  [
+    'with what makes a tool',
+    { tools: [function createSearch() {}] },
+    /option tools .* has at \[0\] a function, which may be one to be called\. Expected a tool, made by/,
+  ],
   ['with one skill', { skills: { tools: 'read' } }, /option skills\.tools .* is a string\. Expected a list of tools/],
 ])('[BG-051] a manager of sub-agents is refused with options %s', (_what, options, message) => {
   const { runtime } = openRuntime({ provider: scriptedProvider(() => 'Done.') });
