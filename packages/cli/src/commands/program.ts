@@ -1,6 +1,6 @@
 /** Every command of `troupe`, with its flags and its help. What a command does is loaded when it is given. */
 import type { ExportFormat } from '@troupe/inspector';
-import { Argument, Command, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { Terminal } from '../terminal.ts';
 import type { Action } from './asked.ts';
 
@@ -197,10 +197,11 @@ export const programFor = (terminal: Terminal, ended: Ended): Command => {
 
 /** A flag for several values, behind commas or each with the flag again. It takes one word: what stands behind that is no value. */
 const several = (flags: string, about: string): Option =>
-  new Option(flags, about).argParser<string[] | undefined>((said, before) => [
-    ...(before ?? []),
-    ...said.split(',').map((each) => each.trim()),
-  ]);
+  new Option(flags, about).argParser<string[] | undefined>((said, before) => {
+    const values = said.split(',').map((each) => each.trim());
+    if (values.includes('')) throw new InvalidArgumentError('Expected values with commas between them; one is blank.');
+    return [...(before ?? []), ...values];
+  });
 
 /** Named here, so that nothing is loaded for them. `mermaid` is another name of `sequence`. */
 const formats = Object.keys({

@@ -101,6 +101,7 @@ describe('troupe runs', () => {
   test.each<[args: string[], code: number, problem: RegExp]>([
     [['runs', 'list', '--status', 'lost'], 2, /--status is "lost"\. Expected open, queued/],
     [['runs', 'list', '--before', 'nobody'], 4, /nobody/],
+    [['runs', 'list', '--status', 'failed,'], 2, /--status <names>' argument 'failed,' is invalid\. .*one is blank/],
     [['runs', 'list', '--limit', 'few'], 2, /--limit is "few"/],
     [['runs', 'show', 'nowhere'], 4, /There is no run "nowhere"/],
     [['runs', 'prune'], 2, /--older-than/],
