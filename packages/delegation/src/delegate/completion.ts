@@ -116,6 +116,16 @@ const taskBlock = (
   ].join('\n');
 };
 
+/** How providers say that they do not have a model. */
+const rejections =
+  /not (found|exist|available|supported|allowed)|does ?n.t exist|no such model|unknown model|invalid model|no access/i;
+
+/** What is said where children failed since their provider does not take the model that was set for them: whoever set it should know. */
+const rejectedNotice = (model: string | null, results: readonly DelegateEntry[]): string | false =>
+  model !== null &&
+  results.some(({ status, error = '' }) => status !== 'completed' && error.includes(model) && rejections.test(error)) &&
+  `[SUBAGENT MODEL REJECTED: the provider does not take "${model}", which children were given. Tell whoever set it up; delegating again will fail the same way.]`;
+
 /** What the session is told of one child whose siblings may be at work still. */
 export const childCompletionText = (
   attempt: Attempt,
@@ -141,8 +151,11 @@ export const childCompletionText = (
     next
       ? `A child that you delegated one task to ran out of time. When the others have ended the task is tried again with model ${next.model}, unless nothing more can be started; you are told of that by itself. Do not delegate it again meanwhile.`
       : 'One task that you delegated to the background has ended; you are told of the others by themselves. This is a self-report: verify what matters.',
+    rejectedNotice(child.model ?? null, [entry]),
     taskBlock(withStaleNote(entry, [report.runId], { files, parentRunId: plan.parentRunId }), tasksOf(plan)),
-  ].join('\n\n');
+  ]
+    .filter(Boolean)
+    .join('\n\n');
 };
 
 /**
@@ -175,16 +188,6 @@ const lost = ({ runId, status, exitReason, reason }: UnitEnd): string =>
     'Nothing more will come of it. Delegate again if it is still needed.',
   ].join('\n');
 
-/** How providers say that they do not have a model. */
-const rejections =
-  /not (found|exist|available|supported|allowed)|does ?n.t exist|no such model|unknown model|invalid model|no access/i;
-
-/** What is said where children failed since their provider does not take the model that was set for them: whoever set it should know. */
-const rejectedNotice = ({ model, results }: DelegationCompletion): string | false =>
-  model !== null &&
-  results.some(({ status, error = '' }) => status !== 'completed' && error.includes(model) && rejections.test(error)) &&
-  `[SUBAGENT MODEL REJECTED: the provider does not take "${model}", which children were given. Tell whoever set it up; delegating again will fail the same way.]`;
-
 /** What the session is told: everything that is needed to understand it, for the conversation may have moved on. */
 export const completionText = (end: UnitEnd): string => {
   if (!isCompletion(end.data)) return lost(end);
@@ -201,7 +204,7 @@ export const completionText = (end: UnitEnd): string => {
     `Work that you delegated to the background has ended: ${outcome}, ${completion.total_duration_seconds} s in all.${ending} These are self-reports: verify what matters.`,
     error && `NO RESULT: ${error}`,
     completion.warnings && warningsText(completion.warnings),
-    rejectedNotice(completion),
+    rejectedNotice(completion.model, results),
     ...results.map((entry) => taskBlock(entry, completion)),
     results.length === 0 && goals.map((goal, i) => `TASK ${i + 1}/${goals.length}: ${goal}`).join('\n'),
   ]

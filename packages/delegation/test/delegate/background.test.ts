@@ -364,10 +364,10 @@ describe('delegate_task in the background', () => {
   });
 
   test('says once, before the tasks, that the model which was set for children is rejected [HM-174]', async () => {
-    const heard = async (message: string) => {
+    const heard = async (message: string, more: DelegateOptions = {}) => {
       const troupe = openLead(
         leads(() => ({ fault: { code: 'model.not_found', message } }), two),
-        { options: { ...auto, model: 'tiny-9' } },
+        { options: { ...auto, ...more, model: 'tiny-9' } },
       );
       await troupe.run();
       await settle();
@@ -376,6 +376,8 @@ describe('delegate_task in the background', () => {
     const block = await heard('The model `tiny-9` does not exist or you do not have access to it.');
     expect(block.match(/SUBAGENT MODEL REJECTED/g)).toHaveLength(1);
     expect(block.indexOf('SUBAGENT MODEL REJECTED')).toBeLessThan(block.indexOf('TASK 1/2'));
+    const single = await heard('The model `tiny-9` does not exist.', { completions: 'each' });
+    expect(single).toMatch(/SUBAGENT MODEL REJECTED: [^\]]*"tiny-9"[^\]]*\]\n\nTASK \d\/2: /);
     expect(await heard('The model `huge-1` does not exist.')).not.toContain('SUBAGENT MODEL REJECTED');
     expect(await heard('tiny-9 is busy.')).not.toContain('SUBAGENT MODEL REJECTED');
   });
