@@ -53,8 +53,6 @@ export type Member = {
   isSwept?: true;
   /** Keys of calls that have collected a result of it, for as long as what they gave may not be stored: see `steps/collecting.ts`. */
   collecting?: string[];
-  /** Letters that wake it no more, for it was cancelled since: a run that one of them begins is stopped as it begins. */
-  hushed?: { letters: string[]; reason: string };
 };
 
 /** Who wants results. `isCall`: `by` is the key of a call whose run has not ended. */

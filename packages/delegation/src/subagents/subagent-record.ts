@@ -94,6 +94,8 @@ export const SubagentRecord = z.object({
   history: z.array(Message).optional(),
   /** It was told to stop these, and why: what a program that crashed did not come to is done by the next one. */
   cancelled: z.object({ runIds: z.array(z.string()), reason: z.string() }).optional(),
+  /** Letters that wake it no more, for it was cancelled since: a run that one of them begins is stopped as it begins. */
+  hushed: z.object({ letters: z.array(z.string()), reason: z.string() }).optional(),
   /** Nothing is to be left of it: it and its runs are about to go. */
   gone: z.literal(true).optional(),
   /** Epoch milliseconds. */

@@ -1,4 +1,6 @@
+import { mortalStore } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
+import { SimulatedClock } from 'xstate';
 import { memberOf, noMembers } from '../../src/subagents/members.ts';
 import type { Member } from '../../src/subagents/roster.ts';
 import { resultCame, unitEnded } from '../../src/subagents/steps/background.ts';
@@ -7,7 +9,7 @@ import { began } from '../../src/subagents/steps/results.ts';
 import { put, type Step } from '../../src/subagents/steps/step.ts';
 import { stop } from '../../src/subagents/steps/stopping.ts';
 import { recordOf } from './asked.ts';
-import { farMs, openFar } from './far.ts';
+import { farMs, goingFar, openFar } from './far.ts';
 import { type Office, pass, settle } from './office.ts';
 import { limitsOf } from './paths/scenes.ts';
 import { watchedStore } from './watched-store.ts';
@@ -77,6 +79,55 @@ describe('a sub-agent that is cancelled while it is about to be woken', () => {
     expect(await statuses(office, above.sessionKey)).toEqual(['completed', 'completed']);
   });
 
+  test.each([
+    ['before the manager knows its members', true],
+    ['after that', false],
+  ])('[SB-090, L7] nor after a restart by what has ended in the background: read %s', async (_when, isEarly) => {
+    const [clock, watched] = [new SimulatedClock(), watchedStore()];
+    const script: typeof goingFar = (word, agent, messages) =>
+      word.startsWith('[BACKGROUND') ? { text: 'heard', delayMs: 1_000 } : goingFar(word, agent, messages);
+    const open = () => {
+      const mortal = mortalStore({ ...watched.store, lasting: true });
+      return { mortal, ...openFar({ store: mortal.store, clock, leaseMs: 0, script }) };
+    };
+    const first = open();
+    const { agentId, sessionKey } = await first.manager.spawn({ task: 'far' });
+    await settle();
+    const inbox = watched.hold('sessionInbox');
+    await pass(first, farMs);
+    await first.manager.cancel(agentId, { reason: 'Enough.' });
+    await settle();
+    first.mortal.die();
+    inbox();
+    const members = isEarly ? watched.hold('search') : undefined;
+    const again = open();
+    if (!isEarly) await again.manager.ready;
+    await again.runtime.recover();
+    await settle();
+    members?.();
+    await again.manager.ready;
+    for (const ms of [500, 1_000]) await pass(again, ms);
+    expect(again.events.filter(({ type }) => type === 'run.started')).toHaveLength(1);
+    expect(await statuses(again, sessionKey)).toEqual(['interrupted', 'completed']);
+    expect(await again.manager.info(agentId)).toMatchObject({ state: 'cancelled' });
+  });
+
+  test('[SB-090] works on it no more where what it was asked since could not be stored', async () => {
+    const watched = watchedStore();
+    const office = openFar({ store: watched.store });
+    const { agentId, sessionKey } = await office.manager.spawn({ task: 'far' });
+    await settle();
+    const inbox = watched.hold('sessionInbox');
+    await pass(office, farMs);
+    await office.manager.cancel(agentId, { reason: 'Enough.' });
+    watched.broken.add('write');
+    await expect(office.manager.resume({ agentId, task: 'count' })).rejects.toThrow();
+    watched.broken.clear();
+    inbox();
+    await settle();
+    expect(await statuses(office, sessionKey)).toEqual(['interrupted', 'completed']);
+  });
+
   test('[SB-090] nor where the manager is closed', async () => {
     const { office, sessionKey, inbox } = await aboutToBeWoken();
     await office.manager.close({ runs: 'interrupt' });
@@ -124,7 +175,7 @@ describe('[SB-090] what wakes one that is cancelled no more', () => {
 
   test('is nothing, where nothing has come to it', () => {
     const step = stepOf({});
-    expect([stop(step, 's', 'Enough.'), its(step).hushed]).toEqual([false, undefined]);
+    expect([stop(step, 's', 'Enough.'), its(step).record.hushed]).toEqual([false, undefined]);
     expect(stop(step, 'nobody', 'Enough.')).toBe(false);
   });
 
@@ -173,7 +224,7 @@ describe('[SB-090] what wakes one that is cancelled no more', () => {
     const step = stepOf({ letters: ['u'] });
     stop(step, 's', 'Enough.');
     admit(step, { record: recordOf('s', 'next') });
-    expect(its(step).hushed).toBeUndefined();
+    expect(its(step).record.hushed).toBeUndefined();
     expect(['next', 'wake_u'].map((runId) => isStopped(step, runId))).toEqual([false, false]);
   });
 });

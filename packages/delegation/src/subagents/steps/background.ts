@@ -10,7 +10,9 @@ export const hush = (step: Step, agentId: string, reason: string): void => {
   const member = memberOf(step.roster, agentId);
   if (!member) return;
   const letters = lettersOf(member);
-  if (letters.length > 0) put(step, { ...member, hushed: { letters, reason } });
+  if (letters.length === 0) return;
+  put(step, { ...member, record: { ...member.record, hushed: { letters, reason } } });
+  step.out.push({ type: 'note', agentId });
 };
 
 export const unitBegan = (step: Step, { agentId, runId }: { agentId: string; runId: string }): void => {
@@ -34,7 +36,7 @@ const stopToo = (step: Step, agentId: string, runId: string, reason: string): vo
 
 /** It was woken by something that was there when it was cancelled. */
 export const stopWoken = (step: Step, agentId: string, runId: string): void => {
-  const hushed = memberOf(step.roster, agentId)?.hushed;
+  const hushed = memberOf(step.roster, agentId)?.record.hushed;
   if (hushed?.letters.some((id) => isWokenBy(runId, id))) stopToo(step, agentId, runId, hushed.reason);
 };
 

@@ -25,9 +25,8 @@ export const admit = (step: Step, ask: Ask): void => {
     if ('changes' in found)
       for (const moved of move(step, found)) if (moved !== agentId) step.out.push({ type: 'note', agentId: moved });
   }
-  const { cancelled: _, ...now } = record;
-  const { hushed: __, ...known } = before ?? { last: null };
-  put(step, { ...known, record: now, open: [...(before?.open ?? []), asked(record)] });
+  const { cancelled: _, hushed: __, ...now } = record;
+  put(step, { ...(before ?? { last: null }), record: now, open: [...(before?.open ?? []), asked(record)] });
   tell(step, 'spawning', memberOf(step.roster, agentId) as Member);
   step.out.push({ type: 'ask', ask: { ...ask, record: now, ...(before && { before }) } });
 };
@@ -94,9 +93,10 @@ export const unbegun = (step: Step, { record, before, requestId }: Ask, error: u
         const found = reparent(treeOf(step.roster), agentId, parentId, Number.POSITIVE_INFINITY);
         if ('changes' in found) for (const moved of move(step, found)) step.out.push({ type: 'note', agentId: moved });
         const { depth } = memberOf(step.roster, agentId)?.record ?? before.record;
-        const { delivered, owed, cancelled } = member.record;
+        const { delivered, owed, cancelled, hushed } = member.record;
         const { owed: _, ...asBefore } = before.record;
-        const record = { ...asBefore, depth, delivered, ...(owed && { owed }), ...(cancelled && { cancelled }) };
+        const stopped = { ...(cancelled && { cancelled }), ...(hushed && { hushed }) };
+        const record = { ...asBefore, depth, delivered, ...(owed && { owed }), ...stopped };
         put(step, { ...rest, ...steered, open, record });
       } else remove(step, agentId, false);
     }
