@@ -73,6 +73,33 @@ test('[B-39] However many runs of one nobody has collected, each has its result 
   expect(await last.manager.collect()).toEqual([]);
 });
 
+test('[B-39] What was collected, and what it was steered away from, is not told again after a restart, however many there were', async () => {
+  const store = memoryStore();
+  const clock = new SimulatedClock();
+  const first = openOffice({ store, clock });
+  const { agentId } = await first.manager.spawn({ task: 'run 0', name: 'bo' });
+  await settle();
+  for (let i = 1; i <= 20; i++) {
+    expect(await first.manager.collect()).toHaveLength(1);
+    clock.increment(10);
+    await first.manager.resume({ name: 'bo', task: i < 20 ? `run ${i}` : 'hang' });
+    await settle(20);
+  }
+  for (let i = 1; i <= 25; i++) {
+    clock.increment(2_000);
+    const message = i < 25 ? 'hang' : 'last';
+    expect(await first.manager.steer({ agentId, message })).toMatchObject({ status: 'accepted' });
+    await settle(20);
+  }
+  expect((await first.manager.collect()).map(({ result }) => result)).toEqual(['done: last']);
+  await settle();
+  const [record] = await store.search('subagents:subagents', '');
+  expect(record?.value).not.toHaveProperty('owed');
+  await first.runtime.close();
+  const again = openOffice({ store, clock });
+  expect(await again.manager.collect()).toEqual([]);
+});
+
 test('[B-39] What ends while a manager reads what is stored has one result', async () => {
   const watched = watchedStore();
   const clock = new SimulatedClock();

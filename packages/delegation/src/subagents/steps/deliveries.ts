@@ -3,21 +3,24 @@ import type { Member } from '../roster.ts';
 import type { Delivery, SubagentRecord } from '../subagent-record.ts';
 import { remembered } from './step.ts';
 
-/** In the order in which they were handed over. Where there are too many, those of older runs go, however late they were collected. */
+/**
+ * In the order in which they were handed over. Where there are too many, those of older runs go, however late they were collected; never
+ * one of a run that is looked at still, which would be owed then.
+ */
 export const withDelivery = (
   record: SubagentRecord,
   delivery: Delivery,
   { past = [], open }: Pick<Member, 'past' | 'open'>,
 ): SubagentRecord => {
   const all = [...record.delivered.filter(({ runId }) => runId !== delivery.runId), delivery];
-  const latest = new Set([...past, ...open.map(({ runId }) => runId)].slice(-remembered));
+  const latest = new Set([...past, ...open.map(({ runId }) => runId)]);
   const surplus = all.filter(({ runId }) => !latest.has(runId)).slice(0, Math.max(all.length - remembered, 0));
   const { owed, ...rest } = record;
   const left = owed?.filter((runId) => runId !== delivery.runId) ?? [];
   return {
     ...rest,
     ...(left.length > 0 && { owed: left }),
-    delivered: all.filter((each) => !surplus.includes(each)).slice(-remembered),
+    delivered: all.filter((each) => !surplus.includes(each)),
   };
 };
 
