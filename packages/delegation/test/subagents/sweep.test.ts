@@ -202,6 +202,35 @@ describe('[SB-050, F-12] what a call has collected', () => {
     expect(await left(second)).toEqual([]);
   });
 
+  test('is given to it again after a crash, however much that was', async () => {
+    const [store, clock] = [lasting(), new SimulatedClock()];
+    const first = gathering({ store, clock });
+    const tasks = Array.from({ length: 25 }, (_, i) => `run ${i}`);
+    for (const task of tasks) {
+      clock.increment(10);
+      await (task === 'run 0' ? first.manager.spawn({ task, name: 'bo' }) : first.manager.resume({ name: 'bo', task }));
+      await settle(20);
+    }
+    first.runtime.start(first.gatherer, 'Go.', { runId: 'r' });
+    await settle();
+    await first.runtime.close({ runs: 'suspend' });
+    const second = gathering({ store, clock });
+    await second.manager.ready;
+    await second.runtime.recover();
+    second.finish();
+    await settle();
+    await pass(second, 1);
+    const { calls } = await (await second.runtime.attach('r')).ended;
+    expect(calls).toMatchObject([{ status: 'ok', result: tasks.map((task) => `done: ${task}`).join() }]);
+    // then no more is remembered of it than of others
+    await second.manager.resume({ name: 'bo', task: 'more' });
+    await settle();
+    expect(await second.manager.collect()).toHaveLength(1);
+    await settle();
+    const [{ value } = { value: null }] = await store.search('subagents:subagents', '');
+    expect((value as { delivered: unknown[] }).delivered).toHaveLength(20);
+  });
+
   test('is gone at once when that is stored, where nothing is to be left of it', async () => {
     const office = gathering();
     const { agentId, runId } = await office.manager.spawn({ task: 'count', config: { cleanup: 'delete' } });

@@ -5,22 +5,24 @@ import { remembered } from './step.ts';
 
 /**
  * In the order in which they were handed over. Where there are too many, those of older runs go, however late they were collected; never
- * one of a run that is looked at still, which would be owed then.
+ * one of a run that is looked at still, which would be owed then, nor what a call has collected whose result may not be stored.
  */
 export const withDelivery = (
   record: SubagentRecord,
   delivery: Delivery,
-  { past = [], open }: Pick<Member, 'past' | 'open'>,
+  { past = [], open, collecting = [] }: Pick<Member, 'past' | 'open' | 'collecting'>,
 ): SubagentRecord => {
   const all = [...record.delivered.filter(({ runId }) => runId !== delivery.runId), delivery];
   const latest = new Set([...past, ...open.map(({ runId }) => runId)]);
-  const surplus = all.filter(({ runId }) => !latest.has(runId)).slice(0, Math.max(all.length - remembered, 0));
+  const isHeld = ({ runId, by }: Delivery): boolean =>
+    latest.has(runId) || (by !== undefined && collecting.includes(by));
+  const surplus = new Set(all.filter((each) => !isHeld(each)).slice(0, Math.max(all.length - remembered, 0)));
   const { owed, ...rest } = record;
   const left = owed?.filter((runId) => runId !== delivery.runId) ?? [];
   return {
     ...rest,
     ...(left.length > 0 && { owed: left }),
-    delivered: all.filter((each) => !surplus.includes(each)),
+    delivered: all.filter((each) => !surplus.has(each)),
   };
 };
 
@@ -38,5 +40,5 @@ export const isHandedOver = ({ record: { delivered, owed }, past = [] }: Pick<Me
 export const withDeliveries = (
   record: SubagentRecord,
   deliveries: readonly Delivery[],
-  member: Pick<Member, 'past' | 'open'>,
+  member: Pick<Member, 'past' | 'open' | 'collecting'>,
 ): SubagentRecord => deliveries.reduce((now, each) => withDelivery(now, each, member), record);

@@ -103,8 +103,8 @@ export const asFarAs = ({ roster }: Step, result: SubagentResult): SubagentResul
 const deliver = (step: Step, { agentId }: SubagentResult, delivery: Delivery, callKey?: string): void => {
   const member = memberOf(step.roster, agentId);
   if (!member) return;
-  const now = { ...member, record: withDelivery(member.record, delivery, member) };
-  put(step, callKey === undefined ? now : collectedBy(now, callKey));
+  const now = callKey === undefined ? member : collectedBy(member, callKey);
+  put(step, { ...now, record: withDelivery(now.record, delivery, now) });
   letGo(step, agentId);
   step.out.push({ type: 'note', agentId });
 };
