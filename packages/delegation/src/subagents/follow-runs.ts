@@ -2,6 +2,7 @@
 import type { Runtime } from '@troupe/core';
 import { isFaultError, isLive, isTerminal, type StoredEvent } from '@troupe/protocol';
 import type { ActorRefFrom } from 'xstate';
+import { callIn } from './collecting-call.ts';
 import type { OpenRuns } from './manager-effects.ts';
 import type { managerMachine } from './manager-machine.ts';
 import { idsUnder, memberOf, memberOfSession, membersUnder, under } from './members.ts';
@@ -44,10 +45,13 @@ export const followRuns = ({
   };
 
   const early: StoredEvent[] = [];
-  /** A run whose calls have collected results goes on, or has ended. */
+  /** A run whose calls have collected results goes on, or has ended. Of one that has ended nobody waits for results any more. */
   const hearCollector = (event: StoredEvent): void => {
     const isTurn = event.type === 'turn.started';
     if (event.rootSeq === 0 || (!isTurn && !isTerminal(event))) return;
+    const { waiters } = actor.getSnapshot().context;
+    for (const { id, isCall, by = '' } of isTurn ? [] : waiters)
+      if (isCall && callIn(by)?.runId === event.runId) actor.send({ type: 'leave', requestId: id });
     if (idsUnder(actor.getSnapshot().context, under.collecting(event.runId)).size === 0) return;
     actor.send({ type: 'collector.moved', runId: event.runId, turn: isTurn ? event.turn : null });
   };

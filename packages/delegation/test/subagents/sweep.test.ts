@@ -267,6 +267,30 @@ describe('[SB-050, F-12] what a call has collected', () => {
     expect(await left(again)).toEqual([]);
   });
 
+  test('is for others where the run of a call ends that still waits for it', async () => {
+    const wait = defineTool({
+      name: 'wait',
+      description: 'Waits for results.',
+      inputSchema: z.object({}),
+      // without its signal
+      execute: async (_input, { key }) => String(await office.manager.collect({ by: key, timeoutMs: 10 * minute })),
+    });
+    const waiter = defineAgent({ name: 'waiter', instructions: 'Wait.', tools: [wait] });
+    const office = openOffice({
+      agents: [waiter],
+      script: (_word, agent) => (agent === 'waiter' ? { calls: [{ name: 'wait', arguments: {} }] } : undefined),
+    });
+    await office.manager.spawn({ task: 'slow', config: { cleanup: 'delete' } });
+    const run = office.runtime.start(waiter, 'Go.');
+    await settle();
+    await run.interrupt('enough');
+    await pass(office, 1_000);
+    await run.ended;
+    expect((await office.manager.collect()).map(({ result }) => result)).toEqual(['done: slow']);
+    await pass(office, 1_000);
+    expect(await left(office)).toEqual([]);
+  });
+
   test('by a call whose run has ended, or that is none, is kept by nobody', async () => {
     const office = gathering();
     office.runtime.start(office.gatherer, 'Go.', { runId: 'r' });
