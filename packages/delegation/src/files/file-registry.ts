@@ -20,8 +20,8 @@ export type FileRegistryOptions = {
    * its signal needs none of them.
    */
   graceMs?: number;
-  /** Default: the clock of this machine. */
-  clock?: Clock;
+  /** Default: the clock of this machine, whose timers do for one that has none. */
+  clock?: Pick<Clock, 'now'> & Partial<Clock>;
 };
 
 /**
@@ -83,6 +83,9 @@ const moments = (clock: Pick<Clock, 'now'>) => {
   };
 };
 
+const hasTimers = (clock: Partial<Clock>): clock is Clock =>
+  clock.setTimeout !== undefined && clock.clearTimeout !== undefined;
+
 /**
  * Makes a registry of who read and wrote which file. {@link processFiles} is there already; a registry of one's own is for other
  * disks, tests, or to switch it all off: `fileRegistry({ enabled: process.env.MY_SWITCH !== 'off' })`.
@@ -100,7 +103,7 @@ export const fileRegistry = ({
     throw new FaultError('files.invalid', `maxEntries must be >= 1, and a whole number. Found ${maxEntries}.`);
 
   const now = moments(clock);
-  const locks = pathLocks({ clock, graceMs });
+  const locks = pathLocks({ clock: hasTimers(clock) ? clock : systemClock, graceMs });
   const writers = new Map<string, Writers>();
   const reads = recentPairs<Known>(maxEntries);
   const writes = recentPairs<FileWrite>(maxEntries, ({ runId, path }) => {

@@ -317,6 +317,18 @@ describe('a registry', () => {
     expect(await inner).toBe('both at once');
   });
 
+  test('[HM-143] takes a clock that only tells the time: what two write waits all the same, aborted or not', async () => {
+    const files = fileRegistry({ clock: { now: () => 1_000 } });
+    const { path } = folder();
+    const [abort, gate] = [new AbortController(), Promise.withResolvers<string>()];
+    const first = files.withLock(path('a'), () => gate.promise, { signal: abort.signal });
+    const second = files.withLock(path('a'), () => 'second');
+    await Promise.resolve();
+    abort.abort();
+    gate.resolve('first');
+    expect(await Promise.all([first, second])).toEqual(['first', 'second']);
+  });
+
   test('[HM-143] is refused a maximum that is none', () => {
     expect(() => fileRegistry({ maxEntries: 0 })).toThrow('maxEntries must be >= 1, and a whole number. Found 0.');
     expect(() => fileRegistry({ maxEntries: 1.5 })).toThrow(expect.objectContaining({ code: 'files.invalid' }));
