@@ -121,7 +121,7 @@ describe('a sub-agent that is cancelled while it is about to be woken', () => {
     await pass(office, farMs);
     await office.manager.cancel(agentId, { reason: 'Enough.' });
     watched.broken.add('write');
-    await expect(office.manager.resume({ agentId, task: 'count' })).rejects.toThrow();
+    await expect(office.manager.resume({ agentId, task: 'count' })).rejects.toThrow(/The disk is full/);
     watched.broken.clear();
     inbox();
     await settle();
