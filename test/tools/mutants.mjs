@@ -1,7 +1,8 @@
 // node test/tools/run.mjs node test/tools/mutants.mjs [--fits] [WORD...]
 //
 // Plants one fault after another in a copy of the workspace, and says which tests notice. A fault that no test notices fails.
-// With words, only faults whose names contain one of them. With --fits nothing is planted: it is checked that each has its place.
+// The tests of a fault end once five have noticed it. With words, only faults whose names contain one of them. With --fits nothing is
+// planted: it is checked that each has its place.
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -47,8 +48,8 @@ if (failed.length > 0) {
 }
 
 const survivors = chosen.filter((fault) => {
-  const { failed } = withFault(fault, () => runTests(fault.suites ?? mostSuites));
-  console.log(`\n${failed.length > 0 ? 'caught' : 'MISSED'} · ${fault.name} (${failed.length} tests)\n${list(failed)}`);
+  const { failed } = withFault(fault, () => runTests(fault.suites ?? mostSuites, { enough: 5 }));
+  console.log(`\n${failed.length > 0 ? 'caught' : 'MISSED'} · ${fault.name}\n${list(failed)}`);
   return failed.length === 0;
 });
 console.log(`\n${chosen.length - survivors.length} of ${chosen.length} faults were caught.`);
@@ -104,17 +105,25 @@ function withFault(fault, act) {
   }
 }
 
-/** Runs suites in the copy, with fewer random worlds than usual. @type {(suites: string[]) => { failed: string[] }} */
-function runTests(suites) {
+/**
+ * Runs suites in the copy, with fewer random worlds than usual.
+ *
+ * @type {(suites: string[], options?: { enough?: number }) => { failed: string[] }} `enough`: after so many failed tests, no more.
+ */
+function runTests(suites, { enough = 0 } = {}) {
   const report = join(copy, 'report.json');
   rmSync(report, { force: true });
   const here = [...new Set(suites)].filter((suite) => existsSync(join(copy, suite)));
-  const { stderr } = spawnSync('vitest', ['run', '--reporter=json', `--outputFile=${report}`, ...here], {
-    cwd: copy,
-    env: { RUNS: '150', ...process.env },
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
-  });
+  const { stderr } = spawnSync(
+    'vitest',
+    ['run', '--reporter=json', `--outputFile=${report}`, `--bail=${enough}`, ...here],
+    {
+      cwd: copy,
+      env: { RUNS: '150', ...process.env },
+      encoding: 'utf8',
+      shell: process.platform === 'win32',
+    },
+  );
   if (!existsSync(report)) throw new Error(`The tests did not run: ${stderr}`);
   /** @type {{ testResults: { name: string, message: string, assertionResults: { fullName: string, status: string }[] }[] }} */
   const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
