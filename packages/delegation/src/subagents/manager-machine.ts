@@ -162,6 +162,17 @@ const perform = (order: Order, { roster }: Step, enqueue: Enqueue, awake: Return
   }
 };
 
+/** A sub-agent is noted as it is once all is decided: once is enough. */
+const onceNoted = (orders: readonly Order[]): readonly Order[] => {
+  const noted = new Set<string>();
+  return orders.filter((order) => {
+    if (order.type !== 'note') return true;
+    const isFirst = !noted.has(order.agentId);
+    noted.add(order.agentId);
+    return isFirst;
+  });
+};
+
 /** What a decision does, and what goes out with it, in its order. */
 const act = <Type extends string>(change: (step: Step, event: Extract<ManagerEvent, { type: Type }>) => void) =>
   base.enqueueActions(({ context, event, enqueue }) => {
@@ -170,7 +181,7 @@ const act = <Type extends string>(change: (step: Step, event: Extract<ManagerEve
     const { members, kept, waiters } = step.roster;
     const awake = wakingFrom(context.awake);
     enqueue.assign({ members, kept, waiters });
-    for (const order of step.out) perform(order, step, enqueue, awake);
+    for (const order of onceNoted(step.out)) perform(order, step, enqueue, awake);
     if (awake.now() !== context.awake) enqueue.assign({ awake: awake.now() });
   });
 

@@ -1,3 +1,4 @@
+import { memoryStore } from '@troupe/core';
 import { describe, expect, test } from 'vitest';
 import { recordOf } from './asked.ts';
 import { lines, openOffice, pass, settle } from './office.ts';
@@ -354,6 +355,29 @@ describe('what cannot be stored', () => {
     expect(answered).not.toContain('forget');
     letReset();
     await forgetting;
+  });
+
+  test('[SB-073] what is collected at once is stored once, however much it is', async () => {
+    const store = memoryStore();
+    let writes = 0;
+    const memory: typeof store = {
+      ...store,
+      write(...given) {
+        writes += 1;
+        return store.write(...given);
+      },
+    };
+    const { manager } = openOffice({ store, memory });
+    const { agentId } = await manager.spawn({ task: 'run 0', name: 'bo' });
+    await settle();
+    for (let n = 1; n < 10; n++) {
+      await manager.resume({ agentId, task: `run ${n}` });
+      await settle();
+    }
+    writes = 0;
+    expect(await manager.collect({ agentId })).toHaveLength(10);
+    await settle();
+    expect(writes).toBe(1);
   });
 
   test('[SB-064] what was known last is what stays, however long each takes to be stored', async () => {
