@@ -1,7 +1,7 @@
 /** Sub-agents as they are stored: who there is, from their records; how each stands, from the runs. */
 import type { Runtime } from '@troupe/core';
 import { isEnded, type RunRow, unfinished } from '@troupe/protocol';
-import { isCallUnderWay } from './collecting-call.ts';
+import { callIn, isCallUnderWay } from './collecting-call.ts';
 import { isUnit, modelOf, resultFrom, stateOf } from './result-of-run.ts';
 import { type Activity, type Member, standing } from './roster.ts';
 import { type Found, previewLength, remembered } from './steps/step.ts';
@@ -38,12 +38,19 @@ const openUnits = async ({ runs }: Pick<Runtime, 'runs'>, unitsOf: string): Prom
   return open.filter(isUnit).map(({ runId }) => runId);
 };
 
-/** Calls that have collected results and may be executed again. */
-const openCalls = async (runtime: Pick<Runtime, 'runs'>, { delivered }: SubagentRecord): Promise<string[]> => {
-  const open: string[] = [];
-  for (const by of new Set(delivered.flatMap((each) => each.by ?? [])))
-    if (await isCallUnderWay(runtime, by)) open.push(by);
-  return open;
+/** Finds calls that have collected results and may be executed again. Each run is read once, however many sub-agents it collected from. */
+const openCallsIn = (runtime: Pick<Runtime, 'runs'>) => {
+  const known = new Map<string, boolean>();
+  return async ({ delivered }: SubagentRecord): Promise<string[]> => {
+    const open: string[] = [];
+    for (const by of new Set(delivered.flatMap((each) => each.by ?? []))) {
+      const runId = callIn(by)?.runId ?? '';
+      const isUnderWay = known.get(runId) ?? (await isCallUnderWay(runtime, by));
+      known.set(runId, isUnderWay);
+      if (isUnderWay) open.push(by);
+    }
+    return open;
+  };
 };
 
 /**
@@ -60,6 +67,7 @@ export const readRoster = async (
   const stored = await memory.search(scope, '', { limit: Number.MAX_SAFE_INTEGER });
   const ids = new Set(stored.map(({ key }) => key));
   const isThere = (agentId: string): boolean => ids.has(agentId);
+  const openCalls = openCallsIn(runtime);
   for (const { key, value } of stored) {
     const read = SubagentRecord.safeParse(value);
     if (!read.success) {
@@ -110,7 +118,7 @@ export const readRoster = async (
         : null;
     const past = rows.flatMap(({ runId, status }) => (isEnded(status) ? runId : [])).reverse();
     found.ended.push(...past);
-    const collecting = await openCalls(runtime, record);
+    const collecting = await openCalls(record);
     const member = standing({
       record: asItStands(record, open),
       open: open.map(activityOf),

@@ -26,7 +26,7 @@ describe('a sub-agent that is cancelled while it is about to be woken', () => {
     await settle();
     const inbox = watched.hold('sessionInbox');
     await pass(office, farMs);
-    return { office, agentId, sessionKey, inbox };
+    return { office, agentId, sessionKey, inbox, watched };
   };
 
   test('[SB-090, B-11] by what has ended in the background works on that no more', async () => {
@@ -113,12 +113,7 @@ describe('a sub-agent that is cancelled while it is about to be woken', () => {
   });
 
   test('[SB-090] works on it no more where what it was asked since could not be stored', async () => {
-    const watched = watchedStore();
-    const office = openFar({ store: watched.store });
-    const { agentId, sessionKey } = await office.manager.spawn({ task: 'far' });
-    await settle();
-    const inbox = watched.hold('sessionInbox');
-    await pass(office, farMs);
+    const { office, agentId, sessionKey, inbox, watched } = await aboutToBeWoken();
     await office.manager.cancel(agentId, { reason: 'Enough.' });
     watched.broken.add('write');
     await expect(office.manager.resume({ agentId, task: 'count' })).rejects.toThrow(/The disk is full/);
