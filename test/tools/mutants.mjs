@@ -124,7 +124,8 @@ function runTests(suites, { enough = 0 } = {}) {
       shell: process.platform === 'win32',
     },
   );
-  if (!existsSync(report)) throw new Error(`The tests did not run: ${stderr}`);
+  // A fault that ends the process of the tests is caught, too.
+  if (!existsSync(report)) return { failed: [`The tests ended without a report: ${stderr.trim().slice(0, 2_000)}`] };
   /** @type {{ testResults: { name: string, message: string, assertionResults: { fullName: string, status: string }[] }[] }} */
   const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
   const failed = testResults.flatMap(({ name, message, assertionResults }) => {

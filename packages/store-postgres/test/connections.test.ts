@@ -116,8 +116,8 @@ describe('a connection', { timeout: 30_000 }, () => {
     const before = performance.now();
     const runs = Array.from({ length: 100 }, (_, n) => `r${n}`);
     await Promise.all(runs.map((runId) => store.commit([stepOf({ runId })])));
-    // One way there and back for the first, or for all but the first.
-    expect(performance.now() - before).toBeLessThan(1_000);
+    // One way there and back for the first, or for all but the first. One for each: ten seconds.
+    expect(performance.now() - before).toBeLessThan(4_000);
   });
 
   test('is told of a lease that ran out while it was cut off, by being refused', async () => {
