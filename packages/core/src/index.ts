@@ -41,7 +41,7 @@ export {
   credentialPool,
   type Lease,
 } from './model/credential-pool.ts';
-export { withCredentials } from './model/with-credentials.ts';
+export { type CredentialsOptions, withCredentials } from './model/with-credentials.ts';
 export { type FallbackChoice, type FallbackOptions, withFallback } from './model/with-fallback.ts';
 export { type RetryOptions, withRetry } from './model/with-retry.ts';
 export type { ChildToPlace, Place, PlaceRule } from './placement/place.ts';

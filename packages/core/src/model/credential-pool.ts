@@ -8,12 +8,27 @@ export type Credential = {
   priority?: number;
 };
 
-/** A credential in use. `release` gives it back; doing so again does nothing. */
-export type Lease = { id: string; apiKey: string; release(): void };
+/** A credential in use. */
+export type Lease = {
+  id: string;
+  apiKey: string;
+  /** True when it rests: so do all others. */
+  resting?: boolean;
+  /**
+   * Gives it back; doing so again does nothing.
+   *
+   * @param restsUntil Until when others are given in its place: its vendor refuses it. In milliseconds, by the clock of `lease`.
+   */
+  release(restsUntil?: number): void;
+};
 
 export type CredentialPool = {
-  /** The credential that is leased least. Never blocks; `null` only when the pool is empty. */
-  lease(): Lease | null;
+  /**
+   * The credential that is leased least, of those that do not rest if there is one. Never blocks; `null` only when the pool is empty.
+   *
+   * @param at Now, in milliseconds. Without it none rests.
+   */
+  lease(at?: number): Lease | null;
 };
 
 export type CredentialPoolOptions = {
@@ -36,13 +51,16 @@ export const credentialPool = (
     apiKey: apiKey.trim(),
     priority,
     leases: 0,
+    restsUntil: Number.NEGATIVE_INFINITY,
   }));
   for (const { apiKey } of slots) keepSecret(apiKey);
 
   return {
-    lease() {
-      const free = slots.filter(({ leases }) => leases < perCredential);
-      const [slot] = (free.length > 0 ? free : slots).toSorted(
+    lease(at = Number.POSITIVE_INFINITY) {
+      const rested = slots.filter(({ restsUntil }) => restsUntil <= at);
+      const awake = rested.length > 0 ? rested : slots;
+      const free = awake.filter(({ leases }) => leases < perCredential);
+      const [slot] = (free.length > 0 ? free : awake).toSorted(
         (a, b) => a.leases - b.leases || a.priority - b.priority,
       );
       if (!slot) return null;
@@ -51,8 +69,10 @@ export const credentialPool = (
       return {
         id: slot.id,
         apiKey: slot.apiKey,
-        release() {
+        ...(slot.restsUntil > at && { resting: true }),
+        release(restsUntil = Number.NEGATIVE_INFINITY) {
           if (held) slot.leases -= 1;
+          if (held) slot.restsUntil = Math.max(slot.restsUntil, restsUntil);
           held = false;
         },
       };

@@ -4,15 +4,31 @@ import type { CredentialPool, Lease } from './credential-pool.ts';
 import { nameOf } from './name-of.ts';
 import { partsOf } from './sound-parts.ts';
 
+export type CredentialsOptions = {
+  /** Milliseconds for which a credential rests that its vendor refuses, where the fault does not say. Default 60 000. */
+  restMs?: number;
+};
+
+/** Faults that another credential may not meet: it is this one that is refused. */
+const refusals = new Set(['model.rate_limited', 'model.quota', 'model.unauthorized']);
+
 /**
  * A provider that leases a credential for each turn, and gives it back however the turn ends.
  *
  * `make` is called once for each key, so that clients and their connections are used again. Faults and attempts name the
  * credential as `credentialId`, never the key. Wrapped in `withRetry`, each attempt takes a lease of its own.
  *
+ * A credential that is refused rests: after `model.rate_limited`, `model.quota` and `model.unauthorized` others are leased in its
+ * place, for `details.retryAfterMs` of the fault or else `restMs`, by the clock of the turn. Where there is another that does not
+ * rest, the fault is retryable at once: what the vendor said of this one is told as `details.restMs`.
+ *
  * @throws FaultError `model.no_credential`, while iterating, when the pool is empty.
  */
-export const withCredentials = (pool: CredentialPool, make: (apiKey: string) => ModelProvider): ModelProvider => {
+export const withCredentials = (
+  pool: CredentialPool,
+  make: (apiKey: string) => ModelProvider,
+  { restMs = 60_000 }: CredentialsOptions = {},
+): ModelProvider => {
   const made = new Map<string, ModelProvider>();
   const providerFor = (apiKey: string): ModelProvider => {
     const provider = made.get(apiKey) ?? make(apiKey);
@@ -24,17 +40,18 @@ export const withCredentials = (pool: CredentialPool, make: (apiKey: string) => 
       const [any] = made.values();
       return any ? nameOf(any) : 'unnamed';
     },
-    takeTurn: (request, turn) => leased(pool, providerFor, request, turn),
+    takeTurn: (request, turn) => leased({ pool, providerFor, restMs }, request, turn),
   };
 };
 
+type Leasing = { pool: CredentialPool; providerFor: (apiKey: string) => ModelProvider; restMs: number };
+
 async function* leased(
-  pool: CredentialPool,
-  providerFor: (apiKey: string) => ModelProvider,
+  { pool, providerFor, restMs }: Leasing,
   request: ModelRequest,
   turn: ModelOptions,
 ): AsyncGenerator<ModelPart, void> {
-  const lease = pool.lease();
+  const lease = pool.lease(turn.clock.now());
   if (!lease) throw noCredential();
   const release = () => lease.release();
   // A provider that does not hear an abort must not keep the credential from others.
@@ -44,12 +61,25 @@ async function* leased(
       yield part.type === 'attempt' ? { credentialId: lease.id, ...part } : part;
     }
   } catch (thrown) {
-    throw naming(lease, asFaultError(thrown, turn.signal));
+    const fault = asFaultError(thrown, turn.signal);
+    if (!refusals.has(fault.code)) throw naming(lease, fault);
+    const asked = fault.details?.retryAfterMs;
+    const rest = typeof asked === 'number' ? asked : restMs;
+    const at = turn.clock.now();
+    lease.release(at + rest);
+    throw hasAnother(pool, lease, at) ? naming(lease, fault, rest) : naming(lease, fault);
   } finally {
     turn.signal.removeEventListener('abort', release);
     release();
   }
 }
+
+/** Whether the next turn is given one that is not refused. */
+const hasAnother = (pool: CredentialPool, refused: Lease, at: number): boolean => {
+  const next = pool.lease(at);
+  next?.release();
+  return next !== null && next.id !== refused.id && !next.resting;
+};
 
 const noCredential = () =>
   new FaultError(
@@ -57,11 +87,15 @@ const noCredential = () =>
     'The credential pool is empty. Give credentialPool at least one { id, apiKey }.',
   );
 
-const naming = ({ id }: Lease, { code, message, retryable, runId, callId, details, cause }: FaultError): FaultError =>
-  new FaultError(code, message, {
-    retryable,
+/** @param restMs Of a credential for which another stands in. */
+const naming = ({ id }: Lease, fault: FaultError, restMs?: number): FaultError => {
+  const { code, message, retryable, runId, callId, cause } = fault;
+  const { retryAfterMs: _, ...details } = fault.details ?? {};
+  return new FaultError(code, message, {
+    retryable: retryable || restMs !== undefined,
     ...(runId !== undefined && { runId }),
     ...(callId !== undefined && { callId }),
-    details: { ...details, credentialId: id },
+    details: restMs === undefined ? { ...fault.details, credentialId: id } : { ...details, restMs, credentialId: id },
     cause,
   });
+};

@@ -50,6 +50,24 @@ describe('a credential pool', () => {
     expect(redact('No such key: key-of-a-file')).toBe('No such key: [redacted]');
   });
 
+  test('[HM-065] gives one that rests only when all do, and then says so', () => {
+    const pool = credentialPool([key('a', 0), key('b', 1)]);
+    const refused = pool.lease(0);
+    refused?.release(100);
+    // once given back is given back
+    refused?.release(1_000);
+    const [b, again] = [pool.lease(99), pool.lease(99)];
+    expect([b, again]).toMatchObject([{ id: 'b' }, { id: 'b' }]);
+    expect(again).not.toHaveProperty('resting');
+    b?.release(50);
+    again?.release(120);
+    expect(pool.lease(99)).toMatchObject({ id: 'a', resting: true });
+    expect([pool.lease(119)?.id, pool.lease(119)?.id]).toEqual(['a', 'a']);
+    expect(pool.lease(120)?.id).toBe('b');
+    // whoever has no clock is given them in turn
+    expect(pool.lease()?.id).toBe('b');
+  });
+
   test('[HM-065] is fair, in any order of leases and releases', () => {
     const steps = fc.array(fc.oneof(fc.constant('lease' as const), fc.nat({ max: 20 })), { maxLength: 60 });
     const priorities = fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 5 });

@@ -104,12 +104,80 @@ describe('withCredentials', () => {
 
   test('names the credential in the fault, with what the fault said before', async () => {
     await expect(
-      taking(withCredentials(credentialPool(keys), () => scriptedProvider([busy]))).done,
+      taking(withCredentials(credentialPool(keys.slice(0, 1)), () => scriptedProvider([busy]))).done,
     ).rejects.toMatchObject({
       code: 'model.rate_limited',
       retryable: true,
       details: { retryAfterMs: 7, credentialId: 'one' },
     });
+  });
+
+  /** A provider whose keys answer as they are told to, and who asked with which. */
+  const keyed = (turns: Record<string, Turn[]>, ...ids: string[]) => {
+    const asked: string[] = [];
+    const pool = credentialPool(ids.map((id) => ({ id, apiKey: `key-number-${id}` })));
+    const provider = withCredentials(pool, (apiKey) => {
+      const inner = scriptedProvider(turns[apiKey.slice('key-number-'.length)] ?? []);
+      return {
+        ...inner,
+        takeTurn(...turn) {
+          asked.push(apiKey.slice('key-number-'.length));
+          return inner.takeTurn(...turn);
+        },
+      };
+    });
+    return { asked, provider };
+  };
+  const limited: Turn = { fault: { code: 'model.rate_limited', retryable: true, details: { retryAfterMs: 90_000 } } };
+  const spent: Turn = { fault: { code: 'model.quota', retryable: false } };
+  const unknown: Turn = { fault: { code: 'model.unauthorized', retryable: false, details: { status: 401 } } };
+
+  test('[HM-065] tries again with another credential where one is refused, without the wait that is asked of that one', async () => {
+    const { asked, provider } = keyed(
+      { one: [limited, 'Late.'], two: [spent], three: [unknown], four: ['Hello.'] },
+      'one',
+      'two',
+      'three',
+      'four',
+    );
+    const turn = taking(withRetry(provider, { attempts: 5 }));
+    expect(await turn.toEnd()).toBeUndefined();
+    expect(asked).toEqual(['one', 'two', 'three', 'four']);
+    expect(attemptsIn(turn.parts)).toMatchObject([
+      { credentialId: 'one', waitMs: 500, fault: { retryable: true, details: { restMs: 90_000 } } },
+      { credentialId: 'two', waitMs: 1_000, fault: { code: 'model.quota', details: { restMs: 60_000 } } },
+      { credentialId: 'three', waitMs: 2_000, fault: { details: { status: 401, restMs: 60_000 } } },
+    ]);
+  });
+
+  test('[HM-065] gives other turns another credential as long as one rests', async () => {
+    const { asked, provider } = keyed({ one: [limited, 'Late.'], two: ['a', 'b'] }, 'one', 'two');
+    const clock = new CountingClock();
+    await expect(taking(provider, clock).done).rejects.toMatchObject({ retryable: true });
+    await taking(provider, clock).done;
+    clock.increment(89_999);
+    await taking(provider, clock).done;
+    clock.increment(1);
+    await taking(provider, clock).done;
+    expect(asked).toEqual(['one', 'two', 'two', 'one']);
+  });
+
+  test('[HM-065] says of the last that is refused what its vendor said', async () => {
+    const { provider } = keyed({ one: [limited], two: [limited], three: [] }, 'one', 'two');
+    const clock = new CountingClock();
+    await expect(taking(provider, clock).done).rejects.toMatchObject({ details: { restMs: 90_000 } });
+    const error = await taking(provider, clock).toEnd();
+    expect(error).toMatchObject({ details: { retryAfterMs: 90_000, credentialId: 'two' } });
+    expect(error).not.toHaveProperty('details.restMs');
+  });
+
+  test('[HM-065] lets no credential rest for what is not its own fault', async () => {
+    const unavailable: Turn = { fault: { code: 'model.unavailable', retryable: true, details: { retryAfterMs: 7 } } };
+    const { asked, provider } = keyed({ one: [unavailable, 'Hello.'] }, 'one', 'two');
+    const turn = taking(withRetry(provider));
+    await turn.toEnd();
+    expect(asked).toEqual(['one', 'one']);
+    expect(attemptsIn(turn.parts)).toMatchObject([{ fault: { details: { retryAfterMs: 7 } } }]);
   });
 
   test('names the credential in the attempts around it and below it', async () => {

@@ -23,7 +23,7 @@ const made = (connect: Connect, keys: object): Map<string, ModelProvider> => {
 
 /** The same pool, which gives the fixed key when it has nothing to give. */
 const orFixed = (pool: CredentialPool, apiKey: string | undefined): CredentialPool =>
-  apiKey === undefined ? pool : { lease: () => pool.lease() ?? { id: 'fixed', apiKey, release: () => {} } };
+  apiKey === undefined ? pool : { lease: (at) => pool.lease(at) ?? { id: 'fixed', apiKey, release: () => {} } };
 
 /**
  * The provider that a route leads to, the same one for every route to the same endpoint with the same `connect`. Where a pool applies,
