@@ -98,7 +98,7 @@ export const followRuns = ({
       const found = membersUnder(actor.getSnapshot().context, under.restless);
       for (const { record, units: its = [] } of found) for (const runId of its) units.set(runId, record.agentId);
       const before = [...units.keys()];
-      for (const event of early.splice(0)) if (!known.has(event.runId)) hear(event);
+      for (const event of early.splice(0)) (known.has(event.runId) ? hearCollector : hear)(event);
       known.clear();
       for (const runId of before) if (units.has(runId)) void awaitEnd(runId);
     },

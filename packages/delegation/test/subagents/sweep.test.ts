@@ -1,5 +1,5 @@
 import { createRuntime, defineAgent, defineTool, memoryStore } from '@troupe/core';
-import { scriptedProvider } from '@troupe/testing';
+import { mortalStore, scriptedProvider } from '@troupe/testing';
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { z } from 'zod';
@@ -305,4 +305,39 @@ describe('[SB-050, F-12] what a call has collected', () => {
       expect(await left(office)).toEqual([]);
     }
   });
+});
+
+test('[SB-113] One is swept from which a run had collected that ended while the manager was opened', async () => {
+  const clock = new SimulatedClock();
+  const base = memoryStore({ now: () => clock.now() });
+  let [collector, reading] = ['', Promise.resolve()];
+  const get: typeof base.get = async (runId) => {
+    const row = await base.get(runId);
+    if (runId === collector) await reading;
+    return row;
+  };
+  const open = () => {
+    const mortal = mortalStore({ ...base, get, lasting: true });
+    return { mortal, ...openOffice({ store: mortal.store, clock, leaseMs: 0, manager: { archiveAfterMs: 1_000 } }) };
+  };
+  const first = open();
+  const { agentId } = await first.manager.spawn({ task: 'count' });
+  await settle();
+  ({ runId: collector } = await first.manager.spawn({ task: 'slow', name: 'bo' }));
+  await settle();
+  expect(await first.manager.collect({ by: `${collector}/1-0` })).toHaveLength(1);
+  await settle();
+  first.mortal.die();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  reading = promise;
+  const again = open();
+  await settle();
+  reading = Promise.resolve();
+  await again.runtime.recover();
+  await pass(again, 1_000);
+  expect(base.get(collector)).toMatchObject({ status: 'completed' });
+  resolve();
+  await again.manager.ready;
+  await pass(again, minute);
+  expect(await again.manager.info(agentId)).toBeNull();
 });
