@@ -53,9 +53,10 @@ test('the map of the house names every file', () => {
 
 test.each([
   ["core's", 'core', 0, /^completed It is 5\. 2\n$/],
-  ["core's, about sessions,", 'core', 1, /^That was message 2\. That was message 4\.\n$/],
-  ["core's, about crashes,", 'core', 2, /^sum 5 0\n$/],
-  ["core's, about replays and forks,", 'core', 3, /^xstate\.init → turn\.closed → run\.closed completed\n5\. 0\n$/],
+  ["core's, about models that fail,", 'core', 1, /^Hello from the spare key\.\n$/],
+  ["core's, about sessions,", 'core', 2, /^That was message 2\. That was message 4\.\n$/],
+  ["core's, about crashes,", 'core', 3, /^sum 5 0\n$/],
+  ["core's, about replays and forks,", 'core', 4, /^xstate\.init → turn\.closed → run\.closed completed\n5\. 0\n$/],
   ["the store's", 'store-sqlite', 0, /^42\n$/],
 ])('the program in %s README runs', (_whose, name, place, expected) => {
   // Inside the tree, so that the packages are found.
